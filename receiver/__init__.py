@@ -1,0 +1,1 @@
+"""The engine: takes callbacks in, puts typed events on JetStream, runs handlers."""

@@ -1,0 +1,5 @@
+"""`python -m receiver` is `yizhan`."""
+
+from receiver.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""JetStream: subjects, codec, streams, publisher, consumer, replay, embedded server."""

@@ -1,0 +1,251 @@
+"""Between our objects and NATS messages: CloudEvents 1.0, NATS binding, binary mode. No I/O.
+
+The body of an event message is its typed data as JSON; the attributes are `ce-` headers, their
+values percent-encoded as the CloudEvents HTTP and NATS bindings say. A raw message is the exact
+body of a callback; its `yizhan-` headers are the facts of its arrival.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar, get_args
+from urllib.parse import unquote
+
+from pydantic import ValidationError
+
+from receiver.bus.subjects import Subjects
+from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest, callback_id
+from receiver.errors import DecodingError
+from receiver.event import Event, Origin
+from schemas.events import MODEL_OF_TYPE, EventData
+
+MSG_ID: Final = "Nats-Msg-Id"
+_SPEC_VERSION: Final = "1.0"
+_TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
+_UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
+_TRUSTS: Final[dict[str, Trust]] = {word: word for word in get_args(Trust)}
+_ORIGINS: Final[dict[str, Origin]] = {word: word for word in get_args(Origin)}
+WordT = TypeVar("WordT", bound=str)
+_KNOWN: Final = frozenset(
+    {
+        "ce-specversion",
+        "ce-id",
+        "ce-type",
+        "ce-source",
+        "ce-subject",
+        "ce-time",
+        "ce-dataschema",
+        "ce-datacontenttype",
+        "ce-channel",
+        "ce-receivedtime",
+        "ce-callbackid",
+        "ce-causationid",
+        "ce-trust",
+        "ce-origin",
+        "ce-retransmissionof",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message ready for the stream; `headers` hold its `Nats-Msg-Id`."""
+
+    subject: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def msg_id(self) -> str:
+        """The id by which the stream knows a duplicate."""
+        return self.headers[MSG_ID]
+
+
+def encode_header(value: str) -> str:
+    """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
+    return _UNSAFE.sub(_percent, value)
+
+
+def decode_header(value: str) -> str:
+    """The text that `encode_header` was given."""
+    return unquote(value, errors="surrogatepass") if "%" in value else value
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+
+
+def data_schema(event_type: str) -> str:
+    """The URI of an event type's JSON Schema: its `ce-dataschema` and the schema's `$id`."""
+    return f"urn:yizhan:schema:{event_type}:v1"
+
+
+def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage:
+    """The message that stores an event."""
+    data = event.data
+    event_type = data.event_type
+    headers = {
+        MSG_ID: event.id,
+        "ce-specversion": _SPEC_VERSION,
+        "ce-id": event.id,
+        "ce-type": f"yizhan.{event_type}.v1",
+        "ce-source": f"/sources/{event.source}",
+        "ce-time": event.time.isoformat(),
+        "ce-dataschema": data_schema(event_type),
+        "ce-datacontenttype": "application/json",
+        "ce-channel": data.channel,
+        "ce-receivedtime": event.received_at.isoformat(),
+        "ce-callbackid": event.callback_id,
+        "ce-trust": event.trust,
+        "ce-origin": event.origin,
+    }
+    optional = {
+        "ce-subject": data.order_id,
+        "ce-causationid": event.causation_id,
+        "ce-retransmissionof": event.retransmission_of,
+        "traceparent": event.traceparent,
+    }
+    headers |= {name: encode_header(value) for name, value in optional.items() if value}
+    headers |= {f"ce-{name}": encode_header(text) for name, text in event.extensions.items()}
+    body = data.__pydantic_serializer__.to_json(data)
+    return OutgoingMessage(subjects.event(data.channel, event_type, data.order_id), headers, body)
+
+
+def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
+    """The event a stored message holds; raises `DecodingError` for what is not one of ours."""
+    fields = {name.lower(): decode_header(value) for name, value in (headers or {}).items()}
+    model = _model(fields)
+    try:
+        data = model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "body"
+        raise DecodingError(f"the data does not fit its type at {place}: {first['type']}") from None
+    time = _time(fields, "ce-time")
+    return Event(
+        id=_required(fields, "ce-id"),
+        source=_required(fields, "ce-source").removeprefix("/sources/"),
+        time=time,
+        received_at=_time(fields, "ce-receivedtime") if "ce-receivedtime" in fields else time,
+        data=data,
+        callback_id=fields.get("ce-callbackid", ""),
+        trust=_word(_TRUSTS, fields, "ce-trust", "none"),
+        origin=_word(_ORIGINS, fields, "ce-origin", "push"),
+        causation_id=fields.get("ce-causationid"),
+        retransmission_of=fields.get("ce-retransmissionof"),
+        traceparent=fields.get("traceparent"),
+        extensions={
+            name.removeprefix("ce-"): value
+            for name, value in fields.items()
+            if name.startswith("ce-") and name not in _KNOWN
+        },
+    )
+
+
+def _model(fields: Mapping[str, str]) -> type[EventData]:
+    if _required(fields, "ce-specversion") != _SPEC_VERSION:
+        raise DecodingError("ce-specversion is not 1.0")
+    match = _TYPE.fullmatch(_required(fields, "ce-type"))
+    model = MODEL_OF_TYPE.get(match[1]) if match else None
+    if model is None:
+        raise DecodingError("ce-type names no event type of ours")
+    return model
+
+
+def _word(
+    words: Mapping[str, WordT], fields: Mapping[str, str], name: str, default: str
+) -> WordT:
+    word = words.get(fields.get(name, default))
+    if word is None:
+        raise DecodingError(f"{name} holds a word that is not known")
+    return word
+
+
+def _required(fields: Mapping[str, str], name: str) -> str:
+    if not fields.get(name):
+        raise DecodingError(f"the header {name} is missing")
+    return fields[name]
+
+
+def _time(fields: Mapping[str, str], name: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(_required(fields, name))
+    except ValueError:
+        raise DecodingError(f"{name} is not an RFC 3339 time") from None
+    if time.tzinfo is None:
+        raise DecodingError(f"{name} has no offset")
+    return time
+
+
+def encode_callback(
+    verified: VerifiedRequest, callback: Callback, subjects: Subjects
+) -> list[OutgoingMessage]:
+    """The raw message of a callback, then its events, under ids made from its content."""
+    request = verified.request
+    identity = callback_id(request.source.name, request.body)
+    headers = _arrival(verified, identity)
+    if callback.message_type:
+        headers["yizhan-messagetype"] = encode_header(callback.message_type)
+    if callback.message_id:
+        headers["yizhan-messageid"] = encode_header(callback.message_id)
+    messages = [OutgoingMessage(subjects.raw(request.source.name), headers, request.body)]
+    for number, draft in enumerate(callback.events):
+        event = Event(
+            id=f"{identity}.{number}",
+            source=request.source.name,
+            time=draft.time or callback.pushed_at or request.received_at,
+            received_at=request.received_at,
+            data=draft.data,
+            callback_id=identity,
+            trust=verified.proof.trust,
+            traceparent=_traceparent(request),
+        )
+        messages.append(encode_event(event, subjects))
+    return messages
+
+
+def encode_quarantined(
+    verified: VerifiedRequest, fault: Fault, subjects: Subjects
+) -> OutgoingMessage:
+    """The exact bytes of a callback that could not be read, with the reason and the place."""
+    request = verified.request
+    headers = _arrival(verified, callback_id(request.source.name, request.body))
+    headers["yizhan-reason"] = encode_header(fault.reason)
+    headers["yizhan-place"] = encode_header(fault.place)
+    return OutgoingMessage(subjects.quarantine(request.source.name), headers, request.body)
+
+
+def _arrival(verified: VerifiedRequest, identity: str) -> dict[str, str]:
+    request, proof = verified.request, verified.proof
+    headers = {
+        MSG_ID: identity,
+        "yizhan-callbackid": identity,
+        "yizhan-receivedtime": request.received_at.isoformat(),
+        "yizhan-dialect": request.source.dialect,
+        "yizhan-trust": proof.trust,
+    }
+    optional = {
+        "yizhan-deliveryid": request.delivery_id,
+        "yizhan-client": request.client,
+        "yizhan-secretindex": "" if proof.secret_index is None else str(proof.secret_index),
+        "content-type": _text_header(request, b"content-type"),
+        "traceparent": _traceparent(request),
+    }
+    return headers | {name: encode_header(text) for name, text in optional.items() if text}
+
+
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _traceparent(request: InboundRequest) -> str | None:
+    values = request.header_values(b"traceparent")
+    well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
+    return values[0].decode("ascii") if well_formed else None
+
+
+def _text_header(request: InboundRequest, name: bytes) -> str:
+    values = request.header_values(name)
+    return values[0][:256].decode("latin-1") if values else ""

@@ -1,0 +1,169 @@
+"""One connection to NATS that keeps itself up, with the streams set up behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from receiver.bus.streams import StreamPlan, ensure_stream
+from receiver.errors import BusError, ConfigurationError
+
+_CONNECT_TIMEOUT_S: Final = 2.0
+_RECONNECT_WAIT_S: Final = 0.25
+_LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+class Connection:
+    """Connects in the background for as long as it takes, and says whether the log is ready.
+
+    `start` returns once connected, or after `patience_s` without: the process then lives on and
+    answers 503 until NATS is there. A stream that contradicts the settings raises
+    `ConfigurationError` from `start`; found later, it keeps `ready` False and is logged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        plans: Sequence[StreamPlan],
+        *,
+        name: str = "yizhan",
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.url = url
+        self._plans = plans
+        self._name = name
+        self._sleep = sleep
+        self._client: Client | None = None
+        self._streams_ready = False
+        self._task: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("yizhan.bus")
+
+    async def start(self, *, patience_s: float = 2.0) -> bool:
+        """Begin to connect; True once the log is ready, False where NATS is still away."""
+        self._task = asyncio.create_task(self._connect(), name="nats-connect")
+        done, _ = await asyncio.wait({self._task}, timeout=patience_s)
+        if done:
+            await self._task
+            return True
+        self._log.warning("nats_away", url=_without_credentials(self.url))
+        self._task.add_done_callback(_retrieve)
+        return False
+
+    async def stop(self) -> None:
+        """Send what is still buffered and close."""
+        self._streams_ready = False
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if self._client is not None and not self._client.is_closed:
+            if self._client.is_connected:
+                with contextlib.suppress(NatsError, OSError):
+                    await self._client.flush(timeout=1)
+            await self._client.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a message could be stored now, as far as this side knows."""
+        return self._client is not None and self._client.is_connected and self._streams_ready
+
+    @property
+    def client(self) -> Client:
+        """The connected client; raises `BusError` while NATS is away."""
+        if self._client is None or not self.ready:
+            raise BusError("NATS is away")
+        return self._client
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """JetStream on the connected client; raises `BusError` while NATS is away."""
+        return self.client.jetstream()
+
+    async def probe(self, *, timeout_s: float = 1.0) -> None:
+        """Ask the stream itself; raises `BusError` where it could not take a message now."""
+        client = self.client
+        try:
+            async with asyncio.timeout(timeout_s):
+                for plan in self._plans:
+                    await ensure_stream(client, plan)
+        except TimeoutError as error:
+            raise BusError("the stream does not answer in time") from error
+        except ConfigurationError as error:
+            raise BusError(str(error)) from error
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                self._client = await self._dial()
+                await self._ensure_streams()
+            except BusError as error:
+                self._log.debug("nats_connect_failed", error=str(error))
+                await self._sleep(_RECONNECT_WAIT_S)
+            else:
+                self._log.info("nats_connected", url=_without_credentials(self.url))
+                return
+
+    async def _dial(self) -> Client:
+        if self._client is not None and self._client.is_connected:
+            return self._client
+        try:
+            return await nats.connect(
+                self.url,
+                name=self._name,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_RECONNECT_WAIT_S,
+                pending_size=_LIMIT_PENDING_BYTES,
+                allow_reconnect=True,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+            )
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusError(f"cannot connect: {type(error).__name__}") from error
+
+    async def _ensure_streams(self) -> None:
+        assert self._client is not None
+        try:
+            for plan in self._plans:
+                await ensure_stream(self._client, plan)
+        except ConfigurationError as error:
+            self._log.error("stream_contradicts_settings", error=str(error))
+            raise
+        self._streams_ready = True
+
+    async def _on_error(self, error: Exception) -> None:
+        self._log.debug("nats_error", error=type(error).__name__)
+
+    async def _on_disconnected(self) -> None:
+        if self._streams_ready:
+            self._log.warning("nats_disconnected")
+
+    async def _on_reconnected(self) -> None:
+        self._log.info("nats_reconnected")
+        try:
+            await self._ensure_streams()
+        except (BusError, ConfigurationError) as error:
+            self._streams_ready = isinstance(error, BusError)
+            self._log.warning("streams_not_checked", error=str(error))
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """A failure found after `start` returned was logged where it arose."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _without_credentials(url: str) -> str:
+    scheme, _, rest = url.rpartition("://")
+    host = rest.rpartition("@")[2]
+    return f"{scheme}://{host}" if scheme else host

@@ -1,0 +1,144 @@
+"""The streams: set up once, widened when the settings ask for more, never narrowed or emptied.
+
+Speaks the JetStream API in its own JSON, so that no field a newer server knows is lost on the way
+through a client's model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from receiver.bus.subjects import Subjects
+from receiver.errors import BusError, ConfigurationError
+
+MAX_AGE: Final = timedelta(days=90)
+MARGIN: Final = timedelta(minutes=30)
+"""What the duplicate window is longer than the longest retry horizon (design, section 2)."""
+LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+
+_STREAM_NOT_FOUND: Final = 10059
+_SUBJECTS_OVERLAP: Final = 10065
+_TIMEOUT_S: Final = 10.0
+_FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What one stream must at least be; `duplicate_window` of zero leaves it alone."""
+
+    name: str
+    subjects: Sequence[str]
+    duplicate_window: timedelta
+
+    def config(self) -> dict[str, Any]:
+        """The configuration of a stream that does not exist yet (durations in nanoseconds)."""
+        return {
+            "name": self.name,
+            "subjects": list(self.subjects),
+            "storage": "file",
+            "retention": "limits",
+            "discard": "old",
+            "max_age": _nanoseconds(MAX_AGE),
+            "duplicate_window": _nanoseconds(self.duplicate_window),
+            "num_replicas": 1,
+            **dict.fromkeys(_FLAGS, True),
+        }
+
+
+def plans(subjects: Subjects, retry_horizons: Sequence[timedelta]) -> tuple[StreamPlan, ...]:
+    """The streams of one root; the window covers the longest retry horizon and half an hour."""
+    window = max(retry_horizons, default=timedelta(0)) + MARGIN
+    return (
+        StreamPlan(subjects.stream, subjects.stored, window),
+        StreamPlan(subjects.dead_stream, (subjects.all_dead,), window),
+    )
+
+
+async def ensure_stream(client: Client, plan: StreamPlan) -> None:
+    """Create the stream, or widen what exists.
+
+    Raises `ConfigurationError` where it contradicts the plan, `BusError` where NATS does not
+    answer.
+    """
+    info = await _request(client, f"STREAM.INFO.{plan.name}", {})
+    if _error_code(info) == _STREAM_NOT_FOUND:
+        _raise_for_error(await _request(client, f"STREAM.CREATE.{plan.name}", plan.config()), plan)
+        return
+    _raise_for_error(info, plan)
+    existing = info["config"]
+    for reason in contradictions(existing, plan):
+        raise ConfigurationError(
+            f"the stream {plan.name} exists and {reason}: "
+            "set nats.subject_root to another name, or change the stream by hand"
+        )
+    wanted = widened(existing, plan)
+    if wanted != existing:
+        _raise_for_error(await _request(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
+
+
+def contradictions(existing: Mapping[str, Any], plan: StreamPlan) -> list[str]:
+    """Why an existing stream cannot keep the promise; empty where it can."""
+    rules = (
+        (existing.get("storage") == "file", "does not store on disk"),
+        (existing.get("retention") == "limits", "does not keep what was consumed"),
+        (not existing.get("no_ack"), "acknowledges nothing (no_ack)"),
+        (not existing.get("sealed"), "is sealed"),
+        (not existing.get("mirror"), "is a mirror of another"),
+        (existing.get("max_msgs_per_subject", -1) <= 0, "drops the older messages of a subject"),
+        (
+            not 0 < existing.get("max_msg_size", -1) < LIMIT_MESSAGE_BYTES,
+            f"refuses messages of {LIMIT_MESSAGE_BYTES} bytes (max_msg_size)",
+        ),
+    )
+    return [reason for holds, reason in rules if not holds]
+
+
+def widened(existing: Mapping[str, Any], plan: StreamPlan) -> dict[str, Any]:
+    """The existing configuration with what the plan asks for beside it; nothing is taken away."""
+    config = dict(existing)
+    subjects = list(existing.get("subjects") or ())
+    config["subjects"] = subjects + [s for s in plan.subjects if s not in subjects]
+    window = _nanoseconds(plan.duplicate_window)
+    config["duplicate_window"] = max(window, existing.get("duplicate_window", 0))
+    return config | dict.fromkeys(_FLAGS, True)
+
+
+def _nanoseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1) * 1_000
+
+
+def _error_code(reply: Mapping[str, Any]) -> int | None:
+    code = reply.get("error", {}).get("err_code")
+    return code if isinstance(code, int) else None
+
+
+def _raise_for_error(reply: Mapping[str, Any], plan: StreamPlan) -> None:
+    if "error" not in reply:
+        return
+    description = reply["error"].get("description", "unknown error")
+    if _error_code(reply) == _SUBJECTS_OVERLAP:
+        raise ConfigurationError(
+            f"another stream already takes subjects of {plan.name}: "
+            "set nats.subject_root to another name"
+        )
+    if 400 <= reply["error"].get("code", 500) < 500:
+        raise ConfigurationError(f"NATS refuses the stream {plan.name}: {description}")
+    raise BusError(f"NATS could not set up the stream {plan.name}: {description}")
+
+
+async def _request(client: Client, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        reply = await client.request(
+            f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_TIMEOUT_S
+        )
+    except NatsError as error:
+        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
+    answer: dict[str, Any] = json.loads(reply.data)
+    return answer

@@ -1,0 +1,102 @@
+"""What a delivery is on its way in: inbound, verified, parsed. Plain data, no I/O.
+
+`InboundRequest` is what the edge read. Only a dialect's verifier makes a `VerifiedRequest`, and
+only a `VerifiedRequest` can be parsed into a `Callback`: nothing unverified reaches the bus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from receiver.settings import SourceSettings
+from schemas.events import EventData
+
+Trust = Literal["body", "headers", "token", "none", "requeried"]
+_CALLBACK_ID_CHARS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """One POST as it arrived: raw headers (lower-case names), exact body, nothing believed yet."""
+
+    source: SourceSettings
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+    received_at: datetime
+    path_token: str | None = None
+    client: str = ""
+    delivery_id: str = ""
+
+    def with_body(self, body: bytes) -> InboundRequest:
+        """The same request, once its body was read."""
+        return replace(self, body=body)
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        """Every value of a header; `name` in lower case."""
+        return [value for key, value in self.headers if key == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is replayable
+    evidence (empty where the sender gave none that is worth the name)."""
+
+    trust: Trust
+    secret_index: int | None = None
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRequest:
+    """A request whose sender is known as far as `proof` says."""
+
+    request: InboundRequest
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing in a callback that could not be read; `reason` never repeats the value."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """An event before it has an id: its data, and when it happened (None: when it was pushed)."""
+
+    data: EventData
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a dialect read out of a verified request.
+
+    `events` holds at least one event. `message_id` is the sender's own id, where it gives one.
+    `content` is what was said without the push time: equal contents are a probable retransmission.
+    """
+
+    message_type: str | None
+    events: Sequence[EventDraft]
+    pushed_at: datetime | None = None
+    message_id: str | None = None
+    content: bytes = b""
+    faults: Sequence[Fault] = field(default=())
+    unknown_fields: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleCheck:
+    """An empty push by which the platform's console tries the URL: answered 200, not stored."""
+
+
+def callback_id(source: str, body: bytes) -> str:
+    """The id of a callback, from its content alone: the same bytes are the same callback."""
+    digest = hashlib.sha256(source.encode() + b"\n" + body)
+    return digest.hexdigest()[:_CALLBACK_ID_CHARS]

@@ -1,0 +1,144 @@
+"""Putting the parts together; the only place that does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from receiver.bus.connection import Connection
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.streams import plans
+from receiver.bus.subjects import Subjects
+from receiver.client.platform import PlatformAPI
+from receiver.dialects import DIALECTS
+from receiver.errors import ConfigurationError
+from receiver.intake import Intake
+from receiver.loading import load_handlers
+from receiver.logs import get_logger
+from receiver.settings import Settings
+from receiver.web.app import create_app
+from receiver.web.callbacks import CallbackEndpoint
+from receiver.web.counts import DeliveryCounts
+from receiver.web.health import HealthEndpoints
+from receiver.web.server import bind, serving
+from receiver.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """The log, opened."""
+
+    url: str
+    connection: Connection
+    subjects: Subjects
+    publisher: JetStreamPublisher
+
+
+def retry_horizons(settings: Settings) -> Sequence[timedelta]:
+    """How long the platforms of the configured sources go on repeating a callback."""
+    configured = {source.dialect for source in settings.sources} or {"xport"}
+    return [DIALECTS[name].retry_horizon for name in configured]
+
+
+@contextlib.asynccontextmanager
+async def opened_bus(
+    settings: Settings, *, name: str, patience_s: float = 2.0
+) -> AsyncIterator[Bus]:
+    """The log of the settings: an external server, or an embedded one that stops with us."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = settings.nats.url or await stack.enter_async_context(_embedded(settings))
+        subjects = Subjects(settings.nats.subject_root)
+        connection = Connection(url, plans(subjects, retry_horizons(settings)), name=name)
+        try:
+            await connection.start(patience_s=patience_s)
+            publisher = JetStreamPublisher(
+                connection, timeout_s=settings.receiver.publish_timeout_s
+            )
+            yield Bus(url, connection, subjects, publisher)
+        finally:
+            await connection.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A running receiver."""
+
+    url: str
+    counts: DeliveryCounts
+
+
+@contextlib.asynccontextmanager
+async def running_receiver(settings: Settings, bus: Bus) -> AsyncIterator[Receiver]:
+    """Serve the HTTP edge; leaving answers what is in flight first."""
+    if not settings.sources:
+        raise ConfigurationError(
+            "sources: none is configured, so nothing could be verified: "
+            "add a [[sources]] section with name, dialect and verification"
+        )
+    counts = DeliveryCounts()
+    endpoint = CallbackEndpoint(
+        Intake(bus.publisher, bus.subjects, DIALECTS),
+        {source.name: source for source in settings.sources},
+        DIALECTS,
+        limit_bytes=settings.receiver.limit_bytes,
+        counts=counts,
+    )
+    app = create_app(endpoint, HealthEndpoints(bus.connection.probe))
+    listener = bind(settings.receiver.host, settings.receiver.port)
+    async with serving(app, listener) as url:
+        yield Receiver(url, counts)
+
+
+@contextlib.asynccontextmanager
+async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
+    """Run the handlers; leaving lets the running ones finish within the grace time."""
+    async with contextlib.AsyncExitStack() as stack:
+        api = None
+        if settings.api is not None:
+            api = await stack.enter_async_context(PlatformAPI.open(settings.api))
+        worker = Worker(
+            bus.connection,
+            bus.publisher,
+            bus.subjects,
+            load_handlers(settings.handlers.load),
+            api=api,
+            settings=settings.handlers,
+            clock=lambda: datetime.now(UTC),
+            sleep=asyncio.sleep,
+        )
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+
+
+@contextlib.asynccontextmanager
+async def _embedded(settings: Settings) -> AsyncIterator[str]:
+    nats = settings.nats
+    server = EmbeddedServer(EmbeddedServerConfig(data_dir=nats.data_dir, port=nats.port))
+    async with server:
+        watch = asyncio.create_task(_kept_alive(server), name="nats-server-watch")
+        try:
+            yield server.url
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+
+async def _kept_alive(server: EmbeddedServer) -> None:
+    """Start the server again where it ended by itself; what was stored is on disk."""
+    log = get_logger("yizhan.bus")
+    while True:
+        await server.wait_dead()
+        log.error("nats_server_died", action="restart")
+        try:
+            await server.start()
+        except ConfigurationError as error:
+            log.error("nats_server_not_restarted", error=str(error))
+            await asyncio.sleep(1)

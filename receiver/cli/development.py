@@ -1,0 +1,83 @@
+"""What `yizhan` runs on where nobody wrote a configuration: safe, local, the same every time.
+
+The secrets are random, made once, and kept in the data directory, so that `yizhan up` in one
+terminal and `yizhan simulate` in another agree.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from receiver.errors import ConfigurationError
+from receiver.settings import DEFAULT_FILE, Settings, load_settings
+
+SIGNED_SOURCE: Final = "dev"
+"""The source of the simulator: signature verification."""
+TOKEN_SOURCE: Final = "try"
+"""The source to try by hand: a secret URL, so that a plain `curl` works."""
+
+_FILE: Final = "development.toml"
+
+
+def load(config: Path | None, *, environ: Mapping[str, str] = os.environ) -> tuple[Settings, bool]:
+    """The settings, and whether they are the development defaults."""
+    settings = load_settings(config, environ=environ)
+    written = config or environ.get("YIZHAN_CONFIG") or DEFAULT_FILE.is_file()
+    if written or settings.sources:
+        return settings, False
+    values = _development_values(settings.nats.data_dir)
+    merged = Settings.model_validate(settings.model_dump() | values)
+    return merged, True
+
+
+def _development_values(data_dir: Path) -> dict[str, Any]:
+    kept = _kept_secrets(data_dir)
+    return {
+        "sources": [
+            {
+                "name": SIGNED_SOURCE,
+                "dialect": "xport",
+                "verification": "signature",
+                "access_key": "development",
+                "secrets": [kept["secret"]],
+            },
+            {
+                "name": TOKEN_SOURCE,
+                "dialect": "xport",
+                "verification": "path_token",
+                "path_token": kept["path_token"],
+            },
+        ]
+    }
+
+
+def _kept_secrets(data_dir: Path) -> dict[str, str]:
+    file = data_dir / _FILE
+    try:
+        return {k: str(v) for k, v in tomllib.loads(file.read_text(encoding="utf-8")).items()}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read: delete it, and new development secrets are made"
+        ) from error
+    made = {"secret": secrets.token_hex(16), "path_token": secrets.token_hex(16)}
+    text = "".join(f'{name} = "{value}"\n' for name, value in made.items())
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        return _kept_secrets(data_dir)  # another process made them in this moment
+    except OSError as error:
+        raise ConfigurationError(
+            f"nats.data_dir: cannot write in {data_dir}: {error.strerror}: "
+            "choose a directory that can be written"
+        ) from error
+    return made

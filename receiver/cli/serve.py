@@ -1,0 +1,156 @@
+"""`yizhan up`, `receive` and `work`: the processes that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from receiver.cli import development
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import opened_bus, running_receiver, running_worker
+from receiver.cli.process import fail, run
+from receiver.cli.simulation import api_settings, simulation_config
+from receiver.errors import ConfigurationError
+from receiver.logs import configure_logs, get_logger
+from receiver.settings import Settings
+from receiver.simulator.platform import SimulatedPlatform
+
+_EXAMPLE = {
+    "messageType": "ORDER_PAY_SUCCESS",
+    "messagePlatform": 1,
+    "messageBody": {
+        "orderId": "2745812000123456789",
+        "orderStatus": "WAITING_FOR_SENT",
+        "totalAmount": 1200,
+        "payTime": "2026-01-31 08:00:00",
+    },
+}
+
+
+def load(config: Path | None) -> tuple[Settings, bool]:
+    """The settings and whether they are the development defaults; logs are set up with them."""
+    try:
+        settings, developing = development.load(config)
+    except ConfigurationError as error:
+        fail(error)
+    configure_logs(settings.log)
+    return settings, developing
+
+
+@app.command()
+def up(
+    config: ConfigOption = None,
+    simulate: Annotated[
+        bool,
+        typer.Option("--simulate", help="Let a simulated platform push orders' lives meanwhile."),
+    ] = False,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0.01, help="Seconds between simulated orders.")
+    ] = 3.0,
+) -> None:
+    """Run everything in one process tree: NATS, the receiver and the handlers.
+
+    Without a settings file it runs on safe development defaults and says so.
+    """
+    settings, developing = load(config)
+
+    async def main(stop: asyncio.Event) -> int:
+        async with contextlib.AsyncExitStack() as stack:
+            platform = None
+            running = settings
+            if simulate:
+                platform = await stack.enter_async_context(
+                    SimulatedPlatform(simulation_config(settings, interval_s=interval_s))
+                )
+                running = settings.model_copy(
+                    update={"api": api_settings(platform, settings)}
+                )
+            bus = await stack.enter_async_context(opened_bus(running, name="yizhan-up"))
+            await stack.enter_async_context(running_worker(running, bus))
+            receiver = await stack.enter_async_context(running_receiver(running, bus))
+            _greet(running, receiver.url, bus.url, developing=developing)
+            if platform is None:
+                await stop.wait()
+            else:
+                platform.aim(receiver.url)
+                await _run_until(stop, platform)
+            get_logger("yizhan").info("stopping")
+        return 0
+
+    run(main)
+
+
+@app.command()
+def receive(config: ConfigOption = None) -> None:
+    """Run the receiver alone: callbacks in, events out."""
+    settings, developing = load(config)
+
+    async def main(stop: asyncio.Event) -> int:
+        async with (
+            opened_bus(settings, name="yizhan-receive") as bus,
+            running_receiver(settings, bus) as receiver,
+        ):
+            _greet(settings, receiver.url, bus.url, developing=developing)
+            await stop.wait()
+            get_logger("yizhan").info("stopping")
+        return 0
+
+    run(main)
+
+
+@app.command()
+def work(config: ConfigOption = None) -> None:
+    """Run the handlers alone."""
+    settings, _ = load(config)
+
+    async def main(stop: asyncio.Event) -> int:
+        async with (
+            opened_bus(settings, name="yizhan-work") as bus,
+            running_worker(settings, bus),
+        ):
+            get_logger("yizhan").info("working", handlers=list(settings.handlers.load))
+            await stop.wait()
+            get_logger("yizhan").info("stopping")
+        return 0
+
+    run(main)
+
+
+async def _run_until(stop: asyncio.Event, platform: SimulatedPlatform) -> None:
+    """Let the platform push until we are told to stop."""
+    pushing = asyncio.create_task(platform.run(orders=None), name="simulator")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (pushing, stopping):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await pushing
+
+
+def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> None:
+    """Say where things are and what to try next; the only place that shows a secret URL, and only
+    one of the development defaults."""
+    say = typer.echo
+    if developing:
+        say("No settings file: running on development defaults (random secrets, loopback only).")
+        say("Write yizhan.toml for your own sources; the README lists every setting.\n")
+    for source in settings.sources:
+        token = "/<path_token>" if source.checks_path_token else ""
+        if developing and source.path_token is not None:
+            token = f"/{source.path_token.get_secret_value()}"
+        say(f"  callbacks  {url}/callbacks/{source.name}{token}  ({source.verification})")
+    say(f"  NATS       {nats_url.rpartition('@')[2]}  (subjects {settings.nats.subject_root}.>)")
+    say(f"  health     {url}/healthz  {url}/readyz")
+    if developing:
+        token_source = next(s for s in settings.sources if s.path_token is not None)
+        assert token_source.path_token is not None
+        target = f"{url}/callbacks/{token_source.name}/{token_source.path_token.get_secret_value()}"
+        say("\nTry, in another terminal:\n")
+        say(f"  curl -i {target} \\\n    --json '{json.dumps(_EXAMPLE)}'\n")
+        say("  yizhan replay --since 1h --to -      # the stored events, as JSON lines")
+    say("\nCtrl-C stops it.")

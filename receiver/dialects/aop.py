@@ -1,0 +1,122 @@
+"""`aop`: the 1688 open platform's own callbacks (callbacks.md section 2). Performs no I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from receiver.callback import (
+    Callback,
+    ConsoleCheck,
+    InboundRequest,
+    Proof,
+    VerifiedRequest,
+)
+from receiver.dialects.credentials import matching_secret
+from receiver.dialects.dialect import Dialect
+from receiver.errors import MalformedCallbackError, VerificationError
+from receiver.messages.reading import Message, read_leniently, read_object, unknown_fields
+from receiver.messages.recognition import events_of
+from receiver.signatures import aop_signature
+from schemas.values import Epoch, Identifier, Word
+
+RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
+"""About 3 retries, their distance not documented; the horizon of `xport` is assumed (design 2)."""
+CONTENT_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
+LIMIT_FIELDS: Final = 64
+"""A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
+
+_MESSAGE: Final = "message"
+_SIGNATURE: Final = "_aop_signature"
+
+
+class Envelope(BaseModel):
+    """The JSON of the form field `message`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    message_id: Identifier = Field(default=None, alias="msgId")
+    born_at: Epoch = Field(default=None, alias="gmtBorn")
+    topic: Word = Field(default=None, alias="type")
+    user_info: Any = Field(default=None, alias="userInfo")
+    data: Any = None
+    biz_key: Any = Field(default=None, alias="bizKey")
+    extra_info: Any = Field(default=None, alias="extraInfo")
+
+
+def verify_signature(request: InboundRequest, now: datetime) -> Proof:
+    """Check `_aop_signature`; it covers the whole form, so the trust is `body`.
+
+    The form names no time that is signed apart, so `now` is not used: a replay of the same bytes
+    is an exact duplicate and absorbed as such.
+    """
+    try:
+        pairs = _form(request.body)
+    except MalformedCallbackError as error:
+        raise VerificationError("bad_form") from error
+    given = [value for key, value in pairs if key == _SIGNATURE]
+    if not given or not given[0]:
+        raise VerificationError("missing_signature")
+    if len(given) > 1:
+        raise VerificationError("repeated_signature")
+    index = matching_secret(request, given[0], lambda secret: aop_signature(pairs, secret))
+    return Proof(trust="body", secret_index=index)
+
+
+def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+    """Read the message of a form; raises `MalformedCallbackError`."""
+    body = verified.request.body
+    if not body.strip() or body.strip() == b"{}":
+        return ConsoleCheck()
+    texts = [value for key, value in _form(body) if key == _MESSAGE]
+    if len(texts) != 1:
+        reason = "repeated" if texts else "missing"
+        raise MalformedCallbackError(reason, place=_MESSAGE)
+    outer = read_object(texts[0], _MESSAGE)
+    envelope, faults = read_leniently(Envelope, outer, _MESSAGE)
+    if envelope.topic is None:
+        raise MalformedCallbackError("missing", place="message.type")
+    message = Message(
+        message_type=envelope.topic,
+        channel="1688",
+        body=envelope.data,
+        place="message.data",
+        pushed_at=envelope.born_at,
+        faults=list(faults),
+        unknown_fields=list(unknown_fields(envelope)),
+    )
+    events = events_of(message)
+    return Callback(
+        message_type=envelope.topic,
+        events=events,
+        pushed_at=envelope.born_at,
+        message_id=envelope.message_id,
+        faults=message.faults,
+        unknown_fields=message.unknown_fields,
+    )
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    """The form's decoded pairs in order; raises `MalformedCallbackError`."""
+    try:
+        return parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=LIMIT_FIELDS,
+        )
+    except ValueError as error:
+        reason = "too many fields" if body.count(b"&") >= LIMIT_FIELDS else "not a UTF-8 form"
+        raise MalformedCallbackError(reason, place="form") from error
+
+
+AOP: Final = Dialect(
+    retry_horizon=RETRY_HORIZON,
+    content_types=CONTENT_TYPES,
+    verify_signature=verify_signature,
+    parse=parse,
+)

@@ -1,0 +1,71 @@
+"""The parts every verifier shares. One way to fail: `VerificationError`. Performs no I/O."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from receiver.callback import InboundRequest
+from receiver.errors import VerificationError
+
+LIMIT_HEADER_CHARS: Final = 256
+_SECONDS_DIGITS: Final = 10
+_MILLISECONDS_DIGITS: Final = 13
+
+
+def single_header(request: InboundRequest, name: bytes) -> str | None:
+    """The one value of a header as ASCII text; None where it is absent.
+
+    A repeated, overlong or non-ASCII header raises: two readers could take it for two things.
+    """
+    values = request.header_values(name)
+    if not values:
+        return None
+    if len(values) > 1:
+        raise VerificationError("repeated_header")
+    if len(values[0]) > LIMIT_HEADER_CHARS or not values[0].isascii():
+        raise VerificationError("hostile_header")
+    return values[0].decode("ascii").strip()
+
+
+def required_header(request: InboundRequest, name: bytes, reason: str) -> str:
+    """As `single_header`; raises with `reason` where it is absent or blank."""
+    value = single_header(request, name)
+    if not value:
+        raise VerificationError(reason)
+    return value
+
+
+def check_fresh(timestamp: str, now: datetime, tolerance_s: int) -> None:
+    """Accept epoch seconds (10 digits) or milliseconds (13 digits) within the tolerance."""
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        raise VerificationError("bad_timestamp")
+    if len(timestamp) == _SECONDS_DIGITS:
+        sent_s = float(int(timestamp))
+    elif len(timestamp) == _MILLISECONDS_DIGITS:
+        sent_s = int(timestamp) / 1000
+    else:
+        raise VerificationError("bad_timestamp")
+    if abs(now.timestamp() - sent_s) > tolerance_s:
+        raise VerificationError("stale_timestamp")
+
+
+def same_text(left: str, right: str) -> bool:
+    """Compare in constant time, whatever the characters."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def matching_secret(request: InboundRequest, given: str, sign: Callable[[str], str]) -> int:
+    """The index of the secret whose signature is `given`, compared without case.
+
+    Every secret is tried, so that the time does not tell which one matched.
+    """
+    given_upper, found = given.upper(), -1
+    for index, secret in enumerate(request.source.secrets):
+        if same_text(sign(secret.get_secret_value()).upper(), given_upper) and found < 0:
+            found = index
+    if found < 0:
+        raise VerificationError("bad_signature")
+    return found

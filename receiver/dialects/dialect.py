@@ -1,0 +1,25 @@
+"""What every dialect offers, whatever its wire format. Performs no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from receiver.callback import Callback, ConsoleCheck, InboundRequest, Proof, VerifiedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One wire format.
+
+    `retry_horizon`: how long after its first push the same callback may come again.
+    `content_types`: the media types a delivery may name (it may also name none).
+    `verify_signature` raises `VerificationError` and nothing else; the datetime is now.
+    `parse` raises `MalformedCallbackError` and nothing else.
+    """
+
+    retry_horizon: timedelta
+    content_types: frozenset[str]
+    verify_signature: Callable[[InboundRequest, datetime], Proof]
+    parse: Callable[[VerifiedRequest], Callback | ConsoleCheck]

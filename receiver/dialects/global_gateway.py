@@ -1,0 +1,105 @@
+"""`global`: Taobao Global and its sisters on one gateway (callbacks.md section 3). No I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from receiver.callback import (
+    Callback,
+    ConsoleCheck,
+    EventDraft,
+    InboundRequest,
+    Proof,
+    VerifiedRequest,
+)
+from receiver.dialects.credentials import matching_secret, required_header
+from receiver.dialects.dialect import Dialect
+from receiver.errors import MalformedCallbackError
+from receiver.messages.reading import (
+    Message,
+    read_leniently,
+    read_object,
+    unknown_fields,
+)
+from receiver.messages.recognition import unknown
+from receiver.messages.taobao import Kind, read_message
+from receiver.signatures import global_signature
+from schemas.values import Epoch, Identifier, Word
+
+RETRY_HORIZON: Final = timedelta(hours=6)
+"""12 retries, half an hour apart (documented at the sister site)."""
+CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
+
+_KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price"}
+
+
+class Envelope(BaseModel):
+    """The outer object of a push."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seller_id: Identifier = None
+    message_type: Word = None
+    data: Any = None
+    timestamp: Epoch = None
+    site: Word = None
+
+
+def verify_signature(request: InboundRequest, now: datetime) -> Proof:
+    """Check the header `Authorization`; it covers the body, so the trust is `body`.
+
+    The time is inside the body and retries come for 6 hours, so `now` is not used.
+    """
+    given = required_header(request, b"authorization", "missing_signature")
+    app_key = request.source.access_key or ""
+    index = matching_secret(
+        request, given, lambda secret: global_signature(app_key, request.body, secret)
+    )
+    return Proof(trust="body", secret_index=index)
+
+
+def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+    """Read a push; raises `MalformedCallbackError`."""
+    body = verified.request.body
+    if not body.strip():
+        return ConsoleCheck()
+    outer = read_object(body)
+    if not outer:
+        return ConsoleCheck()
+    envelope, faults = read_leniently(Envelope, outer, "body")
+    if envelope.message_type is None:
+        raise MalformedCallbackError("missing", place="body.message_type")
+    message = Message(
+        message_type=envelope.message_type,
+        channel="taobao",
+        body=envelope.data,
+        place="data",
+        pushed_at=envelope.timestamp,
+        faults=list(faults),
+        unknown_fields=list(unknown_fields(envelope)),
+    )
+    return Callback(
+        message_type=envelope.message_type,
+        events=_events(message),
+        pushed_at=envelope.timestamp,
+        faults=message.faults,
+        unknown_fields=message.unknown_fields,
+    )
+
+
+def _events(message: Message) -> list[EventDraft]:
+    kind = _KINDS.get(message.message_type or "")
+    if kind is None:
+        return [unknown(message)]
+    return read_message(message, kind, upstream=True)
+
+
+GLOBAL: Final = Dialect(
+    retry_horizon=RETRY_HORIZON,
+    content_types=CONTENT_TYPES,
+    verify_signature=verify_signature,
+    parse=parse,
+)

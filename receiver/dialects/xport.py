@@ -1,0 +1,147 @@
+"""`xport`: the purchasing platform's own callbacks (callbacks.md section 1). Performs no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from receiver.callback import (
+    Callback,
+    ConsoleCheck,
+    InboundRequest,
+    Proof,
+    VerifiedRequest,
+)
+from receiver.dialects.credentials import (
+    check_fresh,
+    matching_secret,
+    required_header,
+    same_text,
+    single_header,
+)
+from receiver.dialects.dialect import Dialect
+from receiver.errors import MalformedCallbackError, VerificationError
+from receiver.messages import alibaba
+from receiver.messages.reading import (
+    Message,
+    read_json,
+    read_leniently,
+    read_object,
+    unknown_fields,
+)
+from receiver.messages.recognition import events_of
+from receiver.signatures import xport_signature
+from schemas.statuses import Channel
+from schemas.values import Epoch, Word
+
+RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
+"""5 retries, half an hour apart (1.1)."""
+CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
+NONCE_WORTH_CHARS: Final = 16
+"""A nonce shorter than this may repeat by chance, so it proves no replay."""
+
+_SIGNATURE_CHARS: Final = 32
+_CHANNELS: Final[dict[str, Channel]] = {"0": "taobao", "1": "1688"}
+_PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("1688_", "1688"))
+
+
+class Envelope(BaseModel):
+    """The outer object of a callback (1.2); `messageBody` is read apart."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    message_type: Word = Field(default=None, alias="messageType")
+    message_body: Any = Field(default=None, alias="messageBody")
+    message_platform: Word = Field(default=None, alias="messagePlatform")
+    timestamp: Epoch = None
+
+
+def verify_signature(request: InboundRequest, now: datetime) -> Proof:
+    """Check the headers of 1.3. The body is not covered: the trust is `headers`."""
+    access_key = required_header(request, b"access-key", "missing_access_key")
+    timestamp = required_header(request, b"timestamp", "missing_timestamp")
+    signature = required_header(request, b"signature", "missing_signature")
+    nonce = single_header(request, b"nonce-str") or ""
+    if len(signature) != _SIGNATURE_CHARS:
+        raise VerificationError("bad_signature")
+    if not same_text(access_key, request.source.access_key or ""):
+        raise VerificationError("bad_access_key")
+    check_fresh(timestamp, now, request.source.tolerance_s)
+    index = matching_secret(
+        request,
+        signature,
+        lambda secret: xport_signature(access_key, timestamp, nonce, secret),
+    )
+    worth = len(nonce) >= NONCE_WORTH_CHARS
+    return Proof(trust="headers", secret_index=index, nonce=nonce if worth else "")
+
+
+def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+    """Read a callback's envelope and message; raises `MalformedCallbackError`."""
+    body = verified.request.body
+    if not body.strip():
+        return ConsoleCheck()
+    outer = read_object(body)
+    if not outer:
+        return ConsoleCheck()
+    if outer.get("messageType") is None and outer.get("messageBody") is None:
+        raise MalformedCallbackError("neither messageType nor messageBody", place="body")
+    envelope, faults = read_leniently(Envelope, outer, "body")
+    message = _message(envelope)
+    message.faults.extend(faults)
+    message.unknown_fields.extend(unknown_fields(envelope))
+    events = events_of(message)
+    return Callback(
+        message_type=envelope.message_type,
+        events=events,
+        pushed_at=envelope.timestamp,
+        content=_content(outer),
+        faults=message.faults,
+        unknown_fields=message.unknown_fields,
+    )
+
+
+def _message(envelope: Envelope) -> Message:
+    name, channel = _name_and_channel(envelope)
+    body = envelope.message_body
+    if isinstance(body, str) and body.strip():
+        try:
+            body = read_json(body, "messageBody")
+        except MalformedCallbackError:
+            if name in alibaba.TOPICS:
+                raise
+    return Message(
+        message_type=name,
+        channel=channel,
+        body=body,
+        place="messageBody",
+        pushed_at=envelope.timestamp,
+    )
+
+
+def _name_and_channel(envelope: Envelope) -> tuple[str | None, Channel]:
+    """Strip the optional prefix; `messagePlatform` tells the channel, else the prefix does."""
+    name = envelope.message_type
+    channel = _CHANNELS.get(envelope.message_platform or "", "unknown")
+    for prefix, prefixed in _PREFIXES:
+        if name and name.startswith(prefix):
+            return name.removeprefix(prefix), prefixed if channel == "unknown" else channel
+    return name, channel
+
+
+def _content(outer: Mapping[str, Any]) -> bytes:
+    """What was said, without when it was pushed: equal for a retransmission under a new time."""
+    said = {key: value for key, value in outer.items() if key != "timestamp"}
+    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+XPORT: Final = Dialect(
+    retry_horizon=RETRY_HORIZON,
+    content_types=CONTENT_TYPES,
+    verify_signature=verify_signature,
+    parse=parse,
+)

@@ -1,0 +1,99 @@
+"""Every error Yizhan raises.
+
+    YizhanError
+    ├─ ConfigurationError            at start; exit code 2
+    ├─ DeliveryError                 has .status; the endpoint maps it, once
+    │  ├─ VerificationError          401; .reason for logs and metrics, never for the sender
+    │  └─ MalformedCallbackError     400, 413, 415
+    ├─ BusError                      503 on the way in, retry on the way out
+    │  └─ DecodingError              a stored message that is not one of our events
+    └─ APIError                      .code .status .request_id .retryable .retry_after_s
+       ├─ RateLimitedError
+       ├─ APIUnavailableError
+       └─ APIRejectedError
+
+`Retry` and `Drop` (see `receiver.routing`) are signals, not errors, and stand outside the tree.
+"""
+
+from __future__ import annotations
+
+
+class YizhanError(Exception):
+    """The root of every error that Yizhan raises on purpose."""
+
+
+class ConfigurationError(YizhanError):
+    """The settings or the machine do not allow a start; the message says what to change."""
+
+
+class DeliveryError(YizhanError):
+    """A delivery that is refused: `status` is the HTTP answer, `reason` goes to log and metrics."""
+
+    def __init__(self, reason: str, *, status: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class VerificationError(DeliveryError):
+    """The credentials are bad, missing, stale or replayed: 401, and the sender is not told why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, status=401)
+
+
+class MalformedCallbackError(DeliveryError):
+    """The request cannot be read: 400, 413 or 415. `place` is where the fault lies, if known."""
+
+    def __init__(self, reason: str, *, status: int = 400, place: str = "") -> None:
+        super().__init__(reason, status=status)
+        self.place = place
+
+
+class BusError(YizhanError):
+    """The log did not acknowledge: 503 on the way in, a retry on the way out."""
+
+
+class DecodingError(BusError):
+    """A stored message that does not follow the wire contract; the message says where."""
+
+
+class APIError(YizhanError):
+    """A call to the platform's API failed.
+
+    `code` is the platform's own code, `status` the HTTP status, `request_id` the platform's id of
+    the call (quote it to their support); each is None where the reply did not carry it.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(APIError):
+    """The platform asked us to slow down (429); `retry_after_s` is its wish, if it gave one."""
+
+    retryable = True
+
+
+class APIUnavailableError(APIError):
+    """No usable answer: a time-out, a lost connection, a 5xx, or a body that is not a reply."""
+
+    retryable = True
+
+
+class APIRejectedError(APIError):
+    """The platform understood and refused; asking again without a change will not help."""

@@ -1,0 +1,46 @@
+"""An event as developers and handlers see it: CloudEvents attributes and typed data. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from receiver.callback import Trust
+from schemas.events import EventData
+
+DataT = TypeVar("DataT", bound=EventData, covariant=True)
+Origin = Literal["push", "handler", "sweep", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[DataT]):
+    """One stored fact.
+
+    `id` is unique and made from content: `<callback id>.<n>`, or `<cause id>.<handler>.<n>` for
+    what a handler made. `time` is when it happened, `received_at` when the callback came in.
+    `source` is the name in the settings. `extensions` are attributes that we do not know.
+    """
+
+    id: str
+    source: str
+    time: datetime
+    received_at: datetime
+    data: DataT
+    callback_id: str
+    trust: Trust
+    origin: Origin = "push"
+    causation_id: str | None = None
+    retransmission_of: str | None = None
+    traceparent: str | None = None
+    extensions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def event_type(self) -> str:
+        """`order.created`; on the wire it is `yizhan.order.created.v1`."""
+        return self.data.event_type
+
+    @property
+    def order_id(self) -> str | None:
+        """The id by which the platform's query API knows the order."""
+        return self.data.order_id

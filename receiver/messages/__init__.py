@@ -1,0 +1,1 @@
+"""What the platforms' messages mean: from their words to our events. Pure functions."""

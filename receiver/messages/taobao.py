@@ -1,0 +1,233 @@
+"""The Taobao messages, recognised by name or by body (callbacks.md 1.6 and 3). Pure functions.
+
+Only the name of the price change is documented; so a body that looks like one of the three known
+messages is read as that message, whatever its name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from receiver.callback import EventDraft
+from receiver.messages.reading import Message
+from schemas.events import (
+    AftersalesRefundUpdated,
+    Amounts,
+    Line,
+    LogisticsPartlyShipped,
+    LogisticsShipped,
+    OrderPriceChanged,
+    OrderStatusChanged,
+    Parcel,
+)
+from schemas.statuses import OrderStatus, RefundStatus, order_status, refund_status
+from schemas.taobao import LinePrice, Price, SubOrder, TaobaoOrderMessage
+from schemas.values import Money
+
+Kind = Literal["price", "status", "refund"]
+
+_NAMES: Final[dict[str, Kind]] = {"ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY": "price"}
+_NAME_PARTS: Final[tuple[tuple[str, Kind], ...]] = (
+    ("PRICE", "price"),
+    ("REFUND", "refund"),
+    ("STATUS", "status"),
+)
+"""Inferred: the two names that are not documented follow the pattern of the known one."""
+_BODY_MARKS: Final[tuple[tuple[str, Kind], ...]] = (
+    ("purchaseOrderPriceDTO", "price"),
+    ("purchaseOrderLinePriceChangeMessageDTOList", "price"),
+    ("refundId", "refund"),
+    ("refund_id", "refund"),
+    ("refundStatus", "refund"),
+    ("subOrders", "status"),
+    ("sku_list", "status"),
+)
+_ID_MARKS: Final = ("salesOrderId", "purchase_id", "purchaseOrderId", "subOrders", "sku_list")
+_SHIPPED: Final = frozenset({OrderStatus.SHIPPED, OrderStatus.RECEIVED, OrderStatus.COMPLETED})
+
+
+def looks_like_taobao(body: Any) -> bool:
+    """Whether a body of an undocumented name carries Taobao's own fields."""
+    return isinstance(body, dict) and any(mark in body for mark in _ID_MARKS)
+
+
+def kind_of(message: Message) -> Kind | None:
+    """Which of the three messages this is; None where neither name nor body tells."""
+    name, body = message.message_type or "", message.body
+    if name in _NAMES:
+        return _NAMES[name]
+    if not isinstance(body, dict):
+        return None
+    if not (looks_like_taobao(body) or (message.channel == "taobao" and "orderId" in body)):
+        return None
+    by_name = (kind for part, kind in _NAME_PARTS if part in name.upper())
+    by_body = (kind for mark, kind in _BODY_MARKS if body.get(mark) is not None)
+    return next(by_name, None) or next(by_body, None)
+
+
+def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> list[EventDraft]:
+    """The events of a Taobao message; raises `MalformedCallbackError` without an order id.
+
+    The query API knows an order of the platform's feed by `salesOrderId`, and one of Taobao
+    Global (`upstream`) by `purchase_id`.
+    """
+    order = message.read(TaobaoOrderMessage)
+    lines = tuple(_line(part) for part in order.sub_orders or () if part)
+    order_id = _order_id(message, order, upstream=upstream)
+    fact: dict[str, Any] = {
+        "channel": message.channel,
+        "order_id": order_id,
+        "order_no": order.order_no,
+        "seller_id": order.seller_id,
+    }
+    if kind == "price":
+        priced = lines + tuple(_priced(part) for part in order.line_prices or () if part)
+        changed = OrderPriceChanged(
+            **fact,
+            status=order_status(order.status),
+            platform_status=order.status,
+            amounts=_amounts(order.price),
+            lines=priced,
+        )
+        return [EventDraft(changed, order.business_time)]
+    if kind == "refund":
+        return _refunds(fact, order, lines)
+    return _status_events(fact, order, lines)
+
+
+def _order_id(message: Message, order: TaobaoOrderMessage, *, upstream: bool) -> str:
+    ours, theirs = order.sales_order_id, order.purchase_order_id
+    known = (theirs or ours) if upstream else (ours or theirs)
+    outer = next((s.purchase_order_outer_id for s in order.sub_orders or () if s), None)
+    name = "purchase_id" if upstream else "salesOrderId"
+    return message.require(known or order.order_id or outer, name)
+
+
+def _status_events(
+    fact: dict[str, Any], order: TaobaoOrderMessage, lines: tuple[Line, ...]
+) -> list[EventDraft]:
+    """The change itself, then the shipment that its lines tell of, then their refund cases."""
+    word = order.status or _common_word(lines)
+    reason = next((s.close_reason for s in order.sub_orders or () if s and s.close_reason), None)
+    changed = OrderStatusChanged(
+        **fact,
+        status=order_status(word),
+        platform_status=word,
+        lines=lines,
+        reason=reason,
+    )
+    drafts = [EventDraft(changed, order.business_time)]
+    shipped = tuple(line for line in lines if line.status is OrderStatus.SHIPPED)
+    if shipped:
+        whole = all(line.status in _SHIPPED for line in lines)
+        model = LogisticsShipped if whole else LogisticsPartlyShipped
+        event = model(
+            **fact,
+            status=OrderStatus.SHIPPED if whole else OrderStatus.PARTLY_SHIPPED,
+            platform_status=word,
+            parcels=tuple(dict.fromkeys(p for line in shipped for p in line.parcels)),
+            lines=shipped,
+        )
+        drafts.append(EventDraft(event, order.business_time))
+    drafts.extend(_line_refunds(fact, order, lines))
+    return drafts
+
+
+def _refunds(
+    fact: dict[str, Any], order: TaobaoOrderMessage, lines: tuple[Line, ...]
+) -> list[EventDraft]:
+    """One event a refund case: the message's own, else each line's, else one without an id."""
+    if order.refund_id is None and (drafts := _line_refunds(fact, order, lines)):
+        return drafts
+    word = order.refund_status
+    event = AftersalesRefundUpdated(
+        **fact,
+        refund_id=order.refund_id,
+        status=refund_status(word),
+        platform_status=word,
+        amount=order.refund_fee,
+        line_ids=_line_ids(lines),
+    )
+    return [EventDraft(event, order.business_time)]
+
+
+def _line_refunds(
+    fact: dict[str, Any], order: TaobaoOrderMessage, lines: tuple[Line, ...]
+) -> list[EventDraft]:
+    cases: dict[str, list[Line]] = {}
+    for line in lines:
+        if line.refund_id is not None:
+            cases.setdefault(line.refund_id, []).append(line)
+    drafts = []
+    for refund_id, members in cases.items():
+        word = members[0].platform_refund_status
+        event = AftersalesRefundUpdated(
+            **fact,
+            refund_id=refund_id,
+            status=refund_status(word) if word else RefundStatus.UNKNOWN,
+            platform_status=word,
+            line_ids=_line_ids(members),
+        )
+        drafts.append(EventDraft(event, order.business_time))
+    return drafts
+
+
+def _line_ids(lines: tuple[Line, ...] | list[Line]) -> tuple[str, ...]:
+    return tuple(line.line_id for line in lines if line.line_id)
+
+
+def _common_word(lines: tuple[Line, ...]) -> str | None:
+    """The lines' status where they agree: a message of lines alone tells the order's by them."""
+    words = {line.platform_status for line in lines}
+    return words.pop() if len(words) == 1 else None
+
+
+def _line(part: SubOrder) -> Line:
+    told = (part.product_amount, part.pay_amount, part.purchase_amount, part.domestic_post_fee)
+    total = part.pay_amount or part.purchase_amount
+    return Line(
+        line_id=part.sub_purchase_order_id,
+        line_no=part.purchase_order_line_outer_id,
+        item_id=part.item_id,
+        sku_id=part.sku_id,
+        title=part.title,
+        quantity=part.quantity,
+        status=order_status(part.status),
+        platform_status=part.status,
+        refund_id=part.refund_id,
+        platform_refund_status=part.refund_status,
+        amounts=Amounts(total=total, goods=part.product_amount, shipping=part.domestic_post_fee)
+        if any(told)
+        else None,
+        parcels=_parcels(part),
+    )
+
+
+def _parcels(part: SubOrder) -> tuple[Parcel, ...]:
+    parcels = [
+        Parcel(carrier=p.logistic_company_name, waybill_no=p.logistic_number)
+        for p in (part, *(part.logistic_orders or ()))
+        if p is not None and (p.logistic_number or p.logistic_company_name)
+    ]
+    return tuple(dict.fromkeys(parcels))
+
+
+def _priced(part: LinePrice) -> Line:
+    line_no = next((no for no in part.line_nos or () if no), None)
+    return Line(line_id=part.line_id, line_no=line_no, amounts=_amounts(part.price))
+
+
+def _amounts(price: Price | None) -> Amounts | None:
+    if price is None:
+        return None
+    return Amounts(
+        total=_money(price.total, price.currency),
+        goods=_money(price.goods, price.currency),
+        shipping=_money(price.shipping, price.currency),
+    )
+
+
+def _money(money: Money | None, currency: str | None) -> Money | None:
+    if money is None or currency is None or len(currency) != 3:
+        return money
+    return Money(amount=money.amount, currency=currency.upper())

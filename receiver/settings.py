@@ -1,0 +1,271 @@
+"""The settings: one frozen tree, read from a TOML file and overridden by the environment.
+
+The file is `--config`, else `YIZHAN_CONFIG`, else `yizhan.toml` where it exists. A variable named
+`YIZHAN_SECTION__KEY` overrides a key of the file; a list (`YIZHAN_SOURCES`) is given as JSON.
+Reading performs I/O only in `load_settings`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from receiver.errors import ConfigurationError
+
+DEFAULT_FILE = Path("yizhan.toml")
+DialectName = Literal["xport", "aop", "global"]
+Verification = Literal["signature", "path_token", "both", "none"]
+
+
+def _nats_token(value: str) -> str:
+    if not value or any(c in " .*>\t\r\n" for c in value) or not value.isprintable():
+        raise ValueError("write letters, digits, '-' or '_': it becomes one token of a subject")
+    return value
+
+
+SubjectToken = Annotated[str, Field(max_length=64), AfterValidator(_nats_token)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class NatsSettings(_Section):
+    """Where the log is. Without `url` a server of our own is started in `data_dir`."""
+
+    url: str | None = None
+    data_dir: Path = Path("yizhan-data")
+    port: int = Field(default=4222, ge=0, le=65535)
+    subject_root: SubjectToken = "yizhan"
+
+
+class ReceiverSettings(_Section):
+    """The HTTP edge. `limit_bytes` bounds a callback's body."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    limit_bytes: int = Field(default=1024 * 1024, ge=1024, le=4 * 1024 * 1024)
+    publish_timeout_s: float = Field(default=0.8, gt=0, le=60)
+
+
+class SourceSettings(_Section):
+    """One sender of callbacks: its wire format and how it proves itself.
+
+    `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted.
+    """
+
+    name: SubjectToken
+    dialect: DialectName
+    verification: Verification
+    access_key: str | None = None
+    secrets: tuple[SecretStr, ...] = ()
+    path_token: SecretStr | None = None
+    tolerance_s: int = Field(default=600, ge=1, le=86400)
+
+    @field_validator("secrets")
+    @classmethod
+    def _no_empty_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not secret.get_secret_value() for secret in value):
+            raise ValueError("holds an empty secret: remove it or fill it in")
+        return value
+
+    @field_validator("path_token")
+    @classmethod
+    def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not 16 <= len(value.get_secret_value()) <= 256:
+            raise ValueError("write 16 to 256 characters, for example from `openssl rand -hex 16`")
+        return value
+
+    @model_validator(mode="after")
+    def _has_what_it_verifies_with(self) -> Self:
+        if self.checks_signature and not self.secrets:
+            raise ValueError(
+                f'verification = "{self.verification}" needs secrets = ["..."] '
+                "(the secret the platform gave you)"
+            )
+        if self.checks_signature and self.dialect in {"xport", "global"} and not self.access_key:
+            raise ValueError(
+                f'verification = "{self.verification}" of dialect "{self.dialect}" needs '
+                'access_key = "..." (the key the platform gave you)'
+            )
+        if self.checks_path_token and self.path_token is None:
+            raise ValueError(
+                f'verification = "{self.verification}" needs path_token = "..." '
+                "(16 or more random characters)"
+            )
+        return self
+
+    @property
+    def checks_signature(self) -> bool:
+        """Whether a delivery must carry a valid signature."""
+        return self.verification in {"signature", "both"}
+
+    @property
+    def checks_path_token(self) -> bool:
+        """Whether a delivery must come to the secret URL."""
+        return self.verification in {"path_token", "both"}
+
+
+class APISettings(_Section):
+    """The platform's API. `paths` overrides any endpoint's path by the endpoint's name."""
+
+    base_url: str = "https://api.pandapon.com"
+    edition: Literal["v1", "v2", "ka"] = "v2"
+    access_key: str = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
+    user_id: str = ""
+    timestamp_unit: Literal["ms", "s"] = "ms"
+    rate_per_s: float = Field(default=5.0, gt=0)
+    timeout_s: float = Field(default=10.0, gt=0)
+    paths: dict[str, str] = {}
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("write a URL that begins with https:// (or http:// for a test)")
+        return value.rstrip("/")
+
+
+class HandlersSettings(_Section):
+    """Which handlers run: import strings `module:router`; installed plug-ins are found besides."""
+
+    load: tuple[str, ...] = ("handlers:router",)
+    concurrency: int = Field(default=16, ge=1, le=1024)
+    grace_s: float = Field(default=10.0, ge=0)
+    max_attempts: int = Field(default=8, ge=1)
+
+
+class LogSettings(_Section):
+    """How the log is written. `auto` is colours on a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings of one process; immutable."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="YIZHAN_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        validate_default=True,
+    )
+
+    nats: NatsSettings = NatsSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    api: APISettings | None = None
+    handlers: HandlersSettings = HandlersSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, value: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources are named {twice[0]!r}: give each a name of its own")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what `load_settings` read from the file."""
+        return env_settings, init_settings
+
+
+def load_settings(file: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; raises `ConfigurationError` with one line for each fault."""
+    path = file or (Path(environ["YIZHAN_CONFIG"]) if environ.get("YIZHAN_CONFIG") else None)
+    if path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
+    values = _read_toml(path) if path else {}
+    unknown = sorted(_unknown_variables(environ))
+    if unknown:
+        raise ConfigurationError("\n".join(unknown))
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        where = str(path) if path else "the environment"
+        lines = [_explain(fault) for fault in error.errors(include_url=False)]
+        raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
+    except ValueError as error:  # pydantic-settings: a variable that is not the JSON it should be
+        raise ConfigurationError(f"the environment: {error}: write it as JSON") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: no such file: give --config or YIZHAN_CONFIG a file that exists"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not valid TOML: {error}") from None
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    sections = [f"YIZHAN_{name.upper()}" for name in Settings.model_fields]
+    for name in environ:
+        upper = name.upper()
+        if not upper.startswith("YIZHAN_") or upper == "YIZHAN_CONFIG":
+            continue
+        if upper.split("__")[0] not in sections:
+            near = get_close_matches(upper, sections, n=1, cutoff=0.5)
+            hint = f": did you mean {near[0]}?" if near else ""
+            yield f"the environment: {name} names no setting{hint}"
+
+
+def _explain(fault: ErrorDetails) -> str:
+    name = ""
+    for part in fault["loc"]:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: no such setting{_did_you_mean(fault['loc'])}"
+    if fault["type"] == "missing":
+        return f"{name}: is missing: add it"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+    sections: dict[str, type[BaseModel]] = {
+        "nats": NatsSettings,
+        "receiver": ReceiverSettings,
+        "sources": SourceSettings,
+        "api": APISettings,
+        "handlers": HandlersSettings,
+        "log": LogSettings,
+    }
+    model = sections.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
+    near = get_close_matches(str(loc[-1]), list(model.model_fields), n=1, cutoff=0.5)
+    return f": did you mean {near[0]}?" if near else f": known are {', '.join(model.model_fields)}"

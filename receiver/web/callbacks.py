@@ -1,0 +1,173 @@
+"""The endpoint the platforms POST to: a plain ASGI application, the one hot path.
+
+It maps what `Intake` returns and raises to HTTP, once, and writes one log line a delivery.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from starlette.types import Receive, Scope, Send
+
+from receiver.callback import InboundRequest
+from receiver.dialects.dialect import Dialect
+from receiver.dialects.verification import check_path_token
+from receiver.errors import BusError, DeliveryError
+from receiver.intake import Intake, Receipt, utc_now
+from receiver.logs import get_logger
+from receiver.settings import SourceSettings
+from receiver.web.body import ClientGoneError, check_content, read_body
+from receiver.web.counts import DeliveryCounts
+
+RETRY_AFTER_S: Final = 30
+_EMPTY: Final = frozenset({b"", b"{}"})
+_LIMIT_EMPTY_BYTES: Final = 64
+_ANSWERS: Final[dict[int, bytes]] = {
+    400: b'{"error":"malformed"}',
+    401: b'{"error":"unauthorized"}',
+    404: b'{"error":"unknown source"}',
+    405: b'{"error":"method not allowed"}',
+    413: b'{"error":"too large"}',
+    415: b'{"error":"unsupported content type"}',
+    500: b'{"error":"internal"}',
+    503: b'{"error":"unavailable"}',
+}
+_CHECKED: Final = b'{"status":"checked"}'
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class CallbackEndpoint:
+    """`/callbacks/{source}` and `/callbacks/{source}/{path_token}`: every answer of the design.
+
+    `limit_bytes` bounds a body. `counts` is told every outcome.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        sources: Mapping[str, SourceSettings],
+        dialects: Mapping[str, Dialect],
+        *,
+        limit_bytes: int,
+        counts: DeliveryCounts,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._intake = intake
+        self._sources = sources
+        self._dialects = dialects
+        self._limit_bytes = limit_bytes
+        self._counts = counts
+        self._clock = clock
+        self._log = get_logger("yizhan.receiver")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        delivery_id = uuid4().hex
+        source_name = scope["path_params"]["source"]
+        known: dict[str, Any] = {"delivery_id": delivery_id}
+        if source_name in self._sources:
+            known["source"] = source_name
+        try:
+            receipt = await self._receive(scope, receive, delivery_id)
+        except ClientGoneError:
+            self._counts.add("gone")
+            self._log.info("delivery_broken_off", **known)
+            return
+        except DeliveryError as error:
+            self._counts.add(error.reason)
+            self._log.warning(
+                "delivery_rejected",
+                status=error.status,
+                reason=error.reason,
+                duration_ms=_ms_since(started),
+                **known,
+            )
+            await _answer(send, error.status, _ANSWERS[error.status])
+            return
+        except BusError as error:
+            self._counts.add("unavailable")
+            self._log.error(
+                "callback_not_stored", error=str(error), duration_ms=_ms_since(started), **known
+            )
+            await _answer(send, 503, _ANSWERS[503])
+            return
+        self._counts.add(receipt.outcome)
+        self._write_line(receipt, known, started)
+        await _answer(send, 200, _receipt_body(receipt), head=scope["method"] == "HEAD")
+
+    async def _receive(self, scope: Scope, receive: Receive, delivery_id: str) -> Receipt:
+        source = self._sources.get(scope["path_params"]["source"])
+        if source is None:
+            raise DeliveryError("unknown_source", status=404)
+        headers = scope["headers"]
+        request = InboundRequest(
+            source=source,
+            headers=headers,
+            body=b"",
+            received_at=self._clock(),
+            path_token=scope["path_params"].get("path_token"),
+            client=scope["client"][0] if scope.get("client") else "",
+            delivery_id=delivery_id,
+        )
+        if scope["method"] in {"GET", "HEAD"}:
+            check_path_token(request)
+            return Receipt("checked")
+        if scope["method"] != "POST":
+            raise DeliveryError("method", status=405)
+        body = await read_body(receive, headers, self._limit_bytes)
+        if len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in _EMPTY:
+            check_path_token(request)
+            return Receipt("checked")
+        check_content(headers, self._dialects[source.dialect].content_types)
+        return await self._intake.accept(request.with_body(body))
+
+    def _write_line(self, receipt: Receipt, known: dict[str, Any], started: float) -> None:
+        if receipt.outcome == "checked":
+            self._log.info("console_checked", **known)
+            return
+        details: dict[str, Any] = {
+            "callback_id": receipt.callback_id,
+            "stream_seq": receipt.stream_seq,
+            "outcome": receipt.outcome,
+            "duration_ms": _ms_since(started),
+        }
+        if receipt.fault is not None:
+            details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
+            self._log.warning("callback_quarantined", **known, **details)
+            return
+        self._log.info(
+            "callback_stored",
+            message_type=receipt.message_type,
+            event_types=list(receipt.event_types),
+            **known,
+            **details,
+        )
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
+
+
+def _receipt_body(receipt: Receipt) -> bytes:
+    if receipt.outcome == "checked":
+        return _CHECKED
+    answer = {"status": receipt.outcome, "callback_id": receipt.callback_id}
+    return json.dumps(answer, separators=(",", ":")).encode()
+
+
+async def _answer(send: Send, status: int, body: bytes, *, head: bool = False) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    if status == 405:
+        headers.append((b"allow", b"GET, HEAD, POST"))
+    elif status == 413:
+        headers.append((b"connection", b"close"))
+    elif status == 503:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})

@@ -1,0 +1,181 @@
+"""Our words for states, and the tables from the platforms' words to ours (callbacks.md 4).
+
+The tables' keys are upper case without surrounding space; look up with `order_status` and its
+sisters, which answer `unknown` for a word that no table holds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "pending"
+    AWAITING_PAYMENT = "awaiting_payment"
+    AWAITING_SHIPMENT = "awaiting_shipment"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    RECEIVED = "received"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+class RefundStatus(StrEnum):
+    """Where a refund case stands."""
+
+    NONE = "none"
+    APPLIED = "applied"
+    AGREED = "agreed"
+    RETURNED = "returned"
+    REFUNDED = "refunded"
+    REFUSED = "refused"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+class Progress(StrEnum):
+    """What last happened to a parcel."""
+
+    CONSIGNED = "consigned"
+    ACCEPTED = "accepted"
+    IN_TRANSIT = "in_transit"
+    DELIVERING = "delivering"
+    AWAITING_PICKUP = "awaiting_pickup"
+    SIGNED = "signed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class PaymentOutcome(StrEnum):
+    """How one order of a batch payment ended."""
+
+    SUCCEEDED = "succeeded"
+    BALANCE_NOT_ENOUGH = "balance_not_enough"
+    ACCOUNT_NOT_FOUND = "account_not_found"
+    ACCOUNT_FROZEN = "account_frozen"
+    PARAMETERS_ILLEGAL = "parameters_illegal"
+    UNKNOWN = "unknown"
+
+
+Channel = Literal["taobao", "1688", "unknown"]
+ClosedBy = Literal["buyer", "seller", "platform", "unknown"]
+RefundStage = Literal["in_sale", "after_sale", "unknown"]
+Operator = Literal["buyer", "seller", "platform", "unknown"]
+
+_ORDER: Final[dict[str, OrderStatus]] = {
+    # Taobao: integer, name and raw spelling (4.1).
+    "12": OrderStatus.PENDING,
+    "ORDER_BULIDING": OrderStatus.PENDING,
+    "BULIDING": OrderStatus.PENDING,
+    "0": OrderStatus.AWAITING_PAYMENT,
+    "WAIT_BUYER_P": OrderStatus.AWAITING_PAYMENT,
+    "WAIT_BUYER_PAY": OrderStatus.AWAITING_PAYMENT,
+    "1": OrderStatus.AWAITING_PAYMENT,
+    "2": OrderStatus.AWAITING_PAYMENT,
+    "3": OrderStatus.AWAITING_PAYMENT,
+    "5": OrderStatus.AWAITING_PAYMENT,
+    "10": OrderStatus.AWAITING_SHIPMENT,
+    "WAIT_SELLER_SEND_GOODS": OrderStatus.AWAITING_SHIPMENT,
+    "11": OrderStatus.SHIPPED,
+    "WAIT_BUYER_CONFIRM_GOODS": OrderStatus.SHIPPED,
+    "4": OrderStatus.CLOSED,
+    "TRADE_CLOSED": OrderStatus.CLOSED,
+    # 1688 (4.2).
+    "WAITBUYERPAY": OrderStatus.AWAITING_PAYMENT,
+    "WAITSELLERSEND": OrderStatus.AWAITING_SHIPMENT,
+    "WAITBUYERRECEIVE": OrderStatus.SHIPPED,
+    "CONFIRM_GOODS": OrderStatus.RECEIVED,
+    "CONFIRM_GOODS_AND_HAS_SUBSIDY": OrderStatus.RECEIVED,
+    "SUCCESS": OrderStatus.COMPLETED,
+    "CANCEL": OrderStatus.CLOSED,
+    "TERMINATED": OrderStatus.CLOSED,
+    # KA samples (1.4).
+    "WAITING_FOR_PAYMENT": OrderStatus.AWAITING_PAYMENT,
+    "WAITING_FOR_SENT": OrderStatus.AWAITING_SHIPMENT,
+}
+
+_REFUND: Final[dict[str, RefundStatus]] = {
+    "0": RefundStatus.NONE,
+    "10": RefundStatus.APPLIED,
+    "20": RefundStatus.AGREED,
+    "30": RefundStatus.RETURNED,
+    "100": RefundStatus.REFUNDED,
+    "-10": RefundStatus.REFUSED,
+    "-20": RefundStatus.CLOSED,
+    "WAITSELLERAGREE": RefundStatus.APPLIED,
+    "WAITBUYERMODIFY": RefundStatus.REFUSED,
+    "WAITBUYERSEND": RefundStatus.AGREED,
+    "WAITSELLERRECEIVE": RefundStatus.RETURNED,
+    "REFUNDSUCCESS": RefundStatus.REFUNDED,
+    "REFUNDCLOSE": RefundStatus.CLOSED,
+}
+
+_LINE_LOGISTICS: Final[dict[str, OrderStatus]] = {
+    "1": OrderStatus.AWAITING_SHIPMENT,
+    "2": OrderStatus.SHIPPED,
+    "3": OrderStatus.RECEIVED,
+    "5": OrderStatus.PARTLY_SHIPPED,
+}
+
+_PROGRESS: Final[dict[str, Progress]] = {
+    "CONSIGN": Progress.CONSIGNED,
+    "ACCEPT": Progress.ACCEPTED,
+    "TRANSPORT": Progress.IN_TRANSIT,
+    "DELIVERING": Progress.DELIVERING,
+    "AGENT_SIGN": Progress.AWAITING_PICKUP,
+    "SIGN": Progress.SIGNED,
+    "FAILED": Progress.FAILED,
+}
+
+_OUTCOME: Final[dict[str, PaymentOutcome]] = {
+    "SUCCESSED": PaymentOutcome.SUCCEEDED,
+    "ACCOUNT_BALANCE_NOT_ENOUGH": PaymentOutcome.BALANCE_NOT_ENOUGH,
+    "ACCOUNT_NOT_EXIST": PaymentOutcome.ACCOUNT_NOT_FOUND,
+    "ACCOUNT_FROZEN": PaymentOutcome.ACCOUNT_FROZEN,
+    "PARAM_ILLEGAL": PaymentOutcome.PARAMETERS_ILLEGAL,
+}
+
+_OPERATOR: Final[dict[str, Operator]] = {
+    "BUYER": "buyer",
+    "SELLER": "seller",
+    "SYSTEM": "platform",
+}
+
+
+def _key(word: str | None) -> str:
+    return word.strip().upper() if word else ""
+
+
+def order_status(word: str | None) -> OrderStatus:
+    """Our word for any platform's order or line status."""
+    return _ORDER.get(_key(word), OrderStatus.UNKNOWN)
+
+
+def line_logistics_status(code: str | None) -> OrderStatus:
+    """Our word for a 1688 line's `logisticsStatus` (4.4)."""
+    return _LINE_LOGISTICS.get(_key(code), OrderStatus.UNKNOWN)
+
+
+def refund_status(word: str | None) -> RefundStatus:
+    """Our word for a refund status; the lines' UPPER_SNAKE spelling is the same word."""
+    key = _key(word)
+    return _REFUND.get(key) or _REFUND.get(key.replace("_", ""), RefundStatus.UNKNOWN)
+
+
+def progress(word: str | None) -> Progress:
+    """Our word for a waybill's `statusChanged` (4.4)."""
+    return _PROGRESS.get(_key(word), Progress.UNKNOWN)
+
+
+def payment_outcome(word: str | None) -> PaymentOutcome:
+    """Our word for one order's result in a batch payment (section 2)."""
+    return _OUTCOME.get(_key(word), PaymentOutcome.UNKNOWN)
+
+
+def operator(word: str | None) -> Operator:
+    """Who acted on a refund (section 2, R)."""
+    return _OPERATOR.get(_key(word), "unknown")

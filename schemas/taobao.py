@@ -1,0 +1,105 @@
+"""Taobao messages as the platforms send them (callbacks.md 1.6 and 3). Every field may be absent.
+
+Unknown fields are kept, never refused. The platform's own feed and Taobao Global name the same
+things differently; the aliases below accept both.
+"""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from schemas.values import ClockTime, Fen, Identifier, Text, Word
+
+
+class TaobaoMessage(BaseModel):
+    """The base of every Taobao message: what is not known is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+
+class Price(TaobaoMessage):
+    """`purchaseOrderPriceDTO`: the new sums; amounts are fen."""
+
+    currency: Word = Field(default=None, alias="purchaseCurrency")
+    total: Fen = Field(default=None, alias="purchaseTotalFee")
+    goods: Fen = Field(default=None, alias="purchaseProductFee")
+    shipping: Fen = Field(default=None, alias="purchaseShippingFee")
+
+
+class LogisticOrder(TaobaoMessage):
+    """One parcel of a line."""
+
+    logistic_company_name: Text = None
+    logistic_number: Identifier = None
+    rts_time: ClockTime = None
+
+
+class SubOrder(LogisticOrder):
+    """One line of an order, `subOrders[]` (1.6) or `sku_list[]` (3); amounts are fen."""
+
+    purchase_order_outer_id: Identifier = None
+    purchase_order_line_outer_id: Identifier = Field(
+        default=None,
+        validation_alias=AliasChoices("purchase_order_line_outer_id", "order_line_no"),
+    )
+    sub_purchase_order_id: Identifier = None
+    close_time_without_payment: ClockTime = None
+    close_reason: Text = None
+    status: Word = None
+    error_code: Word = None
+    error_message: Text = None
+    detail_error_code: Word = None
+    product_amount: Fen = None
+    purchase_amount: Fen = None
+    pay_amount: Fen = None
+    domestic_post_fee: Fen = None
+    purchase_currency: Word = None
+    quantity: int | None = None
+    sku_id: Identifier = None
+    item_id: Identifier = None
+    title: Text = None
+    pay_time: ClockTime = None
+    refund_id: Identifier = None
+    refund_status: Word = None
+    logistic_orders: tuple[LogisticOrder | None, ...] | None = None
+
+
+class LinePrice(TaobaoMessage):
+    """One line of a Taobao Global price change (3, message 8)."""
+
+    line_nos: tuple[Identifier, ...] | None = Field(default=None, alias="salesOrderLineIdList")
+    line_id: Identifier = Field(default=None, alias="purchaseOrderLineId")
+    price: Price | None = Field(default=None, alias="purchaseOrderItemPriceDTO")
+
+
+class TaobaoOrderMessage(TaobaoMessage):
+    """A price, status or refund message of the Taobao channel or of Taobao Global."""
+
+    sales_order_id: Identifier = Field(default=None, alias="salesOrderId")
+    purchase_order_id: Identifier = Field(
+        default=None, validation_alias=AliasChoices("purchase_id", "purchaseOrderId")
+    )
+    order_id: Identifier = Field(default=None, alias="orderId")
+    order_no: Identifier = Field(
+        default=None, validation_alias=AliasChoices("outer_purchase_id", "orderNo")
+    )
+    seller_id: Identifier = Field(
+        default=None, validation_alias=AliasChoices("seller_id", "salesSellerId")
+    )
+    purchase_market: Word = Field(default=None, alias="purchaseMarket")
+    status: Word = Field(default=None, validation_alias=AliasChoices("status", "orderStatus"))
+    business_time: ClockTime = None
+    price: Price | None = Field(default=None, alias="purchaseOrderPriceDTO")
+    line_prices: tuple[LinePrice | None, ...] | None = Field(
+        default=None, alias="purchaseOrderLinePriceChangeMessageDTOList"
+    )
+    sub_orders: tuple[SubOrder | None, ...] | None = Field(
+        default=None, validation_alias=AliasChoices("subOrders", "sku_list")
+    )
+    refund_id: Identifier = Field(
+        default=None, validation_alias=AliasChoices("refundId", "refund_id")
+    )
+    refund_status: Word = Field(
+        default=None, validation_alias=AliasChoices("refundStatus", "refund_status")
+    )
+    refund_fee: Fen = Field(default=None, validation_alias=AliasChoices("refundFee", "refund_fee"))

@@ -1,0 +1,67 @@
+"""Real parts for every test: one nats-server a session, a fresh subject root a test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from receiver.bus.connection import Connection
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.streams import plans
+from receiver.bus.subjects import Subjects
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real nats-server of this session; it syncs lazily, since no test pulls the plug."""
+    data_dir: Path = tmp_path_factory.mktemp("nats")
+    server = EmbeddedServer(EmbeddedServerConfig(data_dir=data_dir, port=0, sync_always=False))
+    with asyncio.Runner() as runner:
+        runner.run(server.start())
+        yield server.url
+        runner.run(server.stop())
+
+
+@pytest.fixture
+def subjects() -> Subjects:
+    """Names below a root that no other test uses."""
+    return Subjects(f"t{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+async def connection(nats_url: str, subjects: Subjects) -> AsyncIterator[Connection]:
+    """A started connection with its streams; they are deleted afterwards."""
+    opened = Connection(nats_url, plans(subjects, [timedelta(hours=2, minutes=30)]))
+    assert await opened.start(patience_s=10)
+    yield opened
+    jetstream = opened.jetstream
+    for stream in (subjects.stream, subjects.dead_stream):
+        await jetstream.delete_stream(stream)
+    await opened.stop()
+
+
+@pytest.fixture
+def publisher(connection: Connection) -> JetStreamPublisher:
+    """A publisher that gives a slow machine time."""
+    return JetStreamPublisher(connection, timeout_s=10)
+
+
+@pytest.fixture
+async def client(nats_url: str) -> AsyncIterator[Client]:
+    """A plain nats-py client, as a subscriber has it."""
+    opened = await nats.connect(nats_url)
+    yield opened
+    await opened.close()
