@@ -8,19 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
-from receiver.bus.codec import OutgoingMessage, encode_callback, encode_quarantined
-from receiver.bus.publisher import Publisher
+from receiver.bus.codec import (
+    Marks,
+    OutgoingMessage,
+    content_digest,
+    encode_callback,
+    encode_guard,
+    encode_quarantined,
+)
+from receiver.bus.publisher import GuardTakenError, Publisher, Stored
 from receiver.bus.subjects import Subjects
-from receiver.callback import Callback, ConsoleCheck, Fault, InboundRequest, callback_id
+from receiver.callback import (
+    Callback,
+    ConsoleCheck,
+    Fault,
+    InboundRequest,
+    VerifiedRequest,
+    callback_id,
+)
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import verify
-from receiver.errors import MalformedCallbackError
+from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
+from receiver.retransmissions import Retransmissions
 
-Outcome = Literal["stored", "duplicate", "quarantined", "checked"]
+Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "checked"]
+_WINDOW: Final = timedelta(hours=3)
 
 
 def utc_now() -> datetime:
@@ -53,21 +69,24 @@ class Intake:
         subjects: Subjects,
         dialects: Mapping[str, Dialect],
         *,
+        retransmissions: Retransmissions | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._publisher = publisher
         self._subjects = subjects
         self._dialects = dialects
+        self._said = retransmissions or Retransmissions(_WINDOW)
         self._clock = clock
         self._log = get_logger("yizhan.intake")
+        self._unprotected: set[str] = set()
 
     async def accept(self, request: InboundRequest) -> Receipt:
         """Verify, parse and store one delivery.
 
-        Raises `VerificationError` where the sender is not who it should be,
-        `MalformedCallbackError` where an unverified body cannot be read, and `BusError` where the
-        log did not acknowledge (the same bytes may then be stored all the same, under the same
-        id).
+        Raises `VerificationError` where the sender is not who it should be or uses a signature
+        again for another body, `MalformedCallbackError` where an unverified body cannot be read,
+        and `BusError` where the log did not acknowledge (the same bytes may then be stored all the
+        same, under the same id).
         """
         dialect = self._dialects[request.source.dialect]
         verified = verify(dialect, request, self._clock())
@@ -76,35 +95,75 @@ class Intake:
         except MalformedCallbackError as error:
             if verified.proof.trust == "none":
                 raise
-            fault = Fault(error.place, error.reason)
-            message = encode_quarantined(verified, fault, self._subjects)
-            return await self._store([message], request, fault=fault)
+            return await self._quarantine(verified, Fault(error.place, error.reason))
         if isinstance(callback, ConsoleCheck):
             return Receipt("checked")
         self._note_faults(request, callback)
-        messages = encode_callback(verified, callback, self._subjects)
-        return await self._store(messages, request, callback=callback)
+        return await self._store(verified, callback)
 
-    async def _store(
-        self,
-        messages: Sequence[OutgoingMessage],
-        request: InboundRequest,
-        *,
-        callback: Callback | None = None,
-        fault: Fault | None = None,
-    ) -> Receipt:
-        stored = await self._publisher.publish(messages)
-        outcome: Outcome = "quarantined" if fault else "stored"
+    async def _store(self, verified: VerifiedRequest, callback: Callback) -> Receipt:
+        request, content = verified.request, content_digest(callback)
+        identity = callback_id(request.source.name, request.body)
+        first = self._said.first_of(request.source.name, content, identity, request.received_at)
+
+        def encode(replay_of: str | None) -> Sequence[OutgoingMessage]:
+            return encode_callback(verified, callback, self._subjects, Marks(first, replay_of))
+
+        stored = await self._publish(verified, encode)
+        self._said.remember(request.source.name, content, identity, request.received_at)
+        outcome: Outcome = "retransmission" if first else "stored"
         if all(message.duplicate for message in stored):
             outcome = "duplicate"
         return Receipt(
             outcome,
+            callback_id=identity,
+            message_type=callback.message_type,
+            event_types=[draft.data.event_type for draft in callback.events],
+            stream_seq=stored[0].stream_seq,
+        )
+
+    async def _quarantine(self, verified: VerifiedRequest, fault: Fault) -> Receipt:
+        def encode(_: str | None) -> Sequence[OutgoingMessage]:
+            return [encode_quarantined(verified, fault, self._subjects)]
+
+        stored = await self._publish(verified, encode)
+        request = verified.request
+        return Receipt(
+            "duplicate" if stored[0].duplicate else "quarantined",
             callback_id=callback_id(request.source.name, request.body),
-            message_type=callback.message_type if callback else None,
-            event_types=[draft.data.event_type for draft in callback.events] if callback else [],
             stream_seq=stored[0].stream_seq,
             fault=fault,
         )
+
+    async def _publish(
+        self,
+        verified: VerifiedRequest,
+        encode: Callable[[str | None], Sequence[OutgoingMessage]],
+    ) -> Sequence[Stored]:
+        """Store what `encode` gives, unless the signature is used up by another body."""
+        guard = self._guard(verified)
+        try:
+            return await self._publisher.publish(encode(None), guard=guard)
+        except GuardTakenError as taken:
+            if verified.request.source.replay_check == "refuse":
+                raise VerificationError("replayed_signature") from taken
+            self._log.warning(
+                "signature_replayed", source=verified.request.source.name, replay_of=taken.owner
+            )
+            return await self._publisher.publish(encode(taken.owner))
+
+    def _guard(self, verified: VerifiedRequest) -> OutgoingMessage | None:
+        source, proof = verified.request.source, verified.proof
+        if source.replay_check == "off" or proof.trust != "headers":
+            return None
+        if not proof.nonce and source.name not in self._unprotected:
+            self._unprotected.add(source.name)
+            self._log.warning(
+                "source_unprotected_from_replays",
+                source=source.name,
+                reason="the sender signs without a nonce of 16 or more characters",
+            )
+        return encode_guard(verified, self._subjects)
 
     def _note_faults(self, request: InboundRequest, callback: Callback) -> None:
         for fault in callback.faults:

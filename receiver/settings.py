@@ -78,6 +78,7 @@ class SourceSettings(_Section):
     secrets: tuple[SecretStr, ...] = ()
     path_token: SecretStr | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
+    replay_check: Literal["refuse", "mark", "off"] = "refuse"
 
     @field_validator("secrets")
     @classmethod

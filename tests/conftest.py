@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
-from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 
@@ -54,9 +54,12 @@ async def connection(nats_url: str, subjects: Subjects) -> AsyncIterator[Connect
 
 
 @pytest.fixture
-def publisher(connection: Connection) -> JetStreamPublisher:
-    """A publisher that gives a slow machine time."""
-    return JetStreamPublisher(connection, timeout_s=10)
+async def publisher(connection: Connection) -> AsyncIterator[GroupCommitPublisher]:
+    """The publisher of a real receiver, with more patience for a slow machine."""
+    running = GroupCommitPublisher(connection, timeout_s=10)
+    await running.start()
+    yield running
+    await running.stop()
 
 
 @pytest.fixture

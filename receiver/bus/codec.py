@@ -7,6 +7,7 @@ body of a callback; its `yizhan-` headers are the facts of its arrival.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from receiver.event import Event, Origin
 from schemas.events import MODEL_OF_TYPE, EventData
 
 MSG_ID: Final = "Nats-Msg-Id"
+CONTENT: Final = "yizhan-content"
+_NONCE_MARGIN_S: Final = 60
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
@@ -155,9 +158,7 @@ def _model(fields: Mapping[str, str]) -> type[EventData]:
     return model
 
 
-def _word(
-    words: Mapping[str, WordT], fields: Mapping[str, str], name: str, default: str
-) -> WordT:
+def _word(words: Mapping[str, WordT], fields: Mapping[str, str], name: str, default: str) -> WordT:
     word = words.get(fields.get(name, default))
     if word is None:
         raise DecodingError(f"{name} holds a word that is not known")
@@ -180,8 +181,23 @@ def _time(fields: Mapping[str, str], name: str) -> datetime:
     return time
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is known of a callback beside its content: null where there is nothing to mark.
+
+    `retransmission_of`: the callback that said the same under another push time.
+    `replay_of`: the callback that used the same signature first, where `replay_check = "mark"`.
+    """
+
+    retransmission_of: str | None = None
+    replay_of: str | None = None
+
+
 def encode_callback(
-    verified: VerifiedRequest, callback: Callback, subjects: Subjects
+    verified: VerifiedRequest,
+    callback: Callback,
+    subjects: Subjects,
+    marks: Marks = Marks(),  # noqa: B008 - frozen
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
@@ -191,6 +207,7 @@ def encode_callback(
         headers["yizhan-messagetype"] = encode_header(callback.message_type)
     if callback.message_id:
         headers["yizhan-messageid"] = encode_header(callback.message_id)
+    headers[CONTENT] = content_digest(callback)
     messages = [OutgoingMessage(subjects.raw(request.source.name), headers, request.body)]
     for number, draft in enumerate(callback.events):
         event = Event(
@@ -201,10 +218,18 @@ def encode_callback(
             data=draft.data,
             callback_id=identity,
             trust=verified.proof.trust,
+            retransmission_of=marks.retransmission_of,
             traceparent=_traceparent(request),
+            extensions={"replayof": marks.replay_of} if marks.replay_of else {},
         )
         messages.append(encode_event(event, subjects))
     return messages
+
+
+def content_digest(callback: Callback) -> str:
+    """What a callback says, whenever it was pushed; the sender's own message id says it best."""
+    said = callback.message_id.encode() if callback.message_id else callback.content
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 def encode_quarantined(
@@ -216,6 +241,25 @@ def encode_quarantined(
     headers["yizhan-reason"] = encode_header(fault.reason)
     headers["yizhan-place"] = encode_header(fault.place)
     return OutgoingMessage(subjects.quarantine(request.source.name), headers, request.body)
+
+
+def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
+    """The message that a signature is used up by this callback; None where nothing is proven.
+
+    It is stored once for each nonce and source, and lives as long as the signature is fresh.
+    """
+    request, nonce = verified.request, verified.proof.nonce
+    if not nonce:
+        return None
+    used = hashlib.sha256(f"{request.source.name}\n{nonce}".encode("utf-8", "surrogatepass"))
+    lifetime_s = 2 * request.source.tolerance_s + _NONCE_MARGIN_S
+    headers = {
+        MSG_ID: f"nonce.{used.hexdigest()[:32]}",
+        "Nats-TTL": f"{lifetime_s}s",
+        "yizhan-receivedtime": request.received_at.isoformat(),
+    }
+    owner = callback_id(request.source.name, request.body)
+    return OutgoingMessage(subjects.nonce(request.source.name), headers, owner.encode())
 
 
 def _arrival(verified: VerifiedRequest, identity: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ class Connection:
         self._client: Client | None = None
         self._streams_ready = False
         self._task: asyncio.Task[None] | None = None
+        self._on_reconnect: list[Callable[[], None]] = []
         self._log = structlog.get_logger("yizhan.bus")
 
     async def start(self, *, patience_s: float = 2.0) -> bool:
@@ -70,6 +71,15 @@ class Connection:
                 with contextlib.suppress(NatsError, OSError):
                     await self._client.flush(timeout=1)
             await self._client.close()
+
+    def on_reconnect(self, notify: Callable[[], None]) -> None:
+        """Have `notify` called whenever the connection was lost and is back."""
+        self._on_reconnect.append(notify)
+
+    @property
+    def stream(self) -> str:
+        """The name of the first stream: that of callbacks and events."""
+        return self._plans[0].name
 
     @property
     def ready(self) -> bool:
@@ -150,6 +160,8 @@ class Connection:
 
     async def _on_reconnected(self) -> None:
         self._log.info("nats_reconnected")
+        for notify in self._on_reconnect:
+            notify()
         try:
             await self._ensure_streams()
         except (BusError, ConfigurationError) as error:

@@ -36,7 +36,7 @@ class Subjects:
 
     @property
     def stream(self) -> str:
-        """The stream of raw callbacks, quarantine and events."""
+        """The stream of raw callbacks, quarantine, events and used nonces."""
         return self.root.upper()
 
     @property
@@ -47,7 +47,8 @@ class Subjects:
     @property
     def stored(self) -> tuple[str, ...]:
         """What the stream takes in."""
-        return (f"{self.root}.callbacks.>", f"{self.root}.quarantine.>", f"{self.root}.events.>")
+        kinds = ("callbacks", "quarantine", "events", "nonces")
+        return tuple(f"{self.root}.{kind}.>" for kind in kinds)
 
     @property
     def all_dead(self) -> str:
@@ -66,6 +67,10 @@ class Subjects:
     def quarantine(self, source: str) -> str:
         """Where a source's verified but unreadable callbacks go."""
         return f"{self.root}.quarantine.{source}"
+
+    def nonce(self, source: str) -> str:
+        """Where the used nonces of a source go, for as long as they could be replayed."""
+        return f"{self.root}.nonces.{source}"
 
     def dead(self, handler: str) -> str:
         """Where a handler's dead letters go."""

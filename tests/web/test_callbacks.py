@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 
 from receiver.bus.codec import OutgoingMessage, decode_event
 from receiver.bus.connection import Connection
-from receiver.bus.publisher import JetStreamPublisher, Publisher, Stored
+from receiver.bus.publisher import Publisher, Stored
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
@@ -58,7 +59,7 @@ def paid(order_id: str = ORDER_ID, pushed_at: str = "1700000000000") -> bytes:
 
 def signed_headers(secret: str = SECRET, **replaced: str) -> dict[str, str]:
     timestamp = replaced.get("timestamp", str(int(time.time() * 1000)))
-    nonce = "n" * 32
+    nonce = replaced.pop("nonce-str", secrets.token_hex(16))
     return {
         "content-type": "application/json",
         "access-key": KEY,
@@ -80,10 +81,12 @@ class Stack:
 
     async def stored(self) -> list[Any]:
         info = await self.connection.jetstream.stream_info(self.subjects.stream)
-        return [
+        messages = [
             await self.connection.jetstream.get_msg(self.subjects.stream, seq)
             for seq in range(1, info.state.last_seq + 1)
         ]
+        nonces = f"{self.subjects.root}.nonces."
+        return [message for message in messages if not str(message.subject).startswith(nonces)]
 
 
 async def serve_stack(
@@ -104,7 +107,7 @@ async def serve_stack(
 
 @pytest.fixture
 async def stack(
-    publisher: JetStreamPublisher, connection: Connection, subjects: Subjects
+    publisher: Publisher, connection: Connection, subjects: Subjects
 ) -> AsyncIterator[Stack]:
     async for running in serve_stack(publisher, connection, subjects):
         yield running
@@ -299,7 +302,9 @@ class BrokenPublisher:
 
     asked: list[OutgoingMessage] = field(default_factory=list)
 
-    async def publish(self, messages: Sequence[OutgoingMessage]) -> Sequence[Stored]:
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+    ) -> Sequence[Stored]:
         self.asked.extend(messages)
         raise BusError("no acknowledgement in time")
 
@@ -314,7 +319,9 @@ async def test_a_publish_failure_answers_503(connection: Connection, subjects: S
 class DefectivePublisher:
     """A defect of ours."""
 
-    async def publish(self, messages: Sequence[OutgoingMessage]) -> Sequence[Stored]:
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+    ) -> Sequence[Stored]:
         raise LookupError("a bug")
 
 
@@ -354,6 +361,34 @@ async def test_half_a_body_stores_nothing(stack: Stack) -> None:
     assert await stack.stored() == []
 
 
+async def test_a_signature_seen_with_another_body_is_a_forgery(stack: Stack) -> None:
+    headers = signed_headers()
+    first = await stack.http.post("/callbacks/signed", content=paid(), headers=headers)
+    forged = await stack.http.post("/callbacks/signed", content=paid("666"), headers=headers)
+    again = await stack.http.post("/callbacks/signed", content=paid(), headers=headers)
+    assert [a.status_code for a in (first, forged, again)] == [200, 401, 200]
+    assert stack.counts.read() == {"stored": 1, "replayed_signature": 1, "duplicate": 1}
+    assert len(await stack.stored()) == 2
+
+
+async def test_a_sender_without_nonces_is_not_refused(stack: Stack) -> None:
+    headers = signed_headers(**{"nonce-str": "short"})
+    for order_id in ("1", "2"):
+        body = paid(order_id)
+        answer = await stack.http.post("/callbacks/signed", content=body, headers=headers)
+        assert answer.status_code == 200
+
+
+async def test_the_same_words_under_another_push_time_are_a_retransmission(stack: Stack) -> None:
+    for pushed_at in ("1700000000000", "1700001800000"):
+        body = paid(pushed_at=pushed_at)
+        await stack.http.post("/callbacks/signed", content=body, headers=signed_headers())
+    raw, event, _, again = await stack.stored()
+    assert "ce-retransmissionof" not in event.headers
+    assert again.headers["ce-retransmissionof"] == raw.headers["yizhan-callbackid"]
+    assert stack.counts.read() == {"stored": 1, "retransmission": 1}
+
+
 async def test_a_log_line_tells_the_reason_and_no_secret(stack: Stack) -> None:
     with capture_logs() as lines:
         await stack.http.post("/callbacks/signed", content=paid(), headers=signed_headers("wrong"))
@@ -361,7 +396,7 @@ async def test_a_log_line_tells_the_reason_and_no_secret(stack: Stack) -> None:
     text = json.dumps(lines)
     assert [line["event"] for line in lines] == ["delivery_rejected", "callback_stored"]
     assert lines[0]["reason"] == "bad_signature"
-    for secret in (SECRET, OLD_SECRET, TOKEN, ORDER_ID, "n" * 32):
+    for secret in (SECRET, OLD_SECRET, TOKEN, ORDER_ID):
         assert secret not in text
 
 

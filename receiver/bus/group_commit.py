@@ -1,0 +1,236 @@
+"""Group commit: what arrives while one commit is under way goes out together in the next.
+
+One atomic batch costs one sync however many messages it holds, where plain publishes cost one
+each; but a small batch costs more than a few plain publishes. So a lone callback goes out at once
+as plain publishes, and batches form by themselves under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+from uuid import uuid4
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from receiver.bus.codec import OutgoingMessage
+from receiver.bus.connection import Connection
+from receiver.bus.publisher import (
+    GuardTakenError,
+    JetStreamPublisher,
+    RefusedError,
+    Stored,
+    read_ack,
+)
+from receiver.errors import BusError
+
+LEAST_BATCH: Final = 10
+"""Messages from which on one batch is cheaper than plain publishes: about 2.2 ms against 0.25 ms
+each, measured under `sync_interval: always`."""
+LIMIT_BATCH: Final = 512
+LIMIT_BATCH_BYTES: Final = 8 * 1024 * 1024
+LIMIT_PENDING: Final = 4096
+"""Messages that may wait; beyond that a publish is refused at once rather than late."""
+LIMIT_REMEMBERED: Final = 100_000
+"""Ids whose fate this process knows without asking the server."""
+
+
+@dataclass(slots=True)
+class _Bundle:
+    """The messages of one publish, with the future that its caller waits on."""
+
+    messages: Sequence[OutgoingMessage]
+    guard: OutgoingMessage | None
+    done: asyncio.Future[Sequence[Stored]]
+
+    @property
+    def whole(self) -> tuple[OutgoingMessage, ...]:
+        return (*self.messages,) if self.guard is None else (self.guard, *self.messages)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(message.body) for message in self.messages)
+
+
+class GroupCommitPublisher:
+    """A `Publisher` for many callers at once; `start` it before and `stop` it after use."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        timeout_s: float = 0.8,
+        remember: int = LIMIT_REMEMBERED,
+    ) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._remember = remember
+        self._plain = JetStreamPublisher(connection, timeout_s=timeout_s)
+        self._pending: deque[_Bundle] = deque()
+        self._pending_messages = 0
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._batches = True
+        self._remembered: OrderedDict[str, Stored] = OrderedDict()
+        self._guards: OrderedDict[str, bytes] = OrderedDict()
+        connection.on_reconnect(self._forget)
+
+    async def start(self) -> None:
+        """Begin to commit."""
+        self._task = asyncio.create_task(self._commit_forever(), name="group-commit")
+
+    async def stop(self) -> None:
+        """Commit what is pending, then end."""
+        while self._pending and self._task is not None and not self._task.done():
+            await asyncio.wait({bundle.done for bundle in self._pending})
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+    ) -> Sequence[Stored]:
+        """See `Publisher.publish`. A caller that is cancelled does not cancel the write."""
+        known = self._known(messages, guard)
+        if known is not None:
+            return known
+        if self._pending_messages >= LIMIT_PENDING:
+            raise BusError("too many callbacks are waiting for the log")
+        self._connection.client  # noqa: B018 - raises at once while NATS is away
+        bundle = _Bundle(messages, guard, asyncio.get_running_loop().create_future())
+        self._pending.append(bundle)
+        self._pending_messages += len(bundle.whole)
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.shield(bundle.done)
+        except TimeoutError as error:
+            bundle.done.add_done_callback(_retrieve)
+            raise BusError("no acknowledgement in time") from error
+
+    def _known(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
+    ) -> Sequence[Stored] | None:
+        """The answer this process knows already; raises `GuardTakenError` where it does."""
+        if guard is not None:
+            owner = self._guards.get(guard.msg_id)
+            if owner is not None and owner != guard.body:
+                raise GuardTakenError(owner.decode())
+        found = [self._remembered.get(message.msg_id) for message in messages]
+        return [stored for stored in found if stored] if all(found) else None
+
+    def _forget(self) -> None:
+        """After a reconnect the server may be another, with less in it."""
+        self._remembered.clear()
+        self._guards.clear()
+        self._batches = True
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._pending:
+                bundles = self._take()
+                try:
+                    await self._commit(bundles)
+                except BusError as error:
+                    for bundle in bundles:
+                        _settle(bundle, error)
+
+    def _take(self) -> list[_Bundle]:
+        """The next bundles, as many as one batch may hold; at least one."""
+        taken: list[_Bundle] = []
+        messages = size_bytes = 0
+        while self._pending:
+            bundle = self._pending[0]
+            messages += len(bundle.whole)
+            size_bytes += bundle.size_bytes
+            if taken and (messages > LIMIT_BATCH or size_bytes > LIMIT_BATCH_BYTES):
+                break
+            taken.append(self._pending.popleft())
+            self._pending_messages -= len(bundle.whole)
+        return taken
+
+    async def _commit(self, bundles: Sequence[_Bundle]) -> None:
+        """Store the bundles and settle each; raises `BusError` where none could be tried."""
+        if self._batches and sum(len(bundle.whole) for bundle in bundles) >= LEAST_BATCH:
+            try:
+                await self._commit_batch(bundles)
+            except RefusedError as error:
+                # One duplicate refuses the whole batch, and an older server refuses every batch.
+                self._batches = error.err_code not in _NO_BATCHES
+            else:
+                return
+        await asyncio.gather(*map(self._commit_alone, bundles))
+
+    async def _commit_alone(self, bundle: _Bundle) -> None:
+        try:
+            stored = await self._plain.publish(bundle.messages, guard=bundle.guard)
+        except BusError as error:
+            _settle(bundle, error)
+        else:
+            self._settle_stored(bundle, stored)
+
+    async def _commit_batch(self, bundles: Sequence[_Bundle]) -> None:
+        messages = [message for bundle in bundles for message in bundle.whole]
+        client = self._connection.client
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                last = await _publish_batch(client, messages, timeout_s=self._timeout_s)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusError(f"not acknowledged: {type(error).__name__}") from error
+        sequences = count(last.stream_seq - len(messages) + 1)
+        for bundle in bundles:
+            stored = [Stored(next(sequences), duplicate=False) for _ in bundle.whole]
+            self._settle_stored(bundle, stored[-len(bundle.messages) :])
+
+    def _settle_stored(self, bundle: _Bundle, stored: Sequence[Stored]) -> None:
+        for message, where in zip(bundle.messages, stored, strict=True):
+            self._remembered[message.msg_id] = Stored(where.stream_seq, duplicate=True)
+        if bundle.guard is not None:
+            self._guards[bundle.guard.msg_id] = bundle.guard.body
+        for memory in (self._remembered, self._guards):
+            while len(memory) > self._remember:
+                memory.popitem(last=False)
+        if not bundle.done.done():
+            bundle.done.set_result(stored)
+
+
+_NO_BATCHES: Final = frozenset({10174})
+"""JetStream's answer where the stream does not allow atomic batches."""
+
+
+async def _publish_batch(
+    client: Client, messages: Sequence[OutgoingMessage], *, timeout_s: float
+) -> Stored:
+    """One atomic batch; the ack of its last message stands for all."""
+    batch_id = uuid4().hex
+    for number, message in enumerate(messages, start=1):
+        headers = {
+            **message.headers,
+            "Nats-Batch-Id": batch_id,
+            "Nats-Batch-Sequence": str(number),
+        }
+        if number < len(messages):
+            await client.publish(message.subject, message.body, headers=headers)
+    headers["Nats-Batch-Commit"] = "1"
+    reply = await client.request(message.subject, message.body, timeout=timeout_s, headers=headers)
+    return read_ack(reply.data)
+
+
+def _settle(bundle: _Bundle, error: BusError) -> None:
+    if not bundle.done.done():
+        bundle.done.set_exception(error)
+
+
+def _retrieve(future: asyncio.Future[Sequence[Stored]]) -> None:
+    """A caller that gave up does not leave an unread exception."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,81 @@
+"""Work by key: what shares a key runs one at a time and in order, keys run in parallel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from receiver.logs import get_logger
+from receiver.outcomes import place_of
+
+ItemT = TypeVar("ItemT")
+
+
+class Lanes(Generic[ItemT]):
+    """At most `width` items run at once, at most one of each key.
+
+    `work` runs an item and raises nothing; `left` is called when an item is through, whichever
+    way. Neither is called for what `stop` gives back.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        work: Callable[[ItemT], Awaitable[None]],
+        left: Callable[[ItemT], None],
+    ) -> None:
+        self._work = work
+        self._left = left
+        self._slots = asyncio.Semaphore(width)
+        self._lanes: dict[Hashable, deque[ItemT]] = {}
+        self._tasks: dict[asyncio.Task[None], Hashable] = {}
+        self._stopping = False
+
+    def add(self, key: Hashable, item: ItemT) -> None:
+        """Queue `item` behind what has the same key."""
+        if key in self._lanes:
+            self._lanes[key].append(item)
+            return
+        self._lanes[key] = deque([item])
+        task = asyncio.create_task(self._run(key), name=f"lane-{key}")
+        self._tasks[task] = key
+        task.add_done_callback(self._ended)
+
+    async def stop(self, *, grace_s: float, patience_s: float = 5.0) -> list[ItemT]:
+        """Start nothing more, let what runs finish within `grace_s`, cancel the rest.
+
+        Returns what was not run to its end. Work that ignores its cancellation for `patience_s`
+        is left behind.
+        """
+        self._stopping = True
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=patience_s)
+        return [item for lane in self._lanes.values() for item in lane]
+
+    async def _run(self, key: Hashable) -> None:
+        lane = self._lanes[key]
+        while lane:
+            async with self._slots:
+                if self._stopping:
+                    return
+                await self._work(lane[0])
+            self._left(lane.popleft())
+        del self._lanes[key]
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Keep a fault of ours from blocking a key for ever: log it and let its items go."""
+        key = self._tasks.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        get_logger("yizhan.handlers").error(
+            "lane_failed", error=type(error).__name__, place=place_of(error)
+        )
+        for item in self._lanes.pop(key, ()):
+            self._left(item)

@@ -1,0 +1,141 @@
+"""What becomes of an event after one run of a handler: a pure decision.
+
+    returned                                  Ack
+    raise Drop                                Term
+    raise Retry(after=...)                    NakLater, by the handler's own delay
+    an error that trying again cannot mend    DeadLetter
+    BusError                                  NakLater: the log's fault is not the handler's
+    any other exception                       NakLater by the schedule, then DeadLetter
+
+Attempts are JetStream's deliveries, so the count survives a restart. Every delivery counts, also
+one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every one has a delay.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final, Literal
+
+from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
+from receiver.routing import Drop, Retry
+
+Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
+"""How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
+
+DELAYS_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
+_SHORTEST_DELAY_S: Final = 0.05
+_LIMIT_MESSAGE_CHARS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to try again and when to give up.
+
+    After the n-th failure it waits `delays_s[n - 1]`, the last one for ever after, and up to a
+    quarter longer (`jitter` gives 0 to 1). The failure of attempt `max_attempts` is the last.
+    `max_deliveries` bounds what does not fail: endless `Retry`, and runs that kill the process.
+    """
+
+    max_attempts: int = 8
+    delays_s: Sequence[float] = DELAYS_S
+    max_deliveries: int = 1000
+    jitter: Callable[[], float] = random.random
+
+    def delay_s(self, attempt: int) -> float:
+        """How long to wait after this attempt."""
+        base = self.delays_s[min(attempt, len(self.delays_s)) - 1]
+        return max(_SHORTEST_DELAY_S, base * (1 + self.jitter() / 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The handler is done."""
+
+    outcome: Outcome = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class NakLater:
+    """Deliver again, `delay_s` from now."""
+
+    delay_s: float
+    outcome: Outcome = "retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Never deliver again; nothing is kept."""
+
+    reason: str
+    outcome: Outcome = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Keep it as a dead letter, then never deliver it again."""
+
+    reason: str
+    place: str = ""
+    outcome: Outcome = "dead_lettered"
+
+
+Decision = Ack | NakLater | Term | DeadLetter
+
+
+def decide(
+    error: BaseException | None, attempt: int, policy: RetryPolicy, *, module: str = ""
+) -> Decision:
+    """What to do after attempt `attempt` (from 1) ended with `error`, or well.
+
+    `module` is the handler's: the place that a dead letter names is looked for in it.
+    """
+    if error is None:
+        return Ack()
+    if isinstance(error, Drop):
+        return Term(error.reason)
+    if attempt >= policy.max_deliveries:
+        return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
+    if isinstance(error, Retry):
+        delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
+        return NakLater(max(_SHORTEST_DELAY_S, delay_s), "postponed")
+    if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
+        return DeadLetter(reason_of(error), place_of(error, module))
+    wished_s = error.retry_after_s if isinstance(error, APIError) else None
+    return NakLater(max(policy.delay_s(attempt), wished_s or 0))
+
+
+def reason_of(error: BaseException) -> str:
+    """The error's type; its message too where the type is ours, since others may hold secrets."""
+    name = type(error).__name__
+    told = isinstance(error, YizhanError | Retry | Drop) and str(error)
+    return f"{name}: {told[:_LIMIT_MESSAGE_CHARS]}" if told else name
+
+
+def place_of(error: BaseException, module: str = "") -> str:
+    """Where it was raised, as `module.function:line`: the last place in `module`, else the last."""
+    place, inside = "", ""
+    step = error.__traceback__
+    while step is not None:
+        place = _place(step.tb_frame, step.tb_lineno)
+        if step.tb_frame.f_globals.get("__name__") == module:
+            inside = place
+        step = step.tb_next
+    return inside or place
+
+
+def _place(frame: FrameType, line: int) -> str:
+    return f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}:{line}"
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether only a change of code, settings or data could help."""
+    if isinstance(error, APIError):
+        return not error.retryable
+    return isinstance(error, ConfigurationError | DecodingError)
+
+
+def _is_the_logs_fault(error: BaseException) -> bool:
+    return isinstance(error, BusError)

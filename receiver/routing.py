@@ -1,0 +1,243 @@
+"""Which handler runs for which event. Performs no I/O.
+
+    router = Router()
+
+    @router.on(LogisticsShipped)
+    async def tell(event: Event[LogisticsShipped], ctx: Context) -> None:
+        ctx.log.info("shipped", parcels=len(event.data.parcels))
+
+A handler's name is its function's name. It becomes the durable `handler-<name>`, which remembers
+how far the handler has come: a renamed handler begins at the first event again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
+
+import structlog
+
+from receiver.errors import ConfigurationError
+from receiver.event import Event
+from schemas.events import MODEL_OF_TYPE, EventData
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
+
+HandlerResult = EventData | Sequence[EventData] | None
+"""What a handler may return: an event's data, several, or nothing."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
+_M1 = TypeVar("_M1", bound=EventData)
+_M2 = TypeVar("_M2", bound=EventData)
+_M3 = TypeVar("_M3", bound=EventData)
+_M4 = TypeVar("_M4", bound=EventData)
+_M5 = TypeVar("_M5", bound=EventData)
+ResultT = TypeVar("ResultT", bound=HandlerResult)
+
+
+class HandlerSignal(Exception):
+    """Raised by a handler to steer what happens to its event; not an error."""
+
+
+class Retry(HandlerSignal):  # noqa: N818 - a signal, not an error
+    """Run the handler on this event again, `after` seconds or a timedelta from now.
+
+    Without `after` the delay is the policy's. Every run counts as an attempt; a handler that
+    polls bounds itself by `ctx.attempt`.
+    """
+
+    def __init__(self, after: float | timedelta | None = None, reason: str = "") -> None:
+        super().__init__(reason)
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        if seconds is not None and not seconds >= 0:
+            raise ValueError("Retry(after=...) takes seconds or a timedelta that is not negative")
+        self.after_s = seconds
+        self.reason = reason
+
+
+class Drop(HandlerSignal):  # noqa: N818 - a signal, not an error
+    """This handler is done with the event and wants nothing more of it; `reason` is logged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Context(Protocol):
+    """What a handler is given beside the event."""
+
+    @property
+    def api(self) -> PlatformAPI:
+        """The platform's API; raises `ConfigurationError` where none is configured."""
+
+    @property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """A logger with the event and the handler bound."""
+
+    @property
+    def attempt(self) -> int:
+        """Which delivery of this event to this handler this is, from 1."""
+
+    def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
+        """Publish an event now, before the handler is done; raises `BusError`.
+
+        Its id is made from the cause, the handler and its place in this run, so a rerun that
+        publishes in the same order publishes nothing twice.
+        """
+
+
+HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function and the event models it is registered for."""
+
+    name: str
+    function: HandlerFunction
+    models: tuple[type[EventData], ...]
+    needs_api: bool = False
+
+    @property
+    def durable(self) -> str:
+        """The name of its consumer."""
+        return f"handler-{self.name}"
+
+    @property
+    def place(self) -> str:
+        """Where it is defined: `handlers.tracking.fetch_tracking`."""
+        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', self.name)}"
+
+
+class Registration(Protocol[_M1]):
+    """The decorator that `Router.on` returns; the function stays what it is."""
+
+    def __call__(
+        self, function: Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]], /
+    ) -> Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]]:
+        """Register `function`; raises `ConfigurationError` where it cannot be a handler."""
+
+
+class Router:
+    """A set of handlers. Those of a router that `needs_api` run only where an API is configured.
+
+    What they publish is then trusted as `requeried`, because they asked the platform.
+    """
+
+    def __init__(self, *, needs_api: bool = False) -> None:
+        self._needs_api = needs_api
+        self._handlers: tuple[Handler, ...] = ()
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """Every handler, in the order of registration."""
+        return self._handlers
+
+    @overload
+    def on(self, model: type[_M1], /) -> Registration[_M1]: ...
+    @overload
+    def on(self, a: type[_M1], b: type[_M2], /) -> Registration[_M1 | _M2]: ...
+    @overload
+    def on(self, a: type[_M1], b: type[_M2], c: type[_M3], /) -> Registration[_M1 | _M2 | _M3]: ...
+    @overload
+    def on(
+        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], /
+    ) -> Registration[_M1 | _M2 | _M3 | _M4]: ...
+    @overload
+    def on(
+        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], e: type[_M5], /
+    ) -> Registration[_M1 | _M2 | _M3 | _M4 | _M5]: ...
+    @overload
+    def on(
+        self,
+        a: type[EventData],
+        b: type[EventData],
+        c: type[EventData],
+        d: type[EventData],
+        e: type[EventData],
+        f: type[EventData],
+        /,
+        *more: type[EventData],
+    ) -> Registration[Any]: ...
+    def on(self, *models: type[EventData]) -> Registration[Any]:
+        """Register the decorated function for every event of these models.
+
+        Beyond five models the type checker no longer compares them with the function's.
+        """
+        _check_models(models)
+
+        def register(function: Any, /) -> Any:
+            _check_function(function)
+            handler = Handler(
+                name=function.__name__,
+                function=function,
+                models=tuple(dict.fromkeys(models)),
+                needs_api=self._needs_api,
+            )
+            self._handlers = unique((*self._handlers, handler))
+            return function
+
+        return register
+
+    def include(self, *others: Router) -> None:
+        """Add the handlers that `others` hold by now, each with its own router's needs."""
+        for other in others:
+            if not isinstance(other, Router):
+                raise ConfigurationError(
+                    f"router.include() takes routers, not a {type(other).__name__}: "
+                    "give it the module's `router`"
+                )
+            self._handlers = unique((*self._handlers, *other.handlers))
+
+
+def unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
+    """The handlers, each once; raises `ConfigurationError` where two share a name."""
+    by_name: dict[str, Handler] = {}
+    for handler in handlers:
+        known = by_name.setdefault(handler.name, handler)
+        if known is not handler:
+            raise ConfigurationError(
+                f"two handlers are named {handler.name!r} ({known.place} and {handler.place}): "
+                "rename one, because the name is the handler's durable"
+            )
+    return tuple(by_name.values())
+
+
+def _check_models(models: Sequence[object]) -> None:
+    for model in models or (None,):
+        known = isinstance(model, type) and issubclass(model, EventData)
+        if not known or MODEL_OF_TYPE.get(getattr(model, "event_type", "")) is not model:
+            raise ConfigurationError(
+                f"@router.on({getattr(model, '__name__', model) or ''}) is not given an event "
+                "model: write one of schemas.events, such as @router.on(OrderCreated)"
+            )
+
+
+def _check_function(function: Any) -> None:
+    name = getattr(function, "__qualname__", repr(function))
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"the handler {name} is not a coroutine: write `async def`")
+    parameters = inspect.signature(function).parameters.values()
+    if [p.kind for p in parameters if p.kind in _POSITIONAL] != [p.kind for p in parameters] or (
+        len(parameters) != len(("event", "ctx"))
+    ):
+        raise ConfigurationError(
+            f"the handler {name} takes {len(parameters)} parameters: "
+            "write exactly two, (event, ctx); nothing else is passed"
+        )
+    if not _NAME.fullmatch(function.__name__):
+        raise ConfigurationError(
+            f"the handler {name} cannot lend its name to a durable: "
+            "use at most 64 ASCII letters, digits and '_'"
+        )
+
+
+_POSITIONAL: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)

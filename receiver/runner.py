@@ -1,0 +1,174 @@
+"""One run of one handler on one event: decode, run, publish what it made, decide.
+
+The boundary round a handler is here: whatever it raises becomes a decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from receiver.bus.codec import decode_event, encode_event
+from receiver.bus.publisher import Publisher
+from receiver.bus.subjects import Subjects
+from receiver.errors import ConfigurationError
+from receiver.event import Event
+from receiver.outcomes import DeadLetter, Decision, RetryPolicy, decide, place_of, reason_of
+from receiver.routing import Drop, Handler, HandlerResult
+from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
+
+Log = structlog.stdlib.BoundLogger
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run ended; `error` and `place` are empty where it returned."""
+
+    decision: Decision
+    error: str = ""
+    place: str = ""
+
+
+class RunContext:
+    """The `Context` of one run."""
+
+    def __init__(
+        self, runner: Runner, handler: Handler, cause: Event[EventData], attempt: int, log: Log
+    ) -> None:
+        self._runner = runner
+        self._handler = handler
+        self._cause = cause
+        self._published = 0
+        self.attempt = attempt
+        self.log = log
+
+    @property
+    def api(self) -> PlatformAPI:
+        """See `Context.api`."""
+        if self._runner.api is None:
+            raise ConfigurationError(
+                f"the handler {self._handler.name} asks for the platform's API and there is none: "
+                "add an [api] section, and write Router(needs_api=True) in its module"
+            )
+        return self._runner.api
+
+    async def publish(self, data: EventData) -> Event[EventData]:
+        """See `Context.publish`."""
+        (event,) = await self.publish_all([data])
+        return event
+
+    async def publish_all(self, made: Sequence[EventData]) -> Sequence[Event[EventData]]:
+        """Publish events in order; their numbers go on from those already published."""
+        first = self._published
+        self._published += len(made)
+        events = [
+            derived(self._cause, self._handler, first + n, data, self._runner.clock())
+            for n, data in enumerate(made)
+        ]
+        if events:
+            await self._runner.store(events)
+        return events
+
+
+class Runner:
+    """Runs handlers; every run ends in a decision, or in the cancellation of its task."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        subjects: Subjects,
+        policy: RetryPolicy,
+        *,
+        api: PlatformAPI | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.api = api
+        self.clock = clock
+        self._publisher = publisher
+        self._subjects = subjects
+        self._policy = policy
+
+    async def run(
+        self,
+        handler: Handler,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        attempt: int,
+        log: Log,
+    ) -> Ran:
+        """Run `handler` on a stored message and publish what it returns."""
+        if attempt > self._policy.max_deliveries:
+            reason = f"delivered {attempt} times and never handled to an end"
+            return Ran(DeadLetter(reason), error=reason)
+        try:
+            event = decode_event(headers, body)
+            _refuse_own(event, handler)
+            context = RunContext(self, handler, event, attempt, log)
+            result = await handler.function(event, context)
+            await context.publish_all(_as_sequence(result, handler))
+        except (Exception, asyncio.CancelledError) as error:
+            # A CancelledError that nobody asked for is the handler's own and a failure like any
+            # other: let through, it would end the lane and leave the event held for ever.
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                raise
+            return self._failed(error, handler, attempt)
+        return Ran(decide(None, attempt, self._policy))
+
+    async def store(self, events: Sequence[Event[EventData]]) -> None:
+        """Publish events; raises `BusError` where one is not acknowledged."""
+        await self._publisher.publish([encode_event(event, self._subjects) for event in events])
+
+    def _failed(self, error: BaseException, handler: Handler, attempt: int) -> Ran:
+        module = handler.function.__module__
+        decision = decide(error, attempt, self._policy, module=module)
+        return Ran(decision, error=reason_of(error), place=place_of(error, module))
+
+
+def derived(
+    cause: Event[EventData], handler: Handler, number: int, data: EventData, now: datetime
+) -> Event[EventData]:
+    """The event that a handler made from `cause`; its id is the same in every rerun."""
+    return Event(
+        id=f"{cause.id}.{handler.name}.{number}",
+        source=cause.source,
+        time=now,
+        received_at=cause.received_at,
+        data=data,
+        callback_id=cause.callback_id,
+        trust="requeried" if handler.needs_api else cause.trust,
+        origin="handler",
+        causation_id=cause.id,
+        traceparent=cause.traceparent,
+    )
+
+
+def _refuse_own(event: Event[EventData], handler: Handler) -> None:
+    """A handler that answers its own events, at any remove, would fill the log without end."""
+    if event.origin == "handler" and f".{handler.name}." in event.id:
+        raise Drop("this handler caused the event itself")
+
+
+def _as_sequence(result: HandlerResult, handler: Handler) -> Sequence[EventData]:
+    if result is None:
+        return ()
+    made = [result] if isinstance(result, EventData) else result
+    if not isinstance(made, Sequence) or not all(isinstance(data, EventData) for data in made):
+        raise ConfigurationError(
+            f"the handler {handler.name} returned a {type(result).__name__}: "
+            "return an event's data (a model of schemas.events), a list of them, or None"
+        )
+    return made
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

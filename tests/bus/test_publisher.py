@@ -1,0 +1,197 @@
+"""What a publish promises, for the plain publisher and for group commit alike."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from nats.js import JetStreamContext
+
+from receiver.bus.codec import MSG_ID, OutgoingMessage
+from receiver.bus.connection import Connection
+from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher
+from receiver.bus.publisher import GuardTakenError, JetStreamPublisher, Publisher, read_ack
+from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
+
+
+@pytest.fixture(params=["plain", "group commit", "group commit without memory"])
+async def any_publisher(
+    request: pytest.FixtureRequest, connection: Connection
+) -> AsyncIterator[Publisher]:
+    if request.param == "plain":
+        yield JetStreamPublisher(connection, timeout_s=10)
+        return
+    running = GroupCommitPublisher(
+        connection, timeout_s=10, remember=0 if "without" in request.param else 1000
+    )
+    await running.start()
+    yield running
+    await running.stop()
+
+
+class Messages:
+    """Makes messages below one root."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._subjects = subjects
+
+    def event(self, msg_id: str = "") -> OutgoingMessage:
+        headers = {MSG_ID: msg_id or secrets.token_hex(8)}
+        return OutgoingMessage(self._subjects.raw("s"), headers, headers[MSG_ID].encode())
+
+    def guard(self, nonce: str, owner: str) -> OutgoingMessage:
+        headers = {MSG_ID: nonce, "Nats-TTL": "60s"}
+        return OutgoingMessage(self._subjects.nonce("s"), headers, owner.encode())
+
+
+@pytest.fixture
+def make(subjects: Subjects) -> Messages:
+    return Messages(subjects)
+
+
+async def state(jetstream: JetStreamContext, subjects: Subjects) -> Any:
+    return (await jetstream.stream_info(subjects.stream)).state
+
+
+async def test_what_is_acknowledged_is_in_the_stream(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    messages = [make.event(), make.event()]
+    stored = await any_publisher.publish(messages)
+    for message, where in zip(messages, stored, strict=True):
+        found = await connection.jetstream.get_msg(subjects.stream, where.stream_seq)
+        assert (found.data, where.duplicate) == (message.body, False)
+
+
+async def test_many_at_once_are_each_stored_where_they_are_said_to_be(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    bundles = [[make.event(), make.event()] for _ in range(LEAST_BATCH * 20)]
+    results = await asyncio.gather(*map(any_publisher.publish, bundles))
+    for messages, stored in zip(bundles, results, strict=True):
+        for message, where in zip(messages, stored, strict=True):
+            found = await connection.jetstream.get_msg(subjects.stream, where.stream_seq)
+            assert found.data == message.body
+    assert (await state(connection.jetstream, subjects)).messages == len(bundles) * 2
+
+
+async def test_a_duplicate_is_acknowledged_and_not_stored(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    messages = [make.event("a"), make.event("b")]
+    first = await any_publisher.publish(messages)
+    again = await any_publisher.publish(messages)
+    assert [s.stream_seq for s in first] == [s.stream_seq for s in again]
+    assert all(s.duplicate for s in again)
+    assert (await state(connection.jetstream, subjects)).messages == 2
+
+
+async def test_a_duplicate_among_many_spoils_none_of_them(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await any_publisher.publish([make.event("seen")])
+    bundles = [[make.event(str(n))] for n in range(LEAST_BATCH * 3)] + [[make.event("seen")]]
+    bundles += [[make.event("twice")], [make.event("twice")]]
+    results = await asyncio.gather(*map(any_publisher.publish, bundles))
+    assert results[-3][0].duplicate
+    assert sorted(r[0].duplicate for r in results[-2:]) == [False, True]
+    assert (await state(connection.jetstream, subjects)).messages == LEAST_BATCH * 3 + 2
+
+
+async def test_what_was_half_stored_is_completed(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    raw, event = make.event("raw"), make.event("event")
+    await any_publisher.publish([raw])
+    stored = await any_publisher.publish([raw, event], guard=make.guard("n1", "me"))
+    assert [s.duplicate for s in stored] == [True, False]
+    assert (await state(connection.jetstream, subjects)).messages == 3
+
+
+async def test_a_guard_that_is_taken_stores_nothing(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await any_publisher.publish([make.event("mine")], guard=make.guard("n1", "me"))
+    with pytest.raises(GuardTakenError) as taken:
+        await any_publisher.publish([make.event("other")], guard=make.guard("n1", "other"))
+    assert taken.value.owner == "me"
+    assert (await state(connection.jetstream, subjects)).messages == 2
+
+
+async def test_ones_own_guard_does_not_stand_in_the_way(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await any_publisher.publish([make.event("raw")], guard=make.guard("n1", "me"))
+    bundle = [make.event("raw"), make.event("late event")]
+    stored = await any_publisher.publish(bundle, guard=make.guard("n1", "me"))
+    assert [s.duplicate for s in stored] == [True, False]
+
+
+async def test_among_many_only_the_forged_one_is_refused(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    calls = [
+        any_publisher.publish([make.event(f"m{n}")], guard=make.guard(f"n{n % 30}", f"m{n}"))
+        for n in range(60)
+    ]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [r for r in results if isinstance(r, GuardTakenError)]
+    assert len(refused) == 30
+    assert (await state(connection.jetstream, subjects)).messages == 60
+
+
+async def test_guarded_and_plain_publishers_side_by_side_lose_nothing(
+    connection: Connection, publisher: Publisher, subjects: Subjects, make: Messages
+) -> None:
+    other = JetStreamPublisher(connection, timeout_s=10)
+    calls = []
+    for n in range(100):
+        bundle = [make.event(), make.event()]
+        calls.append(publisher.publish(bundle, guard=make.guard(f"n{n}", f"o{n}")))
+        calls.append(other.publish([make.event()], guard=make.guard(f"p{n}", f"o{n}")))
+    await asyncio.gather(*calls)
+    assert (await state(connection.jetstream, subjects)).messages == 500
+
+
+async def test_a_caller_that_is_cancelled_does_not_cancel_the_write(
+    publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    task = asyncio.create_task(publisher.publish([make.event("kept")]))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    async with asyncio.timeout(10):
+        while (await state(connection.jetstream, subjects)).messages < 1:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_refusal_of_the_server_is_a_bus_error(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await connection.jetstream.delete_stream(subjects.stream)
+    with pytest.raises(BusError):
+        await any_publisher.publish([make.event()])
+    await connection.probe()  # sets the stream up again
+
+
+async def test_a_stopped_connection_refuses_at_once(
+    nats_url: str, subjects: Subjects, make: Messages
+) -> None:
+    away = Connection("nats://127.0.0.1:9", ())
+    assert not await away.start(patience_s=0.05)
+    running = GroupCommitPublisher(away, timeout_s=10)
+    await running.start()
+    with pytest.raises(BusError, match="away"):
+        await running.publish([make.event()])
+    await running.stop()
+    await away.stop()
+
+
+@pytest.mark.parametrize("reply", [b"", b"[]", b"{}", b"null", b'{"seq":', b'{"error":{}}'])
+def test_a_reply_that_is_no_ack_is_a_bus_error(reply: bytes) -> None:
+    with pytest.raises(BusError):
+        read_ack(reply)
