@@ -46,7 +46,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of an accepted delivery; `stream_seq` is that of the raw message."""
+    """What became of an accepted delivery.
+
+    `stream_seq` is that of the raw message; `secret_index` tells which secret signed, so that one
+    that no sender uses any more can be retired.
+    """
 
     outcome: Outcome
     callback_id: str = ""
@@ -54,6 +58,7 @@ class Receipt:
     event_types: Sequence[str] = ()
     stream_seq: int = 0
     fault: Fault | None = None
+    secret_index: int | None = None
 
 
 class Intake:
@@ -120,6 +125,7 @@ class Intake:
             message_type=callback.message_type,
             event_types=[draft.data.event_type for draft in callback.events],
             stream_seq=stored[0].stream_seq,
+            secret_index=verified.proof.secret_index,
         )
 
     async def _quarantine(self, verified: VerifiedRequest, fault: Fault) -> Receipt:
@@ -132,6 +138,7 @@ class Intake:
             "duplicate" if stored[0].duplicate else "quarantined",
             callback_id=callback_id(request.source.name, request.body),
             stream_seq=stored[0].stream_seq,
+            secret_index=verified.proof.secret_index,
             fault=fault,
         )
 

@@ -222,10 +222,9 @@ def _check_function(function: Any) -> None:
     name = getattr(function, "__qualname__", repr(function))
     if not inspect.iscoroutinefunction(function):
         raise ConfigurationError(f"the handler {name} is not a coroutine: write `async def`")
-    parameters = inspect.signature(function).parameters.values()
-    if [p.kind for p in parameters if p.kind in _POSITIONAL] != [p.kind for p in parameters] or (
-        len(parameters) != len(("event", "ctx"))
-    ):
+    parameters = inspect.signature(function).parameters
+    positional = [p for p in parameters.values() if p.kind in _POSITIONAL]
+    if not len(parameters) == len(positional) == len(("event", "ctx")):
         raise ConfigurationError(
             f"the handler {name} takes {len(parameters)} parameters: "
             "write exactly two, (event, ctx); nothing else is passed"

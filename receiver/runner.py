@@ -1,4 +1,4 @@
-"""One run of one handler on one event: decode, run, publish what it made, decide.
+"""One run of one handler on one event: decode, run, publish what it made, decide, bury.
 
 The boundary round a handler is here: whatever it raises becomes a decision.
 """
@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from receiver.bus.codec import decode_event, encode_event
+from receiver.bus.dead_letters import Failure, encode_dead_letter
 from receiver.bus.publisher import Publisher
 from receiver.bus.subjects import Subjects
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
-from receiver.outcomes import DeadLetter, Decision, RetryPolicy, decide, place_of, reason_of
+from receiver.outcomes import (
+    DeadLetter,
+    Decision,
+    NakLater,
+    RetryPolicy,
+    decide,
+    place_of,
+    reason_of,
+)
 from receiver.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 
@@ -26,6 +35,16 @@ if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.stdlib.BoundLogger
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as the stream holds it."""
+
+    nats_subject: str
+    headers: Mapping[str, str]
+    body: bytes
+    stream_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +116,25 @@ class Runner:
         self._policy = policy
 
     async def run(
-        self,
-        handler: Handler,
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        attempt: int,
-        log: Log,
+        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
     ) -> Ran:
-        """Run `handler` on a stored message and publish what it returns."""
+        """Run `handler` on a stored message and publish what it returns.
+
+        A dead letter is stored when this returns; where it could not be, the decision is to try
+        again.
+        """
         if attempt > self._policy.max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
-            return Ran(DeadLetter(reason), error=reason)
+            ran = Ran(DeadLetter(reason), error=reason)
+        else:
+            ran = await self._ran(handler, message, attempt, log)
+        if isinstance(ran.decision, DeadLetter):
+            return await self._bury(handler, message, attempt, ran, ran.decision)
+        return ran
+
+    async def _ran(self, handler: Handler, message: StoredMessage, attempt: int, log: Log) -> Ran:
         try:
-            event = decode_event(headers, body)
+            event = decode_event(message.headers, message.body)
             _refuse_own(event, handler)
             context = RunContext(self, handler, event, attempt, log)
             result = await handler.function(event, context)
@@ -122,6 +146,31 @@ class Runner:
                 raise
             return self._failed(error, handler, attempt)
         return Ran(decide(None, attempt, self._policy))
+
+    async def _bury(
+        self,
+        handler: Handler,
+        message: StoredMessage,
+        attempt: int,
+        ran: Ran,
+        decision: DeadLetter,
+    ) -> Ran:
+        failure = Failure(
+            handler=handler.name,
+            reason=decision.reason,
+            place=decision.place,
+            attempts=attempt,
+            nats_subject=message.nats_subject,
+            stream_seq=message.stream_seq,
+            time=self.clock(),
+        )
+        letter = encode_dead_letter(message.headers, message.body, failure, self._subjects)
+        try:
+            await self._publisher.publish([letter])
+        except BusError as error:
+            delay_s = self._policy.delay_s(attempt)
+            return replace(ran, decision=NakLater(delay_s), error=f"{ran.error}; {error}")
+        return ran
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""

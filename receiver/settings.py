@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -57,18 +58,25 @@ class NatsSettings(_Section):
 
 
 class ReceiverSettings(_Section):
-    """The HTTP edge. `limit_bytes` bounds a callback's body."""
+    """The HTTP edge.
+
+    `limit_bytes` bounds a callback's body. Only `trusted_proxies` are believed when they say whose
+    request they forward.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     limit_bytes: int = Field(default=1024 * 1024, ge=1024, le=4 * 1024 * 1024)
     publish_timeout_s: float = Field(default=0.8, gt=0, le=60)
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
 class SourceSettings(_Section):
     """One sender of callbacks: its wire format and how it proves itself.
 
     `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted.
+    `replay_check` is what becomes of a signature that was used for another body already;
+    `allow_networks`, where it is given, is whence deliveries may come.
     """
 
     name: SubjectToken
@@ -79,6 +87,7 @@ class SourceSettings(_Section):
     path_token: SecretStr | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
+    allow_networks: tuple[IPvAnyNetwork, ...] = ()
 
     @field_validator("secrets")
     @classmethod

@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
-from receiver.bus.publisher import JetStreamPublisher
-from receiver.bus.streams import plans
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.recollection import recollect
+from receiver.bus.streams import MARGIN, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.dialects import DIALECTS
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
 from receiver.logs import get_logger
+from receiver.retransmissions import Retransmissions
 from receiver.settings import Settings
+from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
@@ -35,7 +38,7 @@ class Bus:
     url: str
     connection: Connection
     subjects: Subjects
-    publisher: JetStreamPublisher
+    publisher: GroupCommitPublisher
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -53,13 +56,13 @@ async def opened_bus(
         url = settings.nats.url or await stack.enter_async_context(_embedded(settings))
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(url, plans(subjects, retry_horizons(settings)), name=name)
+        publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:
             await connection.start(patience_s=patience_s)
-            publisher = JetStreamPublisher(
-                connection, timeout_s=settings.receiver.publish_timeout_s
-            )
+            await publisher.start()
             yield Bus(url, connection, subjects, publisher)
         finally:
+            await publisher.stop()
             await connection.stop()
 
 
@@ -69,6 +72,7 @@ class Receiver:
 
     url: str
     counts: DeliveryCounts
+    sources: Sources
 
 
 @contextlib.asynccontextmanager
@@ -79,18 +83,33 @@ async def running_receiver(settings: Settings, bus: Bus) -> AsyncIterator[Receiv
             "sources: none is configured, so nothing could be verified: "
             "add a [[sources]] section with name, dialect and verification"
         )
-    counts = DeliveryCounts()
+    counts, sources = DeliveryCounts(), Sources(settings.sources)
+    window = max(retry_horizons(settings)) + MARGIN
+    said = Retransmissions(window)
+    await _recollect(bus, said, window)
     endpoint = CallbackEndpoint(
-        Intake(bus.publisher, bus.subjects, DIALECTS),
-        {source.name: source for source in settings.sources},
+        Intake(bus.publisher, bus.subjects, DIALECTS, retransmissions=said),
+        sources,
         DIALECTS,
         limit_bytes=settings.receiver.limit_bytes,
+        trusted_proxies=settings.receiver.trusted_proxies,
         counts=counts,
     )
     app = create_app(endpoint, HealthEndpoints(bus.connection.probe))
     listener = bind(settings.receiver.host, settings.receiver.port)
     async with serving(app, listener) as url:
-        yield Receiver(url, counts)
+        yield Receiver(url, counts, sources)
+
+
+async def _recollect(bus: Bus, said: Retransmissions, window: timedelta) -> None:
+    """Fill the memory from the stream; without it retransmissions go unmarked, nothing worse."""
+    log = get_logger("yizhan.receiver")
+    since = datetime.now(UTC) - window
+    try:
+        told = await recollect(bus.connection, bus.subjects, since=since, remember=said.remember)
+        log.info("callbacks_recollected", count=told)
+    except BusError as error:
+        log.warning("callbacks_not_recollected", error=str(error))
 
 
 @contextlib.asynccontextmanager

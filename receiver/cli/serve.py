@@ -67,9 +67,7 @@ def up(
                 platform = await stack.enter_async_context(
                     SimulatedPlatform(simulation_config(settings, interval_s=interval_s))
                 )
-                running = settings.model_copy(
-                    update={"api": api_settings(platform, settings)}
-                )
+                running = settings.model_copy(update={"api": api_settings(platform, settings)})
             bus = await stack.enter_async_context(opened_bus(running, name="yizhan-up"))
             await stack.enter_async_context(running_worker(running, bus))
             receiver = await stack.enter_async_context(running_receiver(running, bus))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -17,11 +17,13 @@ from starlette.types import Receive, Scope, Send
 from receiver.callback import InboundRequest
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import check_path_token
-from receiver.errors import BusError, DeliveryError
+from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, utc_now
 from receiver.logs import get_logger
 from receiver.settings import SourceSettings
+from receiver.sources import Sources
 from receiver.web.body import ClientGoneError, check_content, read_body
+from receiver.web.client_address import Network, client_address, within
 from receiver.web.counts import DeliveryCounts
 
 RETRY_AFTER_S: Final = 30
@@ -50,10 +52,11 @@ class CallbackEndpoint:
     def __init__(
         self,
         intake: Intake,
-        sources: Mapping[str, SourceSettings],
+        sources: Sources,
         dialects: Mapping[str, Dialect],
         *,
         limit_bytes: int,
+        trusted_proxies: Sequence[Network] = (),
         counts: DeliveryCounts,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -61,6 +64,7 @@ class CallbackEndpoint:
         self._sources = sources
         self._dialects = dialects
         self._limit_bytes = limit_bytes
+        self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
         self._log = get_logger("yizhan.receiver")
@@ -71,7 +75,7 @@ class CallbackEndpoint:
         delivery_id = uuid4().hex
         source_name = scope["path_params"]["source"]
         known: dict[str, Any] = {"delivery_id": delivery_id}
-        if source_name in self._sources:
+        if self._sources.get(source_name) is not None:
             known["source"] = source_name
         try:
             receipt = await self._receive(scope, receive, delivery_id)
@@ -106,13 +110,14 @@ class CallbackEndpoint:
         if source is None:
             raise DeliveryError("unknown_source", status=404)
         headers = scope["headers"]
+        client = self._client(scope, source)
         request = InboundRequest(
             source=source,
             headers=headers,
             body=b"",
             received_at=self._clock(),
             path_token=scope["path_params"].get("path_token"),
-            client=scope["client"][0] if scope.get("client") else "",
+            client=client,
             delivery_id=delivery_id,
         )
         if scope["method"] in {"GET", "HEAD"}:
@@ -127,6 +132,15 @@ class CallbackEndpoint:
         check_content(headers, self._dialects[source.dialect].content_types)
         return await self._intake.accept(request.with_body(body))
 
+    def _client(self, scope: Scope, source: SourceSettings) -> str:
+        """The client's address as text; refuses one that the source does not allow."""
+        peer = scope["client"][0] if scope.get("client") else None
+        address = client_address(peer, scope["headers"], self._trusted_proxies)
+        allowed = source.allow_networks
+        if allowed and (address is None or not within(address, allowed)):
+            raise VerificationError("network_not_allowed")
+        return str(address or "")
+
     def _write_line(self, receipt: Receipt, known: dict[str, Any], started: float) -> None:
         if receipt.outcome == "checked":
             self._log.info("console_checked", **known)
@@ -135,6 +149,7 @@ class CallbackEndpoint:
             "callback_id": receipt.callback_id,
             "stream_seq": receipt.stream_seq,
             "outcome": receipt.outcome,
+            "secret_index": receipt.secret_index,
             "duration_ms": _ms_since(started),
         }
         if receipt.fault is not None:

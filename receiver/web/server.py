@@ -52,6 +52,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
         limit_concurrency=None,
     )

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 import httpx2
@@ -23,6 +24,7 @@ from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake
 from receiver.settings import SourceSettings
+from receiver.sources import Sources
 from receiver.signatures import xport_signature
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
@@ -47,6 +49,9 @@ SOURCES = (
     source("token", "path_token", path_token=TOKEN),
     source("both", "both", path_token=TOKEN, **SIGNED),
     source("open", "none"),
+    source("inside", "none", allow_networks=["10.0.0.0/8"]),
+    source("marking", "signature", replay_check="mark", **SIGNED),
+    source("trusting", "signature", replay_check="off", **SIGNED),
 )
 
 
@@ -95,9 +100,10 @@ async def serve_stack(
     counts = DeliveryCounts()
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
-        {s.name: s for s in SOURCES},
+        Sources(SOURCES),
         DIALECTS,
         limit_bytes=LIMIT_BYTES,
+        trusted_proxies=[ip_network("127.0.0.0/8")],
         counts=counts,
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
@@ -369,6 +375,32 @@ async def test_a_signature_seen_with_another_body_is_a_forgery(stack: Stack) -> 
     assert [a.status_code for a in (first, forged, again)] == [200, 401, 200]
     assert stack.counts.read() == {"stored": 1, "replayed_signature": 1, "duplicate": 1}
     assert len(await stack.stored()) == 2
+
+
+async def test_a_replay_can_be_marked_instead(stack: Stack) -> None:
+    headers = signed_headers()
+    first = await stack.http.post("/callbacks/marking", content=paid(), headers=headers)
+    again = await stack.http.post("/callbacks/marking", content=paid("666"), headers=headers)
+    assert (first.status_code, again.status_code) == (200, 200)
+    events = [m for m in await stack.stored() if ".events." in m.subject]
+    assert [m.headers.get("ce-replayof") for m in events] == [None, first.json()["callback_id"]]
+
+
+async def test_the_replay_check_can_be_off(stack: Stack) -> None:
+    headers = signed_headers()
+    for order_id in ("1", "2"):
+        body = paid(order_id)
+        answer = await stack.http.post("/callbacks/trusting", content=body, headers=headers)
+        assert answer.status_code == 200
+    assert len(await stack.stored()) == 4
+
+
+async def test_a_source_takes_deliveries_from_its_networks_only(stack: Stack) -> None:
+    refused = await stack.http.post("/callbacks/inside", content=paid())
+    forwarded = {"x-forwarded-for": "203.0.113.9, 10.1.2.3"}
+    accepted = await stack.http.post("/callbacks/inside", content=paid(), headers=forwarded)
+    assert (refused.status_code, accepted.status_code) == (401, 200)
+    assert (await stack.stored())[0].headers["yizhan-client"] == "10.1.2.3"
 
 
 async def test_a_sender_without_nonces_is_not_refused(stack: Stack) -> None:

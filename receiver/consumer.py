@@ -1,0 +1,198 @@
+"""One handler at work: what it pulls is run in lanes, kept alive, settled and logged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from receiver.bus.connection import Connection, Sleep
+from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.pull import PullLoop
+from receiver.bus.subjects import NO_KEY, Subjects
+from receiver.lanes import Lanes
+from receiver.logs import get_logger
+from receiver.outcomes import Ack, DeadLetter, Decision, NakLater, Outcome, place_of
+from receiver.routing import Handler
+from receiver.runner import Ran, Runner, StoredMessage
+
+HANDOVER_S: Final = 0.5
+"""After how long another process may get what this one gave back at its stop."""
+
+_EVENT_NAMES: Final[dict[Outcome, str]] = {
+    "retried": "handler_failed",
+    "dead_lettered": "handler_failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much one handler does at once, and how often it says that it is still at it.
+
+    `backlog` messages may wait in this process beside the running ones, so that one busy order
+    does not keep the others out.
+    """
+
+    concurrency: int = 16
+    backlog: int = 256
+    ack_wait_s: float = 30.0
+
+    @property
+    def beat_s(self) -> float:
+        """The time between two in-progress signs: two may get lost."""
+        return self.ack_wait_s / 3
+
+
+class HandlerConsumer:
+    """Feeds one handler from its durable."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        runner: Runner,
+        connection: Connection,
+        subjects: Subjects,
+        *,
+        pace: Pace,
+        count: Callable[[str, Outcome], None],
+        sleep: Sleep,
+    ) -> None:
+        self.handler = handler
+        self.plan = ConsumerPlan(
+            subjects.stream,
+            handler.durable,
+            [subjects.events_of_type(model.event_type) for model in handler.models],
+            pace.ack_wait_s,
+        )
+        self._runner = runner
+        self._pace = pace
+        self._count = count
+        self._sleep = sleep
+        self._held: dict[int, Msg] = {}
+        self._stopping = False
+        self._lanes = Lanes(pace.concurrency, self._work, self._let_go)
+        self._loop = PullLoop(
+            connection, self.plan, deliver=self._take, room=self._room, sleep=sleep
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._log = get_logger("yizhan.handlers", handler=handler.name)
+
+    def start(self) -> None:
+        """Begin to pull."""
+        for coroutine in (self._loop.run(), self._keep_alive()):
+            task = asyncio.create_task(coroutine, name=self.handler.durable)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    async def stop(self, grace_s: float) -> None:
+        """Pull nothing more, let runs finish within `grace_s`, give the rest back."""
+        self._stopping = True
+        if not self._tasks:
+            return
+        pulling, beating = self._tasks
+        pulling.cancel()
+        await asyncio.wait({pulling})
+        for message in await self._lanes.stop(grace_s=grace_s):
+            await self._release(message)
+        beating.cancel()
+        await asyncio.wait({beating})
+
+    def _room(self) -> int:
+        return self._pace.concurrency + self._pace.backlog - len(self._held)
+
+    async def _take(self, message: Msg) -> None:
+        sequence = message.metadata.sequence.stream
+        if sequence in self._held:
+            return  # delivered again while we were cut off: the run under way answers for both
+        if self._stopping:
+            await self._release(message)
+            return
+        self._held[sequence] = message
+        self._lanes.add(_lane_key(message), message)
+
+    def _let_go(self, message: Msg) -> None:
+        self._held.pop(message.metadata.sequence.stream, None)
+        self._loop.wake()
+
+    async def _work(self, message: Msg) -> None:
+        started = asyncio.get_running_loop().time()
+        facts = _facts(message)
+        with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
+            log = self._log.bind(**facts)
+            stored = StoredMessage(
+                message.subject,
+                message.headers or {},
+                message.data,
+                message.metadata.sequence.stream,
+            )
+            ran = await self._runner.run(
+                self.handler, stored, attempt=message.metadata.num_delivered, log=log
+            )
+            await _settle(message, ran.decision)
+            self._tell(log, ran, asyncio.get_running_loop().time() - started)
+
+    def _tell(self, log: structlog.stdlib.BoundLogger, ran: Ran, duration_s: float) -> None:
+        outcome = ran.decision.outcome
+        self._count(self.handler.name, outcome)
+        keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
+        if ran.error:
+            keys |= {"error": ran.error, "place": ran.place}
+        if isinstance(ran.decision, NakLater):
+            keys["delay_s"] = round(ran.decision.delay_s, 3)
+        name = _EVENT_NAMES.get(outcome, "event_handled")
+        level = {"retried": log.warning, "dead_lettered": log.error}.get(outcome, log.info)
+        level(name, **keys)
+
+    async def _release(self, message: Msg) -> None:
+        """Give back what this process will not finish; another one, or the next, gets it."""
+        with contextlib.suppress(NatsError, OSError):
+            await message.nak(delay=HANDOVER_S)
+        self._count(self.handler.name, "released")
+        self._log.info("event_handled", outcome="released", **_facts(message))
+
+    async def _keep_alive(self) -> None:
+        """Say of everything held, running or waiting, that it is still being worked on."""
+        while True:
+            await self._sleep(self._pace.beat_s)
+            for message in list(self._held.values()):
+                with contextlib.suppress(NatsError, OSError):
+                    if not message.is_acked:
+                        await message.in_progress()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours ended a loop: without this line the handler would be dead in silence."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("handler_loop_ended", error=type(error).__name__, place=place_of(error))
+
+
+async def _settle(message: Msg, decision: Decision) -> None:
+    """Tell JetStream. Where that fails the message comes again, and the rerun repeats nothing."""
+    with contextlib.suppress(NatsError, OSError):
+        if isinstance(decision, Ack):
+            await message.ack()
+        elif isinstance(decision, NakLater):
+            await message.nak(delay=decision.delay_s)
+        else:
+            await message.term()
+
+
+def _lane_key(message: Msg) -> Hashable:
+    """The order, on its channel; an event without one has a lane of its own."""
+    *_, channel, _, _, key = message.subject.split(".")
+    return (channel, key) if key != NO_KEY else message.metadata.sequence.stream
+
+
+def _facts(message: Msg) -> dict[str, Any]:
+    headers = message.headers or {}
+    event_type = headers.get("ce-type", "").removeprefix("yizhan.").removesuffix(".v1")
+    return {
+        "event_id": headers.get("ce-id", "")[:256],
+        "event_type": event_type[:64],
+        "attempt": message.metadata.num_delivered,
+    }

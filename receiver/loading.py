@@ -1,0 +1,80 @@
+"""Finding handlers: import strings of the settings, and what installed packages plug in.
+
+A package plugs in with an entry point of the group `yizhan.handlers`:
+
+    [project.entry-points."yizhan.handlers"]
+    mine = "my_package.handlers:router"
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from receiver.errors import ConfigurationError
+from receiver.routing import Handler, Router, unique
+
+ENTRY_POINT_GROUP: Final = "yizhan.handlers"
+
+
+def load_handlers(load: Sequence[str]) -> list[Handler]:
+    """The handlers of the routers that `load` names (`module:router`) and of every plug-in.
+
+    A handler that is reached twice is loaded once. Imports the modules, also from the working
+    directory. Raises `ConfigurationError` where a name leads to no router; an error of a module's
+    own code is let through, because its traceback is what helps its author.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # a console script, unlike `python -m`, does not do it
+    return list(unique(handler for router in _routers(load) for handler in router.handlers))
+
+
+def _routers(load: Sequence[str]) -> Iterator[Router]:
+    for text in load:
+        yield _router(text, f"handlers.load: {text!r}")
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        yield _router(point.value, f"the plug-in {point.name!r} ({point.value})")
+
+
+def _router(text: str, origin: str) -> Router:
+    module_name, _, attribute = text.replace(" ", "").partition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError(f"{origin}: write module:attribute, such as handlers:router")
+    found: Any = _module(module_name, origin)
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise ConfigurationError(
+                f"{origin}: {module_name} has no {attribute!r}: "
+                "define it there, or name the module that does"
+            )
+        found = getattr(found, name)
+    if not isinstance(found, Router):
+        raise ConfigurationError(
+            f"{origin}: it is a {type(found).__name__}, not a Router: "
+            "name the router, not a handler or its module"
+        )
+    return found
+
+
+def _module(name: str, origin: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise ConfigurationError(
+                f"{origin}: there is no module {error.name!r}: "
+                "install it, or start in the directory that holds it"
+            ) from error
+        raise ConfigurationError(
+            f"{origin}: {name} imports {error.name!r}, which is not there: install it"
+        ) from error
+    except (ImportError, SyntaxError) as error:
+        raise ConfigurationError(f"{origin}: {name} cannot be imported: {error}") from error
+    except (TypeError, ValueError) as error:
+        if name.startswith("."):
+            raise ConfigurationError(f"{origin}: write the module's whole name") from error
+        raise

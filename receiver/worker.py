@@ -1,0 +1,119 @@
+"""Runs handlers on events: one durable pull consumer for each handler (design, section 4).
+
+One failing or slow handler never holds up another: each has its own consumer, its own room and
+its own lanes. Events of one order run one at a time within one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from nats.errors import Error as NatsError
+
+from receiver.bus.connection import Connection, Sleep
+from receiver.bus.consumers import ensure_consumer
+from receiver.bus.publisher import Publisher
+from receiver.bus.subjects import Subjects
+from receiver.consumer import HandlerConsumer, Pace
+from receiver.errors import BusError
+from receiver.logs import get_logger
+from receiver.outcomes import Outcome, RetryPolicy
+from receiver.routing import Handler, unique
+from receiver.runner import Runner
+from receiver.settings import HandlersSettings
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
+
+
+class HandlerCounts:
+    """How many deliveries ended in which way, by handler and outcome, since the start."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, Outcome]] = Counter()
+
+    def add(self, handler: str, outcome: Outcome) -> None:
+        """Count one delivery."""
+        self._counts[handler, outcome] += 1
+
+    def of(self, handler: str, outcome: Outcome) -> int:
+        """How many deliveries to `handler` ended as `outcome`."""
+        return self._counts[handler, outcome]
+
+    def read(self) -> Mapping[tuple[str, Outcome], int]:
+        """A copy of the counts as they stand."""
+        return dict(self._counts)
+
+
+class Worker:
+    """Runs `handlers` from `start` to `stop`.
+
+    Survives NATS going away and coming back. `policy` is by default made from the settings.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        publisher: Publisher,
+        subjects: Subjects,
+        handlers: Sequence[Handler],
+        *,
+        api: PlatformAPI | None,
+        settings: HandlersSettings,
+        clock: Callable[[], datetime],
+        sleep: Sleep,
+        policy: RetryPolicy | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.counts = HandlerCounts()
+        self._connection = connection
+        self._settings = settings
+        self._log = get_logger("yizhan.handlers")
+        policy = policy or RetryPolicy(max_attempts=settings.max_attempts)
+        pace = pace or Pace(concurrency=settings.concurrency)
+        runner = Runner(publisher, subjects, policy, api=api, clock=clock)
+        loaded = unique(handlers)
+        self._left_out = [h for h in loaded if h.needs_api and api is None]
+        self._consumers = [
+            HandlerConsumer(
+                handler,
+                runner,
+                connection,
+                subjects,
+                pace=pace,
+                count=self.counts.add,
+                sleep=sleep,
+            )
+            for handler in loaded
+            if handler not in self._left_out
+        ]
+
+    async def start(self) -> None:
+        """Begin to handle; returns at once where NATS is away.
+
+        Raises `ConfigurationError` where a consumer in the way cannot be used.
+        """
+        for handler in self._left_out:
+            self._log.warning(
+                "handler_not_started",
+                handler=handler.name,
+                error="it needs the platform's API: add an [api] section to the settings",
+            )
+        with contextlib.suppress(BusError):
+            client = self._connection.client
+            await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+        for consumer in self._consumers:
+            consumer.start()
+            self._log.info("handler_started", handler=consumer.handler.name)
+
+    async def stop(self) -> None:
+        """Fetch nothing more, let runs finish within the grace time, give the rest back."""
+        grace_s = self._settings.grace_s
+        await asyncio.gather(*(consumer.stop(grace_s) for consumer in self._consumers))
+        with contextlib.suppress(BusError, NatsError, OSError, TimeoutError):
+            await self._connection.client.flush(timeout=1)  # or the last acks would be lost
