@@ -31,6 +31,7 @@ from receiver.callback import (
 )
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import verify
+from receiver.drift import DriftNotes
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
@@ -83,6 +84,7 @@ class Intake:
         self._said = retransmissions or Retransmissions(_WINDOW)
         self._clock = clock
         self._log = get_logger("yizhan.intake")
+        self._drift = DriftNotes()
         self._unprotected: set[str] = set()
 
     async def accept(self, request: InboundRequest) -> Receipt:
@@ -103,7 +105,7 @@ class Intake:
             return await self._quarantine(verified, Fault(error.place, error.reason))
         if isinstance(callback, ConsoleCheck):
             return Receipt("checked")
-        self._note_faults(request, callback)
+        self._note(request, callback)
         return await self._store(verified, callback)
 
     async def _store(self, verified: VerifiedRequest, callback: Callback) -> Receipt:
@@ -172,12 +174,16 @@ class Intake:
             )
         return encode_guard(verified, self._subjects)
 
-    def _note_faults(self, request: InboundRequest, callback: Callback) -> None:
+    def _note(self, request: InboundRequest, callback: Callback) -> None:
+        """Log what could not be read, and once each what we do not know."""
+        news = list(self._drift.news(request.source.name, callback))
+        if not callback.faults and not news:
+            return
+        log = self._log.bind(source=request.source.name, message_type=callback.message_type)
         for fault in callback.faults:
-            self._log.warning(
-                "callback_field_unreadable",
-                source=request.source.name,
-                message_type=callback.message_type,
-                place=fault.place,
-                reason=fault.reason,
-            )
+            log.warning("callback_field_unreadable", place=fault.place, reason=fault.reason)
+        for unknown in news:
+            if unknown.field is None:
+                log.warning("unknown_message_type")
+            else:
+                log.warning("unknown_field", field=unknown.field)

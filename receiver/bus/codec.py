@@ -21,10 +21,13 @@ from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest, callback_id
 from receiver.errors import DecodingError
 from receiver.event import Event, Origin
-from schemas.events import MODEL_OF_TYPE, EventData
+from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
 
 MSG_ID: Final = "Nats-Msg-Id"
 CONTENT: Final = "yizhan-content"
+UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
+UNKNOWN_TYPE: Final = "yizhan-unknowntype"
+LIMIT_UNKNOWN_FIELDS: Final = 20
 _NONCE_MARGIN_S: Final = 60
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
@@ -208,6 +211,7 @@ def encode_callback(
     if callback.message_id:
         headers["yizhan-messageid"] = encode_header(callback.message_id)
     headers[CONTENT] = content_digest(callback)
+    headers |= _drift(callback)
     messages = [OutgoingMessage(subjects.raw(request.source.name), headers, request.body)]
     for number, draft in enumerate(callback.events):
         event = Event(
@@ -224,6 +228,15 @@ def encode_callback(
         )
         messages.append(encode_event(event, subjects))
     return messages
+
+
+def _drift(callback: Callback) -> dict[str, str]:
+    """What this callback holds that our models do not know, for the drift report."""
+    names = ",".join(sorted(set(callback.unknown_fields))[:LIMIT_UNKNOWN_FIELDS])
+    headers = {UNKNOWN_FIELDS: encode_header(names)} if names else {}
+    if any(isinstance(draft.data, UnknownReceived) for draft in callback.events):
+        headers[UNKNOWN_TYPE] = "true"
+    return headers
 
 
 def content_digest(callback: Callback) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,8 @@ from receiver.bus.recollection import recollect
 from receiver.bus.streams import MARGIN, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
+from receiver.contract.asyncapi import asyncapi
+from receiver.contract.openapi import openapi
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError, ConfigurationError
 from receiver.intake import Intake
@@ -27,7 +31,7 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
-from receiver.web.server import bind, serving
+from receiver.web.server import serving
 from receiver.worker import Worker
 
 
@@ -76,8 +80,10 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def running_receiver(settings: Settings, bus: Bus) -> AsyncIterator[Receiver]:
-    """Serve the HTTP edge; leaving answers what is in flight first."""
+async def running_receiver(
+    settings: Settings, bus: Bus, listener: socket.socket
+) -> AsyncIterator[Receiver]:
+    """Serve the HTTP edge on `listener`; leaving answers what is in flight first."""
     if not settings.sources:
         raise ConfigurationError(
             "sources: none is configured, so nothing could be verified: "
@@ -95,8 +101,11 @@ async def running_receiver(settings: Settings, bus: Bus) -> AsyncIterator[Receiv
         trusted_proxies=settings.receiver.trusted_proxies,
         counts=counts,
     )
-    app = create_app(endpoint, HealthEndpoints(bus.connection.probe))
-    listener = bind(settings.receiver.host, settings.receiver.port)
+    documents = {
+        "/asyncapi.json": json.dumps(asyncapi(bus.subjects)).encode(),
+        "/openapi.json": json.dumps(openapi()).encode(),
+    }
+    app = create_app(endpoint, HealthEndpoints(bus.connection.probe), documents)
     async with serving(app, listener) as url:
         yield Receiver(url, counts, sources)
 

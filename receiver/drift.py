@@ -1,0 +1,84 @@
+"""Schema drift: what the platforms send that our models do not know. Pure, bounded in memory.
+
+The facts are in the headers of the raw messages, so a report can be made at any time, and nothing
+is kept beside the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from receiver.bus.codec import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
+from receiver.callback import Callback
+from schemas.events import UnknownReceived
+
+_LIMIT_NOTED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """One thing we do not know; `field` is None where the message type itself is unknown."""
+
+    source: str
+    message_type: str
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How often, and since when."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+
+class DriftNotes:
+    """Tells each unknown thing once in the life of a process."""
+
+    def __init__(self) -> None:
+        self._noted: set[Unknown] = set()
+
+    def news(self, source: str, callback: Callback) -> Iterator[Unknown]:
+        """What this callback holds that was not told before."""
+        message_type = callback.message_type or ""
+        unknown = [Unknown(source, message_type, name) for name in callback.unknown_fields]
+        if any(isinstance(draft.data, UnknownReceived) for draft in callback.events):
+            unknown.append(Unknown(source, message_type, None))
+        for thing in unknown:
+            if thing not in self._noted and len(self._noted) < _LIMIT_NOTED:
+                self._noted.add(thing)
+                yield thing
+
+
+class DriftReport:
+    """Adds up the headers of raw messages."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Unknown, Seen] = {}
+
+    def add(self, source: str, headers: Mapping[str, str], when: datetime) -> None:
+        """Count one raw message; what holds nothing unknown changes nothing."""
+        message_type = decode_header(headers.get("yizhan-messagetype", ""))
+        names = decode_header(headers.get(UNKNOWN_FIELDS, ""))
+        for name in filter(None, names.split(",")):
+            self._count(Unknown(source, message_type, name), when)
+        if UNKNOWN_TYPE in headers:
+            self._count(Unknown(source, message_type, None), when)
+
+    def rows(self) -> list[tuple[Unknown, Seen]]:
+        """Every unknown thing, the most frequent first."""
+        return sorted(
+            self._seen.items(),
+            key=lambda row: (-row[1].count, row[0].source, row[0].message_type, row[0].field or ""),
+        )
+
+    def _count(self, thing: Unknown, when: datetime) -> None:
+        seen = self._seen.get(thing)
+        if seen is None:
+            self._seen[thing] = Seen(1, when, when)
+        else:
+            self._seen[thing] = Seen(seen.count + 1, min(seen.first, when), max(seen.last, when))
