@@ -18,7 +18,7 @@ from receiver.bus.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.lanes import Lanes
 from receiver.logs import get_logger
-from receiver.outcomes import Ack, DeadLetter, Decision, NakLater, Outcome, place_of
+from receiver.outcomes import Ack, Decision, NakLater, Outcome, place_of
 from receiver.routing import Handler
 from receiver.runner import Ran, Runner, StoredMessage
 

@@ -9,12 +9,12 @@ from typing import Generic, Literal, TypeVar
 from receiver.callback import Trust
 from schemas.events import EventData
 
-DataT = TypeVar("DataT", bound=EventData, covariant=True)
+DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)
 Origin = Literal["push", "handler", "sweep", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
-class Event(Generic[DataT]):
+class Event(Generic[DataT_co]):
     """One stored fact.
 
     `id` is unique and made from content: `<callback id>.<n>`, or `<cause id>.<handler>.<n>` for
@@ -26,7 +26,7 @@ class Event(Generic[DataT]):
     source: str
     time: datetime
     received_at: datetime
-    data: DataT
+    data: DataT_co
     callback_id: str
     trust: Trust
     origin: Origin = "push"

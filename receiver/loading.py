@@ -9,10 +9,10 @@ A package plugs in with an entry point of the group `yizhan.handlers`:
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from receiver.errors import ConfigurationError
@@ -28,8 +28,9 @@ def load_handlers(load: Sequence[str]) -> list[Handler]:
     directory. Raises `ConfigurationError` where a name leads to no router; an error of a module's
     own code is let through, because its traceback is what helps its author.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # a console script, unlike `python -m`, does not do it
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # a console script, unlike `python -m`, does not do it
     return list(unique(handler for router in _routers(load) for handler in router.handlers))
 
 
@@ -37,12 +38,12 @@ def _routers(load: Sequence[str]) -> Iterator[Router]:
     for text in load:
         yield _router(text, f"handlers.load: {text!r}")
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        yield _router(point.value, f"the plug-in {point.name!r} ({point.value})")
+        yield _router(f"{point.module}:{point.attr}", f"the plug-in {point.name!r} ({point.value})")
 
 
 def _router(text: str, origin: str) -> Router:
     module_name, _, attribute = text.replace(" ", "").partition(":")
-    if not module_name or not attribute:
+    if not module_name or not attribute or module_name.startswith("."):
         raise ConfigurationError(f"{origin}: write module:attribute, such as handlers:router")
     found: Any = _module(module_name, origin)
     for name in attribute.split("."):
@@ -74,7 +75,3 @@ def _module(name: str, origin: str) -> Any:
         ) from error
     except (ImportError, SyntaxError) as error:
         raise ConfigurationError(f"{origin}: {name} cannot be imported: {error}") from error
-    except (TypeError, ValueError) as error:
-        if name.startswith("."):
-            raise ConfigurationError(f"{origin}: write the module's whole name") from error
-        raise

@@ -40,11 +40,11 @@ _M5 = TypeVar("_M5", bound=EventData)
 ResultT = TypeVar("ResultT", bound=HandlerResult)
 
 
-class HandlerSignal(Exception):
+class HandlerSignal(Exception):  # noqa: N818 - a signal, not an error
     """Raised by a handler to steer what happens to its event; not an error."""
 
 
-class Retry(HandlerSignal):  # noqa: N818 - a signal, not an error
+class Retry(HandlerSignal):
     """Run the handler on this event again, `after` seconds or a timedelta from now.
 
     Without `after` the delay is the policy's. Every run counts as an attempt; a handler that
@@ -60,8 +60,8 @@ class Retry(HandlerSignal):  # noqa: N818 - a signal, not an error
         self.reason = reason
 
 
-class Drop(HandlerSignal):  # noqa: N818 - a signal, not an error
-    """This handler is done with the event and wants nothing more of it; `reason` is logged."""
+class Drop(HandlerSignal):
+    """Be done with the event and leave nothing behind; `reason` is logged."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

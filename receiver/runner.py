@@ -115,9 +115,7 @@ class Runner:
         self._subjects = subjects
         self._policy = policy
 
-    async def run(
-        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
-    ) -> Ran:
+    async def run(self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log) -> Ran:
         """Run `handler` on a stored message and publish what it returns.
 
         A dead letter is stored when this returns; where it could not be, the decision is to try

@@ -211,13 +211,14 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def load_settings(file: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(file: Path | None = None) -> Settings:
     """Read the settings; raises `ConfigurationError` with one line for each fault."""
-    path = file or (Path(environ["YIZHAN_CONFIG"]) if environ.get("YIZHAN_CONFIG") else None)
+    named = os.environ.get("YIZHAN_CONFIG")
+    path = file or (Path(named) if named else None)
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     values = _read_toml(path) if path else {}
-    unknown = sorted(_unknown_variables(environ))
+    unknown = sorted(_unknown_variables(os.environ))
     if unknown:
         raise ConfigurationError("\n".join(unknown))
     try:

@@ -1,4 +1,4 @@
-"""1688 messages as the platforms send them (callbacks.md 1.4, 1.5 and 2). Every field may be absent.
+"""1688 messages as the platforms send them (callbacks.md 1.4, 1.5, 2). Any field may be absent.
 
 Unknown fields are kept, never refused. One model serves an order message of every account: the KA
 body, the topic's own body (O) and its refund part (R) share their names.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -30,7 +30,7 @@ class Money(BaseModel):
     currency: str = Field(default="CNY", min_length=3, max_length=3, examples=["CNY"])
 
     @classmethod
-    def yuan(cls, amount: Decimal, currency: str = "CNY") -> Self:
+    def yuan(cls, amount: Decimal, currency: str = "CNY") -> Money:
         """Money of `amount` yuan; raises `ValueError` where it is out of range."""
         if not abs(amount) < _LIMIT_AMOUNT:
             raise ValueError("amount out of range")

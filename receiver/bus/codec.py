@@ -200,7 +200,7 @@ def encode_callback(
     verified: VerifiedRequest,
     callback: Callback,
     subjects: Subjects,
-    marks: Marks = Marks(),  # noqa: B008 - frozen
+    marks: Marks = Marks(),
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request

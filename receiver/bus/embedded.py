@@ -266,7 +266,8 @@ class EmbeddedServer:
     def _announced(self) -> str | None:
         for file in self._data_dir.glob("*.ports"):
             with contextlib.suppress(OSError, ValueError, LookupError):
-                return str(json.loads(file.read_text(encoding="utf-8"))["nats"][0])
+                ports = json.loads(file.read_text(encoding="utf-8"))
+                return str(ports["nats"][0])
         return None
 
     def _why_it_ended(self) -> str:
@@ -285,7 +286,8 @@ class EmbeddedServer:
                 text = log.read().decode("utf-8", "replace")
         except OSError:
             return ""
-        return (_FATAL.findall(text) or [""])[-1]
+        fatal: list[str] = _FATAL.findall(text)
+        return fatal[-1] if fatal else ""
 
 
 def _is_alive(pid: int) -> bool:

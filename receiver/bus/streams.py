@@ -73,7 +73,7 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
         return
     _raise_for_error(info, plan)
     existing = info["config"]
-    for reason in contradictions(existing, plan):
+    for reason in contradictions(existing):
         raise ConfigurationError(
             f"the stream {plan.name} exists and {reason}: "
             "set nats.subject_root to another name, or change the stream by hand"
@@ -83,7 +83,7 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
         _raise_for_error(await _request(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
 
 
-def contradictions(existing: Mapping[str, Any], plan: StreamPlan) -> list[str]:
+def contradictions(existing: Mapping[str, Any]) -> list[str]:
     """Why an existing stream cannot keep the promise; empty where it can."""
     rules = (
         (existing.get("storage") == "file", "does not store on disk"),

@@ -57,7 +57,9 @@ async def opened_bus(
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us."""
     async with contextlib.AsyncExitStack() as stack:
-        url = settings.nats.url or await stack.enter_async_context(_embedded(settings))
+        url = settings.nats.url
+        if url is None:
+            url = await stack.enter_async_context(_embedded(settings))
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(url, plans(subjects, retry_horizons(settings)), name=name)
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)

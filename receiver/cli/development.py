@@ -9,30 +9,49 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from receiver.errors import ConfigurationError
-from receiver.settings import DEFAULT_FILE, Settings, load_settings
+from receiver.settings import (
+    DEFAULT_FILE,
+    NatsSettings,
+    ReceiverSettings,
+    Settings,
+    SourceSettings,
+    load_settings,
+)
 
 SIGNED_SOURCE: Final = "dev"
 """The source of the simulator: signature verification."""
-TOKEN_SOURCE: Final = "try"
+TRIED_SOURCE: Final = "try"
 """The source to try by hand: a secret URL, so that a plain `curl` works."""
 
 _FILE: Final = "development.toml"
 
 
-def load(config: Path | None, *, environ: Mapping[str, str] = os.environ) -> tuple[Settings, bool]:
+def load(config: Path | None) -> tuple[Settings, bool]:
     """The settings, and whether they are the development defaults."""
-    settings = load_settings(config, environ=environ)
-    written = config or environ.get("YIZHAN_CONFIG") or DEFAULT_FILE.is_file()
+    settings = load_settings(config)
+    written = config or os.environ.get("YIZHAN_CONFIG") or DEFAULT_FILE.is_file()
     if written or settings.sources:
         return settings, False
+    return _with_development_sources(settings), True
+
+
+def defaults(data_dir: Path) -> Settings:
+    """The development defaults on free ports, whatever file and variables lie about."""
+    return _with_development_sources(
+        Settings.model_construct(
+            nats=NatsSettings(data_dir=data_dir, port=0), receiver=ReceiverSettings(port=0)
+        )
+    )
+
+
+def _with_development_sources(settings: Settings) -> Settings:
     values = _development_values(settings.nats.data_dir)
-    merged = Settings.model_validate(settings.model_dump() | values)
-    return merged, True
+    sources = tuple(SourceSettings.model_validate(source) for source in values["sources"])
+    return settings.model_copy(update={"sources": sources})
 
 
 def _development_values(data_dir: Path) -> dict[str, Any]:
@@ -47,7 +66,7 @@ def _development_values(data_dir: Path) -> dict[str, Any]:
                 "secrets": [kept["secret"]],
             },
             {
-                "name": TOKEN_SOURCE,
+                "name": TRIED_SOURCE,
                 "dialect": "xport",
                 "verification": "path_token",
                 "path_token": kept["path_token"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,12 @@ from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_worker
 from receiver.cli.process import fail, run
-from receiver.cli.simulation import api_settings, simulation_config
+from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import ConfigurationError
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
+from receiver.web.server import base_url, bind
 
 _EXAMPLE = {
     "messageType": "ORDER_PAY_SUCCESS",
@@ -61,26 +63,28 @@ def up(
 
     async def main(stop: asyncio.Event) -> int:
         async with contextlib.AsyncExitStack() as stack:
-            platform = None
-            running = settings
+            listener = stack.enter_context(bind(settings.receiver.host, settings.receiver.port))
+            platform, running = None, settings
             if simulate:
-                platform = await stack.enter_async_context(
-                    SimulatedPlatform(simulation_config(settings, interval_s=interval_s))
+                config = platform_config(
+                    settings, base_url(listener), seed=new_seed(), interval_s=interval_s, step_s=0.4
                 )
-                running = settings.model_copy(update={"api": api_settings(platform, settings)})
+                platform = await stack.enter_async_context(SimulatedPlatform(config))
+                running = with_simulated_api(settings, platform)
             bus = await stack.enter_async_context(opened_bus(running, name="yizhan-up"))
             await stack.enter_async_context(running_worker(running, bus))
-            receiver = await stack.enter_async_context(running_receiver(running, bus))
+            receiver = await stack.enter_async_context(running_receiver(running, bus, listener))
             _greet(running, receiver.url, bus.url, developing=developing)
-            if platform is None:
-                await stop.wait()
-            else:
-                platform.aim(receiver.url)
-                await _run_until(stop, platform)
+            await _until(stop, platform)
             get_logger("yizhan").info("stopping")
         return 0
 
     run(main)
+
+
+def new_seed() -> int:
+    """Other orders than in the runs before."""
+    return secrets.randbelow(2**32)
 
 
 @app.command()
@@ -91,7 +95,9 @@ def receive(config: ConfigOption = None) -> None:
     async def main(stop: asyncio.Event) -> int:
         async with (
             opened_bus(settings, name="yizhan-receive") as bus,
-            running_receiver(settings, bus) as receiver,
+            running_receiver(
+                settings, bus, bind(settings.receiver.host, settings.receiver.port)
+            ) as receiver,
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
             await stop.wait()
@@ -119,15 +125,18 @@ def work(config: ConfigOption = None) -> None:
     run(main)
 
 
-async def _run_until(stop: asyncio.Event, platform: SimulatedPlatform) -> None:
-    """Let the platform push until we are told to stop."""
+async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> None:
+    """Wait until we are told to stop; the platform, where there is one, pushes meanwhile."""
+    if platform is None:
+        await stop.wait()
+        return
     pushing = asyncio.create_task(platform.run(orders=None), name="simulator")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (pushing, stopping):
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await pushing
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> None:
@@ -149,6 +158,7 @@ def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> 
         assert token_source.path_token is not None
         target = f"{url}/callbacks/{token_source.name}/{token_source.path_token.get_secret_value()}"
         say("\nTry, in another terminal:\n")
-        say(f"  curl -i {target} \\\n    --json '{json.dumps(_EXAMPLE)}'\n")
+        say(f"  curl -i {target} \\\n    -H 'content-type: application/json' \\")
+        say(f"    -d '{json.dumps(_EXAMPLE)}'\n")
         say("  yizhan replay --since 1h --to -      # the stored events, as JSON lines")
     say("\nCtrl-C stops it.")

@@ -26,8 +26,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Message:
     """One platform message on its way to events; `faults` and `unknown_fields` gather notes.
 
-    `message_type` is the name without the optional channel prefix, `place` where the body lies in the
-    callback. `pushed_at` is the sender's clock when it pushed.
+    `message_type` is the name without the optional channel prefix, `place` where the body lies in
+    the callback. `pushed_at` is the sender's clock when it pushed.
     """
 
     message_type: str | None

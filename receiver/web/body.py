@@ -10,6 +10,7 @@ from starlette.types import Receive
 from receiver.errors import MalformedCallbackError
 
 _PATIENCE: Final = 8
+_SAYS_NOTHING: Final = frozenset({"", "application/octet-stream"})
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -64,6 +65,5 @@ def check_content(headers: Headers, accepted: frozenset[str]) -> None:
         if name == b"content-type":
             media = value.split(b";", 1)[0].strip().lower().decode("latin-1")
             json_like = "application/json" in accepted and media.endswith("+json")
-            if media and media != "application/octet-stream" and media not in accepted:
-                if not json_like:
-                    raise MalformedCallbackError("content_type", status=415)
+            if not (media in accepted or media in _SAYS_NOTHING or json_like):
+                raise MalformedCallbackError("content_type", status=415)

@@ -28,7 +28,7 @@ class LastResort:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:  # the top of a request: nothing may reach the server as a trace
+        except Exception as error:  # noqa: BLE001 - the top of a request
             self._log.error("request_failed", error=type(error).__name__, exc_info=True)
             if not begun:
                 body = b'{"error":"internal"}'

@@ -30,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
-        listener.setblocking(False)
+        listener.setblocking(False)  # noqa: FBT003 - the library's own shape
     except OSError as error:
         listener.close()
         raise ConfigurationError(
@@ -38,6 +38,13 @@ def bind(host: str, port: int) -> socket.socket:
             "stop what uses it, or set receiver.port to another (0 picks a free one)"
         ) from error
     return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """The URL by which a process on this machine reaches the listener."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextlib.asynccontextmanager
@@ -63,8 +70,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
             await asyncio.sleep(0.005)
         if task.done():
             await task
-        host, port = listener.getsockname()[:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        yield base_url(listener)
     finally:
         server.should_exit = True
         await task

@@ -24,8 +24,8 @@ from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake
 from receiver.settings import SourceSettings
-from receiver.sources import Sources
 from receiver.signatures import xport_signature
+from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts

@@ -1,0 +1,11 @@
+"""The handlers that come with Yizhan: the composition list, one module for each concern."""
+
+from __future__ import annotations
+
+from handlers import tracking
+from receiver.routing import Router
+
+router = Router()
+router.include(tracking.router)
+
+__all__ = ["router"]

@@ -1,0 +1,121 @@
+"""Durable pull consumers: created once, brought up to date, never deleted.
+
+Speaks the JetStream API in its own JSON, as `receiver.bus.streams` does and for the same reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from receiver.errors import BusError, ConfigurationError
+
+MAX_ACK_PENDING: Final = 10_000
+"""Bounds what waits for a delayed redelivery, too: a nak with a delay stays pending."""
+
+_CONSUMER_NOT_FOUND: Final = 10014
+_TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPlan:
+    """One durable on one stream; `max_deliver` has no limit, since we count the attempts."""
+
+    stream: str
+    durable: str
+    filter_subjects: Sequence[str]
+    ack_wait_s: float = 30.0
+
+    def config(self) -> dict[str, Any]:
+        """The configuration of a durable that does not exist yet (durations in nanoseconds)."""
+        return {
+            "durable_name": self.durable,
+            "name": self.durable,
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "replay_policy": "instant",
+            **self.changeable(),
+        }
+
+    def changeable(self) -> dict[str, Any]:
+        """What an existing durable is brought up to date in."""
+        return {
+            "filter_subjects": sorted(self.filter_subjects),
+            "ack_wait": int(self.ack_wait_s * 1_000_000_000),
+            "max_deliver": -1,
+            "max_ack_pending": MAX_ACK_PENDING,
+        }
+
+
+async def ensure_consumer(client: Client, plan: ConsumerPlan) -> None:
+    """Create the durable at the first message of the stream, or bring it up to date.
+
+    What it has acknowledged stays acknowledged. Raises `ConfigurationError` where a consumer of
+    that name cannot do the work, `BusError` where NATS does not answer.
+    """
+    info = await consumer_info(client, plan.stream, plan.durable)
+    if info is None:
+        await _create(client, plan, plan.config(), "create")
+        return
+    existing = info["config"]
+    for reason in contradictions(existing):
+        raise ConfigurationError(
+            f"the consumer {plan.durable} of {plan.stream} exists and {reason}: "
+            "rename the handler, or delete that consumer by hand"
+        )
+    wanted = {k: v for k, v in existing.items() if k != "filter_subject"} | plan.changeable()
+    if wanted != existing:
+        await _create(client, plan, wanted, "update")
+
+
+async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:
+    """What JetStream tells of a consumer, None where there is none; raises `BusError`."""
+    reply = await _request(client, f"CONSUMER.INFO.{stream}.{durable}", {})
+    error = reply.get("error")
+    if error is None:
+        return reply
+    if error.get("err_code") == _CONSUMER_NOT_FOUND:
+        return None
+    raise BusError(f"NATS tells nothing of the consumer {durable}: {_description(reply)}")
+
+
+def contradictions(existing: Mapping[str, Any]) -> list[str]:
+    """Why an existing consumer cannot serve a handler; empty where it can."""
+    rules = (
+        (not existing.get("deliver_subject"), "pushes instead of being pulled from"),
+        (existing.get("ack_policy") == "explicit", "does not want every message acknowledged"),
+        (bool(existing.get("durable_name")), "is not durable"),
+        (not existing.get("headers_only"), "leaves the bodies out"),
+    )
+    return [reason for holds, reason in rules if not holds]
+
+
+async def _create(
+    client: Client, plan: ConsumerPlan, config: Mapping[str, Any], action: str
+) -> None:
+    body = {"stream_name": plan.stream, "config": config, "action": action}
+    reply = await _request(client, f"CONSUMER.CREATE.{plan.stream}.{plan.durable}", body)
+    if "error" not in reply:
+        return
+    # Not always our settings' fault: another process may just have made or changed the same one.
+    raise BusError(f"NATS refuses the consumer {plan.durable}: {_description(reply)}")
+
+
+def _description(reply: Mapping[str, Any]) -> str:
+    return str(reply["error"].get("description", "no reason given"))
+
+
+async def _request(client: Client, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        reply = await client.request(
+            f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_TIMEOUT_S
+        )
+    except (NatsError, OSError) as error:
+        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
+    answer: dict[str, Any] = json.loads(reply.data)
+    return answer

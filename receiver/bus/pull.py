@@ -1,0 +1,169 @@
+"""Pulling from one durable, for as long as the process lives.
+
+Messages are handed on as they come, never more than there is room for. A lost connection, a
+restarted server, a deleted consumer or stream end a session; the next one sets the consumer up
+again. Knows nothing of handlers and acknowledges nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from receiver.bus.connection import Connection, Sleep
+from receiver.bus.consumers import ConsumerPlan, ensure_consumer
+from receiver.errors import BusError, ConfigurationError
+from receiver.logs import get_logger
+
+_EXPIRES_S: Final = 30.0
+_HEARTBEAT_S: Final = 5.0
+_SILENCE_S: Final = 3 * _HEARTBEAT_S
+_LOOK_S: Final = 0.5
+_RETRY_WAIT_S: Final = 0.25
+_DRAIN_TIMEOUT_S: Final = 2.0
+_ACK_SUBJECTS: Final = "$JS.ACK."
+_HEARTBEAT: Final = "100"
+_PULL_ENDED: Final = frozenset({"404", "408"})
+
+
+@dataclass(slots=True)
+class _Pull:
+    """The one pull request under way: how many messages it may still bring."""
+
+    wanted: int = 0
+    lost: str = ""
+    heard_at: float = 0.0
+
+
+class PullLoop:
+    """Pulls messages and gives each to `deliver`; `room` says how many more may come now.
+
+    Call `wake` when room was made.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        plan: ConsumerPlan,
+        *,
+        deliver: Callable[[Msg], Awaitable[None]],
+        room: Callable[[], int],
+        sleep: Sleep,
+    ) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._deliver = deliver
+        self._room = room
+        self._sleep = sleep
+        self._wake = asyncio.Event()
+        self._inbox = ""
+        self._pull = _Pull()
+        self._told = ""
+        self._log = get_logger("yizhan.handlers", consumer=plan.durable)
+
+    def wake(self) -> None:
+        """There may be room again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Pull until cancelled; what was under way is then still delivered."""
+        while True:
+            try:
+                await self._session()
+            except (BusError, ConfigurationError, NatsError, OSError) as error:
+                self._tell(error)
+            await self._sleep(_RETRY_WAIT_S)
+
+    async def _session(self) -> None:
+        client = self._connection.client
+        await ensure_consumer(client, self._plan)
+        self._told = ""
+        async with self._subscribed(client):
+            reconnects = client.stats["reconnects"]
+            while True:
+                await self._request(client)
+                while self._pull.wanted > 0:
+                    await self._look()
+                    if client.stats["reconnects"] != reconnects or not client.is_connected:
+                        raise BusError("the connection was lost")
+                while self._room() < 1:
+                    await self._look()
+
+    @contextlib.asynccontextmanager
+    async def _subscribed(self, client: Client) -> AsyncIterator[None]:
+        """An inbox of this session alone, so that no status of an older pull counts."""
+        self._inbox = client.new_inbox()
+        subscription = await client.subscribe(self._inbox, cb=self._receive)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                if client.is_connected:
+                    # What the server has sent already is still delivered: it would else be held
+                    # back until the ack wait is over.
+                    async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+                        await subscription.drain()  # type: ignore[no-untyped-call] # nats-py
+                else:
+                    await subscription.unsubscribe()
+
+    async def _request(self, client: Client) -> None:
+        self._pull = _Pull(wanted=self._room(), heard_at=_now())
+        body = {
+            "batch": self._pull.wanted,
+            "expires": int(_EXPIRES_S * 1_000_000_000),
+            "idle_heartbeat": int(_HEARTBEAT_S * 1_000_000_000),
+        }
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._plan.stream}.{self._plan.durable}"
+        await client.publish(subject, json.dumps(body).encode(), reply=self._inbox)
+
+    async def _look(self) -> None:
+        """Wait until something happened, at most `_LOOK_S`; raises `BusError` if all is lost."""
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await self._wake.wait()
+        if self._pull.lost:
+            raise BusError(self._pull.lost)
+        if self._pull.wanted > 0 and _now() - self._pull.heard_at > _SILENCE_S:
+            raise BusError("no heartbeat")
+
+    async def _receive(self, message: Msg) -> None:
+        self._pull.heard_at = _now()
+        if message.reply.startswith(_ACK_SUBJECTS):
+            self._pull.wanted -= 1
+            await self._deliver(message)
+        elif message.subject == self._inbox:
+            self._note(message.headers or {})
+        if self._pull.wanted <= 0 or self._pull.lost:
+            self._wake.set()
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        """Heed a status: the server's word about the pull, not a message of the stream."""
+        status = headers.get("Status")
+        if status in _PULL_ENDED:
+            self._pull.wanted = 0
+        elif status != _HEARTBEAT:
+            self._pull.lost = f"the pull ended: {status} {headers.get('Description', '')}".strip()
+
+    def _tell(self, error: Exception) -> None:
+        """Once for each cause: NATS away for an hour is no reason for 14,400 lines."""
+        text = f"{type(error).__name__}: {error}"
+        if text == self._told:
+            return
+        self._told = text
+        if isinstance(error, ConfigurationError):
+            self._log.error("consumer_contradicts_handler", error=str(error))
+        else:
+            self._log.info("consumer_interrupted", error=text)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,172 @@
+"""`yizhan demo`: the whole way, bounded, and checked against the stream at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from nats.errors import Error as NatsError
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from receiver.bus.tally import Tally, tally
+from receiver.cli import development
+from receiver.cli.app import app
+from receiver.cli.compose import Bus, opened_bus, running_receiver, running_worker
+from receiver.cli.process import run
+from receiver.cli.serve import new_seed
+from receiver.cli.simulation import platform_config, with_simulated_api
+from receiver.errors import BusError
+from receiver.logs import configure_logs
+from receiver.settings import LogSettings, Settings
+from receiver.simulator.platform import SimulatedPlatform
+from receiver.simulator.pusher import Counts
+from receiver.web.server import base_url, bind
+
+_CALM_S: Final = 60.0
+"""How long the handlers may take to catch up once the last callback is in."""
+_SPEED: Final = 1800.0
+_STEPS_AN_ORDER: Final = 8
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders live.")] = 20,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Keep the data there (default: a directory that is removed again)."),
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Append a JSON line for each acknowledged callback.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same orders.")] = None,
+) -> None:
+    """Run everything on a simulated platform for a while, then check the promise.
+
+    Exits 0 only if every acknowledged callback was found in the stream, exactly once.
+    """
+    configure_logs(LogSettings(level="error"))
+
+    async def main(stop: asyncio.Event) -> int:
+        with contextlib.ExitStack() as stack:
+            where = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            return await _demo(development.defaults(where), stop, orders, journal, seed)
+
+    run(main)
+
+
+async def _demo(
+    settings: Settings, stop: asyncio.Event, orders: int, journal: Path | None, seed: int | None
+) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(bind(settings.receiver.host, settings.receiver.port))
+        config = platform_config(
+            settings,
+            base_url(listener),
+            seed=new_seed() if seed is None else seed,
+            speed=_SPEED,
+            duplicate_rate=0.1,
+            disorder_rate=0.1,
+            journal=journal,
+        )
+        progress = stack.enter_context(
+            Progress(console=Console(stderr=True), transient=True, redirect_stdout=False)
+        )
+        bar = progress.add_task("pushing", total=orders * _STEPS_AN_ORDER)
+        platform = await stack.enter_async_context(
+            SimulatedPlatform(config, on_push=lambda _type, _ok: progress.advance(bar))
+        )
+        running = with_simulated_api(settings, platform)
+        bus = await stack.enter_async_context(opened_bus(running, name="yizhan-demo"))
+        await stack.enter_async_context(running_worker(running, bus))
+        await stack.enter_async_context(running_receiver(running, bus, listener))
+        pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        interrupted = not pushing.done()
+        for task in (pushing, stopping):
+            if not task.done():
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if not interrupted:
+            await _calm(bus)
+        found = await tally(bus.connection, bus.subjects)
+    verdict = Verdict.of(platform.counts, found)
+    Console().print(_table(platform.counts, found, verdict))
+    return verdict.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the promise was kept: ids that were acknowledged and are not there, or there twice."""
+
+    lost: Collection[str]
+    twice: Collection[str]
+
+    @classmethod
+    def of(cls, counts: Counts, found: Tally) -> Verdict:
+        """Compare what the platform was told with what the stream holds."""
+        stored = found.callbacks
+        acknowledged = counts.acknowledged_ids
+        return cls(
+            lost=[identity for identity in acknowledged if stored[identity] == 0],
+            twice=[identity for identity, count in stored.items() if count > 1]
+            + [event_id for event_id, count in found.events.items() if count > 1],
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """0 where nothing was lost and nothing is there twice."""
+        return 1 if self.lost or self.twice else 0
+
+
+async def _calm(bus: Bus) -> None:
+    """Wait until the handlers have nothing left to do, within reason."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CALM_S):
+            while not await _idle(bus):
+                await asyncio.sleep(0.1)
+
+
+async def _idle(bus: Bus) -> bool:
+    try:
+        consumers = await bus.connection.jetstream.consumers_info(bus.subjects.stream)
+    except (NatsError, BusError):
+        return False
+    ours = [info for info in consumers if info.name.startswith("handler-")]
+    return all(not info.num_pending and not info.num_ack_pending for info in ours)
+
+
+def _table(counts: Counts, found: Tally, verdict: Verdict) -> Table:
+    table = Table(title="yizhan demo", title_justify="left")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    tracked = found.event_types["logistics.tracked"]
+    rows: Mapping[str, int] = {
+        "callbacks pushed": counts.pushed,
+        "deliveries, with duplicates and retries": counts.deliveries,
+        "acknowledged with 200": counts.acknowledged,
+        "stored": sum(1 for count in found.callbacks.values() if count),
+        "acknowledged and lost": len(verdict.lost),
+        "stored twice": len(verdict.twice),
+        "trackings fetched": tracked,
+    }
+    for name, count in rows.items():
+        table.add_row(name, str(count))
+    table.add_section()
+    for event_type, count in _by_count(found.event_types):
+        table.add_row(event_type, str(count))
+    return table
+
+
+def _by_count(event_types: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(event_types.items(), key=lambda row: (-row[1], row[0]))

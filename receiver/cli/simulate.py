@@ -1,0 +1,96 @@
+"""`yizhan simulate`: play the platform towards a receiver that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.process import run
+from receiver.cli.serve import load, new_seed
+from receiver.cli.simulation import platform_config
+from receiver.simulator.platform import SimulatedPlatform
+from receiver.simulator.pusher import Counts
+
+
+@app.command()
+def simulate(
+    config: ConfigOption = None,
+    orders: Annotated[
+        int | None, typer.Option(min=1, help="Stop after that many orders (default: go on).")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="The receiver's base URL (default: from the settings).", metavar="URL"),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The source to push to (default: the first that fits).")
+    ] = None,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0, help="Seconds between two orders.")
+    ] = 1.0,
+    step_s: Annotated[
+        float, typer.Option("--step", min=0, help="Seconds between two callbacks of an order.")
+    ] = 0.2,
+    speed: Annotated[
+        float,
+        typer.Option(min=0.001, help="How much faster the half hour between two tries passes."),
+    ] = 1.0,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share sent twice.")] = 0.05,
+    disorder: Annotated[float, typer.Option(min=0, max=1, help="Share out of order.")] = 0.05,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same orders.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Append a JSON line for each acknowledged callback.")
+    ] = None,
+) -> None:
+    """Play the platform: push orders' lives to a running receiver, by the platform's rules.
+
+    Its API is served meanwhile; the first line tells where. Exits 1 if a push was given up.
+    """
+    settings, _ = load(config)
+
+    async def main(stop: asyncio.Event) -> int:
+        base = url or f"http://{settings.receiver.host}:{settings.receiver.port}"
+        platform_settings = platform_config(
+            settings,
+            base.rstrip("/"),
+            source=source,
+            seed=new_seed() if seed is None else seed,
+            speed=speed,
+            duplicate_rate=duplicates,
+            disorder_rate=disorder,
+            step_s=step_s,
+            interval_s=interval_s,
+            journal=journal,
+        )
+        async with SimulatedPlatform(platform_settings, on_push=_tell) as platform:
+            typer.echo(f"api {platform.api_url}  pushing to {base}")
+            pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (pushing, stopping):
+                if not task.done():
+                    task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            typer.echo(_summary(platform.counts))
+            return 1 if platform.counts.given_up else 0
+
+    run(main)
+
+
+def _tell(message_type: str, acknowledged: bool) -> None:
+    typer.echo(f"{'200   ' if acknowledged else 'GIVEN UP'}  {message_type}")
+
+
+def _summary(counts: Counts) -> str:
+    refused = ", ".join(f"{count} x {status}" for status, count in sorted(counts.refused.items()))
+    return (
+        f"pushed {counts.pushed}, acknowledged {counts.acknowledged}, given up {counts.given_up}; "
+        f"{counts.deliveries} deliveries, {counts.timed_out} timed out, "
+        f"{counts.unreachable} not connected, refused: {refused or 'none'}"
+    )

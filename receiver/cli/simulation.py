@@ -1,0 +1,81 @@
+"""From our settings to the simulated platform's configuration, and back to API settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from receiver.errors import ConfigurationError
+from receiver.settings import APISettings, Settings, SourceSettings
+from receiver.simulator.platform import PlatformConfig, SimulatedPlatform
+from receiver.simulator.pusher import Account
+
+
+def simulated_source(settings: Settings, name: str | None = None) -> SourceSettings:
+    """The source to push to: the one named, else the first that a signature can be made for."""
+    fit = [source for source in settings.sources if source.dialect == "xport" and source.secrets]
+    chosen = next((source for source in fit if name in {None, source.name}), None)
+    if chosen is None:
+        raise ConfigurationError(
+            f"sources: none{f' named {name}' if name else ''} can be simulated: "
+            'it needs dialect = "xport" and secrets'
+        )
+    return chosen
+
+
+def account_of(source: SourceSettings) -> Account:
+    """With what the platform signs for a source."""
+    return Account(
+        access_key=source.access_key or "",
+        secret=source.secrets[0].get_secret_value(),
+        source_name=source.name,
+    )
+
+
+def callback_url(base_url: str, source: SourceSettings) -> str:
+    """Where the platform pushes to."""
+    token = ""
+    if source.checks_path_token and source.path_token is not None:
+        token = f"/{source.path_token.get_secret_value()}"
+    return f"{base_url}/callbacks/{source.name}{token}"
+
+
+def platform_config(
+    settings: Settings,
+    base_url: str,
+    *,
+    source: str | None = None,
+    seed: int = 1,
+    speed: float = 1.0,
+    duplicate_rate: float = 0.05,
+    disorder_rate: float = 0.05,
+    step_s: float = 0.0,
+    interval_s: float = 0.0,
+    journal: Path | None = None,
+) -> PlatformConfig:
+    """A platform that knows a source's secrets and pushes to it."""
+    chosen = simulated_source(settings, source)
+    return PlatformConfig(
+        callback_url=callback_url(base_url, chosen),
+        account=account_of(chosen),
+        seed=seed,
+        speed=speed,
+        duplicate_rate=duplicate_rate,
+        disorder_rate=disorder_rate,
+        step_s=step_s,
+        interval_s=interval_s,
+        journal=journal,
+    )
+
+
+def with_simulated_api(settings: Settings, platform: SimulatedPlatform) -> Settings:
+    """The settings with the simulated platform's API in the real one's place."""
+    source = simulated_source(settings)
+    api = APISettings(
+        base_url=platform.api_url,
+        access_key=source.access_key or "",
+        secret=SecretStr(source.secrets[0].get_secret_value()),
+        rate_per_s=1000,
+    )
+    return settings.model_copy(update={"api": api})

@@ -1,0 +1,1 @@
+"""The platform's API: signing, transport, one module per group of endpoints."""

@@ -1,0 +1,204 @@
+"""From an HTTP answer to the reply's data, or to the error it means (api.md 1). Performs no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from receiver.client.endpoints import Endpoint
+from receiver.errors import APIError, APIRejectedError, APIUnavailableError, RateLimitedError
+from schemas.api import Envelope, Verdict
+
+_SUCCESS: Final = 200
+_LIMIT_MESSAGE_CHARS: Final = 200
+_LIMIT_RETRY_AFTER_S: Final = 86_400.0
+_LIMIT_DEPTH: Final = 3
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer as it came: `retry_after` is the header's text."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A call that succeeded. `data` is parsed JSON; whole numbers in it keep every digit."""
+
+    endpoint: str
+    data: Any
+    code: int = _SUCCESS
+    status: int = 200
+    request_id: str | None = None
+
+    def read(self, model: type[ReplyT], *, known_by: str | None = None) -> ReplyT:
+        """`data` as `model`; where a wrapper is round it, the object that has the field `known_by`.
+
+        Raises `APIRejectedError` for null, `APIUnavailableError` for anything but an object.
+        """
+        if self.data is None:
+            raise APIRejectedError(
+                f"{self.endpoint}: the reply holds no data: does this account have such an id?",
+                code=self.code,
+                status=self.status,
+                request_id=self.request_id,
+            )
+        if not isinstance(self.data, dict):
+            raise self._unexpected("an object")
+        found = (part for part in _objects(self.data) if known_by in part)
+        return model.model_validate(next(found, self.data))
+
+    def read_rows(self, model: type[ReplyT], *, known_by: Collection[str]) -> list[ReplyT]:
+        """`data` as a list of `model`; empty for null.
+
+        A list, an object that holds the list under any name, and one bare row are all accepted;
+        a row within an object is recognised by one of the fields `known_by`. Raises
+        `APIUnavailableError` where `data` is neither object nor list.
+        """
+        if self.data is None:
+            return []
+        if isinstance(self.data, list):
+            rows = [row for row in self.data if isinstance(row, dict)]
+        elif isinstance(self.data, dict):
+            rows = _find_rows(self.data, frozenset(known_by))
+        else:
+            raise self._unexpected("a list")
+        return [model.model_validate(row) for row in rows]
+
+    def _unexpected(self, what: str) -> APIUnavailableError:
+        return APIUnavailableError(
+            f"{self.endpoint}: the reply's data is not {what}",
+            code=self.code,
+            status=self.status,
+            request_id=self.request_id,
+        )
+
+
+def read_reply(endpoint: Endpoint, answer: Answer, *, now: float) -> Reply:
+    """The reply of `endpoint`; raises the `APIError` that the answer means.
+
+    `now` (seconds since 1970) is what a `Retry-After` date is compared with.
+    """
+    envelope = _envelope(answer.body)
+    fault = _http_fault(endpoint, answer.status)
+    if fault is not None:
+        kind, text = fault
+        raise _error(kind, f"{endpoint.name}: {text}", answer, envelope, now=now)
+    if envelope is None or envelope.code is None:
+        text = f"{endpoint.name}: the answer is not a reply of the platform: check api.base_url"
+        raise _error(APIUnavailableError, text, answer, envelope, now=now)
+    if _code(envelope.code) != _SUCCESS:
+        text = f"{endpoint.name}: refused with code {_clean(envelope.code)}"
+        raise _error(APIRejectedError, text, answer, envelope, now=now)
+    _check_verdict(endpoint, answer, envelope)
+    return Reply(endpoint.name, envelope.data, status=answer.status, request_id=envelope.request_id)
+
+
+def retry_after_s(value: str | None, *, now: float) -> float | None:
+    """The seconds that a `Retry-After` asks for, from seconds or an HTTP date; None if unreadable.
+
+    At most a day. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), _LIMIT_RETRY_AFTER_S)
+    try:
+        date = parsedate_to_datetime(text)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _LIMIT_RETRY_AFTER_S)
+
+
+def _envelope(body: bytes) -> Envelope | None:
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return None
+    return Envelope.model_validate(value) if isinstance(value, dict) else None
+
+
+def _http_fault(endpoint: Endpoint, status: int) -> tuple[type[APIError], str] | None:
+    if 200 <= status < 300:
+        return None
+    if status == 429:
+        return RateLimitedError, "the platform asks us to slow down (HTTP 429)"
+    if status < 400:
+        return APIUnavailableError, f"redirected elsewhere (HTTP {status}): check api.base_url"
+    if status >= 500 or status == 408:
+        return APIUnavailableError, f"the platform is not available (HTTP {status})"
+    if status in {404, 405}:
+        return APIRejectedError, (
+            f"no such call (HTTP {status}): write its path under api.paths.{endpoint.name}"
+        )
+    return APIRejectedError, f"refused (HTTP {status})"
+
+
+def _error(
+    kind: type[APIError], text: str, answer: Answer, envelope: Envelope | None, *, now: float
+) -> APIError:
+    msg = envelope.msg if envelope else None
+    return kind(
+        f"{text}: {_clean(msg)}" if msg else text,
+        code=_code(envelope.code) if envelope else None,
+        status=answer.status,
+        request_id=envelope.request_id if envelope else None,
+        retry_after_s=retry_after_s(answer.retry_after, now=now),
+    )
+
+
+def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope) -> None:
+    if not isinstance(envelope.data, dict):
+        return
+    verdict = Verdict.model_validate(envelope.data)
+    if verdict.success is not False:
+        return
+    code = verdict.error_code or "unknown"
+    reason = f": {_clean(verdict.reason)}" if verdict.reason else ""
+    raise APIRejectedError(
+        f"{endpoint.name}: not done, error code {_clean(code)}{reason}",
+        code=_code(verdict.error_code),
+        status=answer.status,
+        request_id=envelope.request_id,
+    )
+
+
+def _code(word: str | None) -> int | str | None:
+    """A code of digits as a number."""
+    return int(word) if word and word.isascii() and word.isdigit() else word
+
+
+def _clean(text: str) -> str:
+    """The platform's words, short and on one line."""
+    line = "".join(c if c.isprintable() else " " for c in text[: 2 * _LIMIT_MESSAGE_CHARS])
+    return " ".join(line.split())[:_LIMIT_MESSAGE_CHARS]
+
+
+def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """`value` and the objects within it, outermost first."""
+    if isinstance(value, dict) and depth < _LIMIT_DEPTH:
+        yield value
+        for part in value.values():
+            yield from _objects(part, depth + 1)
+
+
+def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
+    """The outermost object that is a row by itself, or the first list that holds such rows."""
+    for part in _objects(value):
+        if names & part.keys():
+            return [part]
+        for held in part.values():
+            rows = [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
+            if any(names & row.keys() for row in rows):
+                return rows
+    return []

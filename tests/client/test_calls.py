@@ -1,0 +1,255 @@
+"""The four calls against a real server: what is sent, and what is made of the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from receiver.client.endpoints import Endpoint
+from receiver.client.platform import PlatformAPI
+from receiver.client.rate_limit import RateLimit
+from receiver.client.signing import Signer
+from receiver.client.transport import PlatformTransport
+from receiver.errors import APIRejectedError, APIUnavailableError
+from schemas.values import CHINA, Money
+from tests.client.conftest import Platform, settings_of
+
+ORDER_ID = "2019601741959504495"
+DETAIL = {"baseInfo": {"idOfStr": ORDER_ID, "status": "waitbuyerreceive", "totalAmount": 12.5}}
+TRACE = {
+    "logisticsId": "LP00001",
+    "orderId": int(ORDER_ID),
+    "logisticsBillNo": 78753196186473,
+    "logisticsCompanyName": "Sample Express",
+    "logisticsSteps": [{"acceptTime": "2024-01-31 08:00:00", "remark": "Collected"}],
+    "traceNodeList": [
+        {"acceptTime": "2024-01-31 08:00:00", "action": "ACCEPT", "areaCode": 330100}
+    ],
+}
+LOGISTICS = {
+    "purchaseOrderOuterId": 3682557363260579405,
+    "pnmLogisticsDetails": [
+        {
+            "mailNo": "78753196186473",
+            "logisticsTraces": [
+                {"time": "2023-12-14 21:39:11", "status": "TRANSPORT", "standerdDesc": "On its way"}
+            ],
+            "logisticsPartner": [{"company": "Sample Express"}],
+            "logisticsGoods": [{"title": "A cup", "quantity": "2"}],
+        }
+    ],
+}
+
+
+async def test_a_1688_order_is_asked_for_by_text_id(platform: Platform, api: PlatformAPI) -> None:
+    platform.reply(DETAIL)
+
+    order = await api.alibaba.order_detail(ORDER_ID)
+
+    asked = platform.asked[0]
+    assert (asked.method, asked.path) == ("POST", "/v2/alibaba/order/detail")
+    assert json.loads(asked.body) == {"webSite": "1688", "orderId": ORDER_ID}
+    assert asked.headers["content-type"] == "application/json"
+    assert order.order_id == ORDER_ID
+    assert order.base_info is not None
+    assert order.base_info.total_amount == Money.model_validate({"amount": "12.50"})
+
+
+async def test_a_19_digit_id_survives_as_a_bare_number(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.send(f'{{"code":200,"data":{{"baseInfo":{{"id":{ORDER_ID}}}}}}}')
+
+    assert (await api.alibaba.order_detail(ORDER_ID)).order_id == ORDER_ID
+
+
+async def test_an_int_id_is_sent_as_a_bare_number_with_every_digit(platform: Platform) -> None:
+    platform.reply(True)
+    settings = settings_of(platform.url)
+    row = Endpoint("order_detail", "POST", {}, integers=frozenset({"orderId"}))
+
+    async with httpx2.AsyncClient() as http:
+        transport = PlatformTransport(
+            settings, http=http, signer=Signer(settings), limit=RateLimit(1000)
+        )
+        reply = await transport.call(row, {"orderId": ORDER_ID})
+
+    assert reply.data is True
+    assert platform.asked[0].body == b'{"orderId":' + ORDER_ID.encode() + b"}"
+
+
+@pytest.mark.parametrize("wrapper", ["result", "data"])
+async def test_the_upstreams_wrapper_is_seen_through(
+    platform: Platform, api: PlatformAPI, wrapper: str
+) -> None:
+    platform.reply({"success": "true", wrapper: DETAIL})
+
+    assert (await api.alibaba.order_detail(ORDER_ID)).order_id == ORDER_ID
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [TRACE],
+        [TRACE, None, "x", 7],
+        {"logisticsTrace": [TRACE]},
+        {"success": True, "errors": [], "result": {"orderId": ORDER_ID, "anyName": [TRACE]}},
+        TRACE,
+    ],
+)
+async def test_1688_tracking_is_read_from_a_list_an_object_or_a_row(
+    platform: Platform, api: PlatformAPI, data: Any
+) -> None:
+    platform.reply(data)
+
+    (trace,) = await api.alibaba.order_logistics(ORDER_ID, "LP00001")
+
+    asked = platform.asked[0]
+    assert (asked.method, asked.path) == ("GET", "/v2/alibaba/order/logistics/trace")
+    assert asked.query == {"orderId": ORDER_ID, "logisticsId": "LP00001"}
+    assert asked.body == b""
+    assert (trace.logistics_id, trace.order_id) == ("LP00001", ORDER_ID)
+    assert trace.logistics_bill_no == "78753196186473"
+    assert trace.logistics_steps[0].accept_time == datetime(2024, 1, 31, 8, tzinfo=CHINA)
+    assert (trace.trace_node_list[0].action, trace.trace_node_list[0].area_code) == (
+        "ACCEPT",
+        "330100",
+    )
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"logisticsTrace": None}, {"logisticsTrace": []}])
+async def test_no_tracking_yet_is_an_empty_list(
+    platform: Platform, api: PlatformAPI, data: Any
+) -> None:
+    platform.reply(data)
+
+    assert await api.alibaba.order_logistics(ORDER_ID) == []
+    assert platform.asked[0].query == {"orderId": ORDER_ID}
+
+
+async def test_a_taobao_order_keeps_what_is_not_known(platform: Platform, api: PlatformAPI) -> None:
+    platform.reply({"salesOrderId": 200033789041, "status": 10, "anything": {"else": [1]}})
+
+    order = await api.taobao.order_detail("200033789041")
+
+    asked = platform.asked[0]
+    assert (asked.method, asked.path) == ("GET", "/v2/taobao/order/get")
+    assert asked.query == {"orderId": "200033789041"}
+    assert (order.sales_order_id, order.status) == ("200033789041", "10")
+    assert order.model_extra == {"anything": {"else": [1]}}
+
+
+async def test_taobao_logistics_are_read(platform: Platform, api: PlatformAPI) -> None:
+    platform.reply(LOGISTICS)
+
+    detail = await api.taobao.logistics_detail("200033789041")
+
+    asked = platform.asked[0]
+    assert (asked.method, asked.path) == ("GET", "/v2/taobao/order/logistics/detail/get")
+    assert asked.query == {"subPurchaseOrderId": "200033789041"}
+    assert detail.purchase_order_outer_id == "3682557363260579405"
+    (parcel,) = detail.parcels
+    assert parcel.mail_no == "78753196186473"
+    assert parcel.traces[0].time == datetime(2023, 12, 14, 21, 39, 11, tzinfo=CHINA)
+    assert parcel.traces[0].standard_desc == "On its way"
+    assert parcel.partners[0].company == "Sample Express"
+    assert parcel.goods[0].quantity == 2
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"pnmLogisticsDetails": None}])
+async def test_a_line_without_a_parcel_has_no_parcels(
+    platform: Platform, api: PlatformAPI, data: Any
+) -> None:
+    platform.reply(data)
+
+    assert (await api.taobao.logistics_detail("1")).parcels == ()
+
+
+async def test_an_order_that_is_not_there_is_refused(platform: Platform, api: PlatformAPI) -> None:
+    platform.reply(None)
+
+    with pytest.raises(APIRejectedError, match="holds no data") as caught:
+        await api.taobao.order_detail("1")
+
+    assert (caught.value.request_id, caught.value.retryable) == ("r-1", False)
+
+
+@pytest.mark.parametrize("data", ["text", 7, True])
+async def test_data_of_another_shape_is_no_usable_answer(
+    platform: Platform, api: PlatformAPI, data: Any
+) -> None:
+    platform.reply(data)
+
+    with pytest.raises(APIUnavailableError, match="is not an object"):
+        await api.alibaba.order_detail("1")
+    with pytest.raises(APIUnavailableError, match="is not a list"):
+        await api.alibaba.order_logistics("1")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "1&orderId=2&admin=1",
+        "1#fragment",
+        "../../secret?x=1",
+        "a.b*c>d e",
+        "%26x%3d1",
+        "+ +",
+        "订单\r\nX-Header: 1",
+        "\0",
+        "9" * 10_000,
+    ],
+)
+async def test_a_hostile_order_id_stays_one_value_of_the_query(
+    platform: Platform, api: PlatformAPI, hostile: str
+) -> None:
+    platform.reply([])
+
+    await api.alibaba.order_logistics(hostile)
+
+    asked = platform.asked[0]
+    assert asked.query == {"orderId": hostile}
+    assert asked.raw_query.count(b"&") == 0
+    assert asked.path == "/v2/alibaba/order/logistics/trace"
+    assert "x-header" not in asked.headers
+
+
+async def test_an_order_id_beyond_all_bounds_is_refused_here(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    with pytest.raises(APIRejectedError, match="too long"):
+        await api.alibaba.order_logistics("9" * 100_000)
+
+    assert platform.asked == []
+
+
+async def test_a_proxy_of_the_environment_is_not_used_on_loopback(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.reply([])
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async with PlatformAPI.open(settings_of(platform.url)) as api:
+        assert await api.alibaba.order_logistics("1") == []
+
+
+async def test_many_calls_at_once_get_each_its_own_reply(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    async def echo(request: Request) -> Response:
+        row = {"logisticsId": "LP", "orderId": request.query_params["orderId"]}
+        return JSONResponse({"code": 200, "data": [row]})
+
+    platform.answering = echo
+    ids = [str(2019601741959504495 + number) for number in range(200)]
+    traces = await asyncio.gather(*(api.alibaba.order_logistics(each) for each in ids))
+
+    assert [trace.order_id for (trace,) in traces] == ids

@@ -1,0 +1,289 @@
+"""Fetching the tracking of a shipment, on both channels."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+
+import httpx2
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from handlers.tracking import NOT_YET_S, fetch_tracking, router
+from receiver.client.platform import PlatformAPI
+from receiver.errors import ConfigurationError
+from receiver.outcomes import NakLater
+from receiver.settings import APISettings
+from receiver.testing import HandlerRun, make_event, run_handler
+from schemas.events import (
+    EventData,
+    Line,
+    LogisticsPartlyShipped,
+    LogisticsShipped,
+    LogisticsTracked,
+    OrderStatusChanged,
+    Parcel,
+    Trace,
+    TraceStep,
+)
+from schemas.statuses import OrderStatus, Progress
+from schemas.values import CHINA
+
+ORDER_ID = "2745812000123456789"
+Answer = Callable[[httpx2.Request], Any]
+
+
+class Platform:
+    """Answers each call with `data`, or with what `data` makes of the request; notes the URLs."""
+
+    def __init__(self) -> None:
+        self.data: Any = None
+        self.asked: list[httpx2.URL] = []
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(request.url)
+        data = self.data(request) if callable(self.data) else self.data
+        return httpx2.Response(200, json={"code": 200, "data": data})
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+async def api(platform: Platform) -> AsyncIterator[PlatformAPI]:
+    settings = APISettings(
+        base_url="http://platform.test",
+        access_key="key",
+        secret=SecretStr("secret"),
+        rate_per_s=1000,
+    )
+    transport = httpx2.MockTransport(platform.answer)
+    async with PlatformAPI.open(settings, transport=transport) as opened:
+        yield opened
+
+
+async def run(api: PlatformAPI | None, data: EventData, *, attempt: int = 1) -> HandlerRun:
+    return await run_handler(fetch_tracking, make_event(data), api=api, attempt=attempt)
+
+
+def shipped(**fields: Any) -> LogisticsShipped:
+    return LogisticsShipped(**{"channel": "1688", "order_id": ORDER_ID} | fields)
+
+
+def status_changed(status: OrderStatus, *lines: OrderStatus) -> OrderStatusChanged:
+    return OrderStatusChanged(
+        channel="taobao",
+        order_id=ORDER_ID,
+        status=status,
+        lines=tuple(Line(line_id=f"L{n}", status=word) for n, word in enumerate(lines)),
+    )
+
+
+ALIBABA = [
+    {
+        "logisticsId": "LP001",
+        "orderId": ORDER_ID,
+        "logisticsBillNo": "YT1",
+        "logisticsCompanyName": "圆通",
+        "logisticsSteps": [{"acceptTime": "2026-01-31 08:00:00", "remark": "text only"}],
+        "traceNodeList": [
+            {
+                "acceptTime": "2026-01-31 10:00:00",
+                "action": "TRANSPORT",
+                "facilityName": "义乌",
+                "remark": "left the hub",
+            },
+            {"acceptTime": "2026-01-31 09:00:00", "action": "ACCEPT", "areaCode": "330782"},
+        ],
+    }
+]
+
+
+def taobao(mail_no: str) -> dict[str, Any]:
+    return {
+        "purchaseOrderOuterId": "P1",
+        "pnmLogisticsDetails": [
+            {
+                "mailNo": mail_no,
+                "logisticsPartner": [{"company": "中通", "companyContact": "95311"}],
+                "logisticsTraces": [
+                    {
+                        "time": "2026-01-31 10:00:00",
+                        "status": "SIGN",
+                        "standerdDesc": "signed for",
+                        "province": "浙江省",
+                        "city": "杭州市",
+                        "facilityName": "杭州市",
+                    }
+                ],
+                "receiver": {"name": "RECEIVER", "mobile": "13800000000", "address": "ADDRESS"},
+                "logisticsGoods": [{"title": "TITLE"}],
+            }
+        ],
+    }
+
+
+async def test_a_1688_shipment_is_tracked(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = ALIBABA
+    ran = await run(api, shipped(order_no="N1"))
+    assert platform.asked[0].params["orderId"] == ORDER_ID
+    (event,) = ran.published
+    assert event.trust == "requeried"
+    assert event.data == LogisticsTracked(
+        channel="1688",
+        order_id=ORDER_ID,
+        order_no="N1",
+        traces=(
+            Trace(
+                parcel=Parcel(carrier="圆通", waybill_no="YT1", logistics_id="LP001"),
+                progress=Progress.IN_TRANSIT,
+                steps=(
+                    TraceStep(
+                        time=datetime(2026, 1, 31, 10, tzinfo=CHINA),
+                        action="TRANSPORT",
+                        description="left the hub",
+                        place="义乌",
+                    ),
+                    TraceStep(
+                        time=datetime(2026, 1, 31, 9, tzinfo=CHINA),
+                        action="ACCEPT",
+                        place="330782",
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+async def test_steps_told_as_text_alone_are_kept(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = [ALIBABA[0] | {"traceNodeList": None}]
+    ran = await run(api, shipped())
+    (trace,) = tracked(ran).traces
+    assert [step.description for step in trace.steps] == ["text only"]
+    assert trace.progress is Progress.UNKNOWN
+
+
+def tracked(ran: HandlerRun) -> LogisticsTracked:
+    (event,) = ran.published
+    assert isinstance(event.data, LogisticsTracked)
+    return event.data
+
+
+async def test_a_taobao_shipment_is_tracked_line_by_line(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = lambda request: taobao(f"of {request.url.params['subPurchaseOrderId']}")
+    lines = tuple(Line(line_id=line_id) for line_id in ("L1", "L2", "L1", None))
+    ran = await run(api, shipped(channel="taobao", lines=lines))
+    traces = tracked(ran).traces
+    assert [trace.parcel.waybill_no for trace in traces] == ["of L1", "of L2"]
+    assert traces[0] == Trace(
+        parcel=Parcel(carrier="中通", waybill_no="of L1"),
+        progress=Progress.SIGNED,
+        steps=(
+            TraceStep(
+                time=datetime(2026, 1, 31, 10, tzinfo=CHINA),
+                action="SIGN",
+                description="signed for",
+                place="浙江省 杭州市",
+            ),
+        ),
+    )
+
+
+async def test_a_parcel_that_lines_share_is_told_once(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = taobao("Z1")
+    lines = (Line(line_id="L1"), Line(line_id="L2"))
+    ran = await run(api, shipped(channel="taobao", lines=lines))
+    assert len(tracked(ran).traces) == 1
+
+
+async def test_without_lines_the_order_itself_is_asked_for(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = taobao("Z1")
+    await run(api, shipped(channel="taobao"))
+    assert [url.params["subPurchaseOrderId"] for url in platform.asked] == [ORDER_ID]
+
+
+async def test_the_receiver_is_neither_in_the_event_nor_in_the_log(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = taobao("Z1")
+    with structlog.testing.capture_logs() as logs:
+        ran = await run(api, shipped(channel="taobao"))
+    told = f"{tracked(ran).model_dump_json()}{logs}"
+    for private in ("RECEIVER", "13800000000", "ADDRESS"):
+        assert private not in told
+
+
+async def test_a_part_shipment_is_tracked_too(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = ALIBABA
+    ran = await run(api, LogisticsPartlyShipped(channel="1688", order_id=ORDER_ID))
+    assert len(ran.published) == 1
+
+
+async def test_a_status_that_turned_shipped_without_its_lines_is_tracked(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = taobao("Z1")
+    ran = await run(api, status_changed(OrderStatus.SHIPPED))
+    assert len(ran.published) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        status_changed(OrderStatus.SHIPPED, OrderStatus.SHIPPED),
+        status_changed(OrderStatus.SHIPPED, OrderStatus.CLOSED, OrderStatus.SHIPPED),
+        status_changed(OrderStatus.CLOSED),
+        status_changed(OrderStatus.UNKNOWN, OrderStatus.AWAITING_SHIPMENT),
+    ],
+)
+async def test_other_status_changes_ask_for_nothing(
+    platform: Platform, api: PlatformAPI, data: OrderStatusChanged
+) -> None:
+    ran = await run(api, data)
+    assert ran.outcome == "done"
+    assert not ran.published
+    assert not platform.asked
+
+
+EMPTY: list[Any] = [None, [], [{"logisticsId": "LP001", "logisticsSteps": []}]]
+
+
+@pytest.mark.parametrize("reply", EMPTY)
+async def test_no_tracking_yet_is_asked_for_again_later(
+    platform: Platform, api: PlatformAPI, reply: Any
+) -> None:
+    platform.data = reply
+    for attempt, delay_s in enumerate(NOT_YET_S, start=1):
+        ran = await run(api, shipped(), attempt=attempt)
+        assert ran.decision == NakLater(delay_s, "postponed")
+
+
+async def test_a_shipment_without_tracking_is_let_go_in_the_end(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = []
+    ran = await run(api, shipped(), attempt=len(NOT_YET_S) + 1)
+    assert ran.outcome == "dropped"
+
+
+@pytest.mark.parametrize("fields", [{"order_id": None}, {"channel": "unknown"}])
+async def test_a_shipment_of_no_known_order_is_dropped(
+    platform: Platform, api: PlatformAPI, fields: dict[str, Any]
+) -> None:
+    ran = await run(api, shipped(**fields))
+    assert ran.outcome == "dropped"
+    assert not platform.asked
+
+
+async def test_it_is_not_run_without_an_api() -> None:
+    assert all(handler.needs_api for handler in router.handlers)
+    ran = await run(None, shipped())
+    assert ran.error.startswith(ConfigurationError.__name__)

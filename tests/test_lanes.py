@@ -1,0 +1,105 @@
+"""One key at a time, keys in parallel, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from receiver.lanes import Lanes
+from receiver.testing import eventually
+
+
+class Gate:
+    """Work that waits until it is let through, and notes what runs."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.done: list[str] = []
+        self.left: list[str] = []
+        self.open = asyncio.Event()
+
+    async def work(self, item: str) -> None:
+        self.running.append(item)
+        await self.open.wait()
+        self.running.remove(item)
+        self.done.append(item)
+
+
+async def test_a_key_runs_one_at_a_time_in_order_and_keys_in_parallel() -> None:
+    gate = Gate()
+    lanes = Lanes(8, gate.work, gate.left.append)
+    for item in ("a1", "a2", "b1", "a3", "b2"):
+        lanes.add(item[0], item)
+    await eventually(lambda: len(gate.running) == 2)
+    assert gate.running == ["a1", "b1"]
+    gate.open.set()
+    await eventually(lambda: len(gate.left) == 5)
+    assert [item for item in gate.done if item[0] == "a"] == ["a1", "a2", "a3"]
+
+
+async def test_no_more_than_the_width_run_at_once() -> None:
+    gate = Gate()
+    lanes = Lanes(2, gate.work, gate.left.append)
+    for item in "abcd":
+        lanes.add(item, item)
+    await eventually(lambda: len(gate.running) == 2)
+    assert gate.running == ["a", "b"]
+    gate.open.set()
+    await eventually(lambda: len(gate.left) == 4)
+
+
+async def test_a_stop_lets_the_running_finish_and_returns_the_waiting() -> None:
+    gate = Gate()
+    lanes = Lanes(1, gate.work, gate.left.append)
+    for item in ("a1", "a2", "b1"):
+        lanes.add(item[0], item)
+    await eventually(lambda: gate.running == ["a1"])
+    stopping = asyncio.create_task(lanes.stop(grace_s=10))
+    gate.open.set()
+    assert await stopping == ["a2", "b1"]
+    assert gate.left == ["a1"]
+
+
+async def test_a_stop_cancels_what_outlives_the_grace_and_returns_it() -> None:
+    gate = Gate()
+    lanes = Lanes(1, gate.work, gate.left.append)
+    lanes.add("a", "a1")
+    await eventually(lambda: gate.running == ["a1"])
+    assert await lanes.stop(grace_s=0.01) == ["a1"]
+
+
+async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(item: str) -> None:
+        started.set()
+        try:
+            await release.wait()
+        except asyncio.CancelledError:
+            await release.wait()
+
+    left: list[str] = []
+    lanes = Lanes(1, stubborn, left.append)
+    lanes.add("a", "a1")
+    await started.wait()
+    assert await lanes.stop(grace_s=0.01, patience_s=0.01) == ["a1"]
+    release.set()
+    await eventually(lambda: left == ["a1"])
+
+
+async def test_a_fault_in_the_work_frees_its_key() -> None:
+    left: list[str] = []
+
+    async def broken(item: str) -> None:
+        raise RuntimeError
+
+    lanes = Lanes(1, broken, left.append)
+    with structlog.testing.capture_logs() as logs:
+        lanes.add("a", "a1")
+        lanes.add("a", "a2")
+        await eventually(lambda: len(left) == 2)
+    lanes.add("a", "a3")
+    await eventually(lambda: left == ["a1", "a2", "a3"])
+    assert logs[0]["event"] == "lane_failed"
+    assert logs[0]["error"] == "RuntimeError"

@@ -1,0 +1,97 @@
+"""A bench for workers: a real stream to put events on, and workers to run on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from receiver.bus.codec import decode_header, encode_event
+from receiver.bus.connection import Connection
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publisher import Publisher
+from receiver.bus.subjects import Subjects
+from receiver.consumer import Pace
+from receiver.event import Event
+from receiver.outcomes import RetryPolicy
+from receiver.routing import Handler, Router
+from receiver.settings import HandlersSettings
+from receiver.testing import handled, make_event
+from receiver.worker import Worker
+from schemas.events import EventData
+
+
+@dataclass
+class Bench:
+    """A stream to put events on, and workers to run on it."""
+
+    connection: Connection
+    publisher: Publisher
+    subjects: Subjects
+    workers: list[Worker] = field(default_factory=list)
+
+    async def store(self, *made: EventData) -> list[Event[EventData]]:
+        events = [make_event(data) for data in made]
+        await self.publisher.publish([encode_event(event, self.subjects) for event in events])
+        return events
+
+    async def work(
+        self, *routers: Router, grace_s: float = 5.0, pace: Pace | None = None
+    ) -> Worker:
+        worker = Worker(
+            self.connection,
+            self.publisher,
+            self.subjects,
+            _handlers(routers),
+            api=None,
+            settings=HandlersSettings(grace_s=grace_s),
+            clock=lambda: datetime.now(UTC),
+            sleep=asyncio.sleep,
+            policy=RetryPolicy(max_attempts=3, delays_s=(0.1,), jitter=lambda: 0.0),
+            pace=pace,
+        )
+        self.workers.append(worker)
+        await worker.start()
+        return worker
+
+    async def handled(self, *routers: Router) -> None:
+        await handled(self.connection, self.subjects, _handlers(routers))
+
+    async def stored(self, event_type: str) -> list[dict[str, str]]:
+        """The headers of every stored event of a type."""
+        return await self._headers(self.subjects.stream, self.subjects.events_of_type(event_type))
+
+    async def dead(self) -> list[dict[str, str]]:
+        """The decoded headers of every dead letter."""
+        return await self._headers(self.subjects.dead_stream, self.subjects.all_dead)
+
+    async def _headers(self, stream: str, subject: str) -> list[dict[str, str]]:
+        jetstream = self.connection.jetstream
+        info = await jetstream.stream_info(stream, subjects_filter=subject)
+        count = sum((info.state.subjects or {}).values())
+        if not count:
+            return []
+        subscription = await jetstream.subscribe(subject, stream=stream, ordered_consumer=True)
+        messages = [await subscription.next_msg(timeout=5) for _ in range(count)]
+        await subscription.unsubscribe()
+        return [
+            {name: decode_header(text) for name, text in (message.headers or {}).items()}
+            for message in messages
+        ]
+
+
+def _handlers(routers: Sequence[Router]) -> list[Handler]:
+    return [handler for router in routers for handler in router.handlers]
+
+
+@pytest.fixture
+async def bench(
+    connection: Connection, publisher: GroupCommitPublisher, subjects: Subjects
+) -> AsyncIterator[Bench]:
+    made = Bench(connection, publisher, subjects)
+    yield made
+    for worker in made.workers:
+        await worker.stop()
