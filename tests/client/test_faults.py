@@ -35,7 +35,7 @@ async def fault(api: PlatformAPI) -> APIError:
     return caught.value
 
 
-@pytest.mark.parametrize("code", [40001, "40001", 0, 201, 500])
+@pytest.mark.parametrize("code", [40001, "40001", 0, 201, 500], ids=repr)
 async def test_any_other_code_is_a_refusal(
     platform: Platform, api: PlatformAPI, code: int | str
 ) -> None:
@@ -55,7 +55,9 @@ async def test_a_code_of_letters_is_kept_as_it_is(platform: Platform, api: Platf
     assert (await fault(api)).code == "NO_SUCH_USER"
 
 
-@pytest.mark.parametrize("develop_id", [1023561483696472885, "1023561483696472885", None, {}])
+@pytest.mark.parametrize(
+    "develop_id", [1023561483696472885, "1023561483696472885", None, {}], ids=repr
+)
 async def test_a_reply_is_read_whatever_its_develop_id(
     platform: Platform, api: PlatformAPI, develop_id: object
 ) -> None:

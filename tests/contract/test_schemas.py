@@ -81,7 +81,7 @@ def test_an_event_stored_before_a_field_was_added_still_fits(model: type[EventDa
     validator(model).validate({"channel": "1688"})
 
 
-@pytest.mark.parametrize("amount", [100, 100.0, "100", "100.000", "1E+2", "NaN", ""])
+@pytest.mark.parametrize("amount", [100, 100.0, "100", "100.000", "1E+2", "NaN", ""], ids=repr)
 def test_money_is_decimal_text_with_two_places(amount: Any) -> None:
     model = next(model for model in EVENT_MODELS if model.event_type == "payment.succeeded")
     example = deepcopy(example_data(model))

@@ -119,6 +119,6 @@ def test_a_detail_is_also_the_callbacks_model_so_one_mapping_reads_both() -> Non
     assert isinstance(TaobaoOrderDetail(), TaobaoOrderMessage)
 
 
-@pytest.mark.parametrize("value", [1023561483696472885, "1023561483696472885"])
+@pytest.mark.parametrize("value", [1023561483696472885, "1023561483696472885"], ids=repr)
 def test_the_develop_id_is_text_from_a_number_or_text(value: object) -> None:
     assert Envelope.model_validate({"developId": value}).develop_id == "1023561483696472885"

@@ -341,7 +341,7 @@ async def test_a_defect_answers_500_and_the_process_lives_on(
 
 
 async def test_a_sender_that_hangs_up_leaves_the_write_alone(stack: Stack, client: Client) -> None:
-    stored = await client.subscribe(f"{stack.subjects.root}.>")
+    stored = await client.subscribe(f"{stack.subjects.root}.callbacks.>")
     await client.flush()
     url = stack.http.base_url
     _, writer = await asyncio.open_connection(url.host, url.port)
