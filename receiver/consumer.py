@@ -33,7 +33,7 @@ _EVENT_NAMES: Final[dict[Outcome, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much one handler does at once, and how often it says that it is still at it.
+    """How much one handler does at once, and how it and the server tell that they are there.
 
     `backlog` messages may wait in this process beside the running ones, so that one busy order
     does not keep the others out.
@@ -42,6 +42,7 @@ class Pace:
     concurrency: int = 16
     backlog: int = 256
     ack_wait_s: float = 30.0
+    heartbeat_s: float = 5.0
 
     @property
     def beat_s(self) -> float:
@@ -78,7 +79,12 @@ class HandlerConsumer:
         self._stopping = False
         self._lanes = Lanes(pace.concurrency, self._work, self._let_go)
         self._loop = PullLoop(
-            connection, self.plan, deliver=self._take, room=self._room, sleep=sleep
+            connection,
+            self.plan,
+            deliver=self._take,
+            room=self._room,
+            heartbeat_s=pace.heartbeat_s,
+            sleep=sleep,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._log = get_logger("yizhan.handlers", handler=handler.name)
@@ -102,6 +108,7 @@ class HandlerConsumer:
             await self._release(message)
         beating.cancel()
         await asyncio.wait({beating})
+        await self._loop.settle()
 
     def _room(self) -> int:
         return self._pace.concurrency + self._pace.backlog - len(self._held)

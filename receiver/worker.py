@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nats.errors import Error as NatsError
-
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publisher import Publisher
@@ -115,5 +113,3 @@ class Worker:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
         grace_s = self._settings.grace_s
         await asyncio.gather(*(consumer.stop(grace_s) for consumer in self._consumers))
-        with contextlib.suppress(BusError, NatsError, OSError, TimeoutError):
-            await self._connection.client.flush(timeout=1)  # or the last acks would be lost

@@ -7,10 +7,18 @@ sisters, which answer `unknown` for a word that no table holds.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 
-class OrderStatus(StrEnum):
+class _OpenWord(StrEnum):
+    """A list of words that may grow: a reader of today takes tomorrow's word as `unknown`."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls("unknown") if isinstance(value, str) and value != "unknown" else None
+
+
+class OrderStatus(_OpenWord):
     """Where an order stands."""
 
     PENDING = "pending"
@@ -24,7 +32,7 @@ class OrderStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class RefundStatus(StrEnum):
+class RefundStatus(_OpenWord):
     """Where a refund case stands."""
 
     NONE = "none"
@@ -37,7 +45,7 @@ class RefundStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Progress(StrEnum):
+class Progress(_OpenWord):
     """What last happened to a parcel."""
 
     CONSIGNED = "consigned"
@@ -50,7 +58,7 @@ class Progress(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PaymentOutcome(StrEnum):
+class PaymentOutcome(_OpenWord):
     """How one order of a batch payment ended."""
 
     SUCCEEDED = "succeeded"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 CHINA: Final = timezone(timedelta(hours=8))
 """The zone of every platform time that names none (callbacks.md 4.5)."""
@@ -21,12 +21,20 @@ _CENT: Final = Decimal("0.01")
 _EPOCH_DIGITS: Final = {10: 1, 13: 1_000}
 
 
+def _two_places(amount: Decimal) -> Decimal:
+    return amount.quantize(_CENT)
+
+
 class Money(BaseModel):
     """An amount as decimal text with two places, in the main unit of `currency` (yuan)."""
 
     model_config = ConfigDict(frozen=True)
 
-    amount: Decimal = Field(max_digits=15, decimal_places=2, examples=["100.00"])
+    amount: Annotated[
+        Decimal,
+        Field(max_digits=15, decimal_places=2, examples=["100.00"]),
+        AfterValidator(_two_places),
+    ]
     currency: str = Field(default="CNY", min_length=3, max_length=3, examples=["CNY"])
 
     @classmethod

@@ -16,19 +16,18 @@ from typing import Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.consumers import ConsumerPlan, ensure_consumer
+from receiver.bus.consumers import ConsumerPlan, consumer_info, ensure_consumer
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
 
-_EXPIRES_S: Final = 30.0
-_HEARTBEAT_S: Final = 5.0
-_SILENCE_S: Final = 3 * _HEARTBEAT_S
+_HEARTBEATS_A_PULL: Final = 6
+_HEARTBEATS_MISSED: Final = 3
 _LOOK_S: Final = 0.5
 _RETRY_WAIT_S: Final = 0.25
-_DRAIN_TIMEOUT_S: Final = 2.0
 _ACK_SUBJECTS: Final = "$JS.ACK."
 _HEARTBEAT: Final = "100"
 _PULL_ENDED: Final = frozenset({"404", "408"})
@@ -46,7 +45,7 @@ class _Pull:
 class PullLoop:
     """Pulls messages and gives each to `deliver`; `room` says how many more may come now.
 
-    Call `wake` when room was made.
+    Call `wake` when room was made. The server sends a sign of life each `heartbeat_s`.
     """
 
     def __init__(
@@ -56,12 +55,14 @@ class PullLoop:
         *,
         deliver: Callable[[Msg], Awaitable[None]],
         room: Callable[[], int],
+        heartbeat_s: float,
         sleep: Sleep,
     ) -> None:
         self._connection = connection
         self._plan = plan
         self._deliver = deliver
         self._room = room
+        self._heartbeat_s = heartbeat_s
         self._sleep = sleep
         self._wake = asyncio.Event()
         self._inbox = ""
@@ -81,6 +82,11 @@ class PullLoop:
             except (BusError, ConfigurationError, NatsError, OSError) as error:
                 self._tell(error)
             await self._sleep(_RETRY_WAIT_S)
+
+    async def settle(self) -> None:
+        """Return once the server has had the acknowledgements sent so far, or is away."""
+        with contextlib.suppress(BusError):
+            await consumer_info(self._connection.client, self._plan.stream, self._plan.durable)
 
     async def _session(self) -> None:
         client = self._connection.client
@@ -104,22 +110,29 @@ class PullLoop:
         subscription = await client.subscribe(self._inbox, cb=self._receive)
         try:
             yield
+        except asyncio.CancelledError:
+            with contextlib.suppress(BusError, NatsError, OSError):
+                await self._drain(client, subscription)
+            raise
         finally:
-            with contextlib.suppress(NatsError, OSError, TimeoutError):
-                if client.is_connected:
-                    # What the server has sent already is still delivered: it would else be held
-                    # back until the ack wait is over.
-                    async with asyncio.timeout(_DRAIN_TIMEOUT_S):
-                        await subscription.drain()  # type: ignore[no-untyped-call] # nats-py
-                else:
-                    await subscription.unsubscribe()
+            with contextlib.suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+
+    async def _drain(self, client: Client, subscription: Subscription) -> None:
+        """Take in what the server has sent already: unread, it would wait for the ack wait.
+
+        Asks the server first whether it answers, because nats-py cannot bear a drain or a flush
+        that times out: the late PONG finds a cancelled future and ends its reader for good.
+        """
+        await consumer_info(client, self._plan.stream, self._plan.durable)
+        await subscription.drain()  # type: ignore[no-untyped-call] # nats-py left it so
 
     async def _request(self, client: Client) -> None:
         self._pull = _Pull(wanted=self._room(), heard_at=_now())
         body = {
             "batch": self._pull.wanted,
-            "expires": int(_EXPIRES_S * 1_000_000_000),
-            "idle_heartbeat": int(_HEARTBEAT_S * 1_000_000_000),
+            "expires": int(_HEARTBEATS_A_PULL * self._heartbeat_s * 1_000_000_000),
+            "idle_heartbeat": int(self._heartbeat_s * 1_000_000_000),
         }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._plan.stream}.{self._plan.durable}"
         await client.publish(subject, json.dumps(body).encode(), reply=self._inbox)
@@ -132,7 +145,8 @@ class PullLoop:
                 await self._wake.wait()
         if self._pull.lost:
             raise BusError(self._pull.lost)
-        if self._pull.wanted > 0 and _now() - self._pull.heard_at > _SILENCE_S:
+        silence_s = _now() - self._pull.heard_at
+        if self._pull.wanted > 0 and silence_s > _HEARTBEATS_MISSED * self._heartbeat_s:
             raise BusError("no heartbeat")
 
     async def _receive(self, message: Msg) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection
-from receiver.bus.headers import StoredHeaders, read_headers
+from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.subjects import Subjects
 
 Remember = Callable[[str, str, str, datetime], None]
@@ -22,26 +22,22 @@ async def recollect(
     Raises `BusError` where the stream does not answer.
     """
     told = 0
-    raw = read_headers(connection, subjects.stream, subjects.raw(">"), since=since)
-    async for stored in raw:
-        told += _tell(stored, subjects, remember)
+    span = Span((subjects.raw(">"),), since=since)
+    async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
+        async for stored in history.read():
+            told += _tell(stored, subjects, remember)
     return told
 
 
-def _tell(stored: StoredHeaders, subjects: Subjects, remember: Remember) -> int:
+def _tell(stored: HistoricMessage, subjects: Subjects, remember: Remember) -> int:
     headers = stored.headers
     content, identity = headers.get(CONTENT), headers.get("yizhan-callbackid")
-    when = arrival_time(stored)
-    if not (content and identity and when):
+    if not (content and identity):
         return 0
-    remember(stored.nats_subject.removeprefix(subjects.raw("")), content, identity, when)
+    remember(source_of(stored, subjects), content, identity, stored.stored_at)
     return 1
 
 
-def arrival_time(stored: StoredHeaders) -> datetime | None:
-    """When a raw callback came in; None where the header is missing or foreign."""
-    try:
-        when = datetime.fromisoformat(stored.headers.get("yizhan-receivedtime", ""))
-    except ValueError:
-        return None
-    return when if when.tzinfo else None
+def source_of(stored: HistoricMessage, subjects: Subjects) -> str:
+    """The source of a raw callback."""
+    return stored.nats_subject.removeprefix(subjects.raw(""))

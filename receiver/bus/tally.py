@@ -1,13 +1,16 @@
-"""Counting what the stream holds, by id and by type."""
+"""Counting what the stream holds: by id and by type, and what of it our models do not know."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from receiver.bus.connection import Connection
-from receiver.bus.headers import read_headers
+from receiver.bus.history import Span, opened_history
+from receiver.bus.recollection import source_of
 from receiver.bus.subjects import Subjects
+from receiver.drift import DriftReport
 
 
 @dataclass(slots=True)
@@ -22,11 +25,26 @@ class Tally:
 async def tally(connection: Connection, subjects: Subjects) -> Tally:
     """Count the raw callbacks, the quarantine and the events; raises `BusError`."""
     found = Tally()
-    for raw in (subjects.raw(">"), subjects.quarantine(">")):
-        async for stored in read_headers(connection, subjects.stream, raw):
+    raw = Span((subjects.raw(">"), subjects.quarantine(">")))
+    async with opened_history(connection, subjects.stream, raw, headers_only=True) as history:
+        async for stored in history.read():
             found.callbacks[stored.headers.get("yizhan-callbackid", "")] += 1
-    async for stored in read_headers(connection, subjects.stream, subjects.all_events):
-        found.events[stored.headers.get("ce-id", "")] += 1
-        event_type = stored.headers.get("ce-type", "")
-        found.event_types[event_type.removeprefix("yizhan.").removesuffix(".v1")] += 1
+    events = Span((subjects.all_events,))
+    async with opened_history(connection, subjects.stream, events, headers_only=True) as history:
+        async for stored in history.read():
+            found.events[stored.headers.get("ce-id", "")] += 1
+            event_type = stored.headers.get("ce-type", "")
+            found.event_types[event_type.removeprefix("yizhan.").removesuffix(".v1")] += 1
     return found
+
+
+async def drift(
+    connection: Connection, subjects: Subjects, *, since: datetime | None
+) -> DriftReport:
+    """What the raw callbacks hold that our models do not know; raises `BusError`."""
+    report = DriftReport()
+    span = Span((subjects.raw(">"),), since=since)
+    async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
+        async for stored in history.read():
+            report.add(source_of(stored, subjects), stored.headers, stored.stored_at)
+    return report

@@ -1,9 +1,9 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, serve, simulate
+from receiver.cli import check, demo, events, replay, serve, simulate
 from receiver.cli.app import app
 
-__all__ = ["app", "check", "demo", "main", "serve", "simulate"]
+__all__ = ["app", "check", "demo", "events", "main", "replay", "serve", "simulate"]
 
 
 def main() -> None:

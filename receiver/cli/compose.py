@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.recollection import recollect
 from receiver.bus.streams import MARGIN, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
-from receiver.contract.asyncapi import asyncapi
-from receiver.contract.openapi import openapi
+from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError, ConfigurationError
 from receiver.intake import Intake
@@ -31,7 +29,7 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
-from receiver.web.server import serving
+from receiver.web.server import base_url, serving
 from receiver.worker import Worker
 
 
@@ -53,13 +51,16 @@ def retry_horizons(settings: Settings) -> Sequence[timedelta]:
 
 @contextlib.asynccontextmanager
 async def opened_bus(
-    settings: Settings, *, name: str, patience_s: float = 2.0
+    settings: Settings, *, name: str, patience_s: float = 2.0, share: bool = True
 ) -> AsyncIterator[Bus]:
-    """The log of the settings: an external server, or an embedded one that stops with us."""
+    """The log of the settings: an external server, or an embedded one that stops with us.
+
+    With `share`, the embedded server of another run on the same data is used while that runs.
+    """
     async with contextlib.AsyncExitStack() as stack:
         url = settings.nats.url
         if url is None:
-            url = await stack.enter_async_context(_embedded(settings))
+            url = await stack.enter_async_context(_embedded(settings, share=share))
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(url, plans(subjects, retry_horizons(settings)), name=name)
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
@@ -103,11 +104,11 @@ async def running_receiver(
         trusted_proxies=settings.receiver.trusted_proxies,
         counts=counts,
     )
-    documents = {
-        "/asyncapi.json": json.dumps(asyncapi(bus.subjects)).encode(),
-        "/openapi.json": json.dumps(openapi()).encode(),
-    }
-    app = create_app(endpoint, HealthEndpoints(bus.connection.probe), documents)
+    app = create_app(
+        endpoint,
+        HealthEndpoints(bus.connection.probe),
+        documents(bus.subjects, nats_url=bus.url, server=base_url(listener)),
+    )
     async with serving(app, listener) as url:
         yield Receiver(url, counts, sources)
 
@@ -148,10 +149,18 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
 
 
 @contextlib.asynccontextmanager
-async def _embedded(settings: Settings) -> AsyncIterator[str]:
+async def _embedded(settings: Settings, *, share: bool) -> AsyncIterator[str]:
     nats = settings.nats
     server = EmbeddedServer(EmbeddedServerConfig(data_dir=nats.data_dir, port=nats.port))
-    async with server:
+    try:
+        await server.start()
+    except DataDirInUseError as error:
+        if not share or error.url is None:
+            raise
+        yield error.url
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop)
         watch = asyncio.create_task(_kept_alive(server), name="nats-server-watch")
         try:
             yield server.url

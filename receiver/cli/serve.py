@@ -71,7 +71,9 @@ def up(
                 )
                 platform = await stack.enter_async_context(SimulatedPlatform(config))
                 running = with_simulated_api(settings, platform)
-            bus = await stack.enter_async_context(opened_bus(running, name="yizhan-up"))
+            bus = await stack.enter_async_context(
+                opened_bus(running, name="yizhan-up", share=False)
+            )
             await stack.enter_async_context(running_worker(running, bus))
             receiver = await stack.enter_async_context(running_receiver(running, bus, listener))
             _greet(running, receiver.url, bus.url, developing=developing)

@@ -30,7 +30,7 @@ _OWN_TIMES: Final = ("changed_at", "paid_at", "created_at")
 _TIME: Final = datetime(2026, 1, 31, 21, tzinfo=CHINA)
 _DELAY: Final = timedelta(milliseconds=1250)
 _SOURCE: Final = "pandapon"
-_HANDLERS: Final = {"logistics.tracked": "tracking"}
+_HANDLERS: Final = {"logistics.tracked": "fetch_tracking"}
 _TRACEPARENT: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 

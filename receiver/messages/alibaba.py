@@ -171,6 +171,7 @@ def _batch_settled(message: Message) -> list[EventDraft]:
 
 
 def _progressed(message: Message) -> list[EventDraft]:
+    _unwrap(message, "OrderLogisticsTracingModel")
     trace = message.read(TraceMessage)
     parcel = Parcel(
         carrier_code=trace.cp_code, waybill_no=trace.mail_no, logistics_id=trace.logistics_id
@@ -194,6 +195,7 @@ def _progressed(message: Message) -> list[EventDraft]:
 
 
 def _waybill_changed(message: Message) -> list[EventDraft]:
+    _unwrap(message, "MailNoChangeModel")
     change = message.read(MailNoChangeMessage)
     old = Parcel(
         carrier_code=change.old_cp_code,
@@ -245,6 +247,13 @@ def _package_changed(message: Message) -> list[EventDraft]:
         for order_id in orders
     ]
     return _some(drafts, message, "tradeOrderIds")
+
+
+def _unwrap(message: Message, model_name: str) -> None:
+    """Step into the model where the data names it: `data` is the model or holds it by its name."""
+    if isinstance(message.body, dict) and isinstance(message.body.get(model_name), dict):
+        message.body = message.body[model_name]
+        message.place = f"{message.place}.{model_name}"
 
 
 def _by_order(

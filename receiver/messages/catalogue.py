@@ -36,8 +36,8 @@ from schemas.statuses import Channel
 class PlatformMessage:
     """One kind of message: its name without the optional channel prefix, and what it makes.
 
-    A name holding `*` is not documented: the message is known by its body. `models` are the events
-    it can make; one callback makes one or more of them.
+    A name may be a pattern of `fnmatch`; one holding `*` is not documented: the message is known by
+    its body. `models` are the events it can make; one callback makes one or more of them.
     """
 
     name: str
@@ -45,6 +45,7 @@ class PlatformMessage:
     dialects: tuple[DialectName, ...]
     models: tuple[type[EventData], ...]
     meaning: str
+    label: str = ""
 
     @property
     def event_types(self) -> tuple[str, ...]:
@@ -54,8 +55,8 @@ class PlatformMessage:
     @property
     def title(self) -> str:
         """The name as a reader knows it: `TAOBAO_…STATUS…` where it is not documented."""
-        if self.name.isdigit():
-            return f"message_type {self.name}"
+        if self.label or self.name.isdigit():
+            return self.label or f"message_type {self.name}"
         prefix = "TAOBAO_" if self.channel == "taobao" else ""
         return prefix + self.name.replace("*", "…")
 
@@ -133,9 +134,13 @@ MESSAGES: Final[tuple[PlatformMessage, ...]] = (
     ),
     PlatformMessage("3", "taobao", ("global",), _STATUS_MODELS, _STATUS_MEANING),
     PlatformMessage("8", "taobao", ("global",), (OrderPriceChanged,), "Price changed"),
-    *(
-        PlatformMessage(number, "taobao", ("global",), (UnknownReceived,), "Product message")
-        for number in ("11", "13", "14", "15", "16", "17", "18")
+    PlatformMessage(
+        "1[1345678]",
+        "taobao",
+        ("global",),
+        (UnknownReceived,),
+        "Product messages",
+        label="message_type 11, 13 to 18",
     ),
 )
 """Every row, in the order of the platforms' own tables. What is in no row is `unknown.received`."""

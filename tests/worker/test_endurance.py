@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.publisher import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
+from receiver.consumer import Pace
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.routing import Context, Router
@@ -166,6 +170,31 @@ async def test_handling_goes_on_after_a_restart_of_nats(tmp_path: Path, subjects
         await bench.handled(router)
         made = {headers["ce-subject"] for headers in await bench.stored("order.synced")}
         assert made == {"1", "2"}
+        await worker.stop()
+        await connection.stop()
+
+
+async def test_handling_goes_on_after_a_freeze_of_nats(tmp_path: Path, subjects: Subjects) -> None:
+    config = EmbeddedServerConfig(data_dir=tmp_path / "nats", port=0, sync_always=False)
+    async with EmbeddedServer(config) as server:
+        connection = Connection(server.url, plans(subjects, [timedelta(minutes=1)]))
+        await connection.start(patience_s=10)
+        bench = Bench(connection, JetStreamPublisher(connection, timeout_s=10), subjects)
+        router, seen = Router(), list[str | None]()
+
+        @router.on(OrderCreated)
+        async def note(event: Created, ctx: Context) -> None:
+            seen.append(event.order_id)
+
+        with structlog.testing.capture_logs() as logs:
+            worker = await bench.work(router, pace=Pace(heartbeat_s=0.2))
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                await eventually(lambda: any("no heartbeat" in str(line) for line in logs))
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+        await bench.store(created("1"))
+        await eventually(lambda: seen == ["1"])
         await worker.stop()
         await connection.stop()
 

@@ -1,0 +1,142 @@
+"""Where a replay can go besides a handler: plain NATS subjects, or a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from receiver.bus.codec import MSG_ID, decode_header
+from receiver.bus.connection import Connection
+from receiver.bus.history import HistoricMessage
+from receiver.bus.subjects import Subjects
+from receiver.errors import BusError, ConfigurationError
+from receiver.event import Event
+from schemas.events import EventData
+
+_FLUSH_EVERY: Final = 500
+_RESERVED: Final = ("$", "_INBOX")
+
+
+class SubjectSink:
+    """Publishes stored messages once more, below another prefix and outside every stream.
+
+    `yizhan.events.1688.order.created.1` becomes `PREFIX.events.1688.order.created.1`, with its
+    headers, `ce-origin: replay` and without `Nats-Msg-Id`.
+    """
+
+    def __init__(self, connection: Connection, subjects: Subjects, prefix: str) -> None:
+        self._connection = connection
+        self._root = subjects.root
+        self._prefix = prefix.removesuffix(".>").removesuffix(".")
+        self._count = 0
+
+    async def check(self) -> None:
+        """Raise `ConfigurationError` where the prefix is none, or where a stream would store."""
+        tokens = self._prefix.split(".")
+        odd = any(
+            not token or not token.isprintable() or set(token) & set(" *>") for token in tokens
+        )
+        if odd or self._prefix.startswith(_RESERVED):
+            raise ConfigurationError(
+                f"--to subject:{self._prefix}: is no prefix of subjects: write one such as try.me"
+            )
+        for stream in await _streams_of(self._connection.client, f"{self._prefix}.>"):
+            raise ConfigurationError(
+                f"--to subject:{self._prefix}: the stream {stream} takes such subjects in, "
+                "and would store the events a second time: choose a prefix outside every stream"
+            )
+
+    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        """See `Sink.put`."""
+        del event  # what was stored goes out as it was stored
+        headers = {name: text for name, text in stored.headers.items() if name != MSG_ID}
+        headers["ce-origin"] = "replay"
+        subject = self._prefix + stored.nats_subject.removeprefix(self._root)
+        try:
+            client = self._connection.client
+            await client.publish(subject, stored.body, headers=headers)
+            self._count += 1
+            if self._count % _FLUSH_EVERY == 0:
+                await client.flush()
+        except (NatsError, OSError) as error:
+            raise BusError(f"cannot publish: {type(error).__name__}") from error
+        return ""
+
+    async def close(self) -> None:
+        """Make sure that everything has left."""
+        await self._connection.client.flush()
+
+
+async def _streams_of(client: Client, nats_subject: str) -> list[str]:
+    body = json.dumps({"subject": nats_subject}).encode()
+    try:
+        reply = await client.request("$JS.API.STREAM.NAMES", body, timeout=5)
+    except NatsError as error:
+        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
+    return json.loads(reply.data).get("streams") or []
+
+
+class FileSink:
+    """Writes CloudEvents in JSON format, one a line; `-` is standard output.
+
+    The lines gather in a file beside, which takes the name at the end: a run that is cut off
+    leaves no half file.
+    """
+
+    def __init__(self, path: Path, *, stdout: TextIO, force: bool = False) -> None:
+        self._path = path
+        self._force = force
+        self._to_stdout = str(path) == "-"
+        self._out = stdout
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+    def __enter__(self) -> Self:
+        if self._to_stdout:
+            return self
+        if self._path.exists() and not self._force:
+            raise ConfigurationError(f"{self._path} exists: name another file, or give --force")
+        try:
+            self._out = self._partial.open("x", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._path}: cannot be written: {error.strerror}: name another file"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._to_stdout:
+            self._out.flush()
+            return
+        self._out.close()
+        if exc_type is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        """See `Sink.put`."""
+        del event
+        self._out.write(structured(stored.headers, stored.body) + "\n")
+        return ""
+
+
+def structured(headers: Mapping[str, str], body: bytes) -> str:
+    """An event message as CloudEvents JSON (structured mode), on one line."""
+    attributes: dict[str, Any] = {
+        name.lower().removeprefix("ce-"): decode_header(text)
+        for name, text in headers.items()
+        if name.lower().startswith("ce-") or name.lower() == "traceparent"
+    }
+    return json.dumps(attributes | {"data": json.loads(body)}, ensure_ascii=False)

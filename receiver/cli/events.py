@@ -1,0 +1,110 @@
+"""`yizhan events`: the catalogue, the published contract, and what the platforms send besides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from receiver.bus.replay import parse_time
+from receiver.bus.subjects import Subjects
+from receiver.bus.tally import drift as read_drift
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import opened_bus
+from receiver.cli.process import fail, run
+from receiver.cli.serve import load
+from receiver.contract.asyncapi import asyncapi as asyncapi_document
+from receiver.contract.catalogue import catalogue_text, json_schemas
+from receiver.contract.catalogue import examples as example_messages
+from receiver.drift import DriftReport
+from receiver.errors import ConfigurationError
+from receiver.settings import Settings
+
+
+@app.command()
+def events(
+    config: ConfigOption = None,
+    json_schema: Annotated[
+        Path | None,
+        typer.Option("--json-schema", help="Write the JSON Schema of each type.", metavar="DIR"),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option("--examples", help="Write an example message of each type.", metavar="DIR"),
+    ] = None,
+    asyncapi: Annotated[
+        bool, typer.Option("--asyncapi", help="Print the AsyncAPI 3.0 document.")
+    ] = False,
+    drift: Annotated[
+        bool,
+        typer.Option("--drift", help="List fields and types that were received and not known."),
+    ] = False,
+    since: Annotated[
+        str, typer.Option(help="For --drift: how far back (30m, 2h, 7d, or a time).")
+    ] = "7d",
+) -> None:
+    """List the event types: subject, from which messages, example. Or write the contract."""
+    settings, _ = load(config)
+    subjects = Subjects(settings.nats.subject_root)
+    if json_schema is not None:
+        _write(json_schema, json_schemas())
+    if examples is not None:
+        _write(examples, example_messages(subjects))
+    if asyncapi:
+        document = asyncapi_document(subjects)
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    if drift:
+        _drift(settings, since)
+    if not (json_schema or examples or asyncapi or drift):
+        typer.echo(catalogue_text(subjects), nl=False)
+
+
+def _write(directory: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, document in documents.items():
+            text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+            (directory / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(
+            ConfigurationError(
+                f"{directory}: cannot be written: {error.strerror}: name another directory"
+            )
+        )
+    typer.echo(f"{len(documents)} files in {directory}", err=True)
+
+
+def _drift(settings: Settings, since: str) -> None:
+    async def main(_: asyncio.Event) -> int:
+        start = parse_time(since, datetime.now(UTC))
+        async with opened_bus(settings, name="yizhan-events") as bus:
+            report = await read_drift(bus.connection, bus.subjects, since=start)
+        _print_drift(report, since)
+        return 0
+
+    run(main)
+
+
+def _print_drift(report: DriftReport, since: str) -> None:
+    rows = report.rows()
+    if not rows:
+        typer.echo(f"nothing unknown was received in the last {since}")
+        return
+    table = Table("source", "message type", "unknown", "count", "first", "last")
+    for thing, seen in rows:
+        table.add_row(
+            thing.source,
+            thing.message_type or "(none)",
+            thing.field or "(the type)",
+            str(seen.count),
+            seen.first.isoformat(timespec="seconds"),
+            seen.last.isoformat(timespec="seconds"),
+        )
+    Console(width=None if Console().is_terminal else 160).print(table)

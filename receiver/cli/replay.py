@@ -1,0 +1,192 @@
+"""`yizhan replay`: re-run stored events, to a handler, to subjects or to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from receiver.bus.history import HistoricMessage, opened_history
+from receiver.bus.replay import OncePublisher, Selection, Sink, Summary, parse_time
+from receiver.bus.replay import replay as run_replay
+from receiver.bus.sinks import FileSink, SubjectSink
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import Bus, opened_bus
+from receiver.cli.process import EXIT_FAILED, run
+from receiver.cli.serve import load
+from receiver.client.platform import PlatformAPI
+from receiver.errors import ConfigurationError
+from receiver.event import Event
+from receiver.loading import load_handlers
+from receiver.logs import get_logger
+from receiver.outcomes import Ack, RetryPolicy, Term
+from receiver.routing import Handler
+from receiver.runner import Runner, StoredMessage
+from receiver.settings import Settings
+from schemas.events import EventData
+
+_HANDLER: Final = "handler:"
+_SUBJECT: Final = "subject:"
+
+
+@app.command()
+def replay(
+    to: Annotated[
+        str,
+        typer.Option(
+            help="handler:NAME runs a handler, subject:PREFIX publishes below a prefix, "
+            "anything else is a FILE of JSON lines (- is standard output).",
+            metavar="handler:NAME|subject:PREFIX|FILE",
+        ),
+    ],
+    config: ConfigOption = None,
+    since: Annotated[
+        str, typer.Option(help="From when on: an age (30m, 2h, 7d) or an RFC 3339 time.")
+    ] = "1h",
+    until: Annotated[str | None, typer.Option(help="Up to when; as --since.")] = None,
+    event_type: Annotated[
+        str | None,
+        typer.Option("--type", help="Only a type (payment.succeeded) or a domain (payment)."),
+    ] = None,
+    order: Annotated[str | None, typer.Option(help="Only an order, by its id.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Re-run stored events. Moves no handler's own position and stores nothing a second time.
+
+    Exits 1 if an event failed.
+    """
+    settings, _ = load(config)
+
+    async def main(stop: asyncio.Event) -> int:
+        now = datetime.now(UTC)
+        selection = Selection(
+            since=parse_time(since, now),
+            until=parse_time(until, now) if until else None,
+            event_type=event_type,
+            order_id=order,
+        )
+        async with opened_bus(settings, name="yizhan-replay") as bus:
+            bus.connection.client  # noqa: B018 - say now that NATS is away
+            if dry_run:
+                typer.echo(f"{await _count(bus, selection)} events selected")
+                return 0
+            async with _sink(to, settings, bus, force=force) as sink:
+                return await _run(bus, selection, sink, stop)
+
+    run(main)
+
+
+async def _count(bus: Bus, selection: Selection) -> int:
+    span = selection.span(bus.subjects)
+    stream = bus.subjects.stream
+    async with opened_history(bus.connection, stream, span, headers_only=True) as history:
+        return history.count
+
+
+async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) -> int:
+    console = Console(stderr=True)
+    summary = Summary()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task("replaying", total=None)
+
+        def tell(so_far: Summary) -> None:
+            if so_far.done == 0:
+                console.print(f"{so_far.selected} events selected")
+            bar.update(row, total=so_far.selected, completed=so_far.done)
+
+        replaying = asyncio.create_task(
+            run_replay(
+                bus.connection, bus.subjects, selection, sink, summary=summary, progress=tell
+            )
+        )
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        interrupted = not replaying.done()
+        for task in (replaying, stopping):
+            if not task.done():
+                task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await replaying
+    console.print(
+        f"{summary.delivered} delivered, {summary.failed} failed, "
+        f"{summary.undecodable} not decodable, of {summary.selected} selected"
+        f"{' (interrupted)' if interrupted else ''}"
+    )
+    for failure in summary.failures:
+        console.print(f"  {failure}", markup=False)
+    return EXIT_FAILED if summary.failed or interrupted else 0
+
+
+@contextlib.asynccontextmanager
+async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncIterator[Sink]:
+    if to.startswith(_HANDLER):
+        handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+        async with _api(settings, handler) as api:
+            yield HandlerSink.of(handler, bus, api)
+    elif to.startswith(_SUBJECT):
+        subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
+        await subject_sink.check()
+        yield subject_sink
+        await subject_sink.close()
+    else:
+        with FileSink(Path(to), stdout=sys.stdout, force=force) as file_sink:
+            yield file_sink
+
+
+@contextlib.asynccontextmanager
+async def _api(settings: Settings, handler: Handler) -> AsyncIterator[PlatformAPI | None]:
+    if settings.api is not None:
+        async with PlatformAPI.open(settings.api) as api:
+            yield api
+    elif handler.needs_api:
+        raise ConfigurationError(
+            f"the handler {handler.name} needs the platform's API: add an [api] section"
+        )
+    else:
+        yield None
+
+
+def _handler(name: str, handlers: Sequence[Handler]) -> Handler:
+    """By its own name, or by its module's where that holds one handler: `tracking`."""
+    of_module = [h for h in handlers if h.function.__module__.rpartition(".")[2] == name]
+    exact = [h for h in handlers if h.name == name]
+    found = exact or of_module
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(h.name for h in handlers) or "none is loaded"
+    raise ConfigurationError(f"--to handler:{name}: no such handler; there are: {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSink:
+    """Runs a handler in this process, on the events it is registered for."""
+
+    handler: Handler
+    runner: Runner
+
+    @classmethod
+    def of(cls, handler: Handler, bus: Bus, api: PlatformAPI | None) -> HandlerSink:
+        """A sink whose results are stored only where the stream does not hold them yet."""
+        once = OncePublisher(bus.publisher, bus.connection, bus.subjects)
+        policy = RetryPolicy(max_attempts=2**31)
+        runner = Runner(once, bus.subjects, policy, api=api, clock=lambda: datetime.now(UTC))
+        return cls(handler, runner)
+
+    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        """See `Sink.put`."""
+        if type(event.data) not in self.handler.models:
+            return f"{event.event_type} is not what {self.handler.name} is registered for"
+        message = StoredMessage(stored.nats_subject, stored.headers, stored.body, stored.stream_seq)
+        log = get_logger("yizhan.replay", handler=self.handler.name, event_id=event.id)
+        ran = await self.runner.run(self.handler, message, attempt=1, log=log)
+        return "" if isinstance(ran.decision, Ack | Term) else ran.error or "to be retried"
