@@ -6,6 +6,8 @@ body, the topic's own body (O) and its refund part (R) share their names.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -87,6 +89,14 @@ class OrderDetailMessage(AlibabaMessage):
     base_info: BaseInfo | None = None
     product_items: tuple[ProductItem | None, ...] | None = None
     trade_terms: tuple[TradeTerm | None, ...] | None = None
+    order_biz_info: Any = None
+    native_logistics: Any = None
+    guarantees_terms: Any = None
+    ext_attributes: Any = None
+    order_rate_info: Any = None
+    order_invoice_info: Any = None
+    customs: Any = None
+    overseas_extra_address: Any = None
 
 
 class LogisticsOrderItem(AlibabaMessage):

@@ -56,6 +56,8 @@ async def test_a_stop_lets_the_running_finish_and_returns_the_waiting() -> None:
         lanes.add(item[0], item)
     await eventually(lambda: gate.running == ["a1"])
     stopping = asyncio.create_task(lanes.stop(grace_s=10))
+    await asyncio.wait({stopping}, timeout=0.05)
+    assert not stopping.done()
     gate.open.set()
     assert await stopping == ["a2", "b1"]
     assert gate.left == ["a1"]

@@ -165,7 +165,8 @@ class PullLoop:
         if status in _PULL_ENDED:
             self._pull.wanted = 0
         elif status != _HEARTBEAT:
-            self._pull.lost = f"the pull ended: {status} {headers.get('Description', '')}".strip()
+            reason, *_ = headers.get("Description", "").splitlines() or [""]
+            self._pull.lost = f"the pull ended: {status} {reason}".strip()
 
     def _tell(self, error: Exception) -> None:
         """Once for each cause: NATS away for an hour is no reason for 14,400 lines."""

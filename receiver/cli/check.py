@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Annotated
 
 import httpx2
 import typer
@@ -23,17 +24,23 @@ Probe = Callable[[Settings], Awaitable[str]]
 
 
 @app.command()
-def check(config: ConfigOption = None) -> None:
+def check(
+    config: ConfigOption = None,
+    running: Annotated[
+        bool,
+        typer.Option("--running", help="Also fail where the receiver does not run and take in."),
+    ] = False,
+) -> None:
     """Check settings, handlers, NATS and the platform's API; exit 0 where all is well, else 1."""
     configure_logs(LogSettings(level="error"))
 
-    async def main(stop: asyncio.Event) -> int:
-        return await _check(config)
+    async def main(_: asyncio.Event) -> int:
+        return await _check(config, running=running)
 
     run(main)
 
 
-async def _check(config: Path | None) -> int:
+async def _check(config: Path | None, *, running: bool) -> int:
     try:
         settings, developing = development.load(config)
     except ConfigurationError as error:
@@ -44,7 +51,10 @@ async def _check(config: Path | None) -> int:
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
     well = True
-    for name, probe in (("handlers", _handlers), ("nats", _nats), ("api", _api)):
+    probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "api": _api}
+    if running:
+        probes["receiver"] = _receiver
+    for name, probe in probes.items():
         try:
             _report(name, await probe(settings), well=True)
         except YizhanError as error:
@@ -72,7 +82,8 @@ async def _nats(settings: Settings) -> str:
                 return f"embedded, not running now (data in {settings.nats.data_dir})"
             raise BusError(f"{url.rpartition('@')[2]} does not answer: start it or mend nats.url")
         stream = Subjects(settings.nats.subject_root).stream
-        version = connection.client.connected_server_version
+        server = connection.client.connected_server_version
+        version = f"{server.major}.{server.minor}.{server.patch}"
         return f"{url.rpartition('@')[2]}, server {version}, stream {stream}"
     finally:
         await connection.stop()
@@ -91,3 +102,17 @@ async def _api(settings: Settings) -> str:
             "check api.base_url and the network"
         ) from error
     return f"{settings.api.base_url} answers (edition {settings.api.edition})"
+
+
+async def _receiver(settings: Settings) -> str:
+    """The running receiver's own word on whether it can store."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.receiver.host)  # noqa: S104
+    url = f"http://{host or settings.receiver.host}:{settings.receiver.port}/readyz"
+    try:
+        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
+            answer = await http.get(url)
+    except httpx2.HTTPError as error:
+        raise BusError(f"{url} does not answer ({type(error).__name__}): start it") from error
+    if answer.status_code != httpx2.codes.OK:
+        raise BusError(f"{url} answers {answer.status_code}: look into its log")
+    return f"{url} answers 200"

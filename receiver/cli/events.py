@@ -51,7 +51,7 @@ def events(
     ] = "7d",
 ) -> None:
     """List the event types: subject, from which messages, example. Or write the contract."""
-    settings, _ = load(config)
+    settings, _ = load(config, quiet=True)
     subjects = Subjects(settings.nats.subject_root)
     if json_schema is not None:
         _write(json_schema, json_schemas())

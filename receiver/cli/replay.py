@@ -65,7 +65,7 @@ def replay(
 
     Exits 1 if an event failed.
     """
-    settings, _ = load(config)
+    settings, _ = load(config, quiet=True)
 
     async def main(stop: asyncio.Event) -> int:
         now = datetime.now(UTC)

@@ -34,13 +34,17 @@ _EXAMPLE = {
 }
 
 
-def load(config: Path | None) -> tuple[Settings, bool]:
-    """The settings and whether they are the development defaults; logs are set up with them."""
+def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
+    """The settings and whether they are the development defaults; logs are set up with them.
+
+    `quiet` is for commands that speak for themselves: only warnings are logged.
+    """
     try:
         settings, developing = development.load(config)
     except ConfigurationError as error:
         fail(error)
-    configure_logs(settings.log)
+    level = "warning" if quiet and settings.log.level == "info" else settings.log.level
+    configure_logs(settings.log.model_copy(update={"level": level}))
     return settings, developing
 
 

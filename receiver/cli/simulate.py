@@ -51,7 +51,7 @@ def simulate(
 
     Its API is served meanwhile; the first line tells where. Exits 1 if a push was given up.
     """
-    settings, _ = load(config)
+    settings, _ = load(config, quiet=True)
 
     async def main(stop: asyncio.Event) -> int:
         base = url or f"http://{settings.receiver.host}:{settings.receiver.port}"

@@ -41,7 +41,7 @@ def test_only_what_handlers_make_has_no_message() -> None:
 def test_what_a_handler_made_names_its_cause() -> None:
     headers = examples(Subjects())["logistics.tracked.json"]["headers"]
     assert headers["ce-origin"] == "handler"
-    assert headers["ce-id"] == f"{headers['ce-causationid']}.tracking.0"
+    assert headers["ce-id"] == f"{headers['ce-causationid']}.fetch_tracking.0"
 
 
 def test_the_text_lists_every_type_under_the_root_of_the_settings() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,6 +49,8 @@ async def test_a_stop_lets_what_runs_finish_within_the_grace(bench: Bench) -> No
     worker = await bench.work(router)
     await started.wait()
     stopping = asyncio.create_task(worker.stop())
+    await asyncio.wait({stopping}, timeout=0.05)
+    assert not stopping.done()
     released.set()
     await stopping
     await bench.handled(router)
@@ -143,7 +146,19 @@ async def test_a_consumer_deleted_meanwhile_is_made_again(bench: Bench) -> None:
     await eventually(lambda: "2" in seen)
 
 
-async def test_handling_goes_on_after_a_restart_of_nats(tmp_path: Path, subjects: Subjects) -> None:
+async def stopped(server: EmbeddedServer) -> None:
+    await server.stop()
+
+
+async def killed(server: EmbeddedServer) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    await server.wait_dead()
+
+
+@pytest.mark.parametrize("end", [stopped, killed])
+async def test_handling_goes_on_after_a_restart_of_nats(
+    tmp_path: Path, subjects: Subjects, end: Callable[[EmbeddedServer], Awaitable[None]]
+) -> None:
     config = EmbeddedServerConfig(data_dir=tmp_path / "nats", port=0, sync_always=False)
     async with EmbeddedServer(config) as server:
         connection = Connection(server.url, plans(subjects, [timedelta(minutes=1)]))
@@ -160,7 +175,7 @@ async def test_handling_goes_on_after_a_restart_of_nats(tmp_path: Path, subjects
         worker = await bench.work(router)
         await bench.store(created("1"))
         await eventually(lambda: seen == ["1"])
-        await server.stop()
+        await end(server)
         await eventually(lambda: not connection.ready)
         go.set()
         await eventually(lambda: worker.counts.of("sync", "retried") == 1)
@@ -188,13 +203,15 @@ async def test_handling_goes_on_after_a_freeze_of_nats(tmp_path: Path, subjects:
 
         with structlog.testing.capture_logs() as logs:
             worker = await bench.work(router, pace=Pace(heartbeat_s=0.2))
+            await bench.store(created("1"))
+            await eventually(lambda: seen == ["1"])
             os.kill(server.pid, signal.SIGSTOP)
             try:
                 await eventually(lambda: any("no heartbeat" in str(line) for line in logs))
             finally:
                 os.kill(server.pid, signal.SIGCONT)
-        await bench.store(created("1"))
-        await eventually(lambda: seen == ["1"])
+        await bench.store(created("2"))
+        await eventually(lambda: seen == ["1", "2"])
         await worker.stop()
         await connection.stop()
 

@@ -1,0 +1,112 @@
+"""Runs the real command line in a directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+FREE_PORTS = {"YIZHAN_NATS__PORT": "0", "YIZHAN_RECEIVER__PORT": "0"}
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Running:
+    """A command under way; `lines` gathers what it printed."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+
+    async def line(self, holds: Callable[[str], bool], *, within_s: float = 30) -> str:
+        """The first line for which `holds`."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(within_s):
+            while True:
+                raw = await self.process.stdout.readline()
+                if not raw:
+                    raise AssertionError("it ended:\n" + "".join(self.lines))
+                self.lines.append(raw.decode())
+                if holds(self.lines[-1]):
+                    return self.lines[-1].strip()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, read the rest, give the exit code."""
+        self.process.send_signal(number)
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            self.lines.append((await self.process.stdout.read()).decode())
+            return await self.process.wait()
+
+
+class Yizhan:
+    """The command line in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._running: list[Running] = []
+
+    def environ(self, **more: str) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("YIZHAN_")}
+        return clean | FREE_PORTS | more
+
+    async def run(self, *arguments: str, within_s: float = 90, **environ: str) -> Ended:
+        """Run a command to its end."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "receiver",
+            *arguments,
+            cwd=self.directory,
+            env=self.environ(**environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(within_s):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    async def start(self, *arguments: str, **environ: str) -> Running:
+        """Start a command that stays; it is killed after the test."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-u",
+            "-m",
+            "receiver",
+            *arguments,
+            cwd=self.directory,
+            env=self.environ(**environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self._running.append(Running(process))
+        return self._running[-1]
+
+    async def kill_all(self) -> None:
+        for running in self._running:
+            if running.process.returncode is None:
+                running.process.kill()
+            assert running.process.stdout is not None
+            await running.process.stdout.read()
+            await running.process.wait()
+
+
+@pytest.fixture
+async def yizhan(tmp_path: Path) -> AsyncIterator[Yizhan]:
+    commands = Yizhan(tmp_path)
+    yield commands
+    await commands.kill_all()
