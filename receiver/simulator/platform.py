@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -64,6 +65,7 @@ class SimulatedPlatform:
         self.api = SimulatedAPI(self.book, config.account)
         self.api_url = ""
         self._config = config
+        self._chance = random.Random(f"delivery {config.seed}")  # noqa: S311 - a simulation
         self._on_push = on_push
         self._stack = contextlib.AsyncExitStack()
 
@@ -93,7 +95,7 @@ class SimulatedPlatform:
                 self._config.account,
                 self._http,
                 clock=Clock(self._config.speed),
-                randomness=self.book.random,
+                randomness=self._chance,
                 duplicate_rate=self._config.duplicate_rate,
                 counts=self.counts,
                 journal=journal,
@@ -119,7 +121,7 @@ class SimulatedPlatform:
         held: list[tuple[str, bytes]] = []
         for said in live(self.book, channel, fate, self._config.taobao_names):
             current = (said.message_type, self._enveloped(said))
-            if not held and self.book.random.random() < self._config.disorder_rate:
+            if not held and self._chance.random() < self._config.disorder_rate:
                 held.append(current)
                 continue
             await self._push(pusher, *current)
@@ -134,7 +136,7 @@ class SimulatedPlatform:
 
     def _enveloped(self, said: Said) -> bytes:
         """The forms the pages allow, by chance: body as text or object, no platform, no time."""
-        chance = self.book.random.random
+        chance = self._chance.random
         return envelope(
             said.message_type,
             said.body,

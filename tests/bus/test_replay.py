@@ -1,0 +1,277 @@
+"""Replay: what is selected goes where it should, and the stream stays as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from receiver.bus.codec import encode_event
+from receiver.bus.connection import Connection
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.history import HistoricMessage, Span, opened_history
+from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
+from receiver.bus.sinks import FileSink, SubjectSink
+from receiver.bus.streams import StreamPlan
+from receiver.bus.subjects import Subjects
+from receiver.errors import ConfigurationError
+from receiver.event import Event
+from receiver.testing import make_event
+from schemas.events import EventData, OrderCreated, PaymentSucceeded
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class ListSink:
+    """Keeps what it is given; fails for the orders named."""
+
+    def __init__(self, failing: Sequence[str] = ()) -> None:
+        self.events: list[Event[EventData]] = []
+        self._failing = failing
+
+    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        self.events.append(event)
+        return "no" if event.order_id in self._failing else ""
+
+
+@pytest.fixture
+async def stored(publisher: GroupCommitPublisher, subjects: Subjects) -> list[Event[EventData]]:
+    events: list[Event[EventData]] = []
+    for order_id in ("1", "2", "a.b *>", "3"):
+        events.append(make_event(OrderCreated(channel="1688", order_id=order_id)))
+        events.append(make_event(PaymentSucceeded(channel="taobao", order_id=order_id)))
+    for event in events:
+        await publisher.publish([encode_event(event, subjects)])
+    return events
+
+
+async def replayed(
+    connection: Connection, subjects: Subjects, selection: Selection
+) -> tuple[list[str], Summary]:
+    sink = ListSink()
+    summary = await replay(connection, subjects, selection, sink)
+    return [event.id for event in sink.events], summary
+
+
+async def test_everything_is_replayed_oldest_first_and_counted_first(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]]
+) -> None:
+    counts: list[int] = []
+    sink = ListSink()
+    summary = await replay(
+        connection, subjects, Selection(), sink, progress=lambda s: counts.append(s.selected)
+    )
+    assert [event.id for event in sink.events] == [event.id for event in stored]
+    assert counts[0] == summary.selected == summary.delivered == len(stored)
+
+
+@pytest.mark.parametrize("order_id", ["1", "a.b *>"])
+async def test_an_order_is_selected_whatever_its_id_holds(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]], order_id: str
+) -> None:
+    ids, _ = await replayed(connection, subjects, Selection(order_id=order_id))
+    assert ids == [event.id for event in stored if event.order_id == order_id]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("payment.succeeded", 4), ("payment", 4)])
+async def test_a_type_or_a_domain_is_selected(
+    connection: Connection, subjects: Subjects, stored: object, kind: str, count: int
+) -> None:
+    ids, _ = await replayed(connection, subjects, Selection(event_type=kind))
+    assert len(ids) == count
+    ids, _ = await replayed(connection, subjects, Selection(event_type=kind, order_id="1"))
+    assert len(ids) == 1
+
+
+async def test_times_are_those_of_storing(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]]
+) -> None:
+    async with opened_history(connection, subjects.stream, Span()) as history:
+        times = [message.stored_at async for message in history.read()]
+    between = [a + (b - a) / 2 for a, b in zip(times, times[1:], strict=False)]
+    selection = Selection(since=between[1], until=between[4])
+    ids, summary = await replayed(connection, subjects, selection)
+    assert ids == [event.id for event in stored[2:5]]
+    assert summary.selected == 3
+    ids, _ = await replayed(connection, subjects, Selection(since=times[-1] + timedelta(hours=1)))
+    assert ids == []
+
+
+async def test_what_is_stored_meanwhile_is_not_replayed(
+    connection: Connection,
+    publisher: GroupCommitPublisher,
+    subjects: Subjects,
+    stored: list[Event[EventData]],
+) -> None:
+    class Storing(ListSink):
+        async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+            late = make_event(OrderCreated(channel="1688", order_id=f"late{len(self.events)}"))
+            await publisher.publish([encode_event(late, subjects)])
+            return await super().put(event, stored)
+
+    summary = await replay(connection, subjects, Selection(), Storing())
+    assert summary.delivered == len(stored)
+
+
+async def test_failures_and_foreign_messages_are_counted_and_named(
+    connection: Connection, subjects: Subjects, stored: object, client: Client
+) -> None:
+    await client.jetstream().publish(f"{subjects.root}.events.a.b.c.d", b"not ours")
+    summary = await replay(connection, subjects, Selection(), ListSink(failing=["2"]))
+    assert (summary.delivered, summary.failed, summary.undecodable) == (6, 2, 1)
+    assert summary.done == summary.selected == 9
+    assert any("ce-specversion is missing" in text for text in summary.failures)
+
+
+async def test_no_consumer_is_left_behind(
+    connection: Connection, subjects: Subjects, stored: object, client: Client
+) -> None:
+    await client.jetstream().add_consumer(subjects.stream, durable_name="handler-mine")
+    before = await client.jetstream().consumer_info(subjects.stream, "handler-mine")
+    await replayed(connection, subjects, Selection())
+    consumers = await client.jetstream().consumers_info(subjects.stream)
+    assert [info.name for info in consumers] == ["handler-mine"]
+    assert consumers[0].num_pending == before.num_pending == 8
+
+
+async def test_a_cancelled_replay_leaves_nothing_behind_and_tells_how_far_it_came(
+    connection: Connection, subjects: Subjects, stored: object, client: Client
+) -> None:
+    reached = asyncio.Event()
+
+    class Stuck(ListSink):
+        async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+            await super().put(event, stored)
+            if len(self.events) == 3:
+                reached.set()
+                await asyncio.Event().wait()
+            return ""
+
+    summary = Summary()
+    task = asyncio.create_task(replay(connection, subjects, Selection(), Stuck(), summary=summary))
+    await reached.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert (summary.selected, summary.delivered) == (8, 2)
+    assert await client.jetstream().consumers_info(subjects.stream) == []
+
+
+async def test_a_result_is_stored_once_even_when_the_window_has_forgotten_it(
+    client: Client, nats_url: str, subjects: Subjects
+) -> None:
+    window = timedelta(milliseconds=100)
+    short = Connection(nats_url, [StreamPlan(subjects.stream, subjects.stored, window)])
+    assert await short.start(patience_s=10)
+    message = encode_event(make_event(OrderCreated(channel="1688", order_id="1")), subjects)
+    plain = JetStreamPublisher(short, timeout_s=10)
+    (first,) = await plain.publish([message])
+    async with asyncio.timeout(10):  # until the window has forgotten the id
+        while (await plain.publish([message]))[0].duplicate:
+            await asyncio.sleep(0.05)
+    info = await client.jetstream().stream_info(subjects.stream)
+    once = OncePublisher(plain, short, subjects)
+    for _ in range(2):
+        (again,) = await once.publish([message])
+        assert again.duplicate
+    new = encode_event(make_event(OrderCreated(channel="1688", order_id="2")), subjects)
+    assert [(await once.publish([new]))[0].duplicate for _ in range(2)] == [False, True]
+    after = await client.jetstream().stream_info(subjects.stream)
+    assert after.state.messages == info.state.messages + 1
+    assert first.stream_seq == 1
+    await client.jetstream().delete_stream(subjects.stream)
+    await short.stop()
+
+
+async def test_subjects_get_the_stored_message_marked_as_replay(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]], client: Client
+) -> None:
+    copies = await client.subscribe("try.me.>")
+    await client.flush()
+    sink = SubjectSink(connection, subjects, "try.me")
+    await sink.check()
+    await replay(connection, subjects, Selection(order_id="1"), sink)
+    await sink.close()
+    copy = await copies.next_msg(timeout=10)
+    assert copy.subject == "try.me.events.1688.order.created.1"
+    assert copy.headers is not None
+    assert copy.headers["ce-id"] == stored[0].id
+    assert copy.headers["ce-origin"] == "replay"
+    assert "Nats-Msg-Id" not in copy.headers
+
+
+@pytest.mark.parametrize("prefix", ["", "a..b", "a.*", ">", "a b", "$SYS", "_INBOX.x"])
+async def test_a_prefix_that_is_none_is_refused(
+    connection: Connection, subjects: Subjects, prefix: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="is no prefix"):
+        await SubjectSink(connection, subjects, prefix).check()
+
+
+async def test_a_prefix_inside_a_stream_is_refused(
+    connection: Connection, subjects: Subjects
+) -> None:
+    with pytest.raises(ConfigurationError, match="a second time"):
+        await SubjectSink(connection, subjects, f"{subjects.root}.events").check()
+
+
+async def test_a_file_holds_cloudevents_one_a_line(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]], tmp_path: Path
+) -> None:
+    target = tmp_path / "events.jsonl"
+    with FileSink(target, stdout=io.StringIO()) as sink:
+        await replay(connection, subjects, Selection(), sink)
+        assert not target.exists()
+    lines = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [line["id"] for line in lines] == [event.id for event in stored]
+    assert lines[4]["subject"] == lines[4]["data"]["order_id"] == "a.b *>"
+    assert lines[0]["type"] == "yizhan.order.created.v1"
+    with pytest.raises(ConfigurationError, match="--force"), FileSink(target, stdout=io.StringIO()):
+        pass
+    with FileSink(target, stdout=io.StringIO(), force=True):
+        pass
+    assert target.read_text() == ""
+
+
+def test_a_file_that_was_cut_off_is_not_there(tmp_path: Path) -> None:
+    target = tmp_path / "events.jsonl"
+    with pytest.raises(RuntimeError), FileSink(target, stdout=io.StringIO()):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    missing = FileSink(tmp_path / "no" / "where", stdout=io.StringIO())
+    with pytest.raises(ConfigurationError, match="cannot be written"), missing:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30m", NOW - timedelta(minutes=30)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("7d", NOW - timedelta(days=7)),
+        ("2026-01-31T08:00:00+08:00", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_an_age_or_a_moment(text: str, expected: datetime) -> None:
+    assert parse_time(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1h", "2 hours", "tomorrow", "999999w"])
+def test_what_is_no_time_is_told(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no time"):
+        parse_time(text, NOW)
+
+
+def test_an_unknown_type_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="no such event type"):
+        Selection(event_type="payments").span(Subjects())
