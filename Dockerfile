@@ -1,10 +1,10 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
-RUN python -m venv /opt/yizhan
+RUN python -m venv --without-pip /opt/yizhan
 COPY requirements.txt .
-RUN /opt/yizhan/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+RUN pip --python /opt/yizhan/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY . .
-RUN /opt/yizhan/bin/pip install --no-cache-dir --no-deps .
+RUN pip --python /opt/yizhan/bin/python install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin yizhan \

@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+UV := uv pip install --quiet --python $(BIN)/python
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 
 .PHONY: help
 help: ## List the targets
@@ -11,19 +15,24 @@ help: ## List the targets
 
 .PHONY: install
 install: $(STAMP) ## Set up .venv (idempotent; quiet when nothing changed)
+	@:
 
+# hatchling and editables are among the pinned requirements, so that no build fetches anything.
 $(STAMP): requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo "There is no $(PYTHON): install Python 3.11 or later, or name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Yizhan needs Python 3.11 or later: run make PYTHON=/path/to/python3.11"; exit 1; }
-	@if command -v uv >/dev/null 2>&1; then \
-	  test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt; \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	  || { echo "Yizhan needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=/path/to/python3.11"; exit 1; }
+	@set -e; \
+	if command -v uv >/dev/null; then \
+	  test -x $(BIN)/python || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+	  $(UV) --require-hashes -r requirements-dev.txt; \
+	  $(UV) --no-deps --no-build-isolation -e .; \
 	else \
-	  test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
-	    || { echo "venv is missing: on Debian, apt-get install python3-venv"; exit 1; }; \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
+	    || { rm -rf $(VENV); echo "Python lacks venv: on Debian, apt-get install python3-venv"; exit 1; }; \
+	  $(PIP) --require-hashes -r requirements-dev.txt; \
+	  $(PIP) --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $(STAMP)
 
@@ -43,8 +52,7 @@ check: install ## Format, lint, types, import contracts, Dockerfile lint
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache >.import-contracts.log 2>&1 || { cat .import-contracts.log; exit 1; }
-	@rm -f .import-contracts.log
+	@said=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$said"; exit 1; }
 	@$(BIN)/hadolint Dockerfile
 	@echo "check: all well"
 
@@ -62,12 +70,11 @@ coverage: install ## The tests, with branch coverage of code and tests
 	@$(BIN)/python -m pytest -q --cov --cov-report=term
 
 .PHONY: lock
-lock: ## Pin the requirements anew (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.txt
+lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
+	@$(COMPILE) $(UPGRADE) -o requirements.txt
+	@$(COMPILE) $(UPGRADE) -c requirements.txt --group dev -o requirements-dev.txt
 
 .PHONY: clean
 clean: ## Remove what was set up and built
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage dist build
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

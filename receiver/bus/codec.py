@@ -76,8 +76,13 @@ def encode_header(value: str) -> str:
 
 
 def decode_header(value: str) -> str:
-    """The text that `encode_header` was given."""
-    return unquote(value, errors="surrogatepass") if "%" in value else value
+    """The text that `encode_header` was given; what it could not have made is read as it can be."""
+    if "%" not in value:
+        return value
+    try:
+        return unquote(value, errors="surrogatepass")
+    except UnicodeDecodeError:
+        return unquote(value, errors="replace")
 
 
 def _percent(match: re.Match[str]) -> str:

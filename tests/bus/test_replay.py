@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -95,7 +96,7 @@ async def test_times_are_those_of_storing(
 ) -> None:
     async with opened_history(connection, subjects.stream, Span()) as history:
         times = [message.stored_at async for message in history.read()]
-    between = [a + (b - a) / 2 for a, b in zip(times, times[1:], strict=False)]
+    between = [a + (b - a) / 2 for a, b in itertools.pairwise(times)]
     selection = Selection(since=between[1], until=between[4])
     ids, summary = await replayed(connection, subjects, selection)
     assert ids == [event.id for event in stored[2:5]]
