@@ -98,6 +98,13 @@ class Connection:
         """JetStream on the connected client; raises `BusError` while NATS is away."""
         return self.client.jetstream()
 
+    async def widen(self, plans: Sequence[StreamPlan]) -> None:
+        """Set the streams up to other plans; raises `BusError`, `ConfigurationError`."""
+        client = self.client
+        for plan in plans:
+            await ensure_stream(client, plan)
+        self._plans = plans
+
     async def probe(self, *, timeout_s: float = 1.0) -> None:
         """Ask the stream itself; raises `BusError` where it could not take a message now."""
         client = self.client

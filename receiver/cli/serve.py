@@ -15,6 +15,7 @@ from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_worker
 from receiver.cli.process import fail, run
+from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import ConfigurationError
 from receiver.logs import configure_logs, get_logger
@@ -70,16 +71,17 @@ def up(
             listener = stack.enter_context(bind(settings.receiver.host, settings.receiver.port))
             platform, running = None, settings
             if simulate:
-                config = platform_config(
+                pushed = platform_config(
                     settings, base_url(listener), seed=new_seed(), interval_s=interval_s, step_s=0.4
                 )
-                platform = await stack.enter_async_context(SimulatedPlatform(config))
+                platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform)
             bus = await stack.enter_async_context(
                 opened_bus(running, name="yizhan-up", share=False)
             )
             await stack.enter_async_context(running_worker(running, bus))
             receiver = await stack.enter_async_context(running_receiver(running, bus, listener))
+            await stack.enter_async_context(reloading(config, receiver, bus))
             _greet(running, receiver.url, bus.url, developing=developing)
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
@@ -104,6 +106,7 @@ def receive(config: ConfigOption = None) -> None:
             running_receiver(
                 settings, bus, bind(settings.receiver.host, settings.receiver.port)
             ) as receiver,
+            reloading(config, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
             await stop.wait()

@@ -229,3 +229,54 @@ async def test_drift_lists_what_is_not_known(yizhan: Yizhan) -> None:
     assert re.search(r"try +│ TOMORROW +│ \(the type\) +│ 1 ", ended.out)
     await running.stop()
     assert "".join(running.lines).count('"unknown_field"') == 1
+
+
+SIGNED = """
+[[sources]]
+name = "s"
+dialect = "{dialect}"
+verification = "path_token"
+path_token = "{token}"
+"""
+
+
+async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Yizhan) -> None:
+    old, new = "o" * 16, "n" * 16
+    file = yizhan.directory / "yizhan.toml"
+    file.write_text(SIGNED.format(dialect="xport", token=old))
+    running = await yizhan.start("receive")
+    urls = await greeting(running)
+    base = urls["health"].removesuffix("/healthz")
+    statuses: list[int] = []
+
+    async with httpx2.AsyncClient(base_url=base) as http:
+
+        async def push_on() -> None:
+            number = 0
+            while True:
+                number += 1
+                body = BODY + b" " * number
+                statuses.append((await http.post(f"/callbacks/s/{old}", content=body)).status_code)
+
+        pushing = asyncio.create_task(push_on())
+        both = SIGNED.format(dialect="xport", token=old) + SIGNED.format(
+            dialect="global", token=new
+        ).replace('"s"', '"t"')
+        file.write_text(both)
+        running.process.send_signal(signal.SIGHUP)
+        await running.line(lambda line: "sources_reloaded" in line)
+        pushing.cancel()
+        await asyncio.wait({pushing})
+        assert set(statuses) == {200}
+        body = b'{"message_type":3,"data":{"purchase_id":1}}'
+        assert (await http.post(f"/callbacks/t/{new}", content=body)).status_code == 200
+        file.write_text("[[sources]]\n")
+        running.process.send_signal(signal.SIGHUP)
+        await running.line(lambda line: "sources_not_reloaded" in line)
+        answer = await http.post(f"/callbacks/t/{new}", content=body)
+        assert answer.json()["status"] == "duplicate"
+    client = await nats.connect(urls["nats"])
+    config = (await client.jetstream().stream_info("YIZHAN")).config
+    assert config.duplicate_window == 6.5 * 3600
+    await client.close()
+    assert await running.stop() == 0
