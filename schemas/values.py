@@ -40,7 +40,7 @@ class Money(BaseModel):
     @classmethod
     def yuan(cls, amount: Decimal, currency: str = "CNY") -> Money:
         """Money of `amount` yuan; raises `ValueError` where it is out of range."""
-        if not abs(amount) < _LIMIT_AMOUNT:
+        if not amount.copy_abs() < _LIMIT_AMOUNT:
             raise ValueError("amount out of range")
         return cls.model_construct(amount=amount.quantize(_CENT), currency=currency)
 
@@ -80,7 +80,7 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(text) if len(text) <= 32 else None
     except ArithmeticError:
         number = None
-    if number is None or not number.is_finite() or not abs(number) < _LIMIT_AMOUNT:
+    if number is None or not number.is_finite() or not number.copy_abs() < _LIMIT_AMOUNT:
         raise ValueError("an amount must be a number in range")
     return number
 

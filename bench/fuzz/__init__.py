@@ -1,0 +1,1 @@
+"""Fuzzing what a stranger's bytes reach: verify, parse, encode, decode, of every dialect."""
