@@ -69,6 +69,23 @@ docs: install ## Write the generated pages anew
 coverage: install ## The tests, with branch coverage of code and tests
 	@$(BIN)/python -m pytest -q --cov --cov-report=term
 
+.PHONY: fuzz
+fuzz: install ## A million hostile inputs (guided by coverage where atheris installs)
+	@{ command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python atheris==3.0.0 \
+	  || $(BIN)/python -m pip install --quiet atheris==3.0.0; } 2>/dev/null \
+	  || echo "atheris does not install here: the inputs are made by chance alone"
+	@$(BIN)/python -m bench.fuzz
+
+BENCH := .venv-bench
+
+.PHONY: bench
+bench: ## Measure the speed beside others, write docs/performance.md (8 minutes, needs wrk)
+	@command -v wrk >/dev/null || { echo "make bench needs wrk: on Debian, apt-get install wrk"; exit 1; }
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements.txt
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install -r bench/requirements.txt
+	@timeout --foreground --signal=INT $(if $(LONG),7200,600) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
+
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
@@ -77,4 +94,4 @@ lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest
 
 .PHONY: clean
 clean: ## Remove what was set up and built
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build
+	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

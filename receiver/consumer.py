@@ -144,7 +144,9 @@ class HandlerConsumer:
             await _settle(message, ran.decision)
             self._tell(log, ran, asyncio.get_running_loop().time() - started)
 
-    def _tell(self, log: structlog.stdlib.BoundLogger, ran: Ran, duration_s: float) -> None:
+    def _tell(
+        self, log: structlog.typing.FilteringBoundLogger, ran: Ran, duration_s: float
+    ) -> None:
         outcome = ran.decision.outcome
         self._count(self.handler.name, outcome)
         keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}

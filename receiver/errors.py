@@ -6,7 +6,8 @@
     │  ├─ VerificationError          401; .reason for logs and metrics, never for the sender
     │  └─ MalformedCallbackError     400, 413, 415
     ├─ BusError                      503 on the way in, retry on the way out
-    │  └─ DecodingError              a stored message that is not one of our events
+    │  ├─ DecodingError              a stored message that is not one of our events
+    │  └─ SpoolError                 the spool cannot keep or give a callback
     └─ APIError                      .code .status .request_id .retryable .retry_after_s
        ├─ RateLimitedError
        ├─ APIUnavailableError
@@ -56,6 +57,10 @@ class BusError(YizhanError):
 
 class DecodingError(BusError):
     """A stored message that does not follow the wire contract; the message says where."""
+
+
+class SpoolError(BusError):
+    """The spool is full, or its disk is at fault; the message says which and what to do."""
 
 
 class APIError(YizhanError):

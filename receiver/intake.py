@@ -36,7 +36,7 @@ from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
 
-Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "checked"]
+Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
 
 
@@ -49,8 +49,8 @@ def utc_now() -> datetime:
 class Receipt:
     """What became of an accepted delivery.
 
-    `stream_seq` is that of the raw message; `secret_index` tells which secret signed, so that one
-    that no sender uses any more can be retired.
+    `stream_seq` is that of the raw message, 0 while it is `spooled`; `secret_index` tells
+    which secret signed, so that one that no sender uses any more can be retired.
     """
 
     outcome: Outcome
@@ -121,6 +121,8 @@ class Intake:
         outcome: Outcome = "retransmission" if first else "stored"
         if all(message.duplicate for message in stored):
             outcome = "duplicate"
+        elif stored[0].spooled:
+            outcome = "spooled"
         return Receipt(
             outcome,
             callback_id=identity,
@@ -136,8 +138,9 @@ class Intake:
 
         stored = await self._publish(verified, encode)
         request = verified.request
+        outcome: Outcome = "spooled" if stored[0].spooled else "quarantined"
         return Receipt(
-            "duplicate" if stored[0].duplicate else "quarantined",
+            "duplicate" if stored[0].duplicate else outcome,
             callback_id=callback_id(request.source.name, request.body),
             stream_seq=stored[0].stream_seq,
             secret_index=verified.proof.secret_index,

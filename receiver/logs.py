@@ -11,7 +11,8 @@ import sys
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from pydantic_core import to_json
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from receiver.settings import LogSettings
 
@@ -31,27 +32,25 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
     console = settings.format == "console" or (settings.format == "auto" and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _one_line,
     ]
+    rendering = _console(out) if console else _json()
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=True,
     )
+    # What uvicorn, nats-py and asyncio say through the standard library joins the same pipeline.
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(_console(out) if console else _json()),
+                *rendering,
             ],
         )
     )
@@ -68,8 +67,13 @@ def _json() -> list[Processor]:
     tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [
         structlog.processors.ExceptionRenderer(tracebacks),
-        structlog.processors.JSONRenderer(ensure_ascii=False),
+        structlog.processors.JSONRenderer(serializer=_to_json),
     ]
+
+
+def _to_json(record: object, **_: Any) -> str:
+    """Several times faster than the standard library's, and a value of any kind is written."""
+    return to_json(record, fallback=repr, inf_nan_mode="strings").decode()
 
 
 def _console(out: TextIO) -> list[Processor]:
@@ -89,7 +93,7 @@ def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str, **bound: Any) -> FilteringBoundLogger:
     """A logger of this pipeline, with values bound to each of its records."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name, **bound)
+    logger: FilteringBoundLogger = structlog.get_logger(name, **bound)
     return logger

@@ -76,7 +76,7 @@ class Context(Protocol):
         """The platform's API; raises `ConfigurationError` where none is configured."""
 
     @property
-    def log(self) -> structlog.stdlib.BoundLogger:
+    def log(self) -> structlog.typing.FilteringBoundLogger:
         """A logger with the event and the handler bound."""
 
     @property

@@ -34,7 +34,7 @@ from schemas.events import EventData
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
-Log = structlog.stdlib.BoundLogger
+Log = structlog.typing.FilteringBoundLogger
 
 
 @dataclass(frozen=True, slots=True)

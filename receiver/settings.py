@@ -60,14 +60,17 @@ class NatsSettings(_Section):
 class ReceiverSettings(_Section):
     """The HTTP edge.
 
-    `limit_bytes` bounds a callback's body. Only `trusted_proxies` are believed when they say whose
-    request they forward.
+    `limit_bytes` bounds a callback's body. What the log has not acknowledged after `ack_budget_ms`
+    is kept in the spool, unless `spool_limit_bytes` is 0. Only `trusted_proxies` are believed when
+    they say whose request they forward.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     limit_bytes: int = Field(default=1024 * 1024, ge=1024, le=4 * 1024 * 1024)
     publish_timeout_s: float = Field(default=0.8, gt=0, le=60)
+    ack_budget_ms: int = Field(default=400, ge=10, le=10_000)
+    spool_limit_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
 

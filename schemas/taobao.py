@@ -6,15 +6,25 @@ things differently; the aliases below accept both.
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from typing import Any
 
-from schemas.values import ClockTime, Fen, Identifier, Text, Word
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+from schemas.values import ClockTime, Count, Fen, FewParts, Identifier, Parts, Text, Word
 
 
 class TaobaoMessage(BaseModel):
     """The base of every Taobao message: what is not known is kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told(cls, value: Any) -> Any:
+        """Of two names for one thing, one with a value beats one that is null or blank."""
+        if not isinstance(value, dict):
+            return value
+        return {name: part for name, part in value.items() if part is not None and part != ""}
 
 
 class Price(TaobaoMessage):
@@ -54,20 +64,20 @@ class SubOrder(LogisticOrder):
     pay_amount: Fen = None
     domestic_post_fee: Fen = None
     purchase_currency: Word = None
-    quantity: int | None = None
+    quantity: Count = None
     sku_id: Identifier = None
     item_id: Identifier = None
     title: Text = None
     pay_time: ClockTime = None
     refund_id: Identifier = None
     refund_status: Word = None
-    logistic_orders: tuple[LogisticOrder | None, ...] | None = None
+    logistic_orders: FewParts[LogisticOrder] = None
 
 
 class LinePrice(TaobaoMessage):
     """One line of a Taobao Global price change (3, message 8)."""
 
-    line_nos: tuple[Identifier, ...] | None = Field(default=None, alias="salesOrderLineIdList")
+    line_nos: FewParts[Identifier] = Field(default=None, alias="salesOrderLineIdList")
     line_id: Identifier = Field(default=None, alias="purchaseOrderLineId")
     price: Price | None = Field(default=None, alias="purchaseOrderItemPriceDTO")
 
@@ -90,10 +100,10 @@ class TaobaoOrderMessage(TaobaoMessage):
     status: Word = Field(default=None, validation_alias=AliasChoices("status", "orderStatus"))
     business_time: ClockTime = None
     price: Price | None = Field(default=None, alias="purchaseOrderPriceDTO")
-    line_prices: tuple[LinePrice | None, ...] | None = Field(
+    line_prices: Parts[LinePrice] = Field(
         default=None, alias="purchaseOrderLinePriceChangeMessageDTOList"
     )
-    sub_orders: tuple[SubOrder | None, ...] | None = Field(
+    sub_orders: Parts[SubOrder] = Field(
         default=None, validation_alias=AliasChoices("subOrders", "sku_list")
     )
     refund_id: Identifier = Field(

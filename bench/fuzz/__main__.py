@@ -40,7 +40,7 @@ def by_chance(job: tuple[int, int]) -> Found:
             took_s = run(case)
             if took_s > SLOW_S:  # a busy machine is not a slow input
                 took_s = min(run(case) for _ in range(_TRIES))
-        except Exception:
+        except Exception:  # noqa: BLE001 - any exception is what is looked for
             trace = traceback.format_exc()
             return Found(number, slowest_s, f"seed {seed}, input {number}: {case}\n{trace}")
         slowest_s = max(slowest_s, took_s)

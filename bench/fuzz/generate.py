@@ -50,8 +50,7 @@ def seeds() -> list[tuple[DialectName, Any]]:
         data = {"orderLogsItems": [order], "batchPay": [order], "tradeOrderIds": [1], **order}
         found.append(("xport", {"messageType": topic, "messageBody": data, "timestamp": "1"}))
         found.append(("aop", {"msgId": 1, "gmtBorn": 1, "type": topic, "data": data}))
-    for kind in (3, 8, 11):
-        found.append(("global", {"message_type": kind, "data": {"purchase_id": 1}}))
+    found += [("global", {"message_type": kind, "data": {"purchase_id": 1}}) for kind in (3, 8, 11)]
     return found
 
 

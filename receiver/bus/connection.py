@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import nats
-import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from receiver.bus.streams import StreamPlan, ensure_stream
 from receiver.errors import BusError, ConfigurationError
+from receiver.logs import get_logger
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
@@ -47,7 +47,7 @@ class Connection:
         self._streams_ready = False
         self._task: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
-        self._log = structlog.get_logger("yizhan.bus")
+        self._log = get_logger("yizhan.bus")
 
     async def start(self, *, patience_s: float = 2.0) -> bool:
         """Begin to connect; True once the log is ready, False where NATS is still away."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from nats.aio.client import Client
@@ -77,8 +77,9 @@ class GroupCommitPublisher:
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._batches = True
-        self._remembered: OrderedDict[str, Stored] = OrderedDict()
-        self._guards: OrderedDict[str, bytes] = OrderedDict()
+        # Plain values in plain dicts: the garbage collector does not walk them.
+        self._remembered: dict[str, int] = {}
+        self._guards: dict[str, bytes] = {}
         connection.on_reconnect(self._forget)
 
     async def start(self) -> None:
@@ -98,7 +99,7 @@ class GroupCommitPublisher:
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         """See `Publisher.publish`. A caller that is cancelled does not cancel the write."""
-        known = self._known(messages, guard)
+        known = self.known(messages, guard)
         if known is not None:
             return known
         if self._pending_messages >= LIMIT_PENDING:
@@ -112,10 +113,12 @@ class GroupCommitPublisher:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.shield(bundle.done)
         except TimeoutError as error:
-            bundle.done.add_done_callback(_retrieve)
             raise BusError("no acknowledgement in time") from error
+        finally:
+            if not bundle.done.done():
+                bundle.done.add_done_callback(_retrieve)
 
-    def _known(
+    def known(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
     ) -> Sequence[Stored] | None:
         """The answer this process knows already; raises `GuardTakenError` where it does."""
@@ -124,7 +127,9 @@ class GroupCommitPublisher:
             if owner is not None and owner != guard.body:
                 raise GuardTakenError(owner.decode())
         found = [self._remembered.get(message.msg_id) for message in messages]
-        return [stored for stored in found if stored] if all(found) else None
+        if None in found:
+            return None
+        return [Stored(stream_seq or 0, duplicate=True) for stream_seq in found]
 
     def _forget(self) -> None:
         """After a reconnect the server may be another, with less in it."""
@@ -193,12 +198,11 @@ class GroupCommitPublisher:
 
     def _settle_stored(self, bundle: _Bundle, stored: Sequence[Stored]) -> None:
         for message, where in zip(bundle.messages, stored, strict=True):
-            self._remembered[message.msg_id] = Stored(where.stream_seq, duplicate=True)
+            self._remembered[message.msg_id] = where.stream_seq
         if bundle.guard is not None:
             self._guards[bundle.guard.msg_id] = bundle.guard.body
-        for memory in (self._remembered, self._guards):
-            while len(memory) > self._remember:
-                memory.popitem(last=False)
+        _forget_oldest(self._remembered, self._remember)
+        _forget_oldest(self._guards, self._remember)
         if not bundle.done.done():
             bundle.done.set_result(stored)
 
@@ -223,6 +227,11 @@ async def _publish_batch(
     headers["Nats-Batch-Commit"] = "1"
     reply = await client.request(message.subject, message.body, timeout=timeout_s, headers=headers)
     return read_ack(reply.data)
+
+
+def _forget_oldest(memory: dict[str, Any], limit: int) -> None:
+    while len(memory) > limit:
+        del memory[next(iter(memory))]
 
 
 def _settle(bundle: _Bundle, error: BusError) -> None:

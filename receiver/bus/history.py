@@ -1,25 +1,42 @@
-"""Reading what the stream holds, in bulk and in order, without leaving a trace in it."""
+"""Reading what the stream holds, in bulk and in order, without leaving a trace in it.
+
+What was counted is read, or `BusError` is raised: a reading that was cut short never looks whole.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from receiver.bus.connection import Connection
 from receiver.errors import BusError
 
-_BATCH: Final = 200
-_FETCH_S: Final = 5.0
-_INACTIVE_S: Final = 600.0
-"""How long a slow reader may take over one batch before the server forgets it."""
+_BATCH: Final = 500
+_LIMIT_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Well below the 64 MiB that the server lets a connection owe before it closes it."""
+_SILENCE_S: Final = 5.0
+_INACTIVE_S: Final = 60.0
+"""When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
+consumer, which goes on behind the last message read."""
+_LIMIT_TRIES: Final = 3
+_LIMIT_LOOKS: Final = 5
+_ACK_SUBJECTS: Final = "$JS.ACK."
+_PULL_ENDED: Final = ("404", "408")
+_PULL_FULL: Final = ("Message Size Exceeds MaxBytes", "Batch Completed")
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""The server counts nanoseconds in 64 bits: times beyond would wrap round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +58,137 @@ class Span:
     since: datetime | None = None
     until: datetime | None = None
 
-    def consumer(self, since: datetime | None, *, headers_only: bool) -> ConsumerConfig:
-        """An ephemeral consumer of the span, beginning at `since`."""
-        return ConsumerConfig(
+    def consumer(
+        self, since: datetime | None, *, headers_only: bool, after_seq: int = 0
+    ) -> ConsumerConfig:
+        """An ephemeral consumer of the subjects, from behind `after_seq`, else from `since` on."""
+        config = ConsumerConfig(
             filter_subjects=list(self.nats_subjects),
-            deliver_policy=DeliverPolicy.BY_START_TIME if since else DeliverPolicy.ALL,
-            opt_start_time=since,
             ack_policy=AckPolicy.NONE,
             headers_only=headers_only,
             mem_storage=True,
             inactive_threshold=_INACTIVE_S,
         )
+        if after_seq:
+            config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
+            config.opt_start_seq = after_seq + 1
+        elif since is not None:
+            config.deliver_policy = DeliverPolicy.BY_START_TIME
+            config.opt_start_time = min(max(since, _EARLIEST), _LATEST)
+        return config
+
+
+class _BrokenOffError(Exception):
+    """The server does not answer, forgot the consumer, or a message is missing in between."""
+
+
+class _Cursor:
+    """An ephemeral consumer, and the inbox that its messages come to, a pull at a time."""
+
+    def __init__(self, client: Client, info: ConsumerInfo) -> None:
+        self.count = info.num_pending or 0
+        self._client = client
+        self._stream = info.stream_name
+        self.name = info.name
+        self._inbox = client.new_inbox()
+        self._pulls = 0
+        self._wanted = 0
+        self._consumer_seq = 0
+        self._found: list[Msg] = []
+        self._ended = asyncio.Event()
+        self._broken = ""
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Where messages are taken in; the consumer is removed at the end."""
+        subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._receive)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+            with contextlib.suppress(NatsError, OSError):
+                jetstream = self._client.jetstream(timeout=_SILENCE_S)
+                await jetstream.delete_consumer(self._stream, self.name)
+
+    async def pull(self, wanted: int) -> list[Msg]:
+        """Up to `wanted` messages, none at the end; raises `_BrokenOffError`."""
+        limit = {"batch": wanted, "max_bytes": _LIMIT_BATCH_BYTES, "no_wait": True}
+        if found := await self._pull(limit):
+            return found
+        return await self._pull({"batch": 1, "no_wait": True})  # it may be larger than the limit
+
+    async def _pull(self, request: Mapping[str, Any]) -> list[Msg]:
+        """A pull has a reply subject of its own, so that no status of an older one ends it."""
+        self._pulls += 1
+        self._wanted, self._found = request["batch"], []
+        self._ended.clear()
+        await self._client.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self.name}",
+            json.dumps(request).encode(),
+            reply=f"{self._inbox}.{self._pulls}",
+        )
+        before = -1
+        while not self._ended.is_set():
+            if before == len(self._found):
+                raise _BrokenOffError("it does not answer")
+            before = len(self._found)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SILENCE_S):
+                    await self._ended.wait()
+        if self._broken:
+            raise _BrokenOffError(self._broken)
+        return self._found
+
+    async def _receive(self, message: Msg) -> None:
+        if message.reply.startswith(_ACK_SUBJECTS):
+            self._consumer_seq += 1
+            if message.metadata.sequence.consumer != self._consumer_seq:
+                self._broken = "a message is missing"
+            self._found.append(message)
+        elif message.subject == f"{self._inbox}.{self._pulls}":
+            self._note(message.headers or {})
+        if len(self._found) >= self._wanted or self._broken:
+            self._ended.set()
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        """Heed a status: the server's word about the pull, not a message of the stream."""
+        status, said = headers.get("Status", ""), headers.get("Description", "")
+        if status not in _PULL_ENDED and not said.startswith(_PULL_FULL):
+            self._broken = f"the pull ended with {status}"
+        self._ended.set()
 
 
 class History:
     """The messages of a span as they were when it was opened; `count` is how many."""
 
-    def __init__(self, jetstream: JetStreamContext, stream: str, consumer: str, count: int) -> None:
-        self.count = count
-        self._jetstream = jetstream
+    def __init__(
+        self, connection: Connection, stream: str, span: Span, *, headers_only: bool
+    ) -> None:
+        self.count = 0
+        self._connection = connection
         self._stream = stream
-        self._consumer = consumer
+        self._span = span
+        self._headers_only = headers_only
+        self._seq = 0
+        self._last_seq = 0
+        self._cursor: _Cursor | None = None
+        self._resources = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        """Count, and fix the end; raises `BusError`."""
+        with _bus_errors():
+            cursor = await self._renew()
+            self.count = cursor.count
+            jetstream = self._connection.jetstream
+            if self._span.until is None:
+                self._last_seq = (await jetstream.stream_info(self._stream)).state.last_seq
+            else:
+                await self._end_before(self._span.until, cursor, jetstream)
+
+    async def close(self) -> None:
+        """Remove what the reading holds in the server."""
+        await self._resources.aclose()
 
     async def read(self) -> AsyncIterator[HistoricMessage]:
         """Each message, oldest first; raises `BusError` where the stream does not answer.
@@ -69,25 +196,75 @@ class History:
         What is stored meanwhile is not read. What expires meanwhile is missing.
         """
         left = self.count
-        try:
-            source = await self._jetstream.pull_subscribe_bind(self._consumer, stream=self._stream)
-            try:
-                while left > 0:
-                    for message in await source.fetch(min(left, _BATCH), timeout=_FETCH_S):
-                        left -= 1
-                        yield HistoricMessage(
-                            message.subject,
-                            message.headers or {},
-                            message.data,
-                            message.metadata.sequence.stream,
-                            message.metadata.timestamp,
-                        )
-            except NatsTimeoutError:
+        while left > 0:
+            batch = await self._next(min(left, _BATCH))
+            if not batch:
                 return
-            finally:
-                await source.unsubscribe()
-        except (NatsError, OSError) as error:
-            raise BusError(f"the stream cannot be read: {type(error).__name__}") from error
+            for message in batch:
+                stored = _historic(message)
+                if stored.stream_seq > self._last_seq:
+                    return
+                self._seq = stored.stream_seq
+                left -= 1
+                yield stored
+
+    async def _next(self, wanted: int) -> list[Msg]:
+        reason = ""
+        with _bus_errors():
+            for _ in range(_LIMIT_TRIES):
+                try:
+                    cursor = self._cursor or await self._renew()
+                    return await cursor.pull(wanted)
+                except _BrokenOffError as error:
+                    self._cursor, reason = None, str(error)
+        raise BusError(f"the stream cannot be read: {reason}")
+
+    async def _renew(self) -> _Cursor:
+        """A consumer that goes on behind the last message read."""
+        await self._resources.aclose()
+        config = self._span.consumer(
+            self._span.since, headers_only=self._headers_only, after_seq=self._seq
+        )
+        client = self._connection.client
+        jetstream = client.jetstream(timeout=_SILENCE_S)
+        cursor = _Cursor(client, await jetstream.add_consumer(self._stream, config))
+        await self._resources.enter_async_context(cursor.listening())
+        self._cursor = cursor
+        return cursor
+
+    async def _end_before(
+        self, until: datetime, cursor: _Cursor, jetstream: JetStreamContext
+    ) -> None:
+        """Leave out what was stored from `until` on.
+
+        The count is the difference of two consumers. It is taken again where messages came in
+        between the two looks; where they always do, the messages are counted one by one.
+        """
+        config = self._span.consumer(until, headers_only=True)
+        beyond = await jetstream.add_consumer(self._stream, config)
+        assert beyond.delivered is not None
+        self._last_seq = beyond.delivered.stream_seq
+        for _ in range(_LIMIT_LOOKS):
+            left_out = beyond.num_pending or 0
+            whole = await jetstream.consumer_info(self._stream, cursor.name)
+            beyond = await jetstream.consumer_info(self._stream, beyond.name)
+            self.count = max(0, (whole.num_pending or 0) - left_out)
+            if beyond.num_pending == left_out:
+                break
+        else:
+            self.count = await self._counted()
+        await jetstream.delete_consumer(self._stream, beyond.name)
+
+    async def _counted(self) -> int:
+        twin = History(self._connection, self._stream, self._span, headers_only=True)
+        twin.count, twin._last_seq = self.count, self._last_seq
+        count = 0
+        try:
+            async for _ in twin.read():
+                count += 1
+        finally:
+            await twin.close()
+        return count
 
 
 @contextlib.asynccontextmanager
@@ -98,23 +275,28 @@ async def opened_history(
 
     Raises `BusError` where the stream does not answer.
     """
-    jetstream = connection.jetstream
+    history = History(connection, stream, span, headers_only=headers_only)
     try:
-        config = span.consumer(span.since, headers_only=headers_only)
-        info = await jetstream.add_consumer(stream, config)
-        count = info.num_pending or 0
-        if span.until is not None and count:
-            count -= await _count_from(jetstream, stream, span, span.until)
+        await history.open()
+        yield history
+    finally:
+        await history.close()
+
+
+@contextlib.contextmanager
+def _bus_errors() -> Iterator[None]:
+    try:
+        yield
     except (NatsError, OSError) as error:
         raise BusError(f"the stream cannot be read: {type(error).__name__}") from error
-    try:
-        yield History(jetstream, stream, info.name, max(count, 0))
-    finally:
-        with contextlib.suppress(NatsError, OSError):
-            await jetstream.delete_consumer(stream, info.name)
 
 
-async def _count_from(jetstream: JetStreamContext, stream: str, span: Span, start: datetime) -> int:
-    info = await jetstream.add_consumer(stream, span.consumer(start, headers_only=True))
-    await jetstream.delete_consumer(stream, info.name)
-    return info.num_pending or 0
+def _historic(message: Msg) -> HistoricMessage:
+    metadata = message.metadata
+    return HistoricMessage(
+        message.subject,
+        message.headers or {},
+        message.data,
+        metadata.sequence.stream,
+        metadata.timestamp,
+    )

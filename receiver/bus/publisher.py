@@ -20,10 +20,14 @@ _WRONG_LAST_MSG_ID: Final = 10070
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a message is in the stream; `duplicate` if it was there already."""
+    """Where a message is in the stream; `duplicate` if it was there already.
+
+    What is `spooled` is on our own disk and on its way into the stream: its `stream_seq` is 0.
+    """
 
     stream_seq: int
     duplicate: bool
+    spooled: bool = False
 
 
 class RefusedError(BusError):

@@ -7,6 +7,7 @@ returns is stored only where the stream does not hold it yet, however long ago i
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from receiver.bus.codec import OutgoingMessage, decode_event
 from receiver.bus.connection import Connection
 from receiver.bus.history import HistoricMessage, History, Span, opened_history
 from receiver.bus.publisher import Publisher, Stored
-from receiver.bus.subjects import ANY, Subjects
+from receiver.bus.subjects import ANY, Subjects, decode_token
 from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event
 from schemas.events import MODEL_OF_TYPE, EventData
@@ -28,21 +29,37 @@ _LIMIT_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events: stored within the times, of a type or a domain, of an order."""
+    """Which events: stored within the times, of a type or a domain, of an order.
+
+    `among`, where given, are the only types of interest, such as those a handler takes.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     event_type: str | None = None
     order_id: str | None = None
+    among: Sequence[str] = ()
 
     def span(self, subjects: Subjects) -> Span:
         """The part of the stream; raises `ConfigurationError` for a type that does not exist."""
-        kind = self._kind()
-        if self.order_id is not None:
-            filters: tuple[str, ...] = (subjects.events_of_order(self.order_id, kind),)
+        kinds = self._kinds()
+        if self.order_id is None:
+            filters = [subjects.events_of_type(kind) for kind in kinds]
         else:
-            filters = (subjects.events_of_type(kind),)
+            filters = [subjects.events_of_order(self.order_id, kind) for kind in kinds]
         return Span(filters, since=self.since, until=self.until)
+
+    def _kinds(self) -> Sequence[str]:
+        kind = self._kind()
+        if not self.among:
+            return (kind,)
+        asked = self.event_type
+        kinds = [t for t in dict.fromkeys(self.among) if asked in {None, t, t.partition(".")[0]}]
+        if kinds:
+            return kinds
+        raise ConfigurationError(
+            f"--type {asked}: is not taken there: leave it out, or name of {', '.join(self.among)}"
+        )
 
     def _kind(self) -> str:
         """`<domain>.<event>` with wildcards where nothing was said."""
@@ -83,12 +100,18 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Summary:
-    """How a replay went; `failures` holds the first few reasons with their stream sequence."""
+    """How a replay went; `failures` holds the first few reasons with their stream sequence.
+
+    `first_at` and `last_at` are when the first and the last event looked at were stored.
+    """
 
     selected: int = 0
     delivered: int = 0
     failed: int = 0
     undecodable: int = 0
+    duration_s: float = 0.0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -113,6 +136,7 @@ async def replay(
     *,
     summary: Summary | None = None,
     progress: Progress = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Summary:
     """Give every selected event, oldest first, to `sink`; raises `BusError`.
 
@@ -121,10 +145,14 @@ async def replay(
     """
     summary = summary or Summary()
     span = selection.span(subjects)
-    async with opened_history(connection, subjects.stream, span) as history:
-        summary.selected = history.count
-        progress(summary)
-        await _run(history, sink, summary, progress)
+    began = clock()
+    try:
+        async with opened_history(connection, subjects.stream, span) as history:
+            summary.selected = history.count
+            progress(summary)
+            await _run(history, sink, summary, progress)
+    finally:
+        summary.duration_s = clock() - began
     return summary
 
 
@@ -141,6 +169,8 @@ async def _run(history: History, sink: Sink, summary: Summary, progress: Progres
                 summary.note(stored, reason)
             else:
                 summary.delivered += 1
+        summary.first_at = summary.first_at or stored.stored_at
+        summary.last_at = stored.stored_at
         progress(summary)
 
 
@@ -166,23 +196,30 @@ class OncePublisher:
     async def _publish(self, message: OutgoingMessage, guard: OutgoingMessage | None) -> Stored:
         if message.subject.startswith(self._subjects.dead("")):
             return Stored(0, duplicate=True)
-        known = await self._ids_below(message.subject)
+        known = await self._ids_beside(message.subject)
         if message.msg_id in known:
             return Stored(known[message.msg_id], duplicate=True)
         (stored,) = await self._publisher.publish([message], guard=guard)
         known[message.msg_id] = stored.stream_seq
         return stored
 
-    async def _ids_below(self, nats_subject: str) -> dict[str, int]:
-        """The stored event ids of one subject: an order has few of one type."""
-        if nats_subject not in self._known:
+    async def _ids_beside(self, nats_subject: str) -> dict[str, int]:
+        """The stored event ids of a subject's order, of whatever type: there are few.
+
+        All types, because a handler that was changed may give an old id to another type.
+        """
+        order_id = decode_token(nats_subject.rpartition(".")[2])
+        wanted = self._subjects.events_of_order(order_id) if order_id else nats_subject
+        if wanted not in self._known:
             if len(self._known) >= _LIMIT_REMEMBERED:
                 self._known.clear()
-            ids: dict[str, int] = {}
-            stream = self._subjects.stream
-            span = Span((nats_subject,))
-            async with opened_history(self._connection, stream, span, headers_only=True) as found:
-                async for stored in found.read():
-                    ids[stored.headers.get("ce-id", "")] = stored.stream_seq
-            self._known[nats_subject] = ids
-        return self._known[nats_subject]
+            self._known[wanted] = await self._read_ids(wanted)
+        return self._known[wanted]
+
+    async def _read_ids(self, nats_subject: str) -> dict[str, int]:
+        ids: dict[str, int] = {}
+        stream, span = self._subjects.stream, Span((nats_subject,))
+        async with opened_history(self._connection, stream, span, headers_only=True) as found:
+            async for stored in found.read():
+                ids[stored.headers.get("ce-id", "")] = stored.stream_seq
+        return ids

@@ -16,7 +16,7 @@ from receiver.bus.codec import MSG_ID, decode_header
 from receiver.bus.connection import Connection
 from receiver.bus.history import HistoricMessage
 from receiver.bus.subjects import Subjects
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event
 from schemas.events import EventData
 
@@ -70,8 +70,11 @@ class SubjectSink:
         return ""
 
     async def close(self) -> None:
-        """Make sure that everything has left."""
-        await self._connection.client.flush()
+        """Make sure that everything has left; raises `BusError`."""
+        try:
+            await self._connection.client.flush()
+        except (NatsError, OSError) as error:
+            raise BusError(f"cannot publish: {type(error).__name__}") from error
 
 
 async def _streams_of(client: Client, nats_subject: str) -> list[str]:
@@ -80,7 +83,10 @@ async def _streams_of(client: Client, nats_subject: str) -> list[str]:
         reply = await client.request("$JS.API.STREAM.NAMES", body, timeout=5)
     except NatsError as error:
         raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
-    return json.loads(reply.data).get("streams") or []
+    answer = json.loads(reply.data)
+    if "error" in answer:  # not knowing is no leave to publish
+        raise BusError("JetStream does not tell which streams there are")
+    return answer.get("streams") or []
 
 
 class FileSink:
@@ -119,17 +125,29 @@ class FileSink:
         if self._to_stdout:
             self._out.flush()
             return
-        self._out.close()
-        if exc_type is None:
-            self._partial.replace(self._path)
-        else:
+        try:
+            self._out.close()
+            if exc_type is None:
+                self._partial.replace(self._path)
+        except OSError as error:
+            raise self._cannot(error) from error
+        finally:
             self._partial.unlink(missing_ok=True)
 
     async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
         """See `Sink.put`."""
         del event
-        self._out.write(structured(stored.headers, stored.body) + "\n")
+        line = structured(stored.headers, stored.body) + "\n"
+        try:
+            self._out.write(line)
+        except OSError as error:
+            if self._to_stdout:
+                raise
+            raise self._cannot(error) from error
         return ""
+
+    def _cannot(self, error: OSError) -> YizhanError:
+        return YizhanError(f"{self._path}: cannot be written: {error.strerror}")
 
 
 def structured(headers: Mapping[str, str], body: bytes) -> str:
@@ -139,4 +157,5 @@ def structured(headers: Mapping[str, str], body: bytes) -> str:
         for name, text in headers.items()
         if name.lower().startswith("ce-") or name.lower() == "traceparent"
     }
-    return json.dumps(attributes | {"data": json.loads(body)}, ensure_ascii=False)
+    text = json.dumps(attributes | {"data": json.loads(body)}, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate as JSON writes it

@@ -1,9 +1,9 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, events, replay, serve, simulate
+from receiver.cli import check, demo, events, replay, serve, simulate, spool
 from receiver.cli.app import app
 
-__all__ = ["app", "check", "demo", "events", "main", "replay", "serve", "simulate"]
+__all__ = ["app", "check", "demo", "events", "main", "replay", "serve", "simulate", "spool"]
 
 
 def main() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.recollection import recollect
+from receiver.bus.publisher import Publisher
+from receiver.bus.recollection import recollect, stored_ids
 from receiver.bus.streams import MARGIN, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
+from receiver.drainer import Drainer
 from receiver.errors import BusError, ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
@@ -25,12 +29,18 @@ from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
 from receiver.settings import Settings
 from receiver.sources import Sources
+from receiver.spool import Spool
+from receiver.spooling import SpoolingPublisher
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import base_url, serving
 from receiver.worker import Worker
+
+SPOOL_FILE: Final = "spool.sqlite3"
+_DRAIN_TIMEOUT_S: Final = 2.0
+_RECOLLECT_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +105,106 @@ async def running_receiver(
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     window = max(retry_horizons(settings)) + MARGIN
     said = Retransmissions(window)
-    await _recollect(bus, said, window)
-    endpoint = CallbackEndpoint(
-        Intake(bus.publisher, bus.subjects, DIALECTS, retransmissions=said),
-        sources,
-        DIALECTS,
-        limit_bytes=settings.receiver.limit_bytes,
-        trusted_proxies=settings.receiver.trusted_proxies,
-        counts=counts,
-    )
-    app = create_app(
-        endpoint,
-        HealthEndpoints(bus.connection.probe),
-        documents(bus.subjects, nats_url=bus.url, server=base_url(listener)),
-    )
-    async with serving(app, listener) as url:
-        yield Receiver(url, counts, sources)
+    async with (
+        _in_background(_recollect(bus, said, window), name="recollection"),
+        _spooling(settings, bus) as (publisher, spool),
+    ):
+        endpoint = CallbackEndpoint(
+            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said),
+            sources,
+            DIALECTS,
+            limit_bytes=settings.receiver.limit_bytes,
+            trusted_proxies=settings.receiver.trusted_proxies,
+            counts=counts,
+        )
+        app = create_app(
+            endpoint,
+            HealthEndpoints(bus.connection.probe, None if spool is None else spool.probe),
+            documents(bus.subjects, nats_url=bus.url, server=base_url(listener)),
+        )
+        async with serving(app, listener) as url:
+            yield Receiver(url, counts, sources)
+
+
+@contextlib.asynccontextmanager
+async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
+    """The spool of the settings, in the data directory."""
+    limit_bytes = settings.receiver.spool_limit_bytes
+    spool = Spool(settings.nats.data_dir / SPOOL_FILE, limit_bytes=limit_bytes)
+    try:
+        yield spool
+    finally:
+        await spool.close()
+
+
+@contextlib.asynccontextmanager
+async def ready_drainer(
+    settings: Settings, bus: Bus, spool: Spool, *, on_stored: Callable[[], None] = lambda: None
+) -> AsyncIterator[Drainer]:
+    """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
+    publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
+    await publisher.start()
+    try:
+        yield Drainer(
+            spool,
+            publisher,
+            probe=bus.connection.probe,
+            stored_ids=partial(stored_ids, bus.connection, bus.subjects),
+            window=max(retry_horizons(settings)) + MARGIN,
+            on_stored=on_stored,
+        )
+    finally:
+        await publisher.stop()
+
+
+@contextlib.asynccontextmanager
+async def _spooling(settings: Settings, bus: Bus) -> AsyncIterator[tuple[Publisher, Spool | None]]:
+    """The publisher of callbacks, and its spool where there is one, with the drainer running."""
+    if not settings.receiver.spool_limit_bytes:
+        yield bus.publisher, None
+        return
+    async with opened_spool(settings) as spool:
+        publisher = SpoolingPublisher(
+            bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
+        )
+        async with ready_drainer(settings, bus, spool, on_stored=publisher.recovered) as drainer:
+            drainer.start()
+            try:
+                yield publisher, spool
+            finally:
+                await drainer.stop()
 
 
 async def _recollect(bus: Bus, said: Retransmissions, window: timedelta) -> None:
-    """Fill the memory from the stream; without it retransmissions go unmarked, nothing worse."""
+    """Fill the memory from the stream; until then retransmissions go unmarked, nothing worse.
+
+    Millions of callbacks take a minute to read, so nobody waits for it.
+    """
     log = get_logger("yizhan.receiver")
     since = datetime.now(UTC) - window
+    while True:
+        try:
+            told = await recollect(
+                bus.connection, bus.subjects, since=since, remember=said.remember
+            )
+        except BusError as error:
+            log.debug("callbacks_not_recollected", error=str(error))
+            await asyncio.sleep(_RECOLLECT_AGAIN_S)
+        else:
+            log.info("callbacks_recollected", count=told)
+            return
+
+
+@contextlib.asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
+    """Let `work` go on beside the body, and end with it."""
+    task = asyncio.create_task(work, name=name)
     try:
-        told = await recollect(bus.connection, bus.subjects, since=since, remember=said.remember)
-        log.info("callbacks_recollected", count=told)
-    except BusError as error:
-        log.warning("callbacks_not_recollected", error=str(error))
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager
@@ -161,13 +244,10 @@ async def _embedded(settings: Settings, *, share: bool) -> AsyncIterator[str]:
         return
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)
-        watch = asyncio.create_task(_kept_alive(server), name="nats-server-watch")
-        try:
-            yield server.url
-        finally:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+        await stack.enter_async_context(
+            _in_background(_kept_alive(server), name="nats-server-watch")
+        )
+        yield server.url
 
 
 async def _kept_alive(server: EmbeddedServer) -> None:

@@ -24,7 +24,7 @@ from receiver.cli.compose import Bus, opened_bus
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load
 from receiver.client.platform import PlatformAPI
-from receiver.errors import ConfigurationError
+from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.loading import load_handlers
 from receiver.logs import get_logger
@@ -74,6 +74,7 @@ def replay(
             until=parse_time(until, now) if until else None,
             event_type=event_type,
             order_id=order,
+            among=_taken_by(to, settings),
         )
         async with opened_bus(settings, name="yizhan-replay") as bus:
             bus.connection.client  # noqa: B018 - say now that NATS is away
@@ -84,6 +85,14 @@ def replay(
                 return await _run(bus, selection, sink, stop)
 
     run(main)
+
+
+def _taken_by(to: str, settings: Settings) -> Sequence[str]:
+    """The event types of the handler named; none where it goes elsewhere."""
+    if not to.startswith(_HANDLER):
+        return ()
+    handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+    return [model.event_type for model in handler.models]
 
 
 async def _count(bus: Bus, selection: Selection) -> int:
@@ -119,12 +128,14 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
             await replaying
     console.print(
         f"{summary.delivered} delivered, {summary.failed} failed, "
-        f"{summary.undecodable} not decodable, of {summary.selected} selected"
-        f"{' (interrupted)' if interrupted else ''}"
+        f"{summary.undecodable} not decodable, of {summary.selected} selected, "
+        f"in {summary.duration_s:.1f} s"
     )
     for failure in summary.failures:
         console.print(f"  {failure}", markup=False)
-    return EXIT_FAILED if summary.failed or interrupted else 0
+    if interrupted:  # an error, so that the sink does not take the part for the whole
+        raise YizhanError("the replay was interrupted")
+    return EXIT_FAILED if summary.failed else 0
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ import typer
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_worker
-from receiver.cli.process import fail, run
+from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import ConfigurationError
@@ -83,6 +83,7 @@ def up(
             receiver = await stack.enter_async_context(running_receiver(running, bus, listener))
             await stack.enter_async_context(reloading(config, receiver, bus))
             _greet(running, receiver.url, bus.url, developing=developing)
+            calm_collector()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
         return 0
@@ -109,6 +110,7 @@ def receive(config: ConfigOption = None) -> None:
             reloading(config, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
+            calm_collector()
             await stop.wait()
             get_logger("yizhan").info("stopping")
         return 0
@@ -153,7 +155,7 @@ def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> 
     one of the development defaults."""
     say = typer.echo
     if developing:
-        say("No settings file: running on development defaults (random secrets, loopback only).")
+        say("No settings file: running on development defaults, with random secrets.")
         say("Write yizhan.toml for your own sources; the README lists every setting.\n")
     for source in settings.sources:
         token = "/<path_token>" if source.checks_path_token else ""

@@ -161,7 +161,7 @@ def _errors(codes: Iterable[str]) -> dict[str, Any]:
 
 
 def _receipt() -> dict[str, Any]:
-    told = "Stored, stored before, kept in quarantine, or a check of the URL."
+    told = "Stored, stored before, spooled, kept in quarantine, or a check of the URL."
     return _json(told, _ref("Receipt"))
 
 
@@ -180,7 +180,7 @@ def _not_ready() -> dict[str, Any]:
         "required": ["status", "reason"],
         "properties": {"status": {"const": "not ready"}, "reason": {"type": "string"}},
     }
-    return _json("NATS or its stream does not answer.", schema)
+    return _json("Neither NATS nor the spool can store a message.", schema)
 
 
 def _document(name: str, summary: str) -> dict[str, Any]:

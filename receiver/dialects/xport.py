@@ -45,6 +45,7 @@ NONCE_WORTH_CHARS: Final = 16
 """A nonce shorter than this may repeat by chance, so it proves no replay."""
 
 _SIGNATURE_CHARS: Final = 32
+_SORTED: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _CHANNELS: Final[dict[str, Channel]] = {"0": "taobao", "1": "1688"}
 _PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("1688_", "1688"))
 
@@ -135,8 +136,7 @@ def _name_and_channel(envelope: Envelope) -> tuple[str | None, Channel]:
 
 def _content(outer: Mapping[str, Any]) -> bytes:
     """What was said, without when it was pushed: equal for a retransmission under a new time."""
-    said = {key: value for key, value in outer.items() if key != "timestamp"}
-    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _SORTED({key: value for key, value in outer.items() if key != "timestamp"}).encode()
 
 
 XPORT: Final = Dialect(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,11 +14,16 @@ from pydantic_core import from_json
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
 from schemas.statuses import Channel
+from schemas.values import Money
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LIMIT_EXACT: Final = 2**53 - 1
 _LIMIT_FAULTS: Final = 20
-_LIMIT_ROUNDS: Final = 5
+_LIMIT_UNKNOWN_FIELDS: Final = 200
+_LIMIT_PLACE_CHARS: Final = 256
+_INFINITE: Final = (float("inf"), float("-inf"))
+_LEAVES: Final = frozenset({type(None), str, Money, datetime})
+"""What most fields hold: nothing unknown is inside."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -50,7 +55,7 @@ class Message:
         if value is not None:
             return value
         place = f"{self.place}.{field_name}"
-        fault = next((f for f in self.faults if f.place == place), None)
+        fault = next((f for f in self.faults if f"{place}.".startswith(f"{f.place}.")), None)
         raise MalformedCallbackError(fault.reason if fault else "missing", place=place)
 
 
@@ -86,55 +91,59 @@ def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, 
         return model.model_validate(body), ()
     except ValidationError as error:
         first = error
-    return _without_faults(model, deepcopy(body), place, first)
+    return _without_faults(model, body, place, first)
 
 
 def _without_faults(
-    model: type[ModelT], body: dict[str, Any], place: str, error: ValidationError
+    model: type[ModelT], body: Any, place: str, error: ValidationError
 ) -> tuple[ModelT, tuple[Fault, ...]]:
+    """Every field is optional, so each round clears at least one fault and the last one none."""
     faults: list[Fault] = []
-    for _ in range(_LIMIT_ROUNDS):
+    while True:
         for detail in error.errors(include_url=False, include_input=False, include_context=False):
-            _clear(body, detail["loc"])
-            path = ".".join(str(part) for part in detail["loc"])
-            faults.append(Fault(f"{place}.{path}", detail["msg"].removeprefix("Value error, ")))
+            body = _cleared(body, *detail["loc"])
+            if len(faults) < _LIMIT_FAULTS:
+                where = ".".join((place, *map(str, detail["loc"])))[:_LIMIT_PLACE_CHARS]
+                faults.append(Fault(where, detail["msg"].removeprefix("Value error, ")))
         try:
-            return model.model_validate(body), tuple(faults[:_LIMIT_FAULTS])
+            return model.model_validate(body), tuple(faults)
         except ValidationError as again:
             error = again
-    raise MalformedCallbackError("too many fields of an unexpected type", place=place)
 
 
-def _clear(body: Any, loc: Sequence[int | str]) -> None:
-    """Set the value at `loc` to None; an alias path that is not there clears its deepest part."""
-    for part in loc[:-1]:
-        body = body[part]
-    body[loc[-1]] = None
+def _cleared(value: Any, part: int | str, *path: int | str) -> Any:
+    """A copy with null at a place; what lies beside it is shared."""
+    copy = value.copy()
+    copy[part] = _cleared(value[part], *path) if path else None
+    return copy
 
 
-def unknown_fields(model: BaseModel, prefix: str = "") -> Iterator[str]:
-    """The dotted names of what the platform sent and the model does not know."""
+def unknown_fields(model: BaseModel) -> Iterator[str]:
+    """The dotted names of what the platform sent and the model does not know, up to a limit."""
+    return islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS)
+
+
+def _unknown_fields(model: BaseModel, prefix: str) -> Iterator[str]:
     for name in model.model_extra or ():
         yield prefix + name[:64]
-    for name in model.model_fields_set:
-        value = getattr(model, name)
+    for name, value in model.__dict__.items():
+        if type(value) in _LEAVES:
+            continue
         if isinstance(value, BaseModel):
-            yield from unknown_fields(value, f"{prefix}{name}.")
+            yield from _unknown_fields(value, f"{prefix}{name}.")
         elif isinstance(value, tuple):
             for part in value:
                 if isinstance(part, BaseModel):
-                    yield from unknown_fields(part, f"{prefix}{name}[].")
+                    yield from _unknown_fields(part, f"{prefix}{name}[].")
 
 
 def exact_json(value: Any) -> Any:
     """`value` as any JSON reader can take it: whole numbers beyond 2^53 become text, and a number
     too large for a float becomes null (the raw message keeps the original)."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: exact_json(part) for key, part in value.items()}
     if isinstance(value, list):
         return [exact_json(part) for part in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LIMIT_EXACT:
         return str(value)
-    if isinstance(value, float) and value in {float("inf"), float("-inf")}:
-        return None
-    return value
+    return None if value in _INFINITE else value

@@ -20,7 +20,7 @@ from schemas.events import (
     OrderStatusChanged,
     Parcel,
 )
-from schemas.statuses import OrderStatus, RefundStatus, order_status, refund_status
+from schemas.statuses import OrderStatus, order_status, refund_status
 from schemas.taobao import LinePrice, Price, SubOrder, TaobaoOrderMessage
 from schemas.values import Money
 
@@ -108,13 +108,14 @@ def _status_events(
 ) -> list[EventDraft]:
     """The change itself, then the shipment that its lines tell of, then their refund cases."""
     word = order.status or _common_word(lines)
-    reason = next((s.close_reason for s in order.sub_orders or () if s and s.close_reason), None)
+    parts = [part for part in order.sub_orders or () if part]
+    reasons = [part.close_reason for part in parts] + [part.error_message for part in parts]
     changed = OrderStatusChanged(
         **fact,
         status=order_status(word),
         platform_status=word,
         lines=lines,
-        reason=reason,
+        reason=next(filter(None, reasons), None),
     )
     drafts = [EventDraft(changed, order.business_time)]
     shipped = tuple(line for line in lines if line.status is OrderStatus.SHIPPED)
@@ -164,7 +165,7 @@ def _line_refunds(
         event = AftersalesRefundUpdated(
             **fact,
             refund_id=refund_id,
-            status=refund_status(word) if word else RefundStatus.UNKNOWN,
+            status=refund_status(word),
             platform_status=word,
             line_ids=_line_ids(members),
         )
@@ -183,8 +184,6 @@ def _common_word(lines: tuple[Line, ...]) -> str | None:
 
 
 def _line(part: SubOrder) -> Line:
-    told = (part.product_amount, part.pay_amount, part.purchase_amount, part.domestic_post_fee)
-    total = part.pay_amount or part.purchase_amount
     return Line(
         line_id=part.sub_purchase_order_id,
         line_no=part.purchase_order_line_outer_id,
@@ -196,11 +195,23 @@ def _line(part: SubOrder) -> Line:
         platform_status=part.status,
         refund_id=part.refund_id,
         platform_refund_status=part.refund_status,
-        amounts=Amounts(total=total, goods=part.product_amount, shipping=part.domestic_post_fee)
-        if any(told)
-        else None,
+        amounts=_line_amounts(part),
         parcels=_parcels(part),
     )
+
+
+def _line_amounts(part: SubOrder) -> Amounts | None:
+    total, goods, shipping = (
+        _money(money, part.purchase_currency)
+        for money in (
+            part.pay_amount or part.purchase_amount,
+            part.product_amount,
+            part.domestic_post_fee,
+        )
+    )
+    if total is None and goods is None and shipping is None:
+        return None
+    return Amounts(total=total, goods=goods, shipping=shipping)
 
 
 def _parcels(part: SubOrder) -> tuple[Parcel, ...]:
@@ -230,4 +241,4 @@ def _amounts(price: Price | None) -> Amounts | None:
 def _money(money: Money | None, currency: str | None) -> Money | None:
     if money is None or currency is None or len(currency) != 3:
         return money
-    return Money(amount=money.amount, currency=currency.upper())
+    return Money.yuan(money.amount, currency.upper())

@@ -25,8 +25,10 @@ from receiver.sources import Sources
 from receiver.web.body import ClientGoneError, check_content, read_body
 from receiver.web.client_address import Network, client_address, within
 from receiver.web.counts import DeliveryCounts
+from receiver.web.sampling import Sampling
 
 RETRY_AFTER_S: Final = 30
+_LIMIT_REJECTIONS_PER_S: Final = 50
 _EMPTY: Final = frozenset({b"", b"{}"})
 _LIMIT_EMPTY_BYTES: Final = 64
 _ANSWERS: Final[dict[int, bytes]] = {
@@ -67,6 +69,7 @@ class CallbackEndpoint:
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
+        self._rejections = Sampling(_LIMIT_REJECTIONS_PER_S)
         self._log = get_logger("yizhan.receiver")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,13 +88,15 @@ class CallbackEndpoint:
             return
         except DeliveryError as error:
             self._counts.add(error.reason)
-            self._log.warning(
-                "delivery_rejected",
-                status=error.status,
-                reason=error.reason,
-                duration_ms=_ms_since(started),
-                **known,
-            )
+            if (held_back := self._rejections.admit()) is not None:
+                self._log.warning(
+                    "delivery_rejected",
+                    status=error.status,
+                    reason=error.reason,
+                    duration_ms=_ms_since(started),
+                    **known,
+                    **({"not_logged": held_back} if held_back else {}),
+                )
             await _answer(send, error.status, _ANSWERS[error.status])
             return
         except BusError as error:

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from receiver.errors import BusError
+from receiver.spool_file import SpoolState
 
 Probe = Callable[[], Awaitable[None]]
+SpoolProbe = Callable[[], Awaitable[SpoolState]]
 
 
 class HealthEndpoints:
-    """`probe` raises `BusError` where the log could not take a message."""
+    """`probe` raises `BusError` where the log could not take a message, `spool` where the spool
+    could not.
+    """
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, spool: SpoolProbe | None = None) -> None:
         self._probe = probe
+        self._spool = spool
 
     async def healthz(self, request: Request) -> Response:
         """200 as long as requests are answered at all."""
         return JSONResponse({"status": "alive"})
 
     async def readyz(self, request: Request) -> Response:
-        """200 where the stream answers, else 503 with the reason."""
+        """200 where the stream or, in its place, the spool can take a message, else 503."""
+        reasons: list[str] = []
+        told: dict[str, Any] = {}
         try:
             await self._probe()
         except BusError as error:
-            return JSONResponse({"status": "not ready", "reason": str(error)}, status_code=503)
-        return JSONResponse({"status": "ready"})
+            reasons.append(str(error))
+        if self._spool is not None:
+            try:
+                told["spool"] = _told(await self._spool())
+            except BusError as error:
+                reasons.append(str(error))
+        if len(reasons) > (self._spool is not None):
+            failed = {"status": "not ready", "reason": "; ".join(reasons)}
+            return JSONResponse(failed | told, status_code=503)
+        why = {"reason": reasons[0]} if reasons else {}
+        return JSONResponse({"status": "ready"} | why | told)
+
+
+def _told(state: SpoolState) -> dict[str, float]:
+    return {"depth": state.depth, "oldest_age_s": round(state.oldest_age_s, 1)}

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import itertools
 import json
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 
+from receiver.bus import history as history_module
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.history import HistoricMessage, Span, opened_history
-from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.publisher import JetStreamPublisher, Publisher
 from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
 from receiver.bus.sinks import FileSink, SubjectSink
-from receiver.bus.streams import StreamPlan
+from receiver.bus.streams import StreamPlan, plans
 from receiver.bus.subjects import Subjects
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.testing import make_event
-from schemas.events import EventData, OrderCreated, PaymentSucceeded
+from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -173,14 +178,19 @@ async def test_a_result_is_stored_once_even_when_the_window_has_forgotten_it(
     message = encode_event(make_event(OrderCreated(channel="1688", order_id="1")), subjects)
     plain = JetStreamPublisher(short, timeout_s=10)
     (first,) = await plain.publish([message])
-    async with asyncio.timeout(10):  # until the window has forgotten the id
-        while (await plain.publish([message]))[0].duplicate:
+    probe = encode_event(make_event(OrderCreated(channel="1688", order_id="p")), subjects)
+    await plain.publish([probe])
+    async with asyncio.timeout(10):  # until the window has forgotten the probe, so the message too
+        while (await plain.publish([probe]))[0].duplicate:
             await asyncio.sleep(0.05)
     info = await client.jetstream().stream_info(subjects.stream)
     once = OncePublisher(plain, short, subjects)
     for _ in range(2):
         (again,) = await once.publish([message])
         assert again.duplicate
+    other_type = make_event(PaymentSucceeded(channel="1688", order_id="1"))
+    changed = encode_event(dataclasses.replace(other_type, id=message.msg_id), subjects)
+    assert (await once.publish([changed]))[0].duplicate
     new = encode_event(make_event(OrderCreated(channel="1688", order_id="2")), subjects)
     assert [(await once.publish([new]))[0].duplicate for _ in range(2)] == [False, True]
     after = await client.jetstream().stream_info(subjects.stream)
@@ -276,3 +286,114 @@ def test_what_is_no_time_is_told(text: str) -> None:
 def test_an_unknown_type_is_told() -> None:
     with pytest.raises(ConfigurationError, match="no such event type"):
         Selection(event_type="payments").span(Subjects())
+
+
+class HookedSink(ListSink):
+    def __init__(self, at: int, hook: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._at, self._hook = at, hook
+
+    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        await super().put(event, stored)
+        if len(self.events) == self._at:
+            await self._hook()
+        return ""
+
+
+async def store_many(publisher: Publisher, subjects: Subjects, count: int) -> None:
+    events = [make_event(OrderCreated(channel="1688", order_id=str(n))) for n in range(count)]
+    await asyncio.gather(*[publisher.publish([encode_event(e, subjects)]) for e in events])
+
+
+async def test_until_leaves_nothing_out_while_events_come_in(
+    connection: Connection, publisher: Publisher, subjects: Subjects, stored: object
+) -> None:
+    async with opened_history(connection, subjects.stream, Span()) as history:
+        last = [message.stored_at async for message in history.read()][-1]
+    selection = Selection(until=last + timedelta(microseconds=10))
+    storing = asyncio.create_task(store_many(publisher, subjects, 4000))
+    while not storing.done():
+        ids, summary = await replayed(connection, subjects, selection)
+        assert len(ids) == summary.selected == 8
+    await storing
+
+
+async def test_a_slow_replay_goes_on_where_the_server_forgot_its_consumer(
+    connection: Connection, publisher: Publisher, subjects: Subjects, client: Client
+) -> None:
+    await store_many(publisher, subjects, 1200)
+
+    async def forget() -> None:
+        for info in await client.jetstream().consumers_info(subjects.stream):
+            await client.jetstream().delete_consumer(subjects.stream, info.name)
+
+    sink = HookedSink(300, forget)
+    summary = await replay(connection, subjects, Selection(), sink)
+    assert summary.delivered == len({event.id for event in sink.events}) == 1200
+    assert await client.jetstream().consumers_info(subjects.stream) == []
+
+
+async def test_what_expires_meanwhile_is_not_made_up_for_by_what_is_new(
+    connection: Connection, publisher: Publisher, subjects: Subjects, client: Client
+) -> None:
+    await store_many(publisher, subjects, 1000)
+
+    async def expire() -> None:
+        await client.jetstream().purge_stream(subjects.stream, seq=801)
+        await store_many(publisher, subjects, 500)
+
+    summary = await replay(connection, subjects, Selection(), HookedSink(1, expire))
+    assert (summary.selected, summary.delivered) == (1000, 700)
+
+
+async def test_a_server_that_does_not_answer_is_an_error_and_no_end(
+    tmp_path: Path, subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedServer(EmbeddedServerConfig(data_dir=tmp_path / "nats", port=0))
+    await server.start()
+    connection = Connection(server.url, plans(subjects, []))
+    assert await connection.start(patience_s=10)
+    await store_many(JetStreamPublisher(connection, timeout_s=10), subjects, 1200)
+
+    async def freeze() -> None:
+        monkeypatch.setattr(history_module, "_SILENCE_S", 0.2)
+        os.kill(server.pid, signal.SIGSTOP)
+
+    summary = Summary()
+    with pytest.raises(BusError):
+        await replay(connection, subjects, Selection(), HookedSink(300, freeze), summary=summary)
+    os.kill(server.pid, signal.SIGCONT)
+    assert 300 <= summary.delivered < summary.selected == 1200
+    assert summary.first_at != summary.last_at
+    await connection.stop()
+    await server.stop()
+
+
+async def test_many_large_events_come_through(
+    connection: Connection, publisher: Publisher, subjects: Subjects
+) -> None:
+    for n in range(30):
+        data = UnknownReceived(channel="1688", order_id=str(n), body="x" * 3_900_000)
+        await publisher.publish([encode_event(make_event(data), subjects)])
+    _, summary = await replayed(connection, subjects, Selection())
+    assert summary.delivered == summary.selected == 30
+
+
+async def test_times_far_off_mean_what_they_say(
+    connection: Connection, subjects: Subjects, stored: object
+) -> None:
+    old = parse_time("0001-01-01T00:00:00+14:00", NOW)
+    far = parse_time("9999-12-31T23:59:59-14:00", NOW)
+    for since, until, count in ((old, far, 8), (None, far, 8), (None, old, 0), (far, None, 0)):
+        _, summary = await replayed(connection, subjects, Selection(since=since, until=until))
+        assert summary.delivered == summary.selected == count
+
+
+async def test_only_the_types_that_are_taken_are_selected(
+    connection: Connection, subjects: Subjects, stored: object
+) -> None:
+    among = ("payment.succeeded", "logistics.shipped")
+    ids, _ = await replayed(connection, subjects, Selection(among=among))
+    assert len(ids) == 4
+    with pytest.raises(ConfigurationError, match="not taken there"):
+        Selection(event_type="order", among=among).span(subjects)

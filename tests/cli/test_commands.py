@@ -65,7 +65,7 @@ async def test_the_development_secrets_are_private_and_stay(yizhan: Yizhan) -> N
 
 async def test_up_with_the_simulator_shows_events_and_trackings(yizhan: Yizhan) -> None:
     running = await yizhan.start("up", "--simulate", "--interval", "0.1")
-    await running.line(lambda line: '"handler": "fetch_tracking"' in line and "done" in line)
+    await running.line(lambda line: '"handler":"fetch_tracking"' in line and "done" in line)
     assert any("callback_stored" in line for line in running.lines)
     assert await running.stop() == 0
 
@@ -157,9 +157,12 @@ async def test_a_receiver_without_sources_refuses_to_start(yizhan: Yizhan) -> No
     assert "sources: none is configured" in ended.err
 
 
-async def test_nats_away_at_the_start_answers_503_and_lives_on(yizhan: Yizhan) -> None:
+async def test_nats_away_at_the_start_without_a_spool_answers_503(yizhan: Yizhan) -> None:
     running = await yizhan.start(
-        "receive", YIZHAN_NATS__URL="nats://127.0.0.1:9", YIZHAN_SOURCES=json.dumps([SOURCE])
+        "receive",
+        YIZHAN_NATS__URL="nats://127.0.0.1:9",
+        YIZHAN_RECEIVER__SPOOL_LIMIT_BYTES="0",
+        YIZHAN_SOURCES=json.dumps([SOURCE]),
     )
     urls = await greeting(running)
     async with httpx2.AsyncClient() as http:
@@ -176,12 +179,14 @@ async def test_nats_gone_in_the_middle_is_survived(yizhan: Yizhan) -> None:
     urls = await greeting(running)
     async with httpx2.AsyncClient() as http:
         assert (await http.post(urls["open"], content=BODY)).status_code == 200
+        assert (await http.post(urls["open"], content=BODY + b" ")).status_code == 200
         kill_server(yizhan.directory)
         async with asyncio.timeout(30):
-            while (await http.post(urls["open"], content=BODY + b" ")).status_code != 200:
+            answer = await http.post(urls["open"], content=BODY)
+            while answer.json()["status"] != "duplicate":
+                assert (answer.status_code, answer.json()["status"]) == (200, "spooled")
                 await asyncio.sleep(0.05)
-        again = await http.post(urls["open"], content=BODY)
-        assert again.json()["status"] == "duplicate"
+                answer = await http.post(urls["open"], content=BODY + b" ")
     assert await running.stop() == 0
     text = "".join(running.lines)
     assert "nats_server_died" in text

@@ -1,0 +1,57 @@
+"""The NATS server of a run, the streams of the others, and what is really stored."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+from nats.js import JetStreamContext
+from nats.js.api import StorageType, StreamConfig
+
+from bench.contenders import ALL, Contender
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A running server, asked over a connection of our own."""
+
+    url: str
+    pid: int
+    jetstream: JetStreamContext
+
+    async def stored(self, contender: Contender) -> int:
+        """How many callbacks of the contender are in its stream."""
+        if not contender.stream:
+            return 0
+        info = await self.jetstream.stream_info(contender.stream, subjects_filter=contender.subject)
+        return (info.state.subjects or {}).get(contender.subject, 0)
+
+    async def messages(self, stream: str) -> int:
+        """How many messages a stream holds."""
+        return (await self.jetstream.stream_info(stream)).state.messages
+
+
+@contextlib.asynccontextmanager
+async def running_broker(directory: Path, *, sync_always: bool) -> AsyncIterator[Broker]:
+    """A fresh server; the streams of all but Yizhan exist (Yizhan makes its own)."""
+    config = EmbeddedServerConfig(data_dir=directory, port=0, sync_always=sync_always)
+    async with EmbeddedServer(config) as server:
+        client = await nats.connect(server.url)
+        jetstream = client.jetstream()
+        for contender in ALL:
+            if contender.stream and contender.server != "yizhan":
+                await jetstream.add_stream(
+                    StreamConfig(
+                        name=contender.stream,
+                        subjects=[contender.subject],
+                        storage=StorageType.FILE,
+                    )
+                )
+        try:
+            yield Broker(server.url, server.pid, jetstream)
+        finally:
+            await client.close()

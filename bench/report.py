@@ -1,0 +1,127 @@
+"""docs/performance.md, made from what a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.contenders import EMPTY, YIZHAN
+from bench.goals import goals
+from bench.matrix import CONNECTIONS, ROUNDS, Case
+from bench.measure import spread
+from bench.outcome import Outcome
+
+_NOTES = Path(__file__).with_name("notes.md")
+_SYNCS = {
+    "always": "With `sync_interval: always`: on disk before the acknowledgement",
+    "lazy": "The server's default: acknowledged first, synced within two minutes",
+}
+
+
+def page(outcome: Outcome) -> str:
+    """The whole page."""
+    parts = [_head(outcome), _goals(outcome)]
+    parts += [_table(outcome, sync) for sync in _SYNCS]
+    parts += [_alone(outcome), _NOTES.read_text(encoding="utf-8").strip(), _how(outcome)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(outcome: Outcome) -> str:
+    return f"""# Performance
+
+<!-- Made by `make bench`; do not edit. -->
+
+Measured on {outcome.when:%Y-%m-%d} in one run of {outcome.took_s / 60:.1f} minutes:
+{outcome.machine}.
+{outcome.versions}. Load average before the start: {outcome.load_before}.
+
+![Callbacks a second and p99](performance.png)"""
+
+
+def _goals(outcome: Outcome) -> str:
+    rows = ["## The goals", "", "| | goal | found | |", "| --- | --- | --- | --- |"]
+    for goal in goals(outcome):
+        sign = "at least" if goal.floor else "at most"
+        verdict = "reached" if goal.reached else "**missed**"
+        rows.append(
+            f"| {goal.text} | {sign} {goal.bound:g}{goal.unit} | {goal.value:.2f}{goal.unit} "
+            f"| {verdict} |"
+        )
+    return "\n".join(rows)
+
+
+def _table(outcome: Outcome, sync: str) -> str:
+    rows = [
+        f"## Sync {sync}",
+        "",
+        f"{_SYNCS[sync]}.",
+        "",
+        "| connections | | callbacks/s | p50 ms | p99 ms | server CPU µs | NATS CPU µs | spread |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for connections in CONNECTIONS:
+        for contender in outcome.contenders:
+            sample = outcome.of(sync, connections, contender)
+            result = sample.result
+            apart = spread(outcome.samples[Case(sync, connections, contender.name)])
+            nats = "" if contender is EMPTY else f"{sample.nats_cpu_us:.0f}"
+            rows.append(
+                f"| {connections} | {contender.label} | {result.per_s:,.0f} | {result.p50_ms:.2f} "
+                f"| {result.p99_ms:.1f} | {sample.server_cpu_us:.0f} | {nats} | {apart:.0%} |"
+            )
+    return "\n".join(rows)
+
+
+def _alone(outcome: Outcome) -> str:
+    return "\n".join(["## Yizhan alone, sync always", "", *_facts(outcome)])
+
+
+def _facts(outcome: Outcome) -> Iterator[str]:
+    ready = outcome.ready_s.get(YIZHAN.server, 0.0)
+    yield f"- From the start of the process to the first answer: {ready:.2f} s."
+    for grown in outcome.growth:
+        yield (
+            f"- With {grown.events:,} stored callbacks and as many events: {grown.per_s:,.0f} "
+            f"callbacks/s at 256 connections; ready after {grown.ready_s:.2f} s."
+        )
+    before, memory = outcome.memory_before, outcome.memory
+    if before and memory:
+        yield (
+            f"- Memory after {memory.callbacks:,} callbacks: receiver {memory.receiver_mb:.0f} MB "
+            f"(at the start {before.receiver_mb:.0f}), NATS server {memory.nats_mb:.0f} MB "
+            f"({before.nats_mb:.0f}; it holds the streams of all contenders)."
+        )
+    if steady := outcome.steady:
+        yield (
+            f"- At a steady {steady.answers.per_s:.0f}/s, handlers running: p50 "
+            f"{steady.answers.p50_ms:.1f} ms, p99 {steady.answers.p99_ms:.1f} ms; callback to "
+            f"handler p50 {steady.handler_p50_ms:.1f} ms, p99 {steady.handler_p99_ms:.1f} ms "
+            f"({steady.handled:,} handled)."
+        )
+    if flood := outcome.flood:
+        yield (
+            f"- Bad signatures at full speed, 256 connections: {flood.alone.refused_per_s:,.0f}/s "
+            f"refused. Good ones meanwhile, {flood.good.per_s:.0f}/s: p50 {flood.good.p50_ms:.1f} "
+            f"ms, p99 {flood.good.p99_ms:.1f} ms."
+        )
+
+
+def _how(outcome: Outcome) -> str:
+    cores = outcome.cores
+    node = f" Node took no part: {outcome.node_skipped}." if outcome.node_skipped else ""
+    return f"""## How it was measured
+
+- `make bench`; each figure is the median of {ROUNDS} runs of {outcome.seconds} s, "spread" is
+  (highest - lowest) / median. In every round the contenders take turns.{node}
+- The server under test is one process on core {cores.server}; NATS is on {cores.nats}, wrk (one
+  thread) on {cores.wrk}. All Python servers run on the same uvicorn, uvloop and httptools,
+  without an access log. One NATS server serves all, each contender has a file stream of its own.
+- Every callback is distinct: its own order, nonce and signature, about 600 bytes. After each run
+  the stream is counted, and the run fails unless every 200 is stored.
+- Yizhan verifies the signature, reads the message, stores the guard of the nonce, the raw callback
+  and the typed event (three messages), marks retransmissions, writes one log line to a file, and
+  then answers. With `replay_check = "off"` there is no guard: two messages. The others check
+  nothing and store one message: the body.
+- wrk is a closed loop: each connection waits for its answer. The steady load and the 200/s are 100
+  and 20 connections with random pauses. Under the steady load the handlers are a process of its
+  own on NATS' cores."""

@@ -1,0 +1,236 @@
+"""From the spool into the log, oldest first, once the log is back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from receiver.bus.codec import OutgoingMessage, encode_header
+from receiver.bus.publisher import GuardTakenError, Publisher
+from receiver.errors import BusError, SpoolError
+from receiver.logs import get_logger
+from receiver.spool import Spool
+from receiver.spool_file import SpooledBundle
+
+LIMIT_ROUND: Final = 64
+"""Bundles in one round: about what one atomic batch holds."""
+_IDLE_S: Final = 5.0
+"""How often to look for what another process left behind."""
+_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0)
+_LIMIT_REST_S: Final = 1.0
+_MARGIN_S: Final = 15 * 60.0
+"""How much earlier than the stream's duplicate window ends we stop to rely on it."""
+
+_LIMIT_REFUSED: Final = 3
+"""Rounds of which the log takes nothing, before we call it unable rather than the rows unfit."""
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+class AnotherDrainsError(BusError):
+    """Another process is draining this spool: there is nothing to do."""
+
+
+class StoredIds(Protocol):
+    """Looks into the stream itself, which remembers longer than its duplicate window."""
+
+    async def __call__(self, bundle_ids: frozenset[str], since: float) -> frozenset[str]:
+        """The ids of all messages of these bundles, stored since then; raises `BusError`."""
+
+
+class Drainer:
+    """Publishes what the spool keeps, under the same ids, and removes what was acknowledged.
+
+    Live callbacks go first: after each round it rests for as long as the round took. One process
+    at a time drains a file; a process that dies gives that up. `publisher` is not shared with the
+    live callbacks, so that a duplicate spoils no batch of theirs. `probe` raises `BusError` while
+    the log is away; `on_stored` is called whenever the log took a round.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        publisher: Publisher,
+        *,
+        probe: Callable[[], Awaitable[None]],
+        stored_ids: StoredIds,
+        window: timedelta,
+        on_stored: Callable[[], None] = lambda: None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._spool = spool
+        self._publisher = publisher
+        self._probe = probe
+        self._on_stored = on_stored
+        self._sleep = sleep
+        self._memory = _LongMemory(spool, stored_ids, window)
+        self._log = get_logger("yizhan.spool")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to drain, now and whenever there is something."""
+        self._task = asyncio.create_task(self._drain_forever(), name="spool-drain")
+
+    async def stop(self) -> None:
+        """End; what is left waits for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def drain(self) -> int:
+        """One pass over the whole spool; gives how many bundles the log took.
+
+        What the log refuses is left and logged. Raises `BusError` where the log is away or takes
+        nothing, `AnotherDrainsError` while another process drains this file.
+        """
+        with _held(self._spool.path) as held:
+            if not held:
+                raise AnotherDrainsError("another process is draining this spool")
+            return await self._pass()
+
+    async def _drain_forever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._drain_if_any()
+                failures = 0
+            except BusError as error:
+                if failures == 0 and not isinstance(error, AnotherDrainsError):
+                    self._log.warning("spool_not_drained", reason=str(error))
+                await self._sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
+            else:
+                await self._wait_for_news()
+
+    async def _drain_if_any(self) -> None:
+        self._spool.news.clear()
+        if not await self._spool.read(limit=1):
+            return
+        taken = await self.drain()
+        state = await self._spool.state()
+        self._log.info("spool_drained", count=taken, left=state.depth)
+
+    async def _wait_for_news(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                await self._spool.news.wait()
+
+    async def _pass(self) -> int:
+        row = taken = refused = 0
+        while rows := await self._spool.read(after=row, limit=LIMIT_ROUND):
+            await self._probe()  # a log that is frozen is not given a row that it may keep waiting
+            started = time.monotonic()
+            stored = await self._round(rows)
+            await self._spool.remove(stored)
+            taken += len(stored)
+            refused = 0 if stored else refused + 1
+            if stored:
+                self._on_stored()
+            elif refused == _LIMIT_REFUSED:
+                raise BusError("the log refuses what the spool holds")
+            else:
+                await self._probe()  # the log is there, so these rows may be what it does not take
+            row = rows[-1].row
+            await self._sleep(min(time.monotonic() - started, _LIMIT_REST_S))
+        return taken
+
+    async def _round(self, rows: Sequence[SpooledBundle]) -> list[int]:
+        """Publish each; the rows that the log has now."""
+        known = await self._memory.stored_of(rows)
+        results = await asyncio.gather(
+            *(self._publish(spooled, known) for spooled in rows), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, BusError):
+                raise result
+        done = [
+            spooled.row
+            for spooled, result in zip(rows, results, strict=True)
+            if not isinstance(result, BaseException)
+        ]
+        if done:  # else it is the log's fault and not theirs: one line for all tells it
+            self._write_lines(rows, results)
+        return done
+
+    def _write_lines(
+        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException]
+    ) -> None:
+        for spooled, result in zip(rows, results, strict=True):
+            log = self._log.bind(callback_id=spooled.bundle.id, source=spooled.bundle.source)
+            if isinstance(result, BaseException):
+                log.warning("spooled_callback_not_stored", error=str(result))
+            else:
+                log.info("spooled_callback_stored", stream_seq=result)
+
+    async def _publish(self, spooled: SpooledBundle, known: frozenset[str]) -> int:
+        """Store what the stream does not hold yet; gives where the first is, or 0."""
+        bundle = spooled.bundle
+        messages = [message for message in bundle.messages if message.msg_id not in known]
+        if not messages:
+            return 0
+        try:
+            stored = await self._publisher.publish(messages, guard=bundle.guard)
+        except GuardTakenError as taken:
+            # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
+            self._log.warning("spooled_replay_stored", callback_id=bundle.id, replay_of=taken.owner)
+            stored = await self._publisher.publish([_marked(m, taken.owner) for m in messages])
+        return stored[0].stream_seq
+
+
+class _LongMemory:
+    """Which messages of old bundles the stream holds: its duplicate window has forgotten them.
+
+    A publish that was under way when its bundle was spooled may have been stored. For bundles that
+    are older than the window the stream is read, once in half a window.
+    """
+
+    def __init__(self, spool: Spool, stored_ids: StoredIds, window: timedelta) -> None:
+        self._spool = spool
+        self._stored_ids = stored_ids
+        self._window_s = window.total_seconds()
+        self._known: frozenset[str] = frozenset()
+        self._read_at: float | None = None
+
+    async def stored_of(self, rows: Sequence[SpooledBundle]) -> frozenset[str]:
+        """Ids that the stream is known to hold; raises `BusError`."""
+        now, oldest = time.time(), min(spooled.spooled_at for spooled in rows)
+        if now - oldest < self._window_s - _MARGIN_S:
+            return frozenset()
+        if self._read_at is None or now - self._read_at > self._window_s / 2:
+            ids = await self._spool.ids()
+            self._known = await self._stored_ids(ids, oldest - _MARGIN_S)
+            self._read_at = now
+        return self._known
+
+
+def _marked(message: OutgoingMessage, owner: str) -> OutgoingMessage:
+    """As `encode_callback` marks an event whose signature another callback used."""
+    if "ce-id" not in message.headers:
+        return message
+    headers = {**message.headers, "ce-replayof": encode_header(owner)}
+    return OutgoingMessage(message.subject, headers, message.body)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[bool]:
+    """Whether this process may drain; the kernel gives the lock back however we end."""
+    try:
+        file = os.open(path.with_name(f"{path.name}.drain"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SpoolError(f"the spool {path} cannot be locked: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(file)

@@ -1,0 +1,92 @@
+"""The deadline of a callback: the log within the budget, else the spool, else a `BusError`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from receiver.bus.codec import OutgoingMessage
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publisher import GuardTakenError, Stored
+from receiver.errors import BusError, SpoolError
+from receiver.logs import get_logger
+from receiver.spool import Spool
+from receiver.spool_file import Bundle
+
+_RETRY_S: Final = 1.0
+"""How often one callback tries a log that was too slow; the others go to the spool at once."""
+
+
+class SpoolingPublisher:
+    """A `Publisher` that keeps in `spool` what the log does not acknowledge in time.
+
+    What was spooled counts as stored: `Drainer` publishes it later under the same ids. A publish
+    that was still under way when the budget ended makes that later one a duplicate.
+    """
+
+    def __init__(
+        self,
+        publisher: GroupCommitPublisher,
+        spool: Spool,
+        *,
+        ack_budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._publisher = publisher
+        self._spool = spool
+        self._ack_budget_s = ack_budget_s
+        self._clock = clock
+        self._too_slow = False
+        self._next_try = 0.0
+        self._log = get_logger("yizhan.spool")
+
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+    ) -> Sequence[Stored]:
+        """See `Publisher.publish`. `GuardTakenError` is raised as ever: a forgery is no outage."""
+        if self._too_slow and not self._may_try():
+            known = self._publisher.known(messages, guard)
+            return known or await self._keep(messages, guard, BusError("the log is too slow"))
+        try:
+            async with asyncio.timeout(self._ack_budget_s):
+                stored = await self._publisher.publish(messages, guard=guard)
+        except GuardTakenError:
+            raise
+        except TimeoutError:
+            self._avoid()
+            return await self._keep(messages, guard, BusError("no acknowledgement in time"))
+        except BusError as error:
+            return await self._keep(messages, guard, error)
+        self.recovered()
+        return stored
+
+    def recovered(self) -> None:
+        """The log took something: callbacks go there again."""
+        if self._too_slow:
+            self._too_slow = False
+            self._log.info("log_in_time_again")
+
+    def _avoid(self) -> None:
+        """Let the log alone: queueing more for it would cost each callback its whole budget."""
+        self._next_try = self._clock() + _RETRY_S
+        if not self._too_slow:
+            self._too_slow = True
+            self._log.warning("log_too_slow", budget_ms=round(self._ack_budget_s * 1000))
+
+    def _may_try(self) -> bool:
+        now = self._clock()
+        if now < self._next_try:
+            return False
+        self._next_try = now + _RETRY_S
+        return True
+
+    async def _keep(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, why: BusError
+    ) -> Sequence[Stored]:
+        try:
+            new = await self._spool.put(Bundle(messages, guard))
+        except SpoolError as error:
+            raise BusError(f"{why}, and {error}") from error
+        return [Stored(0, duplicate=not new, spooled=True) for _ in messages]

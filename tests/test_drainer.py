@@ -1,0 +1,215 @@
+"""From the spool into a real stream: each message once, forgeries marked, nothing in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from receiver.bus.codec import MSG_ID, OutgoingMessage
+from receiver.bus.connection import Connection
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
+from receiver.bus.recollection import stored_ids
+from receiver.bus.streams import StreamPlan
+from receiver.bus.subjects import Subjects
+from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer
+from receiver.errors import BusError
+from receiver.spool import Spool
+from receiver.spool_file import Bundle
+
+LONG = timedelta(hours=3)
+
+
+class Bundles:
+    """Makes bundles below one root."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._subjects = subjects
+
+    def make(self, msg_id: str, *, nonce: str = "") -> Bundle:
+        raw = OutgoingMessage(self._subjects.raw("s"), {MSG_ID: msg_id}, msg_id.encode())
+        headers = {MSG_ID: f"{msg_id}.0", "ce-id": f"{msg_id}.0"}
+        nats_subject = self._subjects.event("1688", "order.created", "1")
+        event = OutgoingMessage(nats_subject, headers, b"{}")
+        return Bundle([raw, event], self.guard(nonce, msg_id) if nonce else None)
+
+    def guard(self, nonce: str, owner: str) -> OutgoingMessage:
+        headers = {MSG_ID: nonce, "Nats-TTL": "60s"}
+        return OutgoingMessage(self._subjects.nonce("s"), headers, owner.encode())
+
+
+class Unfit:
+    """A publisher whose log refuses some callbacks, or all."""
+
+    def __init__(self, inner: GroupCommitPublisher, refuses: str) -> None:
+        self._inner = inner
+        self._refuses = refuses
+        self.asked = 0
+
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+    ) -> Sequence[Stored]:
+        self.asked += 1
+        if messages[0].msg_id.startswith(self._refuses):
+            raise RefusedError("unfit", 10054)
+        return await self._inner.publish(messages, guard=guard)
+
+
+@pytest.fixture
+def bundles(subjects: Subjects) -> Bundles:
+    return Bundles(subjects)
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    opened = Spool(tmp_path / "spool.sqlite3", limit_bytes=64 * 1024 * 1024, put_timeout_s=10)
+    yield opened
+    await opened.close()
+
+
+def drainer(
+    spool: Spool,
+    publisher: GroupCommitPublisher | Unfit,
+    connection: Connection,
+    subjects: Subjects,
+    window: timedelta = LONG,
+) -> Drainer:
+    return Drainer(
+        spool,
+        publisher,
+        probe=partial(connection.probe, timeout_s=10),
+        stored_ids=partial(stored_ids, connection, subjects),
+        window=window,
+    )
+
+
+async def ids_in(connection: Connection, subjects: Subjects) -> list[str]:
+    jetstream = connection.jetstream
+    last = (await jetstream.stream_info(subjects.stream)).state.last_seq
+    found = [await jetstream.get_msg(subjects.stream, seq) for seq in range(1, last + 1)]
+    return [str((message.headers or {})[MSG_ID]) for message in found]
+
+
+async def test_the_oldest_comes_first_and_each_once(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    names = [f"{number:03}" for number in range(LIMIT_ROUND * 2 + 5)]
+    for name in names:
+        await spool.put(bundles.make(name))
+    await publisher.publish(bundles.make("001").messages)  # it was under way
+    assert await drainer(spool, publisher, connection, subjects).drain() == len(names)
+    ids = [one for one in await ids_in(connection, subjects) if "." not in one]
+    assert ids == ["001", *(name for name in names if name != "001")]
+    assert (await spool.state()).depth == 0
+
+
+async def test_a_bundle_that_the_duplicate_window_forgot_is_looked_up(
+    nats_url: str, spool: Spool, subjects: Subjects, bundles: Bundles
+) -> None:
+    forgetful = StreamPlan(subjects.stream, subjects.stored, timedelta(milliseconds=100))
+    connection = Connection(nats_url, [forgetful])
+    assert await connection.start(patience_s=10)
+    publisher = GroupCommitPublisher(connection, timeout_s=10, remember=0)
+    await publisher.start()
+    try:
+        old, half, new = (bundles.make(name) for name in ("old", "half", "new"))
+        await publisher.publish([*old.messages, half.messages[0]])
+        await _forgotten(connection, subjects)
+        for one in (old, half, new):
+            await spool.put(one)
+        await drainer(spool, publisher, connection, subjects, timedelta(0)).drain()
+        ids = [one for one in await ids_in(connection, subjects) if not one.startswith("probe")]
+        assert sorted(ids) == ["half", "half.0", "new", "new.0", "old", "old.0"]
+        assert (await spool.state()).depth == 0
+    finally:
+        await publisher.stop()
+        await connection.jetstream.delete_stream(subjects.stream)
+        await connection.stop()
+
+
+async def _forgotten(connection: Connection, subjects: Subjects) -> None:
+    """Wait until what was stored before has left the duplicate window."""
+    plain = JetStreamPublisher(connection, timeout_s=10)
+    name = f"probe{secrets.token_hex(4)}"
+    probe = OutgoingMessage(subjects.nonce("s"), {MSG_ID: name}, b"")
+    await plain.publish([probe])
+    async with asyncio.timeout(10):
+        while (await plain.publish([probe]))[0].duplicate:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_replay_that_nobody_could_see_is_stored_with_a_mark(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    await publisher.publish(bundles.make("first").messages, guard=bundles.guard("n", "first"))
+    await spool.put(bundles.make("forged", nonce="n"))
+    await spool.put(bundles.make("honest", nonce="m"))
+    assert await drainer(spool, publisher, connection, subjects).drain() == 2
+    jetstream = connection.jetstream
+    marks = {}
+    for seq in range(1, 9):
+        headers = (await jetstream.get_msg(subjects.stream, seq)).headers or {}
+        marks[headers[MSG_ID]] = headers.get("ce-replayof")
+    assert marks.pop("forged.0") == "first"
+    assert set(marks) == {"n", "first", "first.0", "forged", "m", "honest", "honest.0"} | set(marks)
+    assert set(marks.values()) == {None}
+
+
+async def test_what_the_log_refuses_stands_in_nobodys_way(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    names = [f"bad{n}" for n in range(LIMIT_ROUND + 1)] + [f"good{n}" for n in range(5)]
+    for name in names:
+        await spool.put(bundles.make(name))
+    unfit = Unfit(publisher, "bad")
+    assert await drainer(spool, unfit, connection, subjects).drain() == 5
+    assert (await spool.state()).depth == LIMIT_ROUND + 1
+    assert "good4" in await ids_in(connection, subjects)
+
+
+async def test_a_log_that_takes_nothing_is_not_asked_for_everything(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    await asyncio.gather(*(spool.put(bundles.make(str(n))) for n in range(LIMIT_ROUND * 6)))
+    unfit = Unfit(publisher, "")
+    with pytest.raises(BusError, match="refuses"):
+        await drainer(spool, unfit, connection, subjects).drain()
+    assert unfit.asked == LIMIT_ROUND * 3
+    assert (await spool.state()).depth == LIMIT_ROUND * 6
+
+
+async def test_one_drains_at_a_time(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    for number in range(LIMIT_ROUND * 3):
+        await spool.put(bundles.make(str(number)))
+    both = [drainer(spool, publisher, connection, subjects).drain() for _ in range(2)]
+    one, other = await asyncio.gather(*both, return_exceptions=True)
+    assert one == LIMIT_ROUND * 3
+    assert isinstance(other, AnotherDrainsError)

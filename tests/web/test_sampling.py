@@ -1,0 +1,13 @@
+"""A flood of refusals writes a bounded number of lines, and tells how many it left out."""
+
+from __future__ import annotations
+
+from receiver.web.sampling import Sampling
+
+
+def test_each_second_lets_its_number_through_and_tells_the_rest() -> None:
+    now = 100.0
+    sampling = Sampling(2, clock=lambda: now)
+    assert [sampling.admit() for _ in range(5)] == [0, 0, None, None, None]
+    now = 101.5
+    assert [sampling.admit() for _ in range(3)] == [3, 0, None]
