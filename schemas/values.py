@@ -24,7 +24,6 @@ _LIMIT_AMOUNT: Final = Decimal("9999999999999.99")
 _LIMIT_AMOUNT_CHARS: Final = 32
 _CENT: Final = Decimal("0.01")
 _ZERO: Final = Decimal("0.00")
-_NO_NUMBER: Final = Decimal("NaN")
 _EPOCH_DIGITS: Final = {10: 1, 13: 1_000}
 _MINUTE: Final = timedelta(minutes=1)
 _YEARS: Final = range(1970, 9999)
@@ -100,10 +99,15 @@ def _decimal(value: Any) -> Decimal | None:
         _refuse("an amount must be a number")
     text = str(value).strip()
     try:
-        number = Decimal(text) if len(text) <= _LIMIT_AMOUNT_CHARS else _NO_NUMBER
+        number = Decimal(text if _is_plain(text) else "NaN")
     except ArithmeticError:
-        number = _NO_NUMBER
+        number = Decimal("NaN")
     return _in_range(number)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is short and without what Python alone takes for part of a number."""
+    return len(text) <= _LIMIT_AMOUNT_CHARS and text.isascii() and "_" not in text
 
 
 def _fen(value: Any) -> Money | None:

@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest, callback_id
-from receiver.errors import DecodingError
+from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event, Origin
 from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
+from schemas.values import LIMIT_ID_CHARS
 
 MSG_ID: Final = "Nats-Msg-Id"
 CONTENT: Final = "yizhan-content"
@@ -95,8 +96,16 @@ def data_schema(event_type: str) -> str:
 
 
 def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage:
-    """The message that stores an event."""
+    """The message that stores an event; raises `ConfigurationError` where its order id is none.
+
+    No callback gets so far with an overlong id; a handler could, and a subject has its limit.
+    """
     data = event.data
+    if data.order_id is not None and len(data.order_id) > LIMIT_ID_CHARS:
+        raise ConfigurationError(
+            f"an event's order id has at most {LIMIT_ID_CHARS} characters: "
+            "give the handler's result a real one, or none"
+        )
     event_type = data.event_type
     headers = {
         MSG_ID: event.id,

@@ -70,7 +70,8 @@ class Connection:
             if self._client.is_connected:
                 with contextlib.suppress(NatsError, OSError):
                     await self._client.flush(timeout=1)
-            await self._client.close()
+            with contextlib.suppress(OSError):  # what was still buffered has nowhere to go
+                await self._client.close()
 
     def on_reconnect(self, notify: Callable[[], None]) -> None:
         """Have `notify` called whenever the connection was lost and is back."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from receiver.callback import EventDraft
+from receiver.callback import EventDraft, Fault
 from receiver.errors import MalformedCallbackError
 from receiver.messages.orders_1688 import OrderView, read_order
 from receiver.messages.reading import Message
@@ -155,8 +155,9 @@ def _refund_status(order: OrderView) -> RefundStatus:
 
 def _batch_settled(message: Message) -> list[EventDraft]:
     drafts: list[EventDraft] = []
-    for item in message.read(BatchPayMessage).batch_pay or ():
+    for number, item in enumerate(message.read(BatchPayMessage).batch_pay or ()):
         if item is None or item.order_id is None:
+            message.faults.append(Fault(f"{message.place}.batchPay.{number}", "no order id"))
             continue
         result = PaymentResult(
             order_id=item.order_id,

@@ -18,6 +18,7 @@ from schemas.values import Money
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LIMIT_EXACT: Final = 2**53 - 1
+_LIMIT_ERRORS: Final = 2_000
 _LIMIT_FAULTS: Final = 20
 _LIMIT_UNKNOWN_FIELDS: Final = 200
 _LIMIT_PLACE_CHARS: Final = 256
@@ -99,7 +100,7 @@ def _without_faults(
 ) -> tuple[ModelT, tuple[Fault, ...]]:
     """Every field is optional, so each round clears at least one fault and the last one none."""
     faults: list[Fault] = []
-    while True:
+    while error.error_count() <= _LIMIT_ERRORS:
         for detail in error.errors(include_url=False, include_input=False, include_context=False):
             body = _cleared(body, *detail["loc"])
             if len(faults) < _LIMIT_FAULTS:
@@ -109,6 +110,7 @@ def _without_faults(
             return model.model_validate(body), tuple(faults)
         except ValidationError as again:
             error = again
+    raise MalformedCallbackError("too many fields of an unexpected type", place=place)
 
 
 def _cleared(value: Any, part: int | str, *path: int | str) -> Any:

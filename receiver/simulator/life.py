@@ -55,11 +55,11 @@ def _live_1688(book: OrderBook, order: Order, fate: Fate) -> Iterator[Said]:
         return
     order.status, order.pay_status, order.paid_at = "WAITING_FOR_SENT", 2, book.now()
     yield _ka("ORDER_PAY_SUCCESS", order)
+    book.ship(order)
+    _travel(book, order, 0)
     if len(order.line_ids) > 1:
         yield _topic("PART_PART_SENDGOODS", order, book, "waitsellersend")
-    book.ship(order)
     order.status = "waitbuyerreceive"
-    _travel(book, order, 0)
     yield _topic("ANNOUNCE_SENDGOODS", order, book, "waitbuyerreceive")
     for number in range(1, len(_WAY)):
         _travel(book, order, number)

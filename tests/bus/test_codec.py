@@ -17,7 +17,7 @@ from receiver.bus.codec import (
     encode_header,
 )
 from receiver.bus.subjects import Subjects, decode_token, encode_token
-from receiver.errors import DecodingError
+from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, UnknownReceived
@@ -147,6 +147,11 @@ def test_a_body_that_does_not_fit_is_told_without_its_content(body: bytes) -> No
 def test_a_foreign_header_that_is_no_utf8_is_read_as_it_can_be() -> None:
     headers, body = good()
     assert decode_event(headers | {"ce-odd": "%FF"}, body).extensions == {"odd": "\ufffd"}
+
+
+def test_an_overlong_order_id_of_a_handler_is_refused_before_it_breaks_the_connection() -> None:
+    with pytest.raises(ConfigurationError, match="at most 128 characters"):
+        encode_event(make_event(OrderCreated(channel="1688", order_id="9" * 10_000)), SUBJECTS)
 
 
 def test_no_headers_at_all_are_no_event() -> None:

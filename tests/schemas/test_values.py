@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.values import CHINA, ClockTime, Epoch, Fen, Identifier, Money, Text, Word, Yuan
+from schemas.values import (
+    CHINA,
+    LIMIT_PARTS,
+    ClockTime,
+    Count,
+    Epoch,
+    Fen,
+    Identifier,
+    Money,
+    Parts,
+    Text,
+    Word,
+    Yuan,
+)
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=CHINA)
 READERS: dict[str, TypeAdapter[Any]] = {
@@ -22,6 +36,8 @@ READERS: dict[str, TypeAdapter[Any]] = {
     "yuan": TypeAdapter(Yuan),
     "epoch": TypeAdapter(Epoch),
     "time": TypeAdapter(ClockTime),
+    "count": TypeAdapter(Count),
+    "parts": TypeAdapter(Parts[Identifier]),
 }
 
 
@@ -39,11 +55,15 @@ READ: list[tuple[str, Any, Any]] = [
     ("fen", "12345", money("123.45")),
     ("fen", 100.0, money("1.00")),
     ("fen", -150, money("-1.50")),
+    ("fen", "1.28e4", money("128.00")),
+    ("fen", 999_999_999_999_999, money("9999999999999.99")),
     ("fen", "", None),
     ("fen", money("1.00"), money("1.00")),
     ("yuan", 100.1, money("100.10")),
     ("yuan", "100.10", money("100.10")),
     ("yuan", 5, money("5.00")),
+    ("yuan", "1.239", money("1.24")),
+    ("yuan", "1e-999999999", money("0.00")),
     ("yuan", None, None),
     ("yuan", money("1.00"), money("1.00")),
     ("epoch", "1769832000000", NOON.astimezone(UTC)),
@@ -55,10 +75,20 @@ READ: list[tuple[str, Any, Any]] = [
     ("time", "20260131120000250+0800", NOON + timedelta(milliseconds=250)),
     ("time", "2026-01-31T04:00:00Z", NOON),
     ("time", "2026-01-31T12:00:00+08:00", NOON),
+    ("time", "20260131040000000+0000", NOON),
+    ("time", "2026-01-31T12:00:00.250+08:00", NOON + timedelta(milliseconds=250)),
+    ("time", "2026-01-31", NOON - timedelta(hours=12)),
+    ("time", 1769832000, NOON),
     ("time", 1769832000000, NOON),
     ("time", "1769832000000", NOON),
     ("time", NOON, NOON),
     ("time", "", None),
+    ("count", "2", 2),
+    ("count", 2.0, 2),
+    ("count", " ", None),
+    ("parts", ["1", None, 2], ("1", None, "2")),
+    ("parts", [], ()),
+    ("parts", None, None),
     ("text", "", None),
     ("text", "words", "words"),
 ]
@@ -86,6 +116,14 @@ REFUSED: list[tuple[str, Any]] = [
     ("fen", float("nan")),
     ("fen", "x"),
     ("yuan", float("inf")),
+    ("fen", "1_000"),
+    ("fen", "١٢"),
+    ("fen", 10**4000),
+    ("fen", "1e999999999"),
+    ("fen", "1e-999999999"),
+    ("fen", 1_000_000_000_000_000),
+    ("yuan", "9999999999999.999"),
+    ("yuan", "sNaN"),
     ("yuan", "9" * 40),
     ("yuan", "1e999999999"),
     ("yuan", []),
@@ -95,9 +133,22 @@ REFUSED: list[tuple[str, Any]] = [
     ("time", "31.1.2026"),
     ("time", "2026-02-30 00:00:00"),
     ("time", "0" * 22),
+    ("time", "0000-00-00 00:00:00"),
+    ("time", "0001-01-01 00:00:00"),
+    ("time", "9999-12-31 23:59:59"),
+    ("time", "2026-01-31T12:00:00+08:00:30"),
+    ("time", "٢٠٢٦-01-31"),
+    ("time", "20261331123000000+0800"),
     ("time", True),
     ("time", "x" * 65),
     ("time", []),
+    ("count", 1.5),
+    ("count", 2**53),
+    ("count", -(2**53)),
+    ("parts", "12"),
+    ("parts", {}),
+    ("parts", [1.5]),
+    ("parts", [1] * (LIMIT_PARTS + 1)),
 ]
 
 
@@ -123,6 +174,27 @@ def test_anything_else_is_a_value_or_a_refusal(kind: str, written: Any) -> None:
         READERS[kind].validate_python(written)
     except ValidationError:
         return
+
+
+@pytest.mark.parametrize("zero", [0, "-0", -0.0, "-0.001"], ids=repr)
+def test_a_zero_has_no_sign(zero: Any) -> None:
+    assert str(READERS["yuan"].validate_python(zero).amount) == "0.00"
+
+
+@pytest.mark.parametrize(("kind", "written"), REFUSED, ids=map(repr, range(len(REFUSED))))
+def test_a_refusal_never_repeats_the_value(kind: str, written: Any) -> None:
+    with pytest.raises(ValidationError) as refused:
+        READERS[kind].validate_python(written)
+    if isinstance(written, str):
+        assert all(written not in detail["msg"] for detail in refused.value.errors())
+
+
+def test_a_huge_exponent_is_cheap() -> None:
+    started = time.perf_counter()
+    for _ in range(1000):
+        with pytest.raises(ValidationError):
+            READERS["fen"].validate_python("1e999999999999999999")
+    assert time.perf_counter() - started < 1
 
 
 def test_money_beyond_reason_is_refused() -> None:

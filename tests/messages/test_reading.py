@@ -1,0 +1,186 @@
+"""Reading is strict about syntax, lenient about fields, and bounded in work."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from receiver.callback import Fault
+from receiver.errors import MalformedCallbackError
+from receiver.messages.orders_1688 import read_order
+from receiver.messages.reading import Message, exact_json, read_json, read_leniently, unknown_fields
+from schemas.alibaba import OrderDetailMessage, OrderMessage, PackageMessage
+from schemas.taobao import TaobaoOrderMessage
+from schemas.values import CHINA, LIMIT_FEW_PARTS, LIMIT_PARTS, Money
+
+
+def message(body: Any, message_type: str = "ORDER_CREATE") -> Message:
+    return Message(message_type, "1688", body, "messageBody")
+
+
+def test_the_second_name_counts_where_the_first_is_of_another_type() -> None:
+    body = {"purchase_id": [], "purchaseOrderId": 7}
+    read, faults = read_leniently(TaobaoOrderMessage, body, "data")
+    assert read.purchase_order_id == "7"
+    assert [fault.place for fault in faults] == ["data.purchase_id"]
+
+
+def test_both_names_of_another_type_are_both_noted() -> None:
+    body: dict[str, Any] = {"purchase_id": [], "purchaseOrderId": {}}
+    read, faults = read_leniently(TaobaoOrderMessage, body, "data")
+    assert read.purchase_order_id is None
+    assert [fault.place for fault in faults] == ["data.purchase_id", "data.purchaseOrderId"]
+
+
+@pytest.mark.parametrize("blank", [None, ""], ids=repr)
+@pytest.mark.parametrize(
+    ("first", "second", "field"),
+    [
+        ("purchase_id", "purchaseOrderId", "purchase_order_id"),
+        ("outer_purchase_id", "orderNo", "order_no"),
+        ("seller_id", "salesSellerId", "seller_id"),
+        ("status", "orderStatus", "status"),
+        ("refundId", "refund_id", "refund_id"),
+        ("refundStatus", "refund_status", "refund_status"),
+    ],
+)
+def test_of_two_names_the_one_with_a_value_counts(
+    first: str, second: str, field: str, blank: str | None
+) -> None:
+    read, _ = read_leniently(TaobaoOrderMessage, {first: blank, second: "7"}, "data")
+    assert getattr(read, field) == "7"
+
+
+def test_of_two_lists_the_one_that_is_there_counts() -> None:
+    body = {"subOrders": None, "sku_list": [{"order_line_no": "1"}]}
+    read, _ = read_leniently(TaobaoOrderMessage, body, "data")
+    assert [part and part.purchase_order_line_outer_id for part in read.sub_orders or ()] == ["1"]
+
+
+def test_what_was_read_is_left_as_it_was() -> None:
+    body: dict[str, Any] = {"baseInfo": {"idOfStr": "1", "status": []}, "productItems": [5]}
+    read_leniently(OrderDetailMessage, body, "body")
+    assert body == {"baseInfo": {"idOfStr": "1", "status": []}, "productItems": [5]}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"baseInfo": "x"}, "valid dictionary"),
+        ({"baseInfo": {"idOfStr": 1.5}}, "text or a whole number"),
+        ({"baseInfo": {"id": []}}, "missing"),
+    ],
+    ids=repr,
+)
+def test_an_identity_that_is_missing_is_told_with_its_reason(
+    body: dict[str, Any], reason: str
+) -> None:
+    told = message(body)
+    with pytest.raises(MalformedCallbackError, match=reason) as refused:
+        read_order(told)
+    assert refused.value.place == "messageBody.baseInfo.idOfStr"
+
+
+def test_an_endless_list_is_a_fault_and_the_rest_is_kept() -> None:
+    body = {"packageId": "1", "tradeOrderIds": list(range(LIMIT_PARTS + 1))}
+    read, faults = read_leniently(PackageMessage, body, "body")
+    assert (read.package_id, read.trade_order_ids) == ("1", None)
+    assert faults == (
+        Fault("body.tradeOrderIds", f"a list has at most {LIMIT_PARTS} entries here"),
+    )
+
+
+def test_a_list_inside_of_a_list_is_held_shorter() -> None:
+    parcels = [{"logistic_number": "1"}] * (LIMIT_FEW_PARTS + 1)
+    body = {"subOrders": [{"sku_id": 1, "logistic_orders": parcels}]}
+    read, faults = read_leniently(TaobaoOrderMessage, body, "body")
+    assert read.sub_orders is not None
+    assert read.sub_orders[0] is not None
+    assert (read.sub_orders[0].sku_id, read.sub_orders[0].logistic_orders) == ("1", None)
+    assert [fault.place for fault in faults] == ["body.subOrders.0.logistic_orders"]
+
+
+def test_a_message_of_nothing_but_faults_is_refused() -> None:
+    bent = {"status": [], "title": 1, "sku_id": []}
+    with pytest.raises(MalformedCallbackError, match="too many fields") as refused:
+        read_leniently(TaobaoOrderMessage, {"subOrders": [bent] * LIMIT_PARTS}, "body")
+    assert refused.value.place == "body"
+
+
+BOMBS: dict[str, tuple[str, Any]] = {
+    "lines": ("subOrders", [{}] * 300_000),
+    "numbers": ("subOrders", [1] * 500_000),
+    "parcels": ("subOrders", [{"logistic_orders": [{}] * 300}] * 1000),
+    "prices": ("purchaseOrderLinePriceChangeMessageDTOList", [{}] * 300_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_costs_no_more_than_its_parsing(bomb: str) -> None:
+    name, value = BOMBS[bomb]
+    started = time.perf_counter()
+    read, faults = read_leniently(TaobaoOrderMessage, {"salesOrderId": 1, name: value}, "body")
+    assert time.perf_counter() - started < 1
+    assert read.sales_order_id == "1"
+    assert len(faults) in {1, 20}
+
+
+def test_unknown_fields_are_named_by_where_they_are() -> None:
+    body = {
+        "x": 1,
+        "baseInfo": {"idOfStr": "1", "y": 2},
+        "productItems": [None, {"z": 3, "price": 1.5}],
+    }
+    read, _ = read_leniently(OrderDetailMessage, body, "body")
+    assert set(unknown_fields(read)) == {"x", "base_info.y", "product_items[].z"}
+
+
+def test_unknown_fields_are_told_up_to_a_limit() -> None:
+    body = {"f" * 100 + str(number): 1 for number in range(1000)}
+    names = list(unknown_fields(OrderMessage.model_validate(body)))
+    assert len(names) == 200
+    assert {len(name) for name in names} == {64}
+
+
+def test_money_and_times_hold_nothing_unknown() -> None:
+    body = {"orderId": "1", "totalAmount": 1, "payTime": "2026-01-31 12:00:00"}
+    read, faults = read_leniently(OrderMessage, body, "body")
+    assert (list(unknown_fields(read)), faults) == ([], ())
+    assert read.total_amount == Money.yuan(Decimal("0.01"))
+    assert read.pay_time == datetime(2026, 1, 31, 12, tzinfo=CHINA)
+
+
+@pytest.mark.parametrize("text", ["{", "nan", '"\\ud800"', "\ud800", "[1,]", "1 2"], ids=repr)
+def test_text_that_is_no_json_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(MalformedCallbackError, match="not JSON") as refused:
+        read_json(text, "messageBody")
+    assert refused.value.place == "messageBody"
+
+
+exact = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=10,
+)
+
+
+@given(exact)
+def test_any_json_becomes_exact(value: Any) -> None:
+    for leaf in leaves(exact_json(value)):
+        assert leaf not in (float("inf"), float("-inf"))
+        assert not isinstance(leaf, int) or abs(leaf) < 2**53
+
+
+def leaves(value: Any) -> list[Any]:
+    parts = value.values() if isinstance(value, dict) else value
+    return (
+        [leaf for part in parts for leaf in leaves(part)]
+        if isinstance(value, dict | list)
+        else [value]
+    )

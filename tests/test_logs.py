@@ -1,0 +1,95 @@
+"""Logs: JSON where nobody watches, colours on a terminal, one pipeline, and no secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from receiver.logs import configure_logs, get_logger
+from receiver.settings import LogSettings
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level
+
+
+def lines(out: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_without_a_terminal_a_record_is_a_line_of_json() -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(), stream=out)
+    get_logger("x", source="a").info("callback_stored", stream_seq=7, note="中文")
+    (line,) = lines(out)
+    assert (line["event"], line["level"], line["source"]) == ("callback_stored", "info", "a")
+    assert (line["stream_seq"], line["note"]) == (7, "中文")
+    assert str(line["timestamp"]).endswith("Z")
+
+
+def test_on_a_terminal_it_has_colours() -> None:
+    out = Terminal()
+    configure_logs(LogSettings(), stream=out)
+    get_logger("x").warning("nats_away")
+    assert "\x1b[" in out.getvalue()
+    assert "nats_away" in out.getvalue()
+
+
+@pytest.mark.parametrize(("format_", "coloured"), [("json", False), ("console", True)])
+def test_the_format_can_be_said(format_: str, coloured: bool) -> None:
+    out = Terminal()
+    configure_logs(LogSettings.model_validate({"format": format_}), stream=out)
+    get_logger("x").info("callback_stored")
+    assert ("\x1b[" in out.getvalue()) is coloured
+
+
+def test_what_libraries_say_joins_the_same_pipeline() -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(), stream=out)
+    logging.getLogger("uvicorn.error").warning("odd request from %s", "somewhere")
+    logging.getLogger("uvicorn.access").info("GET /callbacks/s/secret-token 200")
+    (line,) = lines(out)
+    assert (line["event"], line["level"]) == ("odd request from somewhere", "warning")
+
+
+def test_the_level_is_kept() -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(level="warning"), stream=out)
+    get_logger("x").info("too quiet")
+    assert out.getvalue() == ""
+
+
+def test_a_traceback_shows_no_local_variable() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        configure_logs(LogSettings(), stream=stream)
+        secret = "hunter" + "2"
+        try:
+            raise LookupError(len(secret))
+        except LookupError:
+            get_logger("x").error("request_failed", exc_info=True)
+        assert "LookupError" in stream.getvalue()
+        assert secret not in stream.getvalue()
+
+
+@pytest.mark.parametrize("word", ["a\nfake line", "\x1b[31mred", "\u2028"], ids=repr)
+def test_a_foreign_word_breaks_no_line_and_steers_no_terminal(word: str) -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(format="console"), stream=out)
+    get_logger("x").info("delivery_rejected", message_type=word)
+    assert len(out.getvalue().splitlines()) == 1
+    assert "\x1b[31mred" not in out.getvalue()
