@@ -11,7 +11,6 @@ from functools import partial
 from typing import Final
 
 from receiver.callback import EventDraft, Fault
-from receiver.errors import MalformedCallbackError
 from receiver.messages.orders_1688 import OrderView, read_order
 from receiver.messages.reading import Message
 from schemas.alibaba import (
@@ -271,7 +270,7 @@ def _by_order(
 
 def _some(drafts: list[EventDraft], message: Message, field_name: str) -> list[EventDraft]:
     if not drafts:
-        raise MalformedCallbackError("no order id", place=f"{message.place}.{field_name}")
+        message.require(None, field_name, else_="no order id")
     return drafts
 
 

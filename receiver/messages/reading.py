@@ -51,13 +51,16 @@ class Message:
         self.unknown_fields.extend(unknown_fields(read))
         return read
 
-    def require(self, value: str | None, field_name: str) -> str:
-        """The identity `value`; raises `MalformedCallbackError` where it could not be read."""
+    def require(self, value: str | None, field_name: str, *, else_: str = "missing") -> str:
+        """The identity `value`; raises `MalformedCallbackError` where it could not be read.
+
+        The reason is the field's fault, `else_` where it has none.
+        """
         if value is not None:
             return value
         place = f"{self.place}.{field_name}"
         fault = next((f for f in self.faults if f"{place}.".startswith(f"{f.place}.")), None)
-        raise MalformedCallbackError(fault.reason if fault else "missing", place=place)
+        raise MalformedCallbackError(fault.reason if fault else else_, place=place)
 
 
 def read_json(text: bytes | str, place: str = "body") -> Any:

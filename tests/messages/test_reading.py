@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
+from receiver.messages.alibaba import TOPICS
 from receiver.messages.orders_1688 import read_order
 from receiver.messages.reading import Message, exact_json, read_json, read_leniently, unknown_fields
 from schemas.alibaba import OrderDetailMessage, OrderMessage, PackageMessage
@@ -85,6 +86,13 @@ def test_an_identity_that_is_missing_is_told_with_its_reason(
     with pytest.raises(MalformedCallbackError, match=reason) as refused:
         read_order(told)
     assert refused.value.place == "messageBody.baseInfo.idOfStr"
+
+
+def test_an_endless_list_of_orders_is_refused_with_its_reason() -> None:
+    told = message({"tradeOrderIds": [1] * (LIMIT_PARTS + 1)})
+    with pytest.raises(MalformedCallbackError, match="at most") as refused:
+        TOPICS["LOGISTICS_GLOBAL_1688_PACKAGE_CHANGE"](told)
+    assert refused.value.place == "messageBody.tradeOrderIds"
 
 
 def test_an_endless_list_is_a_fault_and_the_rest_is_kept() -> None:
