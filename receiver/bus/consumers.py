@@ -5,21 +5,19 @@ Speaks the JetStream API in its own JSON, as `receiver.bus.streams` does and for
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
+from receiver.bus.jetstream_api import call
 from receiver.errors import BusError, ConfigurationError
 
 MAX_ACK_PENDING: Final = 10_000
 """Bounds what waits for a delayed redelivery, too: a nak with a delay stays pending."""
 
 _CONSUMER_NOT_FOUND: Final = 10014
-_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ async def ensure_consumer(client: Client, plan: ConsumerPlan) -> None:
 
 async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:
     """What JetStream tells of a consumer, None where there is none; raises `BusError`."""
-    reply = await _request(client, f"CONSUMER.INFO.{stream}.{durable}", {})
+    reply = await call(client, f"CONSUMER.INFO.{stream}.{durable}", {})
     error = reply.get("error")
     if error is None:
         return reply
@@ -99,7 +97,7 @@ async def _create(
     client: Client, plan: ConsumerPlan, config: Mapping[str, Any], action: str
 ) -> None:
     body = {"stream_name": plan.stream, "config": config, "action": action}
-    reply = await _request(client, f"CONSUMER.CREATE.{plan.stream}.{plan.durable}", body)
+    reply = await call(client, f"CONSUMER.CREATE.{plan.stream}.{plan.durable}", body)
     if "error" not in reply:
         return
     # Not always our settings' fault: another process may just have made or changed the same one.
@@ -108,14 +106,3 @@ async def _create(
 
 def _description(reply: Mapping[str, Any]) -> str:
     return str(reply["error"].get("description", "no reason given"))
-
-
-async def _request(client: Client, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        reply = await client.request(
-            f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_TIMEOUT_S
-        )
-    except (NatsError, OSError) as error:
-        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
-    answer: dict[str, Any] = json.loads(reply.data)
-    return answer

@@ -15,6 +15,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.codec import MSG_ID, decode_header
 from receiver.bus.connection import Connection
 from receiver.bus.history import HistoricMessage
+from receiver.bus.jetstream_api import call
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event
@@ -78,12 +79,7 @@ class SubjectSink:
 
 
 async def _streams_of(client: Client, nats_subject: str) -> list[str]:
-    body = json.dumps({"subject": nats_subject}).encode()
-    try:
-        reply = await client.request("$JS.API.STREAM.NAMES", body, timeout=5)
-    except NatsError as error:
-        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
-    answer = json.loads(reply.data)
+    answer = await call(client, "STREAM.NAMES", {"subject": nats_subject})
     if "error" in answer:  # not knowing is no leave to publish
         raise BusError("JetStream does not tell which streams there are")
     return answer.get("streams") or []

@@ -6,15 +6,14 @@ through a client's model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
+from receiver.bus.jetstream_api import call
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 
@@ -25,7 +24,6 @@ LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 _STREAM_NOT_FOUND: Final = 10059
 _SUBJECTS_OVERLAP: Final = 10065
-_TIMEOUT_S: Final = 10.0
 _FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")
 
 
@@ -67,9 +65,12 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
     Raises `ConfigurationError` where it contradicts the plan, `BusError` where NATS does not
     answer.
     """
-    info = await _request(client, f"STREAM.INFO.{plan.name}", {})
+    info = await call(client, f"STREAM.INFO.{plan.name}", {})
     if _error_code(info) == _STREAM_NOT_FOUND:
-        _raise_for_error(await _request(client, f"STREAM.CREATE.{plan.name}", plan.config()), plan)
+        _raise_for_error(
+            await call(client, f"STREAM.CREATE.{plan.name}", plan.config()),
+            plan,
+        )
         return
     _raise_for_error(info, plan)
     existing = info["config"]
@@ -80,7 +81,7 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
         )
     wanted = widened(existing, plan)
     if wanted != existing:
-        _raise_for_error(await _request(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
+        _raise_for_error(await call(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
 
 
 def contradictions(existing: Mapping[str, Any]) -> list[str]:
@@ -131,14 +132,3 @@ def _raise_for_error(reply: Mapping[str, Any], plan: StreamPlan) -> None:
     if 400 <= reply["error"].get("code", 500) < 500:
         raise ConfigurationError(f"NATS refuses the stream {plan.name}: {description}")
     raise BusError(f"NATS could not set up the stream {plan.name}: {description}")
-
-
-async def _request(client: Client, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        reply = await client.request(
-            f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_TIMEOUT_S
-        )
-    except NatsError as error:
-        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
-    answer: dict[str, Any] = json.loads(reply.data)
-    return answer

@@ -1,0 +1,24 @@
+"""One call of the JetStream API, in its own JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from receiver.errors import BusError
+
+
+async def call(
+    client: Client, verb: str, body: Mapping[str, Any], *, timeout_s: float = 5.0
+) -> dict[str, Any]:
+    """The answer to `$JS.API.<verb>`, an `error` in it included; raises `BusError` without one."""
+    try:
+        reply = await client.request(f"$JS.API.{verb}", json.dumps(body).encode(), timeout_s)
+        answer: dict[str, Any] = json.loads(reply.data)
+    except (NatsError, OSError, ValueError) as error:
+        raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
+    return answer
