@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from receiver.bus.publisher import (
     Stored,
     read_ack,
 )
+from receiver.bus.wire import hpub, send
 from receiver.errors import BusError
 
 LEAST_BATCH: Final = 10
@@ -189,7 +191,7 @@ class GroupCommitPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 last = await _publish_batch(client, messages, timeout_s=self._timeout_s)
-        except (NatsError, OSError, TimeoutError) as error:
+        except (NatsError, OSError, TimeoutError, ValueError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         sequences = count(last.stream_seq - len(messages) + 1)
         for bundle in bundles:
@@ -207,26 +209,37 @@ class GroupCommitPublisher:
             bundle.done.set_result(stored)
 
 
-_NO_BATCHES: Final = frozenset({10174})
-"""JetStream's answer where the stream does not allow atomic batches."""
+_NO_BATCH: Final = -1
+_NO_BATCHES: Final = frozenset({_NO_BATCH, 10174})
+"""Where the stream does not allow atomic batches, and where an older server ignores them."""
 
 
 async def _publish_batch(
     client: Client, messages: Sequence[OutgoingMessage], *, timeout_s: float
 ) -> Stored:
-    """One atomic batch; the ack of its last message stands for all."""
+    """One atomic batch; the ack of its last message stands for all.
+
+    Raises `RefusedError` where the server did not take all of them as one: what it stored of them
+    is a duplicate when it is published again.
+    """
     batch_id = uuid4().hex
-    for number, message in enumerate(messages, start=1):
-        headers = {
-            **message.headers,
-            "Nats-Batch-Id": batch_id,
-            "Nats-Batch-Sequence": str(number),
-        }
-        if number < len(messages):
-            await client.publish(message.subject, message.body, headers=headers)
-    headers["Nats-Batch-Commit"] = "1"
-    reply = await client.request(message.subject, message.body, timeout=timeout_s, headers=headers)
-    return read_ack(reply.data)
+    *before, last = messages
+    commands = [
+        hpub(message, {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)})
+        for number, message in enumerate(before, start=1)
+    ]
+    await send(client, commands)
+    headers = {
+        **last.headers,
+        "Nats-Batch-Id": batch_id,
+        "Nats-Batch-Sequence": str(len(messages)),
+        "Nats-Batch-Commit": "1",
+    }
+    reply = await client.request(last.subject, last.body, timeout=timeout_s, headers=headers)
+    stored = read_ack(reply.data)
+    if json.loads(reply.data).get("count") != len(messages):
+        raise RefusedError("not taken as one batch", _NO_BATCH)
+    return stored
 
 
 def _forget_oldest(memory: dict[str, Any], limit: int) -> None:
