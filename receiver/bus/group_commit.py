@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 
 from receiver.bus.codec import OutgoingMessage
 from receiver.bus.connection import Connection
@@ -31,6 +32,7 @@ from receiver.bus.publisher import (
 )
 from receiver.bus.wire import hpub, send
 from receiver.errors import BusError
+from receiver.logs import get_logger
 
 LEAST_BATCH: Final = 10
 """Messages from which on one batch is cheaper than plain publishes: about 2.2 ms against 0.25 ms
@@ -82,6 +84,7 @@ class GroupCommitPublisher:
         # Plain values in plain dicts: the garbage collector does not walk them.
         self._remembered: dict[str, int] = {}
         self._guards: dict[str, bytes] = {}
+        self._log = get_logger("yizhan.bus")
         connection.on_reconnect(self._forget)
 
     async def start(self) -> None:
@@ -150,6 +153,10 @@ class GroupCommitPublisher:
                 except BusError as error:
                     for bundle in bundles:
                         _settle(bundle, error)
+                except Exception as error:  # noqa: BLE001 - or no later commit would ever be made
+                    self._log.error("commit_failed", error=type(error).__name__, exc_info=True)
+                    for bundle in bundles:
+                        _settle(bundle, BusError("a defect of the publisher"))
 
     def _take(self) -> list[_Bundle]:
         """The next bundles, as many as one batch may hold; at least one."""
@@ -191,7 +198,9 @@ class GroupCommitPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 last = await _publish_batch(client, messages, timeout_s=self._timeout_s)
-        except (NatsError, OSError, TimeoutError, ValueError) as error:
+        except (MaxPayloadError, ValueError) as error:  # one of them: the others go without it
+            raise RefusedError(f"cannot be sent: {type(error).__name__}", 0) from error
+        except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         sequences = count(last.stream_seq - len(messages) + 1)
         for bundle in bundles:

@@ -131,7 +131,7 @@ class JetStreamPublisher:
                 timeout=self._timeout_s,
                 headers=dict(message.headers),
             )
-        except (NatsError, OSError) as error:
+        except (NatsError, OSError, ValueError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         return read_ack(reply.data)
 

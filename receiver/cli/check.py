@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import httpx2
 import typer
@@ -19,6 +19,9 @@ from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
+
+_HEADERS_BYTES: Final = 64 * 1024
+"""What a message's headers may add to its body."""
 
 Probe = Callable[[Settings], Awaitable[str]]
 
@@ -81,6 +84,13 @@ async def _nats(settings: Settings) -> str:
             if settings.nats.url is None:
                 return f"embedded, not running now (data in {settings.nats.data_dir})"
             raise BusError(f"{url.rpartition('@')[2]} does not answer: start it or mend nats.url")
+        needed = settings.receiver.limit_bytes + _HEADERS_BYTES
+        if connection.client.max_payload < needed:
+            raise BusError(
+                f"the server's max_payload is {connection.client.max_payload}, and a callback of "
+                f"receiver.limit_bytes needs {needed}: raise max_payload (8MB is good), "
+                "or lower receiver.limit_bytes"
+            )
         stream = Subjects(settings.nats.subject_root).stream
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"

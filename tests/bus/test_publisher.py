@@ -178,6 +178,22 @@ async def test_a_refusal_of_the_server_is_a_bus_error(
     await connection.probe()  # sets the stream up again
 
 
+async def test_a_message_that_cannot_be_sent_spoils_none_of_the_others(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    broken = make.event("a")
+    broken = OutgoingMessage(broken.subject, {**broken.headers, "x": "a\nb: c"}, broken.body)
+    huge = OutgoingMessage(subjects.raw("s"), {MSG_ID: "huge"}, b"x" * (9 * 1024 * 1024))
+    good = [[make.event()] for _ in range(LEAST_BATCH * 2)]
+    calls = [any_publisher.publish(bundle) for bundle in ([huge], *good, [broken])]
+    first, *rest, _ = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(first, BusError)
+    assert not any(isinstance(result, BaseException) for result in rest)
+    await any_publisher.publish([make.event("after")])
+    stored = (await state(connection.jetstream, subjects)).messages
+    assert stored >= len(good) + 1
+
+
 async def test_a_stopped_connection_refuses_at_once(
     nats_url: str, subjects: Subjects, make: Messages
 ) -> None:
