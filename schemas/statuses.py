@@ -114,6 +114,7 @@ _REFUND: Final[dict[str, RefundStatus]] = {
     "100": RefundStatus.REFUNDED,
     "-10": RefundStatus.REFUSED,
     "-20": RefundStatus.CLOSED,
+    # 1688 (4.2). Inferred: the page lists these words without a meaning beside them.
     "WAITSELLERAGREE": RefundStatus.APPLIED,
     "WAITBUYERMODIFY": RefundStatus.REFUSED,
     "WAITBUYERSEND": RefundStatus.AGREED,
