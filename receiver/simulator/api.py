@@ -5,7 +5,9 @@ Codes other than 200 are not documented: those here are made up, and nothing may
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import json
 import secrets
 import time
 from collections import Counter
@@ -19,31 +21,47 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.signatures import xport_signature
-from receiver.simulator.messages import clock_text, order_detail
-from receiver.simulator.orders import Order, OrderBook
+from receiver.simulator.messages import order_detail
+from receiver.simulator.orders import Channel, Order, OrderBook
 from receiver.simulator.pusher import Account
+from receiver.simulator.replies import alibaba_traces, taobao_order, taobao_trace
 
 _TOLERANCE_S: Final = 600
 _NONCE_CHARS: Final = 32
 _SUCCESS: Final = 200
-_REFUSED: Final = 403
+_UNREADABLE: Final = 400
+_UNSIGNED: Final = 401
 _NOT_FOUND: Final = 404
 _ORDER_PARAMETERS: Final = ("orderId", "purchaseOrderId", "salesOrderId")
-_EDITIONS: Final = ("/v2", "")
+"""How the Taobao order detail names the order is not documented: any of these will do."""
+
+Asked = dict[str, Any]
+Answer = Callable[[Asked], Any]
 
 
 @dataclass(slots=True)
 class Fault:
-    """What the next calls do instead of answering; `times` counts down."""
+    """What the next `times` calls meet, whatever they ask.
+
+    First they wait `delay_s`. Then `status` None answers as usual, a `verdict` is put in an
+    otherwise good reply as the call's own result, and any other `status` is sent with `headers` and
+    `body`: 429 with `Retry-After`, 500, or 200 with garbage.
+    """
 
     times: int = 0
-    status: int = 500
+    status: int | None = 500
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    delay_s: float = 0.0
+    verdict: dict[str, Any] | None = None
+
+
+class UnreadableError(Exception):
+    """A request that lacks what the page asks for; the text says what."""
 
 
 class SimulatedAPI:
-    """Answers the calls of our client. `calls` counts them by name, `fault` makes them fail."""
+    """Answers the calls of our client. `calls` counts them by path, `fault` makes them fail."""
 
     def __init__(
         self, book: OrderBook, account: Account, *, now: Callable[[], float] = time.time
@@ -55,41 +73,61 @@ class SimulatedAPI:
         self._now = now
 
     def app(self) -> Starlette:
-        """The ASGI application."""
-        rows = (
-            ("POST", "/alibaba/order/detail", self._alibaba_order),
-            ("GET", "/alibaba/order/logistics/trace", self._alibaba_trace),
-            ("GET", "/taobao/order/get", self._taobao_order),
-            ("GET", "/taobao/order/logistics/detail/get", self._taobao_trace),
-            ("GET", "/open/order/get", self._taobao_order),
-            ("GET", "/open/order/logistics/detail/get", self._taobao_trace),
+        """The ASGI application: the calls under their v2 and their v1 paths."""
+        rows: tuple[tuple[str, Answer, str, str], ...] = (
+            ("POST", self._alibaba_order, "/v2/alibaba/order/detail", "/alibaba/order/detail"),
+            (
+                "GET",
+                self._alibaba_traces,
+                "/v2/alibaba/order/logistics/trace",
+                "/alibaba/order/logistics/trace",
+            ),
+            ("GET", self._taobao_order, "/v2/taobao/order/get", "/open/order/get"),
+            (
+                "GET",
+                self._taobao_trace,
+                "/v2/taobao/order/logistics/detail/get",
+                "/open/order/logistics/detail/get",
+            ),
         )
-        routes = [
-            Route(edition + path, self._guarded(path, answer), methods=[method])
-            for edition in _EDITIONS
-            for method, path, answer in rows
-        ]
-        return Starlette(routes=routes)
+        return Starlette(
+            routes=[
+                Route(path, self._endpoint(path, answer), methods=[method])
+                for method, answer, *paths in rows
+                for path in paths
+            ]
+        )
 
-    def _guarded(self, path: str, answer: Callable[[dict[str, Any]], Any]) -> Any:
+    def _endpoint(self, path: str, answer: Answer) -> Any:
         async def endpoint(request: Request) -> Response:
             self.calls[path] += 1
-            if self.fault.times > 0:
-                self.fault.times -= 1
-                return Response(self.fault.body, self.fault.status, self.fault.headers)
-            if reason := self._unsigned(request):
-                return _reply(_REFUSED, reason, None)
-            asked: dict[str, Any] = dict(request.query_params)
-            if request.method == "POST":
-                asked |= await request.json()
-            data = answer(asked)
-            return (
-                _reply(_NOT_FOUND, "no such order", None)
-                if data is None
-                else _reply(_SUCCESS, "success", data)
-            )
+            return await self._failing() or await self._answered(request, answer)
 
         return endpoint
+
+    async def _failing(self) -> Response | None:
+        """What a fault answers in place of us; None where we answer."""
+        fault = self.fault
+        if fault.times <= 0:
+            return None
+        fault.times -= 1
+        await asyncio.sleep(fault.delay_s)
+        if fault.verdict is not None:
+            return _reply(_SUCCESS, "success", fault.verdict)
+        if fault.status is None:
+            return None
+        return Response(fault.body, fault.status, fault.headers)
+
+    async def _answered(self, request: Request, answer: Answer) -> Response:
+        if reason := self._unsigned(request):
+            return _reply(_UNSIGNED, reason, None)
+        try:
+            data = answer(await _asked(request))
+        except UnreadableError as error:
+            return _reply(_UNREADABLE, str(error), None)
+        if data is None:
+            return _reply(_NOT_FOUND, "no such order", None)
+        return _reply(_SUCCESS, "success", data)
 
     def _unsigned(self, request: Request) -> str:
         """Why a call is refused; empty where its signature is right."""
@@ -97,82 +135,59 @@ class SimulatedAPI:
         timestamp, nonce = headers.get("timestamp", ""), headers.get("nonce-str", "")
         if len(nonce) != _NONCE_CHARS:
             return "nonce-str must have 32 characters"
-        if not timestamp.isdigit() or len(timestamp) not in {10, 13}:
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) in {10, 13}):
             return "timestamp must be seconds or milliseconds"
         sent_s = int(timestamp) / (1000 if len(timestamp) == 13 else 1)
         if abs(self._now() - sent_s) > _TOLERANCE_S:
             return "timestamp out of range"
+        if headers.get("access-key", "") != self._account.access_key:
+            return "unknown access-key"
         expected = xport_signature(self._account.access_key, timestamp, nonce, self._account.secret)
         given = headers.get("signature", "")
         return "" if hmac.compare_digest(expected.encode(), given.encode()) else "bad signature"
 
-    def _order(self, asked: dict[str, Any]) -> Order | None:
-        given = next((asked[name] for name in _ORDER_PARAMETERS if asked.get(name)), "")
-        return self._book.find(str(given))
+    def _alibaba_order(self, asked: Asked) -> dict[str, Any] | None:
+        if asked.get("webSite") != "1688":
+            raise UnreadableError("webSite must be 1688")
+        order = self._named(asked, "1688", "orderId")
+        return order_detail(order, self._book.now()) if order else None
 
-    def _alibaba_order(self, asked: dict[str, Any]) -> dict[str, Any] | None:
-        order = self._order(asked)
-        return order_detail(order, self._book) if order else None
+    def _alibaba_traces(self, asked: Asked) -> list[dict[str, Any]] | None:
+        order = self._named(asked, "1688", "orderId")
+        return alibaba_traces(order, asked.get("logisticsId")) if order else None
 
-    def _alibaba_trace(self, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
-        order = self._order(asked)
-        if order is None:
-            return None
-        if order.parcel is None:
-            return []
-        parcel = order.parcel
-        steps = [(clock_text(step.time), step) for step in parcel.steps]
-        return [
-            {
-                "logisticsId": parcel.logistics_id,
-                "orderId": int(order.order_id),
-                "logisticsBillNo": parcel.waybill_no,
-                "logisticsCompanyName": parcel.carrier,
-                "logisticsSteps": [
-                    {"acceptTime": when, "remark": step.remark} for when, step in steps
-                ],
-                "traceNodeList": [
-                    {"acceptTime": when, "action": step.word, "remark": step.remark}
-                    for when, step in steps
-                ],
-            }
-        ]
+    def _taobao_order(self, asked: Asked) -> dict[str, Any] | None:
+        order = self._named(asked, "taobao", *_ORDER_PARAMETERS)
+        return taobao_order(order) if order else None
 
-    def _taobao_order(self, asked: dict[str, Any]) -> dict[str, Any] | None:
-        order = self._order(asked)
-        if order is None:
-            return None
-        return {"purchaseOrderId": order.order_id, "status": order.status}
+    def _taobao_trace(self, asked: Asked) -> dict[str, Any] | None:
+        line_id = _text(asked, "subPurchaseOrderId")
+        order = self._book.find_by_line("taobao", line_id)
+        return taobao_trace(order) if order else None
 
-    def _taobao_trace(self, asked: dict[str, Any]) -> dict[str, Any] | None:
-        order = self._book.find(str(asked.get("subPurchaseOrderId", "")))
-        if order is None:
-            return None
-        parcel = order.parcel
-        details = (
-            []
-            if parcel is None
-            else [
-                {
-                    "mailNo": parcel.waybill_no,
-                    "logisticsTraces": [
-                        {
-                            "time": clock_text(step.time),
-                            "status": step.word,
-                            "statusDesc": step.remark,
-                            "action": step.word,
-                            "standerdDesc": step.remark,
-                            "city": "杭州市",
-                        }
-                        for step in parcel.steps
-                    ],
-                    "logisticsPartner": [{"company": parcel.carrier}],
-                    "receiver": {},
-                    "logisticsGoods": [],
-                }
-            ]
-        )
-        return {"purchaseOrderOuterId": order.order_id, "pnmLogisticsDetails": details}
+    def _named(self, asked: Asked, channel: Channel, *names: str) -> Order | None:
+        return self._book.find(channel, _text(asked, *names))
+
+
+async def _asked(request: Request) -> Asked:
+    """The parameters: the query of a GET, the JSON object of a POST."""
+    if request.method != "POST":
+        return dict(request.query_params)
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("the body must be JSON") from error
+    if not isinstance(body, dict):
+        raise UnreadableError("the body must be a JSON object")
+    return body
+
+
+def _text(asked: Asked, *names: str) -> str:
+    """The first of the parameters that is there; these calls' ids are strings."""
+    given = next((asked[name] for name in names if asked.get(name)), None)
+    if not isinstance(given, str):
+        raise UnreadableError(f"{' or '.join(names)} must be a string")
+    return given
 
 
 def _reply(code: int, msg: str, data: Any) -> JSONResponse:

@@ -1,15 +1,16 @@
-"""The bodies the simulated platform pushes, field for field as callbacks.md tells them."""
+"""The bodies the simulated platform pushes, field for field as callbacks.md tells them.
+
+Pure functions of an order, the time and chance: nothing here is remembered.
+"""
 
 from __future__ import annotations
 
-import json
+import random
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from receiver.simulator.orders import Order, OrderBook
-
-MESSAGE_PLATFORM = {"taobao": 0, "1688": 1}
+from receiver.simulator.orders import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +20,6 @@ class TaobaoNames:
     price: str = "TAOBAO_ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY"
     status: str = "TAOBAO_ORDER_BUYER_VIEW_ORDER_STATUS_MODIFY"
     refund: str = "TAOBAO_ORDER_BUYER_VIEW_ORDER_REFUND"
-
-
-def envelope(
-    message_type: str,
-    body: dict[str, Any],
-    *,
-    channel: str,
-    pushed_at_ms: int | None,
-    as_text: bool,
-    with_platform: bool = True,
-) -> bytes:
-    """The JSON of one callback (1.2): the body as text (KA samples) or as an object."""
-    outer: dict[str, Any] = {
-        "messageType": message_type,
-        "messageBody": json.dumps(body, ensure_ascii=False) if as_text else body,
-    }
-    if with_platform:
-        outer["messagePlatform"] = MESSAGE_PLATFORM[channel]
-    outer["timestamp"] = None if pushed_at_ms is None else str(pushed_at_ms)
-    return json.dumps(outer, ensure_ascii=False).encode()
 
 
 def clock_text(time: datetime | None) -> str | None:
@@ -64,12 +45,14 @@ def ka_order(order: Order) -> dict[str, Any]:
     }
 
 
-def topic_order(order: Order, book: OrderBook, status: str) -> dict[str, Any]:
-    """The body O of a 1688 topic (section 2); the id is a JSON number."""
+def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str, Any]:
+    """The body O of a 1688 topic (section 2): the id is a JSON number, and the time may have a
+    stray space or be blank."""
+    told = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
     return {
         "orderId": int(order.order_id),
-        "currentStatus": status,
-        "msgSendTime": clock_text(book.now()),
+        "currentStatus": order.status,
+        "msgSendTime": told.format(clock_text(now)),
         "buyerMemberId": "b2b-1000001",
         "sellerMemberId": "b2b-2000002",
     }
@@ -96,7 +79,7 @@ def trace(order: Order) -> dict[str, Any]:
     }
 
 
-def order_detail(order: Order, book: OrderBook) -> dict[str, Any]:
+def order_detail(order: Order, now: datetime) -> dict[str, Any]:
     """The whole 1688 order detail (1.5); amounts are yuan, `discount` is fen."""
     status = _DETAIL_STATUS.get(order.status, order.status)
     shipped = order.parcel is not None
@@ -105,7 +88,7 @@ def order_detail(order: Order, book: OrderBook) -> dict[str, Any]:
             "id": int(order.order_id),
             "idOfStr": order.order_id,
             "status": status,
-            "refundStatus": None,
+            "refundStatus": order.refund_status,
             "refundId": order.refund_id,
             "totalAmount": _yuan(order.total_fen),
             "shippingFee": _yuan(order.shipping_fen),
@@ -115,18 +98,18 @@ def order_detail(order: Order, book: OrderBook) -> dict[str, Any]:
             "closeReason": order.close_reason,
             "createTime": _compact(order.created_at),
             "payTime": _compact(order.paid_at),
-            "modifyTime": _compact(book.now()),
+            "modifyTime": _compact(now),
         },
         "productItems": [
             {
                 "subItemIDString": line,
-                "itemAmount": _yuan(order.goods_fen // len(order.line_ids)),
-                "price": _yuan(order.goods_fen // len(order.line_ids)),
+                "itemAmount": _yuan(fen),
+                "price": _yuan(fen),
                 "status": status,
-                "refundStatus": None,
+                "refundStatus": _LINE_REFUND_STATUS.get(order.refund_status or ""),
                 "logisticsStatus": 2 if shipped else 1,
             }
-            for line in order.line_ids
+            for line, fen in zip(order.line_ids, order.line_fen, strict=True)
         ],
         "tradeTerms": [{"payStatus": order.pay_status}],
         "nativeLogistics": None,
@@ -139,35 +122,38 @@ def order_detail(order: Order, book: OrderBook) -> dict[str, Any]:
     }
 
 
-def taobao_price(order: Order) -> dict[str, Any]:
-    """The Taobao price change (1.6); numbers come as text in some places and as integers in
-    others."""
+def taobao_price(order: Order, chance: random.Random) -> dict[str, Any]:
+    """The Taobao price change (1.6)."""
     return {
         "salesOrderId": order.order_id,
         "purchaseOrderPriceDTO": {
             "purchaseCurrency": "CNY",
-            "purchaseTotalFee": order.total_fen,
-            "purchaseProductFee": str(order.goods_fen),
-            "purchaseShippingFee": order.shipping_fen,
+            "purchaseTotalFee": _number(order.total_fen, chance),
+            "purchaseProductFee": _number(order.goods_fen, chance),
+            "purchaseShippingFee": _number(order.shipping_fen, chance),
         },
-        "subOrders": _sub_orders(order),
+        "subOrders": _sub_orders(order, chance),
     }
 
 
-def taobao_status(order: Order) -> dict[str, Any]:
+def taobao_status(order: Order, chance: random.Random) -> dict[str, Any]:
     """A Taobao status change: its body is not documented, so it keeps to the set of 1.6."""
-    return {"salesOrderId": order.order_id, "subOrders": _sub_orders(order)}
+    return {"salesOrderId": order.order_id, "subOrders": _sub_orders(order, chance)}
 
 
-def taobao_refund(order: Order) -> dict[str, Any]:
+def taobao_refund(order: Order, chance: random.Random) -> dict[str, Any]:
     """A Taobao refund: its body is not documented, so it keeps to the set of 1.6."""
-    sub_orders = _sub_orders(order)
-    sub_orders[0] |= {"refund_id": order.refund_id, "refund_status": "10"}
+    sub_orders = _sub_orders(order, chance)
+    sub_orders[0] |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
     return {"salesOrderId": order.order_id, "subOrders": sub_orders}
 
 
-def _sub_orders(order: Order) -> list[dict[str, Any]]:
-    share = order.goods_fen // len(order.line_ids)
+def _number(value: int, chance: random.Random) -> int | str:
+    """Numbers of this channel come as text in some places and as integers in others (1.6)."""
+    return chance.choice((value, str(value)))
+
+
+def _sub_orders(order: Order, chance: random.Random) -> list[dict[str, Any]]:
     parcel = {}
     if order.parcel is not None:
         parcel = {
@@ -180,24 +166,29 @@ def _sub_orders(order: Order) -> list[dict[str, Any]]:
             "purchase_order_line_outer_id": f"{order.order_no}-{number}",
             "sub_purchase_order_id": line,
             "status": order.status,
-            "product_amount": share,
-            "purchase_amount": str(share),
-            "pay_amount": share,
+            "product_amount": _number(fen, chance),
+            "purchase_amount": _number(fen, chance),
+            "pay_amount": _number(fen, chance),
             "purchase_currency": "CNY",
-            "quantity": 1,
+            "quantity": _number(1, chance),
             "item_id": "600000000001",
             "sku_id": "4000000000001",
             **parcel,
         }
-        for number, line in enumerate(order.line_ids, start=1)
+        for number, (line, fen) in enumerate(
+            zip(order.line_ids, order.line_fen, strict=True), start=1
+        )
     ]
 
 
-_DETAIL_STATUS = {
+_DETAIL_STATUS: Final = {
     "WAITING_FOR_PAYMENT": "waitbuyerpay",
     "WAITING_FOR_SENT": "waitsellersend",
     "CANCEL": "cancel",
 }
+"""The KA word of a status to that of the order detail (4.2); the others are the same in both."""
+_LINE_REFUND_STATUS: Final = {"waitselleragree": "WAIT_SELLER_AGREE"}
+"""A line says it in upper snake case (4.2)."""
 
 
 def _yuan(fen: int) -> float:

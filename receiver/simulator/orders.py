@@ -10,6 +10,9 @@ from typing import Final, Literal
 Channel = Literal["1688", "taobao"]
 CHINA: Final = timezone(timedelta(hours=8))
 _FIRST_ORDER: Final = 2_745_000_000_000_000_000
+_STRIDE: Final = 1000
+"""Between two orders' ids lies room for the ids of their lines, so that no two are the same."""
+_LIMIT_LINES: Final = 2
 _CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
 
 
@@ -49,6 +52,7 @@ class Order:
     paid_at: datetime | None = None
     close_reason: str | None = None
     refund_id: str | None = None
+    refund_status: str | None = None
     refund_fen: int = 0
     parcel: Parcel | None = None
 
@@ -57,49 +61,66 @@ class Order:
         """Goods and shipping."""
         return self.goods_fen + self.shipping_fen
 
+    @property
+    def line_fen(self) -> tuple[int, ...]:
+        """What the goods of each line cost; together the order's."""
+        share, rest = divmod(self.goods_fen, len(self.line_ids))
+        return tuple(share + rest * (number == 0) for number in range(len(self.line_ids)))
+
 
 class OrderBook:
-    """Makes orders and keeps them; the API answers from it what the pushes told."""
+    """Makes orders and keeps them; the API answers from it what the pushes told.
+
+    The ids come from `seed` and from how many orders were placed before.
+    """
 
     def __init__(self, seed: int, *, now: datetime | None = None) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a simulation, not a secret
-        self._now = now
-        self._number = self.random.randrange(10**15)
         self.orders: dict[str, Order] = {}
         self._by_line: dict[str, Order] = {}
+        self._now = now
+        start = random.Random(seed).randrange(10**14)  # noqa: S311 - a simulation, not a secret
+        self._first = _FIRST_ORDER + start * _STRIDE
 
     def now(self) -> datetime:
         """The platform's wall clock, in China."""
         return (self._now or datetime.now(UTC)).astimezone(CHINA)
 
-    def place(self, channel: Channel) -> Order:
-        """A new order that awaits its payment."""
-        self._number += self.random.randrange(1, 1000)
-        number = _FIRST_ORDER + self._number
-        lines = tuple(str(number + n) for n in range(1, self.random.choice((2, 3))))
+    def place(self, channel: Channel, chance: random.Random) -> Order:
+        """A new order that awaits its payment; what it holds is drawn from `chance`."""
+        slot = self._first + len(self.orders) * _STRIDE
+        number = slot + chance.randrange(_STRIDE - _LIMIT_LINES)
+        count = chance.randint(1, _LIMIT_LINES)
         order = Order(
             channel=channel,
             order_id=str(number),
             order_no=f"XP{number % 10**12}",
             created_at=self.now(),
-            goods_fen=self.random.randrange(500, 50_000),
-            shipping_fen=self.random.choice((0, 500, 800)),
+            goods_fen=chance.randrange(500, 50_000),
+            shipping_fen=chance.choice((0, 500, 800)),
             status="WAITING_FOR_PAYMENT" if channel == "1688" else "WAIT_BUYER_PAY",
-            line_ids=lines,
+            line_ids=tuple(str(number + n) for n in range(1, count + 1)),
         )
         self.orders[order.order_id] = order
-        for line_id in lines:
+        for line_id in order.line_ids:
             self._by_line[line_id] = order
         return order
 
-    def find(self, order_id: str) -> Order | None:
-        """An order by its id or by the id of one of its lines."""
-        return self.orders.get(order_id) or self._by_line.get(order_id)
+    def find(self, channel: Channel, order_id: str) -> Order | None:
+        """A channel's order by its id."""
+        return _of_channel(self.orders.get(order_id), channel)
 
-    def ship(self, order: Order) -> Parcel:
+    def find_by_line(self, channel: Channel, line_id: str) -> Order | None:
+        """A channel's order by the id of one of its lines."""
+        return _of_channel(self._by_line.get(line_id), channel)
+
+    def ship(self, order: Order, chance: random.Random) -> Parcel:
         """Give the order its parcel."""
-        code, name = self.random.choice(_CARRIERS)
-        waybill_no = f"{code}{self.random.randrange(10**11, 10**12)}"
-        logistics_id = f"LP{self.random.randrange(10**13, 10**14)}"
+        code, name = chance.choice(_CARRIERS)
+        waybill_no = f"{code}{chance.randrange(10**11, 10**12)}"
+        logistics_id = f"LP{chance.randrange(10**13, 10**14)}"
         order.parcel = Parcel(logistics_id, code, name, waybill_no)
         return order.parcel
+
+
+def _of_channel(order: Order | None, channel: Channel) -> Order | None:
+    return order if order is not None and order.channel == channel else None

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx2
-import uvicorn
 
 from receiver.simulator.api import SimulatedAPI
 from receiver.simulator.clock import Clock
-from receiver.simulator.life import FATES, Said, live
-from receiver.simulator.messages import TaobaoNames, envelope
-from receiver.simulator.orders import Channel, OrderBook
-from receiver.simulator.pusher import Account, Counts, Pusher
-
-_CHANNELS: tuple[Channel, ...] = ("1688", "taobao")
+from receiver.simulator.envelope import Form, envelope, type_name
+from receiver.simulator.life import Course, Said, live
+from receiver.simulator.messages import TaobaoNames
+from receiver.simulator.orders import OrderBook
+from receiver.simulator.pusher import CONNECTIONS, Account, Counts, Push, Pusher
+from receiver.simulator.serving import served
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,9 @@ class PlatformConfig:
 
     `speed` is virtual seconds in a real one, for the half hours between retries. Rates are shares
     of 1. `step_s` lies between two callbacks of an order, `interval_s` between two orders' starts,
-    both in real seconds. `concurrency` bounds the orders that live at once.
+    both in real seconds. `concurrency` bounds the orders that live at once, `limit_waiting` the
+    callbacks that wait for a retry: beyond it, lives stand still. `api_account` is what the API
+    wants to be called with, `account` where it is None.
     """
 
     callback_url: str
@@ -44,8 +45,19 @@ class PlatformConfig:
     step_s: float = 0.0
     interval_s: float = 0.0
     concurrency: int = 16
+    limit_waiting: int = 10_000
+    retry_same_bytes: bool = True
+    api_account: Account | None = None
     taobao_names: TaobaoNames = field(default_factory=TaobaoNames)
     journal: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("duplicate_rate", "disorder_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a share from 0 to 1")
+        for name in ("concurrency", "limit_waiting"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
 
 
 class SimulatedPlatform:
@@ -62,18 +74,18 @@ class SimulatedPlatform:
     ) -> None:
         self.counts = Counts()
         self.book = OrderBook(config.seed)
-        self.api = SimulatedAPI(self.book, config.account)
+        self.api = SimulatedAPI(self.book, config.api_account or config.account)
         self.api_url = ""
         self._config = config
-        self._chance = random.Random(f"delivery {config.seed}")  # noqa: S311 - a simulation
+        self._numbers = itertools.count()
         self._on_push = on_push
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._http = await self._stack.enter_async_context(
-            httpx2.AsyncClient(trust_env=False, limits=httpx2.Limits(max_connections=256))
-        )
-        self.api_url = await self._stack.enter_async_context(_served(self.api))
+        async with contextlib.AsyncExitStack() as stack:
+            self._pusher = await self._opened_pusher(stack)
+            self.api_url = await stack.enter_async_context(served(self.api.app()))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -84,88 +96,93 @@ class SimulatedPlatform:
     ) -> None:
         await self._stack.aclose()
 
-    async def run(self, *, orders: int | None) -> Counts:
-        """Live through `orders` orders (None: until cancelled) and push all that happens."""
-        with contextlib.ExitStack() as stack:
-            journal = None
-            if self._config.journal is not None:
-                journal = stack.enter_context(self._config.journal.open("a", encoding="utf-8"))
-            pusher = Pusher(
-                self._config.callback_url,
-                self._config.account,
-                self._http,
-                clock=Clock(self._config.speed),
-                randomness=self._chance,
-                duplicate_rate=self._config.duplicate_rate,
-                counts=self.counts,
-                journal=journal,
-            )
-            await self._run(pusher, orders)
-        return self.counts
-
-    async def _run(self, pusher: Pusher, orders: int | None) -> None:
-        free = asyncio.Semaphore(self._config.concurrency)
-        async with asyncio.TaskGroup() as group:
-            number = 0
-            while orders is None or number < orders:
-                await free.acquire()
-                task = group.create_task(self._live(pusher, number), name=f"order-{number}")
-                task.add_done_callback(lambda _: free.release())
-                number += 1
-                await asyncio.sleep(self._config.interval_s)
-
-    async def _live(self, pusher: Pusher, number: int) -> None:
-        """Push one order's life; a disordered push is overtaken by its successor."""
-        channel = _CHANNELS[number % len(_CHANNELS)]
-        fate = FATES[(number // len(_CHANNELS)) % len(FATES)]
-        held: list[tuple[str, bytes]] = []
-        for said in live(self.book, channel, fate, self._config.taobao_names):
-            current = (said.message_type, self._enveloped(said))
-            if not held and self._chance.random() < self._config.disorder_rate:
-                held.append(current)
-                continue
-            await self._push(pusher, *current)
-            while held:
-                await self._push(pusher, *held.pop())
-            await asyncio.sleep(self._config.step_s)
-        while held:
-            await self._push(pusher, *held.pop())
-
-    async def _push(self, pusher: Pusher, message_type: str, body: bytes) -> None:
-        self._on_push(message_type, await pusher.push(message_type, body))
-
-    def _enveloped(self, said: Said) -> bytes:
-        """The forms the pages allow, by chance: body as text or object, no platform, no time."""
-        chance = self._chance.random
-        return envelope(
-            said.message_type,
-            said.body,
-            channel=said.channel,
-            pushed_at_ms=None if chance() < 0.05 else int(time.time() * 1000),
-            as_text=said.ka and chance() < 0.8,
-            with_platform=chance() < 0.9,
+    async def _opened_pusher(self, stack: contextlib.AsyncExitStack) -> Pusher:
+        config = self._config
+        limits = httpx2.Limits(max_connections=CONNECTIONS)
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, limits=limits))
+        journal = None
+        if config.journal is not None:
+            journal = stack.enter_context(config.journal.open("a", encoding="utf-8"))
+        return Pusher(
+            config.callback_url,
+            config.account,
+            http,
+            clock=Clock(config.speed),
+            retry_same_bytes=config.retry_same_bytes,
+            counts=self.counts,
+            journal=journal,
         )
 
+    async def run(self, *, orders: int | None) -> Counts:
+        """Live through `orders` orders (None: until cancelled) and push all that happens.
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """The signals belong to the process around us."""
-        yield
+        Ends when each push is acknowledged or given up.
+        """
+        living = asyncio.Semaphore(self._config.concurrency)
+        async with asyncio.TaskGroup() as group:
+            retries = _Retries(group, self._again, self._config.limit_waiting)
+            for number in itertools.islice(self._numbers, orders):
+                await living.acquire()
+                task = group.create_task(self._live(retries, number), name=f"order-{number}")
+                task.add_done_callback(lambda _: living.release())
+                await asyncio.sleep(self._config.interval_s)
+        return self.counts
+
+    async def console_check(self, method: str = "POST", body: bytes = b"{}") -> int:
+        """Call the callback URL as the console's "verify" might; gives the status."""
+        return await self._pusher.console_check(method, body)
+
+    async def _live(self, retries: _Retries, number: int) -> None:
+        """Push one order's life; a disordered push is overtaken by its successor."""
+        chance = random.Random(f"{self._config.seed} {number}")  # noqa: S311 - a simulation
+        held: Push | None = None
+        course = Course.numbered(number)
+        for said in live(self.book, course, self._config.taobao_names, chance):
+            push = self._made(said, chance)
+            if held is None and chance.random() < self._config.disorder_rate:
+                held = push
+                continue
+            await self._push(retries, push)
+            if held is not None:
+                await self._push(retries, held)
+                held = None
+            await asyncio.sleep(self._config.step_s)
+        if held is not None:
+            await self._push(retries, held)
+
+    def _made(self, said: Said, chance: random.Random) -> Push:
+        form = Form.drawn(chance)
+        body = envelope(said, form, pushed_at_ms=int(time.time() * 1000))
+        twice = chance.random() < self._config.duplicate_rate
+        return Push(type_name(said, form), body, twice)
+
+    async def _push(self, retries: _Retries, push: Push) -> None:
+        """The first try is waited for; the retries are not, as life goes on."""
+        acknowledged = await self._pusher.first(push)
+        if acknowledged:
+            self._on_push(push.message_type, acknowledged)
+        else:
+            await retries.start(push)
+
+    async def _again(self, push: Push) -> None:
+        self._on_push(push.message_type, await self._pusher.again(push))
 
 
-@contextlib.asynccontextmanager
-async def _served(api: SimulatedAPI) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(
-        uvicorn.Config(api.app(), loop="none", lifespan="off", log_config=None, access_log=False)
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="simulated-api")
-    try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+class _Retries:
+    """Callbacks that wait for their retries while life goes on, at most `limit` of them."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        again: Callable[[Push], Coroutine[Any, Any, None]],
+        limit: int,
+    ) -> None:
+        self._group = group
+        self._again = again
+        self._free = asyncio.Semaphore(limit)
+
+    async def start(self, push: Push) -> None:
+        """Returns as soon as there is room, not when the retries end."""
+        await self._free.acquire()
+        task = self._group.create_task(self._again(push), name="retries")
+        task.add_done_callback(lambda _: self._free.release())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import random
 import secrets
 import time
 from collections import Counter
@@ -17,10 +16,13 @@ import httpx2
 
 from receiver.signatures import xport_signature
 from receiver.simulator.clock import Clock
+from receiver.simulator.envelope import pushed_again
 
 TIMEOUT_S: Final = 1.0
 RETRY_AFTER_S: Final = 30 * 60.0
 RETRIES: Final = 5
+CONNECTIONS: Final = 256
+"""How many deliveries are under way at once, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,24 @@ class Account:
     source_name: str = "dev"
 
 
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One callback on its way; `twice` sends it once more, to the byte, after it was acknowledged.
+
+    The body that is pushed is the JSON object of an envelope.
+    """
+
+    message_type: str
+    body: bytes
+    twice: bool = False
+
+
 @dataclass(slots=True)
 class Counts:
-    """What became of the pushes; `acknowledged_ids` are the receiver's ids of what got a 200."""
+    """What became of the pushes; `acknowledged_ids` are the receiver's ids of what got a 200.
+
+    `pushed` counts callbacks, `deliveries` POSTs: the first tries, the retries, the `duplicates`.
+    """
 
     pushed: int = 0
     deliveries: int = 0
@@ -52,9 +69,9 @@ class Counts:
 class Pusher:
     """POSTs callbacks to `url` and repeats what was not acknowledged.
 
-    An attempt has 1 s for everything, counted in real time. The 5 retries come half an hour apart
-    on `clock`. `duplicate_rate` is the share of acknowledged pushes that are sent once more.
-    `journal` gets one JSON line for each acknowledged callback, at once.
+    A delivery has 1 s for everything, counted in real time from when it begins. The 5 retries come
+    half an hour apart on `clock`; whether the platform repeats the push time of the envelope is not
+    known: `retry_same_bytes`. `journal` gets one JSON line for each acknowledged callback, at once.
     """
 
     def __init__(
@@ -64,8 +81,7 @@ class Pusher:
         http: httpx2.AsyncClient,
         *,
         clock: Clock,
-        randomness: random.Random,
-        duplicate_rate: float = 0.0,
+        retry_same_bytes: bool = True,
         counts: Counts | None = None,
         journal: IO[str] | None = None,
         now: Callable[[], float] = time.time,
@@ -75,48 +91,69 @@ class Pusher:
         self._account = account
         self._http = http
         self._clock = clock
-        self._random = randomness
-        self._duplicate_rate = duplicate_rate
+        self._retry_same_bytes = retry_same_bytes
         self._journal = journal
         self._now = now
+        self._free = asyncio.Semaphore(CONNECTIONS)
 
-    async def push(self, message_type: str, body: bytes) -> bool:
-        """Deliver one callback as the platform would; True once it is acknowledged."""
+    async def push(self, push: Push) -> bool:
+        """Deliver one callback, with retries; True once it is acknowledged, False if given up."""
+        return await self.first(push) or await self.again(push)
+
+    async def first(self, push: Push) -> bool:
+        """The first try alone; True if it was acknowledged, else `again` is due."""
         self.counts.pushed += 1
-        for attempt in range(1 + RETRIES):
-            if attempt:
-                await self._clock.wait(RETRY_AFTER_S)
-            if await self._deliver(body):
-                self._note(message_type, body)
-                if self._random.random() < self._duplicate_rate:
-                    self.counts.duplicates += 1
-                    await self._deliver(body)
+        return await self._try(push, push.body)
+
+    async def again(self, push: Push) -> bool:
+        """The retries; True once one is acknowledged, False if the callback is given up."""
+        for _ in range(RETRIES):
+            await self._clock.wait(RETRY_AFTER_S)
+            if await self._try(push, self._body_of_retry(push)):
                 return True
         self.counts.given_up += 1
         return False
 
     async def console_check(self, method: str = "POST", body: bytes = b"{}") -> int:
         """What the console's "verify" does; gives the status. Its form is not documented."""
-        answer = await self._http.request(method, self._url, content=body, timeout=TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            answer = await self._http.request(method, self._url, content=body)
         return answer.status_code
 
+    def _body_of_retry(self, push: Push) -> bytes:
+        if self._retry_same_bytes:
+            return push.body
+        return pushed_again(push.body, pushed_at_ms=int(self._now() * 1000))
+
+    async def _try(self, push: Push, body: bytes) -> bool:
+        if not await self._deliver(body):
+            return False
+        self._note(push.message_type, body)
+        if push.twice:
+            self.counts.duplicates += 1
+            await self._deliver(body)
+        return True
+
     async def _deliver(self, body: bytes) -> bool:
-        self.counts.deliveries += 1
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                answer = await self._http.post(self._url, content=body, headers=self._headers())
-        except (TimeoutError, httpx2.TimeoutException):
-            self.counts.timed_out += 1
-            return False
-        except httpx2.HTTPError:
-            self.counts.unreachable += 1
-            return False
+        """One POST; True for a 200. Waiting for a free connection is ours, so it is not timed."""
+        async with self._free:
+            self.counts.deliveries += 1
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    answer = await self._http.post(self._url, content=body, headers=self._headers())
+            except (TimeoutError, httpx2.TimeoutException):
+                self.counts.timed_out += 1
+                return False
+            except httpx2.HTTPError:
+                self.counts.unreachable += 1
+                return False
         if answer.status_code == httpx2.codes.OK:
             return True
         self.counts.refused[answer.status_code] += 1
         return False
 
     def _headers(self) -> dict[str, str]:
+        """Signed anew for each delivery, with the real time: the receiver compares it with its."""
         account = self._account
         timestamp, nonce = str(int(self._now() * 1000)), secrets.token_hex(16)
         signature = xport_signature(account.access_key, timestamp, nonce, account.secret)

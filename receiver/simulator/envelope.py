@@ -1,0 +1,84 @@
+"""The envelope of a callback in the forms that callbacks.md 1.2 allows. Performs no I/O."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Self
+
+from receiver.simulator.life import Said
+
+_PLATFORMS: Final = {"taobao": 0, "1688": 1}
+_PREFIXES: Final = {"taobao": "TAOBAO_", "1688": "1688_"}
+_EXTRA: Final = "simulatedExtra"
+"""A field that nobody knows: new ones appear without notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write an envelope; the default is the one that the samples show.
+
+    `as_text`: the body is a string that holds JSON (None: as the message's own page shows it).
+    `other_prefix`: the type's platform prefix is left out where it is usual and put where it is
+    not. `platform`: how `messagePlatform` comes.
+    """
+
+    as_text: bool | None = None
+    other_prefix: bool = False
+    platform: Literal["told", "null", "missing"] = "told"
+    timed: bool = True
+    extra: bool = False
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> Self:
+        """A form by chance, the usual one most of the time.
+
+        At most one of prefix and platform is unusual, so that something always tells the channel of
+        a message that is known by its prefix.
+        """
+        platform: Literal["told", "null", "missing"] = "told"
+        other_prefix = chance.random() < 0.1
+        if not other_prefix and chance.random() < 0.1:
+            platform = "null" if chance.random() < 0.5 else "missing"
+        return cls(
+            as_text=(chance.random() < 0.5) if chance.random() < 0.2 else None,
+            other_prefix=other_prefix,
+            platform=platform,
+            timed=chance.random() >= 0.05,
+            extra=chance.random() < 0.05,
+        )
+
+
+def type_name(said: Said, form: Form) -> str:
+    """The `messageType` as it is sent."""
+    name, prefix = said.message_type, _PREFIXES[said.channel]
+    if not form.other_prefix:
+        return name
+    return name.removeprefix(prefix) if name.startswith(prefix) else prefix + name
+
+
+def envelope(said: Said, form: Form, *, pushed_at_ms: int) -> bytes:
+    """The JSON of one callback."""
+    extra = {_EXTRA: "1"} if form.extra else {}
+    body: dict[str, Any] | str = said.body | extra
+    if said.ka if form.as_text is None else form.as_text:
+        body = _json(body)
+    outer: dict[str, Any] = {"messageType": type_name(said, form), "messageBody": body}
+    if form.platform != "missing":
+        told = form.platform == "told"
+        outer["messagePlatform"] = _PLATFORMS[said.channel] if told else None
+    outer["timestamp"] = str(pushed_at_ms) if form.timed else None
+    return _json(outer | extra).encode()
+
+
+def pushed_again(body: bytes, *, pushed_at_ms: int) -> bytes:
+    """The same callback under another push time, where it told one."""
+    outer = json.loads(body)
+    if outer["timestamp"] is not None:
+        outer["timestamp"] = str(pushed_at_ms)
+    return _json(outer).encode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

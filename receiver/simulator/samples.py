@@ -1,0 +1,40 @@
+"""One callback of each kind, for tests that need bodies and no platform. Performs no I/O."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from receiver.simulator.envelope import Form, envelope
+from receiver.simulator.life import Course, Said, live
+from receiver.simulator.messages import TaobaoNames
+from receiver.simulator.orders import OrderBook
+
+_NOW: Final = datetime(2026, 1, 31, tzinfo=UTC)
+_LIMIT_ORDERS: Final = 200
+"""Every kind is met within the first few dozens of orders, whatever the seed."""
+
+
+def sample_callbacks(
+    seed: int, *, now: datetime = _NOW, names: TaobaoNames | None = None
+) -> list[tuple[str, bytes]]:
+    """The first callback of each message type, as (type, body); the same seed gives the same bytes.
+
+    Each is in its usual form: see `receiver.simulator.envelope.Form` for the others.
+    """
+    pushed_at_ms = int(now.timestamp() * 1000)
+    found: dict[str, bytes] = {}
+    for said in _all_said(OrderBook(seed, now=now), seed, names or TaobaoNames()):
+        if said.message_type not in found:
+            found[said.message_type] = envelope(said, Form(), pushed_at_ms=pushed_at_ms)
+    return list(found.items())
+
+
+def _all_said(book: OrderBook, seed: int, names: TaobaoNames) -> Iterator[Said]:
+    return itertools.chain.from_iterable(
+        live(book, Course.numbered(number), names, random.Random(f"{seed} {number}"))  # noqa: S311 - a simulation, not a secret
+        for number in range(_LIMIT_ORDERS)
+    )

@@ -1,0 +1,232 @@
+"""The simulated API: its paths, its signature check, its faults, and what it says of the orders."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from receiver.client.platform import PlatformAPI
+from receiver.errors import APIRejectedError, APIUnavailableError, RateLimitedError
+from receiver.settings import APISettings
+from receiver.signatures import xport_signature
+from receiver.simulator.api import Fault
+from receiver.simulator.orders import Order
+from receiver.simulator.platform import SimulatedPlatform
+from receiver.simulator.pusher import Account
+from tests.simulator.conftest import Receiver, receiving
+
+CALLER = Account("caller", "hidden")
+
+
+@pytest.fixture(scope="module")
+async def pushed_to() -> AsyncIterator[Receiver]:
+    async with receiving() as noted:
+        yield noted
+
+
+@pytest.fixture(scope="module")
+async def lived(pushed_to: Receiver) -> AsyncIterator[SimulatedPlatform]:
+    async with SimulatedPlatform(pushed_to.config(api_account=CALLER)) as running:
+        await running.run(orders=10)
+        yield running
+
+
+@pytest.fixture
+def platform(lived: SimulatedPlatform) -> SimulatedPlatform:
+    """A platform on which ten orders have lived, all well and nothing asked yet."""
+    lived.api.fault = Fault()
+    lived.api.calls.clear()
+    return lived
+
+
+def shipped(platform: SimulatedPlatform, channel: str) -> list[Order]:
+    orders = platform.book.orders.values()
+    return [order for order in orders if order.parcel and order.channel == channel]
+
+
+def signed(**changes: str) -> dict[str, str]:
+    nonce, timestamp = secrets.token_hex(16), str(int(time.time() * 1000))
+    sent = {"access-key": "caller", "timestamp": timestamp, "nonce-str": nonce, "user-id": "1"}
+    sent |= changes
+    parts = (sent["access-key"], sent["timestamp"], sent["nonce-str"])
+    return {"signature": xport_signature(*parts, "hidden")} | sent
+
+
+async def get(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient, path: str, **changes: str
+) -> dict[str, Any]:
+    answer = await http.get(platform.api_url + path, headers=signed(**changes))
+    read: dict[str, Any] = answer.json()
+    return read
+
+
+def api_settings(platform: SimulatedPlatform, **options: Any) -> APISettings:
+    values = {"base_url": platform.api_url, "access_key": "caller", "secret": "hidden"}
+    return APISettings.model_validate(values | {"rate_per_s": 1000} | options)
+
+
+async def test_the_trace_tells_what_the_pushes_told(
+    platform: SimulatedPlatform, pushed_to: Receiver, http: httpx2.AsyncClient
+) -> None:
+    told: dict[str, list[dict[str, Any]]] = {}
+    for body in pushed_to.bodies:
+        message = json.loads(body)
+        if message["messageType"].endswith("LOGISTICS_BUYER_VIEW_TRACE"):
+            inner = message["messageBody"]
+            inner = json.loads(inner) if isinstance(inner, str) else inner
+            told.setdefault(str(inner["orderLogsItems"][0]["orderId"]), []).append(inner)
+    assert len(told) > 1
+    for order_id, pushed in told.items():
+        path = f"/v2/alibaba/order/logistics/trace?orderId={order_id}"
+        (trace,) = (await get(platform, http, path))["data"]
+        assert {p["mailNo"] for p in pushed} == {trace["logisticsBillNo"]}
+        assert {p["logisticsId"] for p in pushed} == {trace["logisticsId"]}
+        words = [node["action"] for node in trace["traceNodeList"]]
+        assert words == ["CONSIGN", *(p["statusChanged"] for p in pushed)]
+
+
+async def test_our_client_reads_every_call(platform: SimulatedPlatform) -> None:
+    async with PlatformAPI.open(api_settings(platform)) as api:
+        for order in shipped(platform, "1688"):
+            assert order.parcel is not None
+            (trace,) = await api.alibaba.order_logistics(order.order_id)
+            assert trace.logistics_bill_no == order.parcel.waybill_no
+            assert (await api.alibaba.order_detail(order.order_id)).order_id == order.order_id
+        for order in shipped(platform, "taobao"):
+            assert order.parcel is not None
+            tracked = await api.taobao.logistics_detail(order.line_ids[0])
+            assert tracked.parcels[0].mail_no == order.parcel.waybill_no
+            detail = await api.taobao.order_detail(order.order_id)
+            assert detail.sales_order_id == order.order_id
+
+
+@pytest.mark.parametrize("edition", ["v1", "v2"])
+@pytest.mark.parametrize("unit", ["ms", "s"])
+async def test_both_editions_and_both_units_of_time_are_served(
+    platform: SimulatedPlatform, edition: str, unit: str
+) -> None:
+    settings = api_settings(platform, timestamp_unit=unit, edition=edition)
+    async with PlatformAPI.open(settings) as api:
+        ours, theirs = shipped(platform, "1688")[0], shipped(platform, "taobao")[0]
+        await api.alibaba.order_detail(ours.order_id)
+        await api.alibaba.order_logistics(ours.order_id)
+        await api.taobao.order_detail(theirs.order_id)
+        await api.taobao.logistics_detail(theirs.line_ids[0])
+    assert len(platform.api.calls) == 4
+    assert all(path.startswith("/v2/") == (edition == "v2") for path in platform.api.calls)
+
+
+@pytest.mark.parametrize("parameter", ["orderId", "purchaseOrderId", "salesOrderId"])
+async def test_the_taobao_order_is_found_by_any_name(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient, parameter: str
+) -> None:
+    order = shipped(platform, "taobao")[0]
+    reply = await get(platform, http, f"/v2/taobao/order/get?{parameter}={order.order_id}")
+    assert (reply["code"], reply["data"]["salesOrderId"]) == (200, order.order_id)
+    assert set(reply) == {"requestId", "code", "developId", "msg", "data"}
+
+
+async def test_taobao_logistics_are_asked_for_by_line_and_not_by_order(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    order = shipped(platform, "taobao")[0]
+    path = "/v2/taobao/order/logistics/detail/get?subPurchaseOrderId="
+    assert (await get(platform, http, path + order.line_ids[0]))["code"] == 200
+    assert (await get(platform, http, path + order.order_id))["code"] == 404
+
+
+async def test_an_order_of_the_other_channel_is_not_there(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    order_id = shipped(platform, "taobao")[0].order_id
+    path = f"/v2/alibaba/order/logistics/trace?orderId={order_id}"
+    assert (await get(platform, http, path))["code"] == 404
+
+
+async def test_one_parcel_can_be_asked_for(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    order = shipped(platform, "1688")[0]
+    assert order.parcel is not None
+    path = f"/v2/alibaba/order/logistics/trace?orderId={order.order_id}&logisticsId="
+    assert len((await get(platform, http, path + order.parcel.logistics_id))["data"]) == 1
+    assert (await get(platform, http, path + "LP1"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"signature": "0" * 32},
+        {"signature": ""},
+        {"access-key": "other"},
+        {"nonce-str": "short"},
+        {"timestamp": "letters"},
+        {"timestamp": str(int((time.time() - 700) * 1000))},
+        {"timestamp": str(int(time.time() + 700))},
+    ],
+    ids=lambda changes: "-".join(f"{k}={v[:7]}" for k, v in changes.items()),
+)
+async def test_a_call_that_is_not_signed_right_is_refused(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient, changes: dict[str, str]
+) -> None:
+    order = shipped(platform, "1688")[0]
+    path = f"/v2/alibaba/order/logistics/trace?orderId={order.order_id}"
+    reply = await get(platform, http, path, **changes)
+    assert (reply["code"], reply["data"]) == (401, None)
+
+
+async def test_a_good_signature_under_another_access_key_is_refused(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    order = shipped(platform, "1688")[0]
+    url = f"{platform.api_url}/v2/alibaba/order/logistics/trace?orderId={order.order_id}"
+    reply = (await http.get(url, headers=signed() | {"access-key": "other"})).json()
+    assert (reply["code"], reply["msg"]) == (401, "unknown access-key")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b"\xff", b'{"webSite": "1688", "orderId": 1}', b'{"orderId": "1"}'],
+)
+async def test_a_request_that_lacks_what_the_page_asks_for_is_told_so(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient, body: bytes
+) -> None:
+    url = f"{platform.api_url}/v2/alibaba/order/detail"
+    reply = (await http.post(url, content=body, headers=signed())).json()
+    assert (reply["code"], reply["data"]) == (400, None)
+
+
+async def test_the_api_can_be_made_to_fail(platform: SimulatedPlatform) -> None:
+    order_id = shipped(platform, "1688")[0].order_id
+    async with PlatformAPI.open(api_settings(platform)) as api:
+        platform.api.fault = Fault(times=1)
+        with pytest.raises(APIUnavailableError):
+            await api.alibaba.order_detail(order_id)
+        platform.api.fault = Fault(times=1, status=429, headers={"retry-after": "7"})
+        with pytest.raises(RateLimitedError) as limited:
+            await api.alibaba.order_detail(order_id)
+        assert limited.value.retry_after_s == 7
+        platform.api.fault = Fault(times=1, status=200, body=b"<html>")
+        with pytest.raises(APIUnavailableError):
+            await api.alibaba.order_detail(order_id)
+        platform.api.fault = Fault(times=1, verdict={"success": False, "errorCode": "E1"})
+        with pytest.raises(APIRejectedError, match="E1"):
+            await api.alibaba.order_detail(order_id)
+        assert (await api.alibaba.order_detail(order_id)).order_id == order_id
+
+
+async def test_a_slow_answer_is_the_usual_one(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    order = shipped(platform, "1688")[0]
+    platform.api.fault = Fault(times=1, status=None, delay_s=0.2)
+    started = time.monotonic()
+    path = f"/v2/alibaba/order/logistics/trace?orderId={order.order_id}"
+    assert (await get(platform, http, path))["code"] == 200
+    assert time.monotonic() - started >= 0.2
