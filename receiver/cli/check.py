@@ -14,6 +14,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.loading import load_handlers
@@ -49,6 +50,11 @@ async def _check(config: Path | None, *, running: bool) -> int:
     except ConfigurationError as error:
         for line in str(error).splitlines():
             _report("settings", line, well=False)
+        return EXIT_FAILED
+    try:
+        certificate(settings)
+    except ConfigurationError as error:
+        _report("settings", str(error), well=False)
         return EXIT_FAILED
     count = len(settings.sources)
     defaults = ", development defaults" if developing else ""
@@ -117,9 +123,11 @@ async def _api(settings: Settings) -> str:
 async def _receiver(settings: Settings) -> str:
     """The running receiver's own word on whether it can store."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.receiver.host)  # noqa: S104
-    url = f"http://{host or settings.receiver.host}:{settings.receiver.port}/readyz"
+    scheme = "http" if settings.receiver.tls_cert_file is None else "https"
+    url = f"{scheme}://{host or settings.receiver.host}:{settings.receiver.port}/readyz"
     try:
-        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
+        # The certificate names the host that senders know, and nothing secret is said.
+        async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=False) as http:
             answer = await http.get(url)
     except httpx2.HTTPError as error:
         raise BusError(f"{url} does not answer ({type(error).__name__}): start it") from error

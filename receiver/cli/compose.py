@@ -27,15 +27,17 @@ from receiver.intake import Intake
 from receiver.loading import load_handlers
 from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
-from receiver.settings import Settings
+from receiver.settings import ReceiverSettings, Settings
 from receiver.sources import Sources
 from receiver.spool import Spool
 from receiver.spooling import SpoolingPublisher
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
+from receiver.web.edge import EdgeLimits
 from receiver.web.health import HealthEndpoints
-from receiver.web.server import base_url, serving
+from receiver.web.server import ServerConfig, base_url, serving
+from receiver.web.tls import Certificate
 from receiver.worker import Worker
 
 SPOOL_FILE: Final = "spool.sqlite3"
@@ -90,6 +92,7 @@ class Receiver:
     url: str
     counts: DeliveryCounts
     sources: Sources
+    tls: Certificate | None
 
 
 @contextlib.asynccontextmanager
@@ -103,6 +106,7 @@ async def running_receiver(
             "add a [[sources]] section with name, dialect and verification"
         )
     counts, sources = DeliveryCounts(), Sources(settings.sources)
+    tls = certificate(settings)
     window = max(retry_horizons(settings)) + MARGIN
     said = Retransmissions(window)
     async with (
@@ -120,10 +124,38 @@ async def running_receiver(
         app = create_app(
             endpoint,
             HealthEndpoints(bus.connection.probe, None if spool is None else spool.probe),
-            documents(bus.subjects, nats_url=bus.url, server=base_url(listener)),
+            documents(
+                bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
+            ),
         )
-        async with serving(app, listener) as url:
-            yield Receiver(url, counts, sources)
+        config = ServerConfig(
+            limits=_edge_limits(settings.receiver),
+            grace_s=settings.receiver.grace_s,
+            tls=tls,
+            count=counts.add,
+        )
+        async with serving(app, listener, config) as url:
+            yield Receiver(url, counts, sources, tls)
+
+
+def certificate(settings: Settings) -> Certificate | None:
+    """The certificate of the settings, loaded; raises `ConfigurationError`."""
+    files = settings.receiver.tls_cert_file, settings.receiver.tls_key_file
+    if files[0] is None or files[1] is None:
+        return None
+    return Certificate(files[0], files[1])
+
+
+def _edge_limits(settings: ReceiverSettings) -> EdgeLimits:
+    return EdgeLimits(
+        receive_timeout_s=settings.receive_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        headers=settings.limit_headers,
+        head_bytes=settings.limit_head_bytes,
+        connections=settings.limit_connections,
+        per_address=settings.limit_connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""SIGHUP: read sources and secrets again, without dropping a request."""
+"""SIGHUP: read sources, secrets and the certificate again, without dropping a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from receiver.logs import get_logger
 async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncIterator[None]:
     """Exchange the receiver's sources on SIGHUP; with a mistake in the file the old ones stay.
 
-    Everything but the sources keeps the settings of the start.
+    Everything but the sources and the certificate keeps the settings of the start.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -47,6 +47,8 @@ async def _reload_when(
                 raise ConfigurationError("sources: none is configured")
             # A new dialect may repeat its callbacks for longer: widen the window first.
             await bus.connection.widen(plans(bus.subjects, retry_horizons(settings)))
+            if receiver.tls is not None:
+                receiver.tls.reload()
         except (ConfigurationError, BusError) as error:
             log.error("sources_not_reloaded", error=str(error))
             continue

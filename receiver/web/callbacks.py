@@ -22,27 +22,16 @@ from receiver.intake import Intake, Receipt, utc_now
 from receiver.logs import get_logger
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
+from receiver.web import answers
 from receiver.web.body import ClientGoneError, check_content, read_body
 from receiver.web.client_address import Network, client_address, within
 from receiver.web.counts import DeliveryCounts
 from receiver.web.sampling import Sampling
 
-RETRY_AFTER_S: Final = 30
 _LIMIT_REJECTIONS_PER_S: Final = 50
 _EMPTY: Final = frozenset({b"", b"{}"})
 _LIMIT_EMPTY_BYTES: Final = 64
-_ANSWERS: Final[dict[int, bytes]] = {
-    400: b'{"error":"malformed"}',
-    401: b'{"error":"unauthorized"}',
-    404: b'{"error":"unknown source"}',
-    405: b'{"error":"method not allowed"}',
-    413: b'{"error":"too large"}',
-    415: b'{"error":"unsupported content type"}',
-    500: b'{"error":"internal"}',
-    503: b'{"error":"unavailable"}',
-}
 _CHECKED: Final = b'{"status":"checked"}'
-_JSON: Final = (b"content-type", b"application/json")
 
 
 class CallbackEndpoint:
@@ -97,18 +86,18 @@ class CallbackEndpoint:
                     **known,
                     **({"not_logged": held_back} if held_back else {}),
                 )
-            await _answer(send, error.status, _ANSWERS[error.status])
+            await answers.send_json(send, error.status, answers.BODIES[error.status])
             return
         except BusError as error:
             self._counts.add("unavailable")
             self._log.error(
                 "callback_not_stored", error=str(error), duration_ms=_ms_since(started), **known
             )
-            await _answer(send, 503, _ANSWERS[503])
+            await answers.send_json(send, 503, answers.BODIES[503])
             return
         self._counts.add(receipt.outcome)
         self._write_line(receipt, known, started)
-        await _answer(send, 200, _receipt_body(receipt), head=scope["method"] == "HEAD")
+        await answers.send_json(send, 200, _receipt_body(receipt), head=scope["method"] == "HEAD")
 
     async def _receive(self, scope: Scope, receive: Receive, delivery_id: str) -> Receipt:
         source = self._sources.get(scope["path_params"]["source"])
@@ -179,15 +168,3 @@ def _receipt_body(receipt: Receipt) -> bytes:
         return _CHECKED
     answer = {"status": receipt.outcome, "callback_id": receipt.callback_id}
     return json.dumps(answer, separators=(",", ":")).encode()
-
-
-async def _answer(send: Send, status: int, body: bytes, *, head: bool = False) -> None:
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD, POST"))
-    elif status == 413:
-        headers.append((b"connection", b"close"))
-    elif status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else body})

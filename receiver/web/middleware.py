@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from receiver.logs import get_logger
+from receiver.web import answers
 
 
 class LastResort:
@@ -31,10 +32,4 @@ class LastResort:
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._log.error("request_failed", error=type(error).__name__, exc_info=True)
             if not begun:
-                body = b'{"error":"internal"}'
-                headers = [
-                    (b"content-type", b"application/json"),
-                    (b"content-length", str(len(body)).encode()),
-                ]
-                await send({"type": "http.response.start", "status": 500, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+                await answers.send_json(send, 500, answers.BODIES[500])

@@ -5,21 +5,72 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from receiver.errors import ConfigurationError
+from receiver.web.edge import Edge, EdgeLimits
+from receiver.web.protocol import BoundedProtocol
+from receiver.web.tls import Certificate
 
-_GRACE_S = 5
+BACKLOG: Final = 2048
+
+_TLS_HANDSHAKE_S: Final = 5.0
+_SECURITY_HEADERS: Final = [
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+]
+_OVER_TLS: Final = ("strict-transport-security", "max-age=31536000")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """How to serve: the bounds, how long a stop may take, TLS where it ends here.
+
+    `count` is told why a connection or request was refused before it reached the application.
+    """
+
+    limits: EdgeLimits = field(default_factory=EdgeLimits)
+    grace_s: float = 10.0
+    tls: Certificate | None = None
+    count: Callable[[str], None] = lambda _: None
 
 
 class _Server(uvicorn.Server):
+    """Uvicorn's server, with our protocol and without its handling of signals."""
+
+    def __init__(self, config: uvicorn.Config, edge: Edge, tls: Certificate | None) -> None:
+        super().__init__(config)
+        self._edge = edge
+        self._tls = tls
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process: it stops the parts in the right order."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the sockets; raises what the event loop raises."""
+        make = partial(
+            BoundedProtocol, self.config, self.server_state, edge=self._edge, app_state={}
+        )
+        tls: dict[str, Any] = {}
+        if self._tls is not None:
+            tls = {"ssl": self._tls.context, "ssl_handshake_timeout": _TLS_HANDSHAKE_S}
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(make, sock=listener, backlog=BACKLOG, **tls)
+            for listener in sockets or ()
+        ]
+        self.started = True
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -29,7 +80,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(BACKLOG)
         listener.setblocking(False)  # noqa: FBT003 - the library's own shape
     except OSError as error:
         listener.close()
@@ -40,38 +91,50 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def base_url(listener: socket.socket) -> str:
+def base_url(listener: socket.socket, *, tls: bool = False) -> str:
     """The URL by which a process on this machine reaches the listener."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
-    """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight."""
-    config = uvicorn.Config(
+async def serving(
+    app: ASGIApp, listener: socket.socket, server_config: ServerConfig | None = None
+) -> AsyncIterator[str]:
+    """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first."""
+    chosen = server_config or ServerConfig()
+    edge = Edge(chosen.limits, count=chosen.count)
+    server = _Server(_uvicorn_config(app, chosen), edge, chosen.tls)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    sweep = asyncio.create_task(edge.sweep(server.server_state.connections), name="sweep")  # type: ignore[arg-type] # all are ours
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        if task.done():
+            await task
+        yield base_url(listener, tls=chosen.tls is not None)
+    finally:
+        server.should_exit = True
+        await task
+        sweep.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweep
+        listener.close()
+
+
+def _uvicorn_config(app: ASGIApp, chosen: ServerConfig) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_S,
-        limit_concurrency=None,
+        headers=[*_SECURITY_HEADERS, *([_OVER_TLS] if chosen.tls else [])],
+        timeout_graceful_shutdown=chosen.grace_s,  # type: ignore[arg-type] # only waited for
     )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-    try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        if task.done():
-            await task
-        yield base_url(listener)
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()

@@ -14,6 +14,7 @@ import httpx2
 import nats
 import pytest
 
+from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
 
 SOURCE = {"name": "open", "dialect": "xport", "verification": "none"}
@@ -285,3 +286,26 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
     assert config.duplicate_window == 6.5 * 3600
     await client.close()
     assert await running.stop() == 0
+
+
+async def test_receive_speaks_https_and_check_asks_it(yizhan: Yizhan) -> None:
+    cert, key = make_certificate(yizhan.directory, "localhost")
+    (yizhan.directory / "yizhan.toml").write_text(
+        f'[receiver]\ntls_cert_file = "{cert}"\ntls_key_file = "{key}"\n'
+        + SIGNED.format(dialect="xport", token="t" * 16)
+    )
+    running = await yizhan.start("receive")
+    health = (await greeting(running))["health"]
+    assert health.startswith("https://")
+    port = health.rpartition(":")[2].partition("/")[0]
+    checked = await yizhan.run("check", "--running", YIZHAN_RECEIVER__PORT=port)
+    assert (checked.code, f"https://127.0.0.1:{port}/readyz answers 200" in checked.out) == (
+        0,
+        True,
+    )
+    assert await running.stop() == 0
+
+
+async def test_one_tls_file_without_the_other_is_a_sentence(yizhan: Yizhan) -> None:
+    ended = await yizhan.run("check", YIZHAN_RECEIVER__TLS_CERT_FILE="cert.pem")
+    assert (ended.code, "tls_key_file belong together" in ended.out) == (1, True)

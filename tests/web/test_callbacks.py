@@ -134,6 +134,15 @@ async def test_a_signed_callback_is_stored_raw_and_as_its_event(stack: Stack) ->
     assert json.loads(event.data)["amounts"]["total"] == {"amount": "12.00", "currency": "CNY"}
 
 
+async def test_a_sender_that_offers_http2_is_heard_as_any_other(stack: Stack) -> None:
+    """Java's client does so with every request that goes without TLS."""
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAEA"}
+    headers = signed_headers() | offer
+    answer = await stack.http.post("/callbacks/signed", content=paid(), headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (200, "stored")
+    assert (await stack.stored())[0].data == paid()
+
+
 async def test_the_same_callback_again_gets_200_and_stores_nothing(stack: Stack) -> None:
     first = await stack.http.post("/callbacks/signed", content=paid(), headers=signed_headers())
     again = await stack.http.post("/callbacks/signed", content=paid(), headers=signed_headers())

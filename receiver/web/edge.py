@@ -1,0 +1,109 @@
+"""What all connections of one server share: their limits, who holds how many, whose time is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_network
+from typing import Final, Protocol
+
+from receiver.logs import get_logger
+from receiver.web.client_address import Network, client_address, within
+from receiver.web.sampling import Sampling
+from receiver.web.turnstile import Turnstile
+
+_SWEEP_S: Final = 0.25
+_LIMIT_LINES_PER_S: Final = 5
+_QUEUE_S: Final = 0.5
+"""How long a request may wait for its turn: half of the second that the platforms wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """Bounds of what a sender may take. Seconds, and bytes of a request's line and headers.
+
+    `receive_timeout_s` is for a whole request, headers and body; `answer_timeout_s` for the answer
+    until its sender has read it, and longer than any publish takes; `idle_timeout_s` for the pause
+    between two requests. `per_address` does not hold for `trusted_proxies`.
+    """
+
+    receive_timeout_s: float = 5.0
+    answer_timeout_s: float = 65.0
+    idle_timeout_s: float = 75.0
+    headers: int = 64
+    head_bytes: int = 16 * 1024
+    connections: int = 4096
+    per_address: int = 512
+    trusted_proxies: Sequence[Network] = ()
+
+
+class Expiring(Protocol):
+    """A connection whose time is up at `deadline`, by the event loop's clock."""
+
+    deadline: float
+
+    def expire(self) -> None:
+        """Cut the connection."""
+
+
+class Edge:
+    """The shared part of the connections of one server; `start` it in the event loop.
+
+    `count` is told the reason of every connection or request that is refused here.
+    """
+
+    def __init__(self, limits: EdgeLimits, *, count: Callable[[str], None]) -> None:
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.turnstile = Turnstile(self.loop, patience_s=_QUEUE_S)
+        self._count = count
+        self._held: Counter[str] = Counter()
+        self._open = 0
+        self._lines = Sampling(_LIMIT_LINES_PER_S)
+        self._log = get_logger("yizhan.receiver")
+
+    def enter(self, peer: str | None) -> str | None:
+        """Count a new connection: the key to `leave` with, None where there are too many."""
+        if self._open >= self.limits.connections:
+            self.refused("too_many_connections")
+            return None
+        key = self._key(peer)
+        if key and self._held[key] >= self.limits.per_address:
+            self.refused("too_many_connections_of_address")
+            return None
+        self._open += 1
+        self._held[key] += 1
+        return key
+
+    def leave(self, key: str) -> None:
+        """A connection that entered is gone."""
+        self._open -= 1
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._held[key]
+
+    def refused(self, reason: str) -> None:
+        """Count and log a refusal, the log within bounds."""
+        self._count(reason)
+        if (held_back := self._lines.admit()) is not None:
+            more = {"not_logged": held_back} if held_back else {}
+            self._log.warning("connection_refused", reason=reason, **more)
+
+    async def sweep(self, connections: Iterable[Expiring]) -> None:
+        """Cut, for ever, the connections whose time is up."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            now = self.loop.time()
+            for connection in [c for c in connections if c.deadline < now]:
+                connection.expire()
+
+    def _key(self, peer: str | None) -> str:
+        """Whose connection it is: an address, or an IPv6 sender's network; blank if not counted."""
+        address = client_address(peer, (), ())
+        if address is None or within(address, self.limits.trusted_proxies):
+            return ""
+        if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+            return str(ip_network((address, 64), strict=False))
+        return str(address)

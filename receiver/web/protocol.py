@@ -1,0 +1,187 @@
+"""One HTTP connection: uvicorn's protocol on httptools, with the bounds that it lacks.
+
+A deadline for receiving a request, limits of its head, connections counted by address, requests
+that begin in turns, and an answer for overload. Uvicorn's hooks that are overridden here are no
+public interface: its version is pinned, and `tests/web/test_edge.py` covers each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, Final
+
+import httptools
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from receiver.web import answers
+from receiver.web.edge import Edge
+
+_STOPPING_S: Final = 1.0
+"""What a half-received request has left when the server stops."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection that is cut when its `deadline` has passed."""
+
+    def __init__(
+        self, config: Config, server_state: ServerState, *, edge: Edge, app_state: dict[str, Any]
+    ) -> None:
+        super().__init__(config, server_state, app_state, edge.loop)
+        self.deadline = edge.loop.time() + edge.limits.receive_timeout_s
+        self._edge = edge
+        self._key: str | None = None
+        self._receiving = False
+        self._head_bytes: int | None = 0
+        self._refusal = 400
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or refuse it where its sender holds too many."""
+        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's narrower type
+        self._key = self._edge.enter(self.client[0] if self.client else None)
+        if self._key is None:
+            self._refuse(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the connection's place back."""
+        if self._key is not None:
+            self._edge.leave(self._key)
+            self._key = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; what is no request, or has too large a head, is answered and cut."""
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._edge.refused("headers_too_large" if self._refusal == 431 else "not_http")
+            self._refuse(self._refusal)
+            return
+        # A header that never ends reaches no callback of the parser's.
+        if self._head_bytes is not None and self._head_bytes > self._edge.limits.head_bytes:
+            self._edge.refused("headers_too_large")
+            self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        """A request begins: from here its time runs."""
+        super().on_message_begin()
+        self._receiving = True
+        self._head_bytes = 0
+        self._line_bytes = 0
+        self.deadline = self._edge.loop.time() + self._edge.limits.receive_timeout_s
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the path."""
+        self._bound(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A whole header, or a trailer."""
+        self._bound(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if not self.parser.should_upgrade():
+            self._head_bytes = None
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole: its sender is not what is waited for any more."""
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._receiving = False
+        limits = self._edge.limits
+        wait_s = limits.idle_timeout_s if self._answered else limits.answer_timeout_s
+        self.deadline = self._edge.loop.time() + wait_s
+
+    def on_response_complete(self) -> None:
+        """Start the next request of the pipeline, or begin to be idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif not self._receiving:
+            self.deadline = self._edge.loop.time() + self._edge.limits.idle_timeout_s
+
+    def shutdown(self) -> None:
+        """Answer what is in flight, then close."""
+        super().shutdown()
+        if self._receiving:
+            self.deadline = min(self.deadline, self._edge.loop.time() + _STOPPING_S)
+
+    def expire(self) -> None:
+        """Cut the connection: a sender that is too slow hears it, an idle one does not."""
+        if self.transport.is_closing():
+            self.transport.abort()
+        elif self.transport.get_write_buffer_size():
+            self._edge.refused("answer_not_read")
+            self.transport.abort()
+        elif self._receiving and not (self._head_bytes is None and self._answered):
+            self._edge.refused("too_slow")
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._edge.turnstile.enter(partial(self._start_in_turn, cycle, app))
+
+    def _start_in_turn(self, cycle: Any, app: Any, late: bool) -> None:  # noqa: FBT001 - see Start
+        if late:
+            self._edge.refused("overloaded")
+            app = _overloaded
+        super()._start_asgi_task(cycle, app)
+
+    @property
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _decline(self, rest: bytes) -> None:
+        """Take a request that offers another protocol as if it did not.
+
+        The parser leaves the body of such a request to that protocol. Java's client offers HTTP/2
+        with every request that it sends without TLS.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._edge.refused("not_http")
+            self._refuse(400)
+            return
+        kept = [(n, v) for n, v in self.headers if n not in {b"upgrade", b"connection"}]
+        lines = b"".join(b"%s: %s\r\n" % header for header in kept)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, lines, rest))
+
+    def _bound(self, size_bytes: int) -> None:
+        """Raise, within the parser, where the head has too many headers or bytes."""
+        self._line_bytes += size_bytes
+        limits = self._edge.limits
+        if len(self.headers) >= limits.headers or self._line_bytes > limits.head_bytes:
+            self._refusal = 431
+            raise ValueError("the head is too large")
+
+    def _refuse(self, status: int) -> None:
+        """Answer at once, whatever is under way, and close."""
+        body = answers.BODIES[status]
+        lines = {**dict(answers.headers(status, body)), b"connection": b"close"}
+        lines |= dict(self.server_state.default_headers)
+        head = b"".join(b"%s: %s\r\n" % line for line in lines.items())
+        self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[status], head, body))
+        self.transport.close()
+
+
+async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
+    """The answer for a request that waited too long for its turn."""
+    await answers.send_json(send, 503, answers.BODIES[503])

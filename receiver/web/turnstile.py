@@ -1,0 +1,49 @@
+"""Which requests begin in which turn of the event loop: first come first served, a few a turn.
+
+Without it a flood fills every turn: a good callback needs several turns until it is stored, and
+would wait for the whole flood in each of them. With it, it waits for the flood once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+PER_TURN: Final = 16
+
+Start = Callable[[bool], None]
+"""Begins a request; told True where it waited so long that it should be refused."""
+
+
+class Turnstile:
+    """Starts at most `per_turn` requests in a turn; one that waited over `patience_s` is late."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, patience_s: float, per_turn: int = PER_TURN
+    ) -> None:
+        self._loop = loop
+        self._patience_s = patience_s
+        self._per_turn = per_turn
+        self._waiting: deque[tuple[float, Start]] = deque()
+        self._begun = 0
+
+    def enter(self, start: Start) -> None:
+        """Call `start` now, where this turn has room, else in a later turn."""
+        if self._begun >= self._per_turn:
+            self._waiting.append((self._loop.time(), start))
+            return
+        if self._begun == 0:
+            self._loop.call_soon(self._turn)
+        self._begun += 1
+        start(False)  # noqa: FBT003 - the one thing it is told
+
+    def _turn(self) -> None:
+        self._begun = min(self._per_turn, len(self._waiting))
+        if self._begun:
+            self._loop.call_soon(self._turn)
+        late = self._loop.time() - self._patience_s
+        for _ in range(self._begun):
+            since, start = self._waiting.popleft()
+            start(since < late)
