@@ -49,12 +49,47 @@ class _Section(BaseModel):
 
 
 class NatsSettings(_Section):
-    """Where the log is. Without `url` a server of our own is started in `data_dir`."""
+    """Where the log is. Without `url` a server of our own is started in `data_dir`.
+
+    `url` may name several servers of one cluster: a list, or one text with commas. A user and
+    password stand in the URL, or one of the files proves who we are. `monitor_url` is where a
+    server tells of itself over HTTP.
+    """
 
     url: str | None = None
+    replicas: int = Field(default=1, ge=1, le=5)
+    credentials_file: Path | None = None
+    nkey_seed_file: Path | None = None
+    tls_ca_file: Path | None = None
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    monitor_url: str | None = None
     data_dir: Path = Path("yizhan-data")
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _joined(cls, value: object) -> object:
+        return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+    @field_validator("url")
+    @classmethod
+    def _is_nats(cls, value: str | None) -> str | None:
+        for one in (value or "").split(",") if value is not None else ():
+            if not one.strip().startswith(("nats://", "tls://")):
+                raise ValueError('write "nats://host:4222" or "tls://host:4222", or several')
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.url is None and self.replicas > 1:
+            raise ValueError("replicas need a cluster: set nats.url to its servers")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file belong together: set both or none")
+        if self.credentials_file is not None and self.nkey_seed_file is not None:
+            raise ValueError("credentials_file and nkey_seed_file exclude each other: set one")
+        return self
 
 
 class ReceiverSettings(_Section):

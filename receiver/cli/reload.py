@@ -8,9 +8,8 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from receiver.bus.streams import plans
 from receiver.cli import development
-from receiver.cli.compose import Bus, Receiver, retry_horizons
+from receiver.cli.compose import Bus, Receiver, stream_plans
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
 
@@ -46,7 +45,7 @@ async def _reload_when(
             if not settings.sources:
                 raise ConfigurationError("sources: none is configured")
             # A new dialect may repeat its callbacks for longer: widen the window first.
-            await bus.connection.widen(plans(bus.subjects, retry_horizons(settings)))
+            await bus.connection.widen(stream_plans(settings, bus.subjects))
             if receiver.tls is not None:
                 receiver.tls.reload()
         except (ConfigurationError, BusError) as error:

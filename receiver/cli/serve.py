@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_worker
@@ -162,7 +163,7 @@ def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> 
         if developing and source.path_token is not None:
             token = f"/{source.path_token.get_secret_value()}"
         say(f"  callbacks  {url}/callbacks/{source.name}{token}  ({source.verification})")
-    say(f"  NATS       {nats_url.rpartition('@')[2]}  (subjects {settings.nats.subject_root}.>)")
+    say(f"  NATS       {without_credentials(nats_url)}  (subjects {settings.nats.subject_root}.>)")
     say(f"  health     {url}/healthz  {url}/readyz")
     if developing:
         token_source = next(s for s in settings.sources if s.path_token is not None)

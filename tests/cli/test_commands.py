@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shlex
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import nats
 import pytest
 
+from receiver.bus.embedded import server_binary
+from tests.bus.cluster import free_ports
 from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
 
@@ -127,7 +131,7 @@ async def test_a_simulated_platform_pushes_to_a_running_receiver(yizhan: Yizhan)
 
 async def test_check_tells_what_is_well_and_what_is_not(yizhan: Yizhan) -> None:
     well = await yizhan.run("check")
-    assert (well.code, well.out.count("ok  ")) == (0, 4)
+    assert (well.code, well.out.count("ok  ")) == (0, 5)
     away = await yizhan.run("check", YIZHAN_NATS__URL="nats://127.0.0.1:9")
     assert away.code == 1
     assert "FAIL  nats" in away.out
@@ -309,3 +313,52 @@ async def test_receive_speaks_https_and_check_asks_it(yizhan: Yizhan) -> None:
 async def test_one_tls_file_without_the_other_is_a_sentence(yizhan: Yizhan) -> None:
     ended = await yizhan.run("check", YIZHAN_RECEIVER__TLS_CERT_FILE="cert.pem")
     assert (ended.code, "tls_key_file belong together" in ended.out) == (1, True)
+
+
+async def test_check_warns_of_a_server_that_syncs_lazily(yizhan: Yizhan) -> None:
+    for sync, said in (("", "warn  disk"), ("sync_interval: always", "ok    disk")):
+        async with monitored_server(yizhan.directory, sync) as (url, monitor_url):
+            for told, expected in ((monitor_url, said), ("", "warn  disk")):
+                ended = await yizhan.run(
+                    "check", YIZHAN_NATS__URL=url, YIZHAN_NATS__MONITOR_URL=told
+                )
+                assert (ended.code, expected in ended.out) == (0, True), ended.out
+                warned = "warn" in expected
+                assert ("sync_interval: always" in ended.out) is warned
+                assert ("nats.replicas = 3" in ended.out) is warned
+
+
+async def test_check_tells_a_monitor_that_does_not_answer(yizhan: Yizhan) -> None:
+    async with monitored_server(yizhan.directory, "") as (url, _):
+        ended = await yizhan.run(
+            "check", YIZHAN_NATS__URL=url, YIZHAN_NATS__MONITOR_URL="http://127.0.0.1:9"
+        )
+    assert (ended.code, "mend nats.monitor_url" in ended.out) == (1, True)
+
+
+async def test_check_tells_of_refused_credentials(yizhan: Yizhan) -> None:
+    lock = "authorization { user: u, password: p }"
+    async with monitored_server(yizhan.directory, "", lock) as (url, _):
+        ended = await yizhan.run("check", YIZHAN_NATS__URL=url)
+    assert (ended.code, "refuses us" in ended.out) == (1, True)
+
+
+@contextlib.asynccontextmanager
+async def monitored_server(
+    directory: Path, sync: str, more: str = ""
+) -> AsyncIterator[tuple[str, str]]:
+    """A plain nats-server; its URL and that of its monitoring."""
+    ports = free_ports(2)
+    file = directory / "server.conf"
+    file.write_text(
+        f'listen: "127.0.0.1:{ports[0]}"\nhttp: "127.0.0.1:{ports[1]}"\nmax_payload: 8MB\n{more}\n'
+        f'jetstream {{ store_dir: "{directory / "store"}", {sync} }}\n'
+    )
+    server = await asyncio.create_subprocess_exec(
+        server_binary(), "-c", str(file), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield f"nats://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
+    finally:
+        server.kill()
+        await server.wait()
