@@ -42,8 +42,8 @@ class InboundRequest:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is replayable
-    evidence (empty where the sender gave none that is worth the name)."""
+    """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is what the
+    signature covers and may be used once (empty where the sender gave none that is worth it)."""
 
     trust: Trust
     secret_index: int | None = None

@@ -185,8 +185,15 @@ def test_lower_case_hex_is_the_same_signature() -> None:
 
 @pytest.mark.parametrize(("nonce", "counts"), [(None, False), ("n" * 15, False), ("n" * 16, True)])
 def test_a_nonce_counts_from_sixteen_characters_on(nonce: str | None, counts: bool) -> None:
-    proof = check(source("xport"), xport_headers(nonce=nonce), b"{}").proof
+    timestamp = str(int(NOW.timestamp()))
+    proof = check(source("xport"), xport_headers(timestamp=timestamp, nonce=nonce), b"{}").proof
     assert bool(proof.nonce) is counts
+
+
+def test_digits_moved_between_timestamp_and_nonce_prove_the_same() -> None:
+    moved = xport_headers(timestamp=MILLISECONDS[:10], nonce=MILLISECONDS[10:] + NONCE)
+    signed = check(source("xport"), xport_headers(), b"{}").proof
+    assert check(source("xport"), moved, b"{}").proof == signed
 
 
 def test_a_form_with_its_signature_twice_is_refused() -> None:

@@ -386,6 +386,18 @@ async def test_a_signature_seen_with_another_body_is_a_forgery(stack: Stack) -> 
     assert len(await stack.stored()) == 2
 
 
+async def test_a_replay_with_digits_moved_between_timestamp_and_nonce_is_refused(
+    stack: Stack,
+) -> None:
+    headers = signed_headers()
+    await stack.http.post("/callbacks/signed", content=paid(), headers=headers)
+    timestamp, nonce = headers["timestamp"], headers["nonce-str"]
+    moved = headers | {"timestamp": timestamp[:10], "nonce-str": timestamp[10:] + nonce}
+    forged = await stack.http.post("/callbacks/signed", content=paid("666"), headers=moved)
+    assert forged.status_code == 401
+    assert len(await stack.stored()) == 2
+
+
 async def test_a_replay_can_be_marked_instead(stack: Stack) -> None:
     headers = signed_headers()
     first = await stack.http.post("/callbacks/marking", content=paid(), headers=headers)
