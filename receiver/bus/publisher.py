@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from nats.errors import Error as NatsError
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage
+from receiver.bus.codec import OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.errors import BusError
-
-EXPECTED_LAST_MSG_ID: Final = "Nats-Expected-Last-Msg-Id"
-_WRONG_LAST_MSG_ID: Final = 10070
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +81,15 @@ class JetStreamPublisher:
     async def _publish_guarded(
         self, guard: OutgoingMessage, messages: Sequence[OutgoingMessage]
     ) -> Sequence[Stored]:
-        """Guard and messages as a chain, in one flight: each is stored only right behind the one
-        before it, so that nothing follows a guard that was refused.
+        """The messages go out when the guard is known to be ours.
 
-        Another publisher's message in between breaks the chain without harm: the guard is ours
-        then, and what was refused is published once more.
+        No chain of `Nats-Expected-Last-Msg-Id` saves that round trip: another's guard may be the
+        last message of the stream, and then a forged callback would follow it.
         """
-        before = (guard, *messages)
-        links = [_behind(message, last) for last, message in zip(before, messages, strict=False)]
-        first, *rest = await asyncio.gather(
-            *map(self._publish, (guard, *links)), return_exceptions=True
-        )
-        if isinstance(first, BaseException):
-            raise first
+        first = await self._publish(guard)
         if first.duplicate:
             await self._check_owner(first.stream_seq, guard)
-        return [
-            await self._again_if_unchained(message, result)
-            for message, result in zip(messages, rest, strict=True)
-        ]
-
-    async def _again_if_unchained(
-        self, message: OutgoingMessage, result: Stored | BaseException
-    ) -> Stored:
-        if isinstance(result, RefusedError) and result.err_code == _WRONG_LAST_MSG_ID:
-            return await self._publish(message)
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        return await asyncio.gather(*map(self._publish, messages))
 
     async def _check_owner(self, stream_seq: int, guard: OutgoingMessage) -> None:
         """Raise `GuardTakenError` where the stored guard is another's."""
@@ -134,11 +112,6 @@ class JetStreamPublisher:
         except (NatsError, OSError, ValueError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         return read_ack(reply.data)
-
-
-def _behind(message: OutgoingMessage, last: OutgoingMessage) -> OutgoingMessage:
-    headers: Mapping[str, str] = {**message.headers, EXPECTED_LAST_MSG_ID: last.headers[MSG_ID]}
-    return OutgoingMessage(message.subject, headers, message.body)
 
 
 def read_ack(data: bytes) -> Stored:

@@ -122,6 +122,17 @@ async def test_a_guard_that_is_taken_stores_nothing(
     assert (await state(connection.jetstream, subjects)).messages == 2
 
 
+async def test_a_guard_that_is_taken_and_last_in_the_stream_stores_nothing(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    first = JetStreamPublisher(connection, timeout_s=10)
+    await first.publish([make.event("mine")])
+    await first.publish([make.event("mine")], guard=make.guard("n1", "me"))
+    with pytest.raises(GuardTakenError):
+        await any_publisher.publish([make.event("other")], guard=make.guard("n1", "other"))
+    assert (await state(connection.jetstream, subjects)).messages == 2
+
+
 async def test_ones_own_guard_does_not_stand_in_the_way(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
