@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
 from receiver.bus.codec import OutgoingMessage
 from receiver.bus.connection import Connection
@@ -92,10 +93,18 @@ class JetStreamPublisher:
         return await asyncio.gather(*map(self._publish, messages))
 
     async def _check_owner(self, stream_seq: int, guard: OutgoingMessage) -> None:
-        """Raise `GuardTakenError` where the stored guard is another's."""
-        stream = self._connection.stream
+        """Raise `GuardTakenError` where the stored guard is another's.
+
+        One that has expired is nobody's: the duplicate window remembers its id for longer.
+        """
+        stream, jetstream = self._connection.stream, self._connection.jetstream
         try:
-            stored = await self._connection.jetstream.get_msg(stream, stream_seq, direct=True)
+            try:
+                stored = await jetstream.get_msg(stream, stream_seq, direct=True)
+            except NotFoundError:  # a replica may be behind: only the leader knows
+                stored = await jetstream.get_msg(stream, stream_seq)
+        except NotFoundError:
+            return
         except (NatsError, OSError) as error:
             raise BusError(f"the guard cannot be read: {type(error).__name__}") from error
         if stored.data != guard.body:

@@ -142,6 +142,17 @@ async def test_ones_own_guard_does_not_stand_in_the_way(
     assert [s.duplicate for s in stored] == [True, False]
 
 
+async def test_a_guard_that_has_expired_does_not_stand_in_the_way(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    first = JetStreamPublisher(connection, timeout_s=10)
+    (guard,) = await first.publish([make.guard("n1", "me")])
+    await connection.jetstream.delete_msg(subjects.stream, guard.stream_seq)
+    bundle = [make.event("raw"), make.event("event")]
+    stored = await any_publisher.publish(bundle, guard=make.guard("n1", "me"))
+    assert [s.duplicate for s in stored] == [False, False]
+
+
 async def test_among_many_only_the_forged_one_is_refused(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
