@@ -104,9 +104,16 @@ class GroupCommitPublisher:
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         """See `Publisher.publish`. A caller that is cancelled does not cancel the write."""
-        known = self.known(messages, guard)
-        if known is not None:
-            return known
+        known = self._recalled(messages, guard)
+        if known is None:
+            return await self._store(messages, guard)
+        if guard is not None and guard.msg_id not in self._guards:
+            await self._store((), guard)
+        return known
+
+    async def _store(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
+    ) -> Sequence[Stored]:
         if self._pending_messages >= LIMIT_PENDING:
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
@@ -126,7 +133,16 @@ class GroupCommitPublisher:
     def known(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
     ) -> Sequence[Stored] | None:
-        """The answer this process knows already; raises `GuardTakenError` where it does."""
+        """The answer this process knows already; raises `GuardTakenError` where it does.
+
+        None, too, where the messages are stored and the guard may not be.
+        """
+        known = self._recalled(messages, guard)
+        return known if guard is None or guard.msg_id in self._guards else None
+
+    def _recalled(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
+    ) -> Sequence[Stored] | None:
         if guard is not None:
             owner = self._guards.get(guard.msg_id)
             if owner is not None and owner != guard.body:
@@ -205,7 +221,7 @@ class GroupCommitPublisher:
         sequences = count(last.stream_seq - len(messages) + 1)
         for bundle in bundles:
             stored = [Stored(next(sequences), duplicate=False) for _ in bundle.whole]
-            self._settle_stored(bundle, stored[-len(bundle.messages) :])
+            self._settle_stored(bundle, stored[len(bundle.whole) - len(bundle.messages) :])
 
     def _settle_stored(self, bundle: _Bundle, stored: Sequence[Stored]) -> None:
         for message, where in zip(bundle.messages, stored, strict=True):

@@ -142,6 +142,30 @@ async def test_ones_own_guard_does_not_stand_in_the_way(
     assert [s.duplicate for s in stored] == [True, False]
 
 
+async def test_a_duplicate_uses_up_its_own_guard(
+    any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await any_publisher.publish([make.event("mine")], guard=make.guard("n1", "me"))
+    again = await any_publisher.publish([make.event("mine")], guard=make.guard("n2", "me"))
+    with pytest.raises(GuardTakenError):
+        await any_publisher.publish([make.event("other")], guard=make.guard("n2", "other"))
+    assert [s.duplicate for s in again] == [True]
+    assert (await state(connection.jetstream, subjects)).messages == 3
+
+
+async def test_duplicates_among_many_spoil_no_batch(
+    publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await publisher.publish([make.event("mine")], guard=make.guard("n", "me"))
+    calls = [
+        publisher.publish([make.event(known)], guard=make.guard(f"n{n}", "me"))
+        for n, known in enumerate(["mine", "", "mine", ""] * LEAST_BATCH)
+    ]
+    results = await asyncio.gather(*calls)
+    assert [r[0].duplicate for r in results] == [True, False] * 2 * LEAST_BATCH
+    assert (await state(connection.jetstream, subjects)).messages == 2 + 6 * LEAST_BATCH
+
+
 async def test_a_guard_that_has_expired_does_not_stand_in_the_way(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
