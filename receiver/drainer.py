@@ -25,8 +25,9 @@ _IDLE_S: Final = 5.0
 """How often to look for what another process left behind."""
 _PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0)
 _LIMIT_REST_S: Final = 1.0
-_MARGIN_S: Final = 15 * 60.0
-"""How much earlier than the stream's duplicate window ends we stop to rely on it."""
+_RELIED_ON_S: Final = 15 * 60.0
+"""How long a bundle may wait for us to rely on the stream's duplicate window: half of what the
+window is longer than the time in which a callback comes again."""
 
 _LIMIT_REFUSED: Final = 3
 """Rounds of which the log takes nothing, before we call it unable rather than the rows unfit."""
@@ -188,8 +189,9 @@ class Drainer:
 class _LongMemory:
     """Which messages of old bundles the stream holds: its duplicate window has forgotten them.
 
-    A publish that was under way when its bundle was spooled may have been stored. For bundles that
-    are older than the window the stream is read, once in half a window.
+    What was spooled may have been stored: by a publish that was under way, or as the callback came
+    first, up to a window before. For bundles that waited long the stream is read, as seldom as
+    nothing is missed by it.
     """
 
     def __init__(self, spool: Spool, stored_ids: StoredIds, window: timedelta) -> None:
@@ -197,16 +199,19 @@ class _LongMemory:
         self._stored_ids = stored_ids
         self._window_s = window.total_seconds()
         self._known: frozenset[str] = frozenset()
-        self._read_at: float | None = None
+        self._read_at = 0.0
 
     async def stored_of(self, rows: Sequence[SpooledBundle]) -> frozenset[str]:
         """Ids that the stream is known to hold; raises `BusError`."""
-        now, oldest = time.time(), min(spooled.spooled_at for spooled in rows)
-        if now - oldest < self._window_s - _MARGIN_S:
+        now = time.time()
+        waited = [row.spooled_at for row in rows if now - row.spooled_at > _RELIED_ON_S]
+        if not waited:
             return frozenset()
-        if self._read_at is None or now - self._read_at > self._window_s / 2:
+        if now - self._read_at > self._window_s / 2 or max(waited) > self._read_at:
             ids = await self._spool.ids()
-            self._known = await self._stored_ids(ids, oldest - _MARGIN_S)
+            first = await self._spool.read(limit=1)
+            oldest = min(row.spooled_at for row in (*first, *rows))
+            self._known = await self._stored_ids(ids, oldest - self._window_s)
             self._read_at = now
         return self._known
 
