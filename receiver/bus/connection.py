@@ -54,6 +54,7 @@ class Connection:
         self._sleep = sleep
         self._client: Client | None = None
         self._streams_ready = False
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
         self._log = get_logger("yizhan.bus")
@@ -71,6 +72,7 @@ class Connection:
 
     async def stop(self) -> None:
         """Send what is still buffered and close."""
+        self._stopping = True
         self._streams_ready = False
         if self._task is not None and not self._task.done():
             self._task.cancel()
@@ -162,6 +164,7 @@ class Connection:
                 error_cb=self._on_error,
                 disconnected_cb=self._on_disconnected,
                 reconnected_cb=self._on_reconnected,
+                closed_cb=self._on_closed,
             )
         except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot connect: {type(error).__name__}") from error
@@ -186,10 +189,26 @@ class Connection:
         if self._streams_ready:
             self._log.warning("nats_disconnected")
 
-    async def _on_reconnected(self) -> None:
-        self._log.info("nats_reconnected")
+    async def _on_closed(self) -> None:
+        """Dial anew: the client gives up for good when the server reports an error to it."""
+        if self._stopping:
+            return
+        self._log.warning("nats_closed_the_connection")
+        self._streams_ready = False
+        self._task = asyncio.create_task(self._connect_again(), name="nats-connect")
+        self._task.add_done_callback(_retrieve)
+
+    async def _connect_again(self) -> None:
+        await self._connect()
+        self._notify()
+
+    def _notify(self) -> None:
         for notify in self._on_reconnect:
             notify()
+
+    async def _on_reconnected(self) -> None:
+        self._log.info("nats_reconnected")
+        self._notify()
         try:
             await self._ensure_streams()
         except (BusError, ConfigurationError) as error:
