@@ -17,6 +17,8 @@ from receiver.spool_file import Bundle
 
 _RETRY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
+_LIMIT_KEPT: Final = 100_000
+"""Guards of spooled callbacks that are remembered."""
 
 
 class SpoolingPublisher:
@@ -40,12 +42,14 @@ class SpoolingPublisher:
         self._clock = clock
         self._too_slow = False
         self._next_try = 0.0
+        self._kept: dict[str, bytes] = {}
         self._log = get_logger("yizhan.spool")
 
     async def publish(
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         """See `Publisher.publish`. `GuardTakenError` is raised as ever: a forgery is no outage."""
+        self._check_kept(guard)
         if self._too_slow and not self._may_try():
             known = self._publisher.known(messages, guard)
             return known or await self._keep(messages, guard, BusError("the log is too slow"))
@@ -89,4 +93,14 @@ class SpoolingPublisher:
             new = await self._spool.put(Bundle(messages, guard))
         except SpoolError as error:
             raise BusError(f"{why}, and {error}") from error
+        if guard is not None:
+            self._kept[guard.msg_id] = guard.body
+            if len(self._kept) > _LIMIT_KEPT:
+                del self._kept[next(iter(self._kept))]
         return [Stored(0, duplicate=not new, spooled=True) for _ in messages]
+
+    def _check_kept(self, guard: OutgoingMessage | None) -> None:
+        """A guard in the spool is taken, though the log, which may be back, does not know it."""
+        owner = None if guard is None else self._kept.get(guard.msg_id)
+        if guard is not None and owner is not None and owner != guard.body:
+            raise GuardTakenError(owner.decode())

@@ -1,0 +1,55 @@
+"""The spool in place of a log that is away, and beside one that is back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from receiver.bus.codec import MSG_ID, OutgoingMessage
+from receiver.bus.connection import Connection
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publisher import GuardTakenError
+from receiver.bus.streams import plans
+from receiver.bus.subjects import Subjects
+from receiver.spool import Spool
+from receiver.spooling import SpoolingPublisher
+
+
+@pytest.fixture
+async def away(nats_url: str, subjects: Subjects) -> AsyncIterator[Connection]:
+    """A connection that was not started yet."""
+    connection = Connection(nats_url, plans(subjects, [timedelta(hours=1)]))
+    yield connection
+    for stream in (subjects.stream, subjects.dead_stream):
+        await connection.jetstream.delete_stream(stream)
+    await connection.stop()
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    opened = Spool(tmp_path / "spool.sqlite3", limit_bytes=10**6, put_timeout_s=10)
+    yield opened
+    await opened.close()
+
+
+async def test_a_signature_that_is_in_the_spool_is_refused_by_a_log_that_is_back(
+    away: Connection, spool: Spool, subjects: Subjects
+) -> None:
+    def callback(owner: str) -> tuple[list[OutgoingMessage], OutgoingMessage]:
+        guard = OutgoingMessage(subjects.nonce("s"), {MSG_ID: "n1"}, owner.encode())
+        return [OutgoingMessage(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
+
+    inner = GroupCommitPublisher(away, timeout_s=10)
+    await inner.start()
+    publisher = SpoolingPublisher(inner, spool, ack_budget_s=10)
+    (messages, guard), (forged, same_guard) = callback("honest"), callback("forged")
+    (first,) = await publisher.publish(messages, guard=guard)
+    assert await away.start(patience_s=10)
+    with pytest.raises(GuardTakenError):
+        await publisher.publish(forged, guard=same_guard)
+    (again,) = await publisher.publish(messages, guard=guard)
+    assert (first.spooled, again.spooled) == (True, False)
+    await inner.stop()
