@@ -85,7 +85,9 @@ class Connection:
                 await self._client.close()
 
     def on_reconnect(self, notify: Callable[[], None]) -> None:
-        """Have `notify` called whenever the connection was lost and is back."""
+        """Have `notify` called whenever the log may hold less than before: the connection was lost
+        and is back, or a stream was missing and is made anew.
+        """
         self._on_reconnect.append(notify)
 
     @property
@@ -117,9 +119,7 @@ class Connection:
 
     async def widen(self, plans: Sequence[StreamPlan]) -> None:
         """Set the streams up to other plans; raises `BusError`, `ConfigurationError`."""
-        client = self.client
-        for plan in plans:
-            await ensure_stream(client, plan)
+        await self._ensure(self.client, plans)
         self._plans = plans
 
     async def probe(self, *, timeout_s: float = 1.0) -> None:
@@ -127,8 +127,7 @@ class Connection:
         client = self.client
         try:
             async with asyncio.timeout(timeout_s):
-                for plan in self._plans:
-                    await ensure_stream(client, plan)
+                await self._ensure(client, self._plans)
         except TimeoutError as error:
             raise BusError("the stream does not answer in time") from error
         except ConfigurationError as error:
@@ -172,12 +171,16 @@ class Connection:
     async def _ensure_streams(self) -> None:
         assert self._client is not None
         try:
-            for plan in self._plans:
-                await ensure_stream(self._client, plan)
+            await self._ensure(self._client, self._plans)
         except ConfigurationError as error:
             self._log.error("stream_contradicts_settings", error=str(error))
             raise
         self._streams_ready = True
+
+    async def _ensure(self, client: Client, plans: Sequence[StreamPlan]) -> None:
+        for plan in plans:
+            if await ensure_stream(client, plan):
+                self._notify()  # what an earlier stream of that name held is gone
 
     async def _on_error(self, error: Exception) -> None:
         self._log.debug("nats_error", error=type(error).__name__)

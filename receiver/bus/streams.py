@@ -66,8 +66,8 @@ def plans(
     )
 
 
-async def ensure_stream(client: Client, plan: StreamPlan) -> None:
-    """Create the stream, or widen what exists.
+async def ensure_stream(client: Client, plan: StreamPlan) -> bool:
+    """Create the stream, or widen what exists; True where it was not there.
 
     Raises `ConfigurationError` where it contradicts the plan, `BusError` where NATS does not
     answer.
@@ -78,7 +78,7 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
             await call(client, f"STREAM.CREATE.{plan.name}", plan.config()),
             plan,
         )
-        return
+        return True
     _raise_for_error(info, plan)
     existing = info["config"]
     for reason in contradictions(existing):
@@ -89,6 +89,7 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> None:
     wanted = widened(existing, plan)
     if wanted != existing:
         _raise_for_error(await call(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
+    return False
 
 
 def contradictions(existing: Mapping[str, Any]) -> list[str]:

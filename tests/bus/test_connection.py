@@ -31,3 +31,15 @@ async def test_an_error_that_the_server_reports_is_no_end(
     assert reconnects == [True]
     (stored,) = await publisher.publish([message(subjects)])
     assert not stored.duplicate
+
+
+async def test_what_a_stream_held_that_is_gone_counts_as_not_stored(
+    connection: Connection, publisher: GroupCommitPublisher, subjects: Subjects
+) -> None:
+    kept = message(subjects)
+    await publisher.publish([kept])
+    await connection.jetstream.delete_stream(subjects.stream)
+    await connection.probe()
+    (again,) = await publisher.publish([kept])
+    assert not again.duplicate
+    assert (await connection.jetstream.get_msg(subjects.stream, again.stream_seq)).data == b"{}"
