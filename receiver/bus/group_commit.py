@@ -8,7 +8,6 @@ as plain publishes, and batches form by themselves under load.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import Sequence
@@ -80,6 +79,7 @@ class GroupCommitPublisher:
         self._pending_messages = 0
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._batches = True
         # Plain values in plain dicts: the garbage collector does not walk them.
         self._remembered: dict[str, int] = {}
@@ -92,13 +92,11 @@ class GroupCommitPublisher:
         self._task = asyncio.create_task(self._commit_forever(), name="group-commit")
 
     async def stop(self) -> None:
-        """Commit what is pending, then end."""
-        while self._pending and self._task is not None and not self._task.done():
-            await asyncio.wait({bundle.done for bundle in self._pending})
+        """Commit what is under way and pending, then end."""
+        self._stopping = True
+        self._arrived.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     async def publish(
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
@@ -159,7 +157,7 @@ class GroupCommitPublisher:
         self._batches = True
 
     async def _commit_forever(self) -> None:
-        while True:
+        while not self._stopping:
             await self._arrived.wait()
             self._arrived.clear()
             while self._pending:

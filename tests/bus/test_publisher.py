@@ -215,6 +215,20 @@ async def test_a_caller_that_is_cancelled_does_not_cancel_the_write(
             await asyncio.sleep(0.01)
 
 
+async def test_what_is_under_way_at_the_stop_is_stored(
+    connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    running = GroupCommitPublisher(connection, timeout_s=10)
+    await running.start()
+    publishing = asyncio.create_task(running.publish([make.event()], guard=make.guard("n", "o")))
+    for _ in range(3):  # it is taken up, and waits for the server
+        await asyncio.sleep(0)
+    await running.stop()
+    async with asyncio.timeout(5):
+        (stored,) = await publishing
+    assert stored.stream_seq == (await state(connection.jetstream, subjects)).last_seq
+
+
 async def test_a_refusal_of_the_server_is_a_bus_error(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
