@@ -22,6 +22,7 @@ MARGIN: Final = timedelta(minutes=30)
 """What the duplicate window is longer than the longest retry horizon (design, section 2)."""
 LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
+_NAME_IN_USE: Final = 10058
 _STREAM_NOT_FOUND: Final = 10059
 _SUBJECTS_OVERLAP: Final = 10065
 _NO_CLUSTER: Final = 10074
@@ -74,11 +75,12 @@ async def ensure_stream(client: Client, plan: StreamPlan) -> bool:
     """
     info = await call(client, f"STREAM.INFO.{plan.name}", {})
     if _error_code(info) == _STREAM_NOT_FOUND:
-        _raise_for_error(
-            await call(client, f"STREAM.CREATE.{plan.name}", plan.config()),
-            plan,
-        )
-        return True
+        made = await call(client, f"STREAM.CREATE.{plan.name}", plan.config())
+        if _error_code(made) != _NAME_IN_USE:
+            _raise_for_error(made, plan)
+            return True
+        # Another process has just made it, with another window.
+        info = await call(client, f"STREAM.INFO.{plan.name}", {})
     _raise_for_error(info, plan)
     existing = info["config"]
     for reason in contradictions(existing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,18 @@ async def test_an_existing_stream_is_widened_and_keeps_what_it_holds(
     await ensure_stream(client, plan(subjects, timedelta(minutes=1)))
     assert (await config_of(client, subjects)).duplicate_window == 3600
     await jetstream.delete_stream(subjects.stream)
+
+
+async def test_processes_that_start_together_agree_on_the_longest_window(
+    client: Client, subjects: Subjects
+) -> None:
+    windows = [HOUR, 2 * HOUR, 3 * HOUR]
+    plans_at_once = [plan(subjects, window) for window in windows]
+    made = await asyncio.gather(*(ensure_stream(client, one) for one in plans_at_once))
+    assert made.count(True) == 1
+    await ensure_stream(client, plans_at_once[-1])  # as every look at the stream does
+    assert (await config_of(client, subjects)).duplicate_window == 3 * 3600
+    await client.jetstream().delete_stream(subjects.stream)
 
 
 CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
