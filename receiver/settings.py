@@ -93,7 +93,7 @@ class NatsSettings(_Section):
 
 
 class ReceiverSettings(_Section):
-    """The HTTP edge.
+    """The HTTP edge, in `workers` processes.
 
     `limit_bytes` bounds a callback's body. What the log has not acknowledged after `ack_budget_ms`
     is kept in the spool, unless `spool_limit_bytes` is 0. A whole request must come within
@@ -104,6 +104,7 @@ class ReceiverSettings(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     limit_bytes: int = Field(default=1024 * 1024, ge=1024, le=4 * 1024 * 1024)

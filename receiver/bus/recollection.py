@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from receiver.bus.codec import CONTENT, MSG_ID
-from receiver.bus.connection import Connection
+from receiver.bus.connection import Connection, Sleep
 from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.logs import get_logger
+
+_AGAIN_S: Final = 1.0
+_OTHERS_S: Final = 60.0
+"""How often to read what other receivers stored: no platform comes again sooner than in minutes."""
+_CLOCKS_DIFFER: Final = timedelta(seconds=30)
 
 Remember = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and the time of arrival."""
@@ -28,6 +36,37 @@ async def recollect(
         async for stored in history.read():
             told += _tell(stored, subjects, remember)
     return told
+
+
+async def keep_recollecting(
+    connection: Connection,
+    subjects: Subjects,
+    *,
+    window: timedelta,
+    remember: Remember,
+    alone: bool,
+    sleep: Sleep = asyncio.sleep,
+) -> None:
+    """Tell `remember` of the callbacks of the last `window`, as soon as the stream answers.
+
+    Millions of callbacks take a minute to read: nobody should wait for it. Where we are not `alone`
+    this goes on for ever: what other receivers stored is read now and then.
+    """
+    log = get_logger("yizhan.receiver")
+    since = datetime.now(UTC) - window
+    while True:
+        begun = datetime.now(UTC)
+        try:
+            told = await recollect(connection, subjects, since=since, remember=remember)
+        except BusError as error:
+            log.debug("callbacks_not_recollected", error=str(error))
+            await sleep(_AGAIN_S)
+            continue
+        log.info("callbacks_recollected", count=told)
+        if alone:
+            return
+        since = begun - _CLOCKS_DIFFER
+        await sleep(_OTHERS_S)
 
 
 def _tell(stored: HistoricMessage, subjects: Subjects, remember: Remember) -> int:

@@ -1,9 +1,20 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, events, replay, serve, simulate, spool
+from receiver.cli import check, demo, events, replay, serve, simulate, spool, workers
 from receiver.cli.app import app
 
-__all__ = ["app", "check", "demo", "events", "main", "replay", "serve", "simulate", "spool"]
+__all__ = [
+    "app",
+    "check",
+    "demo",
+    "events",
+    "main",
+    "replay",
+    "serve",
+    "simulate",
+    "spool",
+    "workers",
+]
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Publisher
-from receiver.bus.recollection import recollect, stored_ids
+from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
 from receiver.drainer import Drainer
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
 from receiver.logs import get_logger
@@ -43,7 +43,6 @@ from receiver.worker import Worker
 
 SPOOL_FILE: Final = "spool.sqlite3"
 _DRAIN_TIMEOUT_S: Final = 2.0
-_RECOLLECT_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,7 @@ async def opened_bus(
     With `share`, the embedded server of another run on the same data is used while that runs.
     """
     async with contextlib.AsyncExitStack() as stack:
-        url = settings.nats.url
-        if url is None:
-            url = await stack.enter_async_context(_embedded(settings, share=share))
+        url = await stack.enter_async_context(running_server(settings, share=share))
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
             url, stream_plans(settings, subjects), name=name, access=access(settings)
@@ -130,7 +127,16 @@ async def running_receiver(
     window = max(retry_horizons(settings)) + MARGIN
     said = Retransmissions(window)
     async with (
-        _in_background(_recollect(bus, said, window), name="recollection"),
+        _in_background(
+            keep_recollecting(
+                bus.connection,
+                bus.subjects,
+                window=window,
+                remember=said.remember,
+                alone=settings.nats.url is None,
+            ),
+            name="recollection",
+        ),
         _spooling(settings, bus) as (publisher, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -227,26 +233,6 @@ async def _spooling(settings: Settings, bus: Bus) -> AsyncIterator[tuple[Publish
                 await drainer.stop()
 
 
-async def _recollect(bus: Bus, said: Retransmissions, window: timedelta) -> None:
-    """Fill the memory from the stream; until then retransmissions go unmarked, nothing worse.
-
-    Millions of callbacks take a minute to read, so nobody waits for it.
-    """
-    log = get_logger("yizhan.receiver")
-    since = datetime.now(UTC) - window
-    while True:
-        try:
-            told = await recollect(
-                bus.connection, bus.subjects, since=since, remember=said.remember
-            )
-        except BusError as error:
-            log.debug("callbacks_not_recollected", error=str(error))
-            await asyncio.sleep(_RECOLLECT_AGAIN_S)
-        else:
-            log.info("callbacks_recollected", count=told)
-            return
-
-
 @contextlib.asynccontextmanager
 async def _in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
     """Let `work` go on beside the body, and end with it."""
@@ -284,8 +270,12 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
 
 
 @contextlib.asynccontextmanager
-async def _embedded(settings: Settings, *, share: bool) -> AsyncIterator[str]:
+async def running_server(settings: Settings, *, share: bool = True) -> AsyncIterator[str]:
+    """The URL of NATS: that of the settings, else of an embedded server that stops with us."""
     nats = settings.nats
+    if nats.url is not None:
+        yield nats.url
+        return
     server = EmbeddedServer(EmbeddedServerConfig(data_dir=nats.data_dir, port=nats.port))
     try:
         await server.start()

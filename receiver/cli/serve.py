@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,16 @@ import typer
 from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import opened_bus, running_receiver, running_worker
+from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
 from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
+from receiver.cli.workers import bind_all, running_workers
 from receiver.errors import ConfigurationError
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
-from receiver.web.server import base_url, bind
+from receiver.web.server import base_url
 
 _EXAMPLE = {
     "messageType": "ORDER_PAY_SUCCESS",
@@ -69,11 +71,12 @@ def up(
 
     async def main(stop: asyncio.Event) -> int:
         async with contextlib.AsyncExitStack() as stack:
-            listener = stack.enter_context(bind(settings.receiver.host, settings.receiver.port))
+            listeners = bind_all(settings)
+            url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             platform, running = None, settings
             if simulate:
                 pushed = platform_config(
-                    settings, base_url(listener), seed=new_seed(), interval_s=interval_s, step_s=0.4
+                    settings, url, seed=new_seed(), interval_s=interval_s, step_s=0.4
                 )
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform)
@@ -81,9 +84,16 @@ def up(
                 opened_bus(running, name="yizhan-up", share=False)
             )
             await stack.enter_async_context(running_worker(running, bus))
-            receiver = await stack.enter_async_context(running_receiver(running, bus, listener))
-            await stack.enter_async_context(reloading(config, receiver, bus))
-            _greet(running, receiver.url, bus.url, developing=developing)
+            if len(listeners) > 1:
+                await stack.enter_async_context(
+                    running_workers(config, settings, bus.url, listeners)
+                )
+            else:
+                receiver = running_receiver(running, bus, listeners[0])
+                await stack.enter_async_context(
+                    reloading(config, await stack.enter_async_context(receiver), bus)
+                )
+            _greet(running, url, bus.url, developing=developing)
             calm_collector()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
@@ -102,21 +112,39 @@ def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
     settings, developing = load(config)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def alone(stop: asyncio.Event, listener: socket.socket) -> None:
         async with (
             opened_bus(settings, name="yizhan-receive") as bus,
-            running_receiver(
-                settings, bus, bind(settings.receiver.host, settings.receiver.port)
-            ) as receiver,
+            running_receiver(settings, bus, listener) as receiver,
             reloading(config, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
             calm_collector()
-            await stop.wait()
-            get_logger("yizhan").info("stopping")
+            await _stopped(stop)
+
+    async def with_workers(stop: asyncio.Event, listeners: list[socket.socket]) -> None:
+        async with (
+            running_server(settings) as nats_url,
+            running_workers(config, settings, nats_url, listeners),
+        ):
+            url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
+            _greet(settings, url, nats_url, developing=developing)
+            await _stopped(stop)
+
+    async def main(stop: asyncio.Event) -> int:
+        listeners = bind_all(settings)
+        if len(listeners) == 1:
+            await alone(stop, listeners[0])
+        else:
+            await with_workers(stop, listeners)
         return 0
 
     run(main)
+
+
+async def _stopped(stop: asyncio.Event) -> None:
+    await stop.wait()
+    get_logger("yizhan").info("stopping")
 
 
 @app.command()
@@ -130,8 +158,7 @@ def work(config: ConfigOption = None) -> None:
             running_worker(settings, bus),
         ):
             get_logger("yizhan").info("working", handlers=list(settings.handlers.load))
-            await stop.wait()
-            get_logger("yizhan").info("stopping")
+            await _stopped(stop)
         return 0
 
     run(main)

@@ -73,12 +73,17 @@ class _Server(uvicorn.Server):
         self.started = True
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `ConfigurationError` where the address cannot be had."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; raises `ConfigurationError` where the address cannot be had.
+
+    Several that are `shared` may listen on one port: the kernel spreads the connections.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)
         listener.setblocking(False)  # noqa: FBT003 - the library's own shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from receiver.bus.connection import Connection
 from receiver.bus.publisher import Publisher
-from receiver.bus.recollection import recollect
+from receiver.bus.recollection import keep_recollecting, recollect
 from receiver.bus.subjects import Subjects
 from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
@@ -45,6 +46,39 @@ async def test_a_retransmission_is_known_after_a_restart(
     restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)
     again = await restarted.accept(pushed("1700001800000"))
     assert (first.outcome, again.outcome) == ("stored", "retransmission")
+
+
+async def test_what_another_receiver_stored_meanwhile_is_known_too(
+    connection: Connection, publisher: Publisher, subjects: Subjects
+) -> None:
+    said = Retransmissions(WINDOW)
+    rests, asked = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        rests.set()
+        await asked.wait()
+        asked.clear()
+
+    keeping = asyncio.create_task(
+        keep_recollecting(
+            connection,
+            subjects,
+            window=WINDOW,
+            remember=said.remember,
+            alone=False,
+            sleep=sleep,
+        )
+    )
+    async with asyncio.timeout(20):
+        await rests.wait()
+        await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
+        rests.clear()
+        asked.set()
+        await rests.wait()
+    ours = Intake(publisher, subjects, DIALECTS, retransmissions=said)
+    assert (await ours.accept(pushed("1700001800000"))).outcome == "retransmission"
+    keeping.cancel()
+    await asyncio.wait({keeping})
 
 
 async def test_what_is_older_than_the_window_is_not_told(

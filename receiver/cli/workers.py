@@ -1,0 +1,170 @@
+"""Several receiver processes on one port (`receiver.workers`), started and kept alive by a parent.
+
+Each worker listens on a socket of its own that the parent made (`SO_REUSEPORT`), so the kernel
+spreads the connections, and what waits for a worker that died waits for its successor. A worker
+ends when its parent does, however that ends: it reads the end of a pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+import typer
+
+from receiver.cli import development
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import certificate, opened_bus, running_receiver
+from receiver.cli.process import calm_collector, fail, run
+from receiver.cli.reload import reloading
+from receiver.errors import ConfigurationError
+from receiver.logs import configure_logs, get_logger
+from receiver.settings import Settings
+from receiver.web.server import bind
+
+_COMMAND: Final = "receive-worker"
+_READY: Final = b"ready\n"
+_AFTER_GRACE_S: Final = 15.0
+"""What a worker may take beyond its grace time, to close the spool and its connections."""
+_PAUSES_S: Final = (0.1, 0.5, 2.0, 5.0)
+
+
+def bind_all(settings: Settings) -> list[socket.socket]:
+    """A listening socket for each worker, all on one port; raises `ConfigurationError`."""
+    host, port, count = (
+        settings.receiver.host,
+        settings.receiver.port,
+        settings.receiver.workers,
+    )
+    first = bind(host, port)  # without SO_REUSEPORT: another run on this port is found out
+    if count == 1:
+        return [first]
+    port = first.getsockname()[1]
+    first.close()
+    return [bind(host, port, shared=True) for _ in range(count)]
+
+
+class Workers:
+    """The worker processes of one parent."""
+
+    def __init__(
+        self, config: Path | None, nats_url: str, listeners: Sequence[socket.socket], grace_s: float
+    ) -> None:
+        self._arguments = ["--nats-url", nats_url, *(["--config", str(config)] if config else [])]
+        self._listeners = listeners
+        self._grace_s = grace_s
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._keeping: list[asyncio.Task[None]] = []
+        self._log = get_logger("yizhan.workers")
+
+    async def start(self) -> None:
+        """Return once all serve; raises `ConfigurationError` where one does not."""
+        started = [self._start(number) for number in range(len(self._listeners))]
+        if not all(await asyncio.gather(*started)):
+            raise ConfigurationError("a worker did not start: it said why above")
+        self._keeping = [asyncio.create_task(self._keep(number)) for number in self._processes]
+
+    async def stop(self) -> None:
+        """Let each answer what is in flight; kill those that take too long."""
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()  # from here on nobody is kept waiting in a queue that we hold open
+        self.signal(signal.SIGTERM)
+        waiting = [asyncio.create_task(p.wait()) for p in self._processes.values()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._grace_s + _AFTER_GRACE_S)
+        self.signal(signal.SIGKILL)
+        await asyncio.gather(*waiting)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to each that lives."""
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    async def _start(self, number: int) -> bool:
+        """Start one and wait until it serves."""
+        listener = self._listeners[number].fileno()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", _COMMAND, "--number", str(number)),
+            *("--listener", str(listener), *self._arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=[listener],
+            start_new_session=True,  # Ctrl-C is for the parent, which tells us
+        )
+        self._processes[number] = process
+        assert process.stdout is not None
+        return await process.stdout.readline() == _READY
+
+    async def _keep(self, number: int) -> None:
+        """Start one again whenever it ended by itself."""
+        failures = 0
+        while True:
+            code = await self._processes[number].wait()
+            self._log.error("worker_died", worker=number, exit_code=code, action="restart")
+            await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+            failures = 0 if await self._start(number) else failures + 1
+
+
+@contextlib.asynccontextmanager
+async def running_workers(
+    config: Path | None, settings: Settings, nats_url: str, listeners: Sequence[socket.socket]
+) -> AsyncIterator[Workers]:
+    """The receiver in several processes; SIGHUP reaches them all. Leaving lets each drain."""
+    if not settings.sources:
+        raise ConfigurationError("sources: none is configured: add a [[sources]] section")
+    certificate(settings)  # said once, rather than by each worker
+    workers = Workers(config, nats_url, listeners, settings.receiver.grace_s)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
+    try:
+        await workers.start()
+        yield workers
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        await workers.stop()
+
+
+@app.command(_COMMAND, hidden=True)
+def receive_worker(
+    listener: Annotated[int, typer.Option(help="The listening socket's descriptor.")],
+    nats_url: Annotated[str, typer.Option(help="Where NATS is.")],
+    number: Annotated[int, typer.Option(help="Which worker this is.")],
+    config: ConfigOption = None,
+) -> None:
+    """One worker of a receiver; started by its parent, ends with it."""
+    try:
+        settings, _ = development.load(config)
+    except ConfigurationError as error:
+        fail(error)
+    configure_logs(settings.log)
+    structlog.contextvars.bind_contextvars(worker=number)
+    nats = settings.nats.model_copy(update={"url": nats_url})
+    settings = settings.model_copy(update={"nats": nats})
+
+    async def main(stop: asyncio.Event) -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(0, stop.set)  # nothing is ever written: readable means that it was closed
+        async with (
+            opened_bus(settings, name=f"yizhan-receive-{number}") as bus,
+            running_receiver(settings, bus, socket.socket(fileno=listener)) as receiver,
+            reloading(config, receiver, bus),
+        ):
+            calm_collector()
+            sys.stdout.buffer.write(_READY)
+            sys.stdout.buffer.flush()
+            await stop.wait()
+            loop.remove_reader(0)
+        return 0
+
+    run(main)
