@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from receiver.bus.codec import OutgoingMessage, encode_header
-from receiver.bus.publisher import GuardTakenError, Publisher
+from receiver.bus.publisher import GuardTakenError, Publisher, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.spool import Spool
@@ -157,17 +157,20 @@ class Drainer:
             for spooled, result in zip(rows, results, strict=True)
             if not isinstance(result, BaseException)
         ]
-        if done:  # else it is the log's fault and not theirs: one line for all tells it
-            self._write_lines(rows, results)
+        self._write_lines(rows, results, told=bool(done))
         return done
 
     def _write_lines(
-        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException]
+        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException], *, told: bool
     ) -> None:
+        """Unless `told`, it is the log's fault that nothing was taken: one line for all tells it,
+        and only what can never be sent has a line of its own.
+        """
         for spooled, result in zip(rows, results, strict=True):
             log = self._log.bind(callback_id=spooled.bundle.id, source=spooled.bundle.source)
             if isinstance(result, BaseException):
-                log.warning("spooled_callback_not_stored", error=str(result))
+                if told or isinstance(result, UnsendableError):
+                    log.warning("spooled_callback_not_stored", error=str(result))
             else:
                 log.info("spooled_callback_stored", stream_seq=result)
 

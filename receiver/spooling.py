@@ -9,7 +9,7 @@ from typing import Final
 
 from receiver.bus.codec import OutgoingMessage
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import GuardTakenError, Stored
+from receiver.bus.publisher import GuardTakenError, Stored, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.spool import Spool
@@ -48,7 +48,9 @@ class SpoolingPublisher:
     async def publish(
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
-        """See `Publisher.publish`. `GuardTakenError` is raised as ever: a forgery is no outage."""
+        """See `Publisher.publish`. A forgery is no outage, and what can never be sent would stay in
+        the spool for ever: `GuardTakenError` and `UnsendableError` are raised as ever.
+        """
         self._check_kept(guard)
         if self._too_slow and not self._may_try():
             known = self._publisher.known(messages, guard)
@@ -56,7 +58,7 @@ class SpoolingPublisher:
         try:
             async with asyncio.timeout(self._ack_budget_s):
                 stored = await self._publisher.publish(messages, guard=guard)
-        except GuardTakenError:
+        except (GuardTakenError, UnsendableError):
             raise
         except TimeoutError:
             self._avoid()

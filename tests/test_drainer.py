@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
@@ -214,3 +215,20 @@ async def test_one_drains_at_a_time(
     one, other = await asyncio.gather(*both, return_exceptions=True)
     assert one == LIMIT_ROUND * 3
     assert isinstance(other, AnotherDrainsError)
+
+
+async def test_what_can_never_be_sent_is_told(
+    tmp_path: Path,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+) -> None:
+    large = b"x" * (connection.client.max_payload - 10)  # too much with its headers
+    message = OutgoingMessage(subjects.raw("s"), {MSG_ID: "large"}, large)
+    spool = Spool(tmp_path / "large.sqlite3", limit_bytes=10**8, put_timeout_s=10)
+    await spool.put(Bundle([message]))
+    with capture_logs() as logs:
+        assert await drainer(spool, publisher, connection, subjects).drain() == 0
+    (told,) = [line for line in logs if line["event"] == "spooled_callback_not_stored"]
+    assert (told["callback_id"], (await spool.state()).depth) == ("large", 1)
+    await spool.close()

@@ -11,7 +11,7 @@ import pytest
 from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import GuardTakenError
+from receiver.bus.publisher import GuardTakenError, UnsendableError
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.spool import Spool
@@ -53,3 +53,13 @@ async def test_a_signature_that_is_in_the_spool_is_refused_by_a_log_that_is_back
     (again,) = await publisher.publish(messages, guard=guard)
     assert (first.spooled, again.spooled) == (True, False)
     await inner.stop()
+
+
+async def test_what_can_never_be_sent_is_not_spooled(
+    connection: Connection, publisher: GroupCommitPublisher, spool: Spool, subjects: Subjects
+) -> None:
+    large = b"x" * (connection.client.max_payload - 10)  # too much with its headers
+    message = OutgoingMessage(subjects.raw("s"), {MSG_ID: "large"}, large)
+    with pytest.raises(UnsendableError):
+        await SpoolingPublisher(publisher, spool, ack_budget_s=10).publish([message])
+    assert (await spool.state()).depth == 0

@@ -29,7 +29,7 @@ from receiver.bus.publisher import (
     Stored,
     read_ack,
 )
-from receiver.bus.wire import hpub, send
+from receiver.bus.wire import check_sendable, hpub, send
 from receiver.errors import BusError
 from receiver.logs import get_logger
 
@@ -251,13 +251,14 @@ async def _publish_batch(
         hpub(message, {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)})
         for number, message in enumerate(before, start=1)
     ]
-    await send(client, commands)
-    headers = {
-        **last.headers,
+    commit = {
         "Nats-Batch-Id": batch_id,
         "Nats-Batch-Sequence": str(len(messages)),
         "Nats-Batch-Commit": "1",
     }
+    check_sendable(client, last, commit)
+    await send(client, commands)
+    headers = {**last.headers, **commit}
     reply = await client.request(last.subject, last.body, timeout=timeout_s, headers=headers)
     stored = read_ack(reply.data)
     if json.loads(reply.data).get("count") != len(messages):

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from nats.js.errors import NotFoundError
 
 from receiver.bus.codec import OutgoingMessage
 from receiver.bus.connection import Connection
+from receiver.bus.wire import check_sendable
 from receiver.errors import BusError
 
 
@@ -34,6 +36,10 @@ class RefusedError(BusError):
     def __init__(self, description: str, err_code: int) -> None:
         super().__init__(f"refused: {description}")
         self.err_code = err_code
+
+
+class UnsendableError(RefusedError):
+    """No server of these settings will ever take it: too large, or a header that is none."""
 
 
 class GuardTakenError(BusError):
@@ -111,14 +117,18 @@ class JetStreamPublisher:
             raise GuardTakenError((stored.data or b"").decode("ascii", "replace"))
 
     async def _publish(self, message: OutgoingMessage) -> Stored:
+        client = self._connection.client
         try:
-            reply = await self._connection.client.request(
+            check_sendable(client, message, {})
+            reply = await client.request(
                 message.subject,
                 message.body,
                 timeout=self._timeout_s,
                 headers=dict(message.headers),
             )
-        except (NatsError, OSError, ValueError) as error:
+        except (MaxPayloadError, ValueError) as error:
+            raise UnsendableError(f"cannot be sent: {type(error).__name__}", 0) from error
+        except (NatsError, OSError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         return read_ack(reply.data)
 

@@ -30,6 +30,15 @@ def hpub(message: OutgoingMessage, more: Mapping[str, str]) -> bytes:
     )
 
 
+def check_sendable(client: Client, message: OutgoingMessage, more: Mapping[str, str]) -> None:
+    """Raise `MaxPayloadError` or `ValueError` where the server could not take the message.
+
+    The client counts the body alone; a server that counts the headers, too, ends the connection.
+    """
+    if len(hpub(message, more)) > client.max_payload:
+        raise MaxPayloadError
+
+
 async def send(client: Client, commands: Sequence[bytes]) -> None:
     """Hand protocol lines to the client's own writer, in order and all at once.
 

@@ -13,7 +13,13 @@ from nats.js import JetStreamContext
 from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher
-from receiver.bus.publisher import GuardTakenError, JetStreamPublisher, Publisher, read_ack
+from receiver.bus.publisher import (
+    GuardTakenError,
+    JetStreamPublisher,
+    Publisher,
+    UnsendableError,
+    read_ack,
+)
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 
@@ -252,6 +258,22 @@ async def test_a_message_that_cannot_be_sent_spoils_none_of_the_others(
     await any_publisher.publish([make.event("after")])
     stored = (await state(connection.jetstream, subjects)).messages
     assert stored >= len(good) + 1
+
+
+@pytest.mark.parametrize("others", [0, LEAST_BATCH * 2])
+async def test_a_message_too_large_by_its_headers_does_not_cost_the_connection(
+    any_publisher: Publisher, connection: Connection, make: Messages, others: int
+) -> None:
+    client, event = connection.client, make.event("large")
+    large = OutgoingMessage(event.subject, event.headers, b"x" * (client.max_payload - 10))
+    bundles = [*([make.event()] for _ in range(others)), [large]]
+    *results, refused = await asyncio.gather(
+        *map(any_publisher.publish, bundles), return_exceptions=True
+    )
+    assert isinstance(refused, UnsendableError)
+    assert not any(isinstance(result, BaseException) for result in results)
+    await any_publisher.publish([make.event()])
+    assert connection.client is client
 
 
 async def test_a_stopped_connection_refuses_at_once(
