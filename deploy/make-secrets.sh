@@ -14,17 +14,20 @@ if [ -e secrets ]; then
   exit 1
 fi
 
+random() { openssl rand -hex 24; }
+script="s/CHANGE-ME-YIZHAN/$(random)/g
+s/CHANGE-ME-ADMIN/$(random)/g
+s/CHANGE-ME-ROUTE/$(random)/g
+s/CHANGE-ME-SECRET/$(random)/g
+s/CHANGE-ME-PATH-TOKEN/$(random)/g"
+
 # Containers read these files as another user: the outer directory keeps everybody else out.
 umask 077
 mkdir secrets
 umask 022
 mkdir -p "secrets/$app" "secrets/$nats"
 
-random() { openssl rand -hex 24; }
-script="s/CHANGE-ME-YIZHAN/$(random)/g
-s/CHANGE-ME-ADMIN/$(random)/g
-s/CHANGE-ME-ROUTE/$(random)/g
-s/CHANGE-ME-SECRET/$(random)/g"
-sed "$script" secrets.example/yizhan.toml > "secrets/$app/yizhan.toml"
-sed "$script" secrets.example/credentials.conf > "secrets/$nats/credentials.conf"
+fill() { printf '%s\n' "$script" | sed -f /dev/stdin "$1"; }
+fill secrets.example/yizhan.toml > "secrets/$app/yizhan.toml"
+fill secrets.example/credentials.conf > "secrets/$nats/credentials.conf"
 echo "$1/secrets is made. Now write your sources into its yizhan.toml."
