@@ -48,12 +48,13 @@ unit: install ## The tests alone
 	@$(BIN)/python -m pytest -q
 
 .PHONY: check
-check: install ## Format, lint, types, import contracts, Dockerfile lint
+check: install ## Format, lint, types, import contracts, lint of Dockerfile and YAML
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@said=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$said"; exit 1; }
 	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/yamllint --strict .
 	@echo "check: all well"
 
 .PHONY: fmt
