@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,7 +14,6 @@ from urllib.request import urlopen
 
 import nats
 import pytest
-from nats.errors import Error as NatsError
 
 from receiver.bus.embedded import _binary
 from receiver.testing import eventually
@@ -118,8 +118,7 @@ async def test_three_of_it_are_a_cluster_that_keeps_three_copies(
     assert told["config"]["sync_always"] is True
     assert told["meta_cluster"]["cluster_size"] == 3
     assert told["meta_cluster"]["leader"] in SERVERS
-    with pytest.raises(NatsError, match="Authorization Violation"):
-        await nats.connect(f"nats://127.0.0.1:{client}", allow_reconnect=False, error_cb=_quiet)
+    assert b"Authorization Violation" in await said_to_a_nameless_one(client)
     connected = await nats.connect(f"nats://yizhan:{found[1]}@127.0.0.1:{client}")
     assert connected.max_payload == 8 * 1024 * 1024
     assert len(connected.servers) == 1  # those that a server would tell of lack the password
@@ -130,5 +129,11 @@ async def test_three_of_it_are_a_cluster_that_keeps_three_copies(
     await connected.close()
 
 
-async def _quiet(error: Exception) -> None:
-    """The refusal is what the test is about."""
+async def said_to_a_nameless_one(port: int) -> bytes:
+    """All that a server says to a client without a user; nats-py would leave its socket open."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"CONNECT {}\r\nPING\r\n")
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return said
