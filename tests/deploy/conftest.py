@@ -60,11 +60,20 @@ def spawn(tmp_path: Path) -> Iterator[Spawn]:
                 stdout=out,
                 stderr=out,
             )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+            stack.callback(end, process)
             return process
 
         yield start
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """By SIGTERM, since a master that is killed leaves its workers behind."""
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:
