@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.settings import NatsSettings, load_settings
+from receiver.settings import load_settings
 from tests.deploy.conftest import DEPLOY, documents
 
 SETTINGS = {
@@ -23,14 +23,13 @@ CREDENTIALS = {
 EACH_PLATFORM = pytest.mark.parametrize("platform", ["compose", "kubernetes"])
 
 
-@pytest.mark.skipif("replicas" not in NatsSettings.model_fields, reason="nats.replicas is to come")
 @EACH_PLATFORM
 def test_the_settings_load_and_know_the_servers_password(deploy: Path, platform: str) -> None:
     settings = load_settings(deploy / SETTINGS[platform])
     credentials = (deploy / CREDENTIALS[platform]).read_text(encoding="utf-8")
     found = re.search(r'user: yizhan, password: "(\w{48})"', credentials)
     assert found is not None
-    assert settings.nats.model_dump()["replicas"] == 3
+    assert settings.nats.replicas == 3
     assert str(settings.nats.url).count(f"yizhan:{found[1]}@") == 3
 
 
