@@ -54,12 +54,22 @@ class Receivers:
         (self.directory / f"data-{port}").mkdir(exist_ok=True)
         command = (sys.executable, "-m", "receiver", "receive")
         self.running[port] = self.spawn(f"receiver-{port}", *command, environ=environ | settings)
-        await eventually(lambda: accepts(port), within_s=30)
+        await eventually(lambda: answers(port), within_s=30)
         return port
 
     def kill(self, port: int) -> None:
         self.running[port].kill()
         self.running[port].wait()
+
+
+async def answers(port: int) -> bool:
+    """Whether a receiver does; one that only listens may still be starting."""
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        try:
+            answer = await http.get(f"http://127.0.0.1:{port}/healthz")
+        except httpx2.TransportError:
+            return False
+    return answer.status_code == 200
 
 
 def accepts(port: int) -> bool:

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import nats
 import pytest
 
-from receiver.bus.embedded import _binary
+from receiver.bus.embedded import server_binary
 from receiver.testing import eventually
 from tests.deploy.conftest import Spawn, documents, free_port, replaced
 from tests.deploy.test_secrets import CREDENTIALS, EACH_PLATFORM
@@ -56,7 +56,7 @@ def config(deploy: Path, platform: str, directory: Path, changes: Mapping[str, s
 def test_the_servers_configuration_is_valid(deploy: Path, tmp_path: Path, platform: str) -> None:
     file = config(deploy, platform, tmp_path, {"/data": str(tmp_path)})
     checked = subprocess.run(
-        [_binary(), "-c", file, "-t"],
+        [server_binary(), "-c", file, "-t"],
         env=os.environ | variables(deploy, platform),
         check=False,
         capture_output=True,
@@ -88,7 +88,7 @@ async def cluster(deploy: Path, tmp_path: Path, spawn: Spawn) -> list[tuple[int,
             "MONITOR": f"127.0.0.1:{monitor}",
             "MAX_FILE_STORE": "1GB",
         }
-        spawn(name, _binary(), "-c", file, environ=environ)
+        spawn(name, server_binary(), "-c", file, environ=environ)
     await eventually(lambda: all(healthy(monitor) for _, monitor in ports), within_s=30)
     return ports
 
