@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -112,17 +111,18 @@ def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
     settings, developing = load(config)
 
-    async def alone(stop: asyncio.Event, listener: socket.socket) -> None:
-        async with (
+    async def alone(stop: asyncio.Event) -> None:
+        async with (  # it listens only when the bus is open, or known to be away
             opened_bus(settings, name="yizhan-receive") as bus,
-            running_receiver(settings, bus, listener) as receiver,
+            running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
             calm_collector()
             await _stopped(stop)
 
-    async def with_workers(stop: asyncio.Event, listeners: list[socket.socket]) -> None:
+    async def with_workers(stop: asyncio.Event) -> None:
+        listeners = bind_all(settings)
         async with (
             running_server(settings) as nats_url,
             running_workers(config, settings, nats_url, listeners),
@@ -132,11 +132,7 @@ def receive(config: ConfigOption = None) -> None:
             await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
-        listeners = bind_all(settings)
-        if len(listeners) == 1:
-            await alone(stop, listeners[0])
-        else:
-            await with_workers(stop, listeners)
+        await (alone if settings.receiver.workers == 1 else with_workers)(stop)
         return 0
 
     run(main)

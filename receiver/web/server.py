@@ -76,7 +76,8 @@ class _Server(uvicorn.Server):
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A listening socket; raises `ConfigurationError` where the address cannot be had.
 
-    Several that are `shared` may listen on one port: the kernel spreads the connections.
+    Several that are `shared` may listen on one port, and the kernel spreads the connections; each
+    begins to listen when it is served.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -85,7 +86,8 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        if not shared:
+            listener.listen(BACKLOG)
         listener.setblocking(False)  # noqa: FBT003 - the library's own shape
     except OSError as error:
         listener.close()
