@@ -1,0 +1,182 @@
+"""Faults of one of three servers: killed, frozen, its network cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+from nats.errors import Error as NatsError
+
+from bench.faults.shell import need_root, said
+from bench.faults.stage import Fault, Happened, SkippedError, under_load
+from bench.faults.tree import NatsServer, Receiver
+from receiver.bus.access import servers
+
+_NAMES = ("a", "b", "c")
+_NETWORK = "10.77.93"
+_BRIDGE = "yzfaults"
+_READY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Three servers by name, and where they listen."""
+
+    nodes: dict[str, NatsServer]
+    hosts: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """Of all of them."""
+        return ",".join(f"nats://{host}:4222" for host in self.hosts.values())
+
+    async def leader(self) -> str:
+        """The name of the leader of the stream."""
+        client = await nats.connect(servers(self.url))
+        info = await client.jetstream().stream_info("YIZHAN")
+        await client.close()
+        assert info.cluster is not None
+        assert info.cluster.leader is not None
+        return info.cluster.leader
+
+
+@contextlib.asynccontextmanager
+async def _networks() -> AsyncIterator[None]:
+    """A network namespace for each server, on one bridge."""
+    need_root("a network namespace")
+    if not shutil.which("ip"):
+        raise SkippedError("`ip` is missing: on Debian, apt-get install iproute2")
+    try:
+        await said("ip", "link", "add", _BRIDGE, "type", "bridge")
+        await said("ip", "address", "add", f"{_NETWORK}.1/24", "dev", _BRIDGE)
+        await said("ip", "link", "set", _BRIDGE, "up")
+        for number, name in enumerate(_NAMES, start=2):
+            space, outer, inner = f"yz-{name}", f"yz-{name}-out", f"yz-{name}-in"
+            await said("ip", "netns", "add", space)
+            await said("ip", "link", "add", outer, "type", "veth", "peer", inner, "netns", space)
+            await said("ip", "link", "set", outer, "master", _BRIDGE, "up")
+            within = ("ip", "-n", space)
+            await said(*within, "address", "add", f"{_NETWORK}.{number}/24", "dev", inner)
+            await said(*within, "link", "set", inner, "up")
+            await said(*within, "link", "set", "lo", "up")
+        yield
+    finally:
+        for name in _NAMES:
+            with contextlib.suppress(SkippedError):
+                await said("ip", "netns", "delete", f"yz-{name}")
+        with contextlib.suppress(SkippedError):
+            await said("ip", "link", "delete", _BRIDGE)
+
+
+@contextlib.asynccontextmanager
+async def _cluster(directory: Path) -> AsyncIterator[Cluster]:
+    hosts = {name: f"{_NETWORK}.{n}" for n, name in enumerate(_NAMES, start=2)}
+    routes = ", ".join(f'"nats://{host}:6222"' for host in hosts.values())
+    async with _networks():
+        nodes = {
+            name: NatsServer(
+                directory,
+                name,
+                f'server_name: {name}\nlisten: "{host}:4222"\nmax_payload: 8MB\n'
+                f'jetstream {{ store_dir: "{directory / name}", sync_interval: always }}\n'
+                f'cluster {{ name: faults, listen: "{host}:6222", routes: [{routes}] }}\n',
+                prefix=("ip", "netns", "exec", f"yz-{name}"),
+            )
+            for name, host in hosts.items()
+        }
+        cluster = Cluster(nodes, hosts)
+        try:
+            for node in nodes.values():
+                await node.start()
+            await _has_a_leader(cluster)
+            yield cluster
+        finally:
+            for node in nodes.values():
+                await node.kill()
+
+
+async def _has_a_leader(cluster: Cluster) -> None:
+    async with asyncio.timeout(_READY_S):
+        client = await nats.connect(
+            servers(cluster.url), max_reconnect_attempts=-1, error_cb=_not_yet
+        )
+        while True:
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                await client.jetstream(timeout=1).account_info()
+                break
+            await asyncio.sleep(0.1)
+        await client.close()
+
+
+async def _not_yet(_: Exception) -> None:
+    """The servers are starting."""
+
+
+Hurt = Callable[[Cluster, str], Awaitable[None]]
+
+
+def _one_of_three(hurt_one: Hurt, lasts_s: float) -> Callable[[Path], Awaitable[Happened]]:
+    """The leader of the stream is hurt: any other server would be missed less."""
+
+    async def run(directory: Path) -> Happened:
+        async with _cluster(directory) as cluster:
+            receiver = Receiver(
+                directory, nats_url=cluster.url, more={"YIZHAN_NATS__REPLICAS": "3"}
+            )
+
+            async def hurt() -> None:
+                await hurt_one(cluster, await cluster.leader())
+
+            return await under_load(receiver, hurt, lasts_s=lasts_s)
+
+    return run
+
+
+async def _killed(cluster: Cluster, name: str) -> None:
+    await cluster.nodes[name].kill()
+    await asyncio.sleep(15)
+    await cluster.nodes[name].start()
+    await asyncio.sleep(5)
+
+
+async def _frozen(cluster: Cluster, name: str) -> None:
+    cluster.nodes[name].signal(signal.SIGSTOP)
+    await asyncio.sleep(20)
+    cluster.nodes[name].signal(signal.SIGCONT)
+    await asyncio.sleep(5)
+
+
+async def _cut(cluster: Cluster, name: str) -> None:
+    await said("ip", "link", "set", f"yz-{name}-out", "down")
+    await asyncio.sleep(20)
+    await said("ip", "link", "set", f"yz-{name}-out", "up")
+    await asyncio.sleep(5)
+
+
+FAULTS = (
+    Fault(
+        "one_of_three_killed",
+        "cluster: the leader `kill -9`",
+        "Three nats-servers, each in a network namespace, streams with three replicas. The leader "
+        "of the stream is killed, and started again after 15 s.",
+        _one_of_three(_killed, 20),
+    ),
+    Fault(
+        "one_of_three_frozen",
+        "cluster: the leader frozen for 20 s",
+        "The same cluster; the leader gets SIGSTOP for 20 s.",
+        _one_of_three(_frozen, 25),
+    ),
+    Fault(
+        "one_of_three_cut",
+        "cluster: the leader's network cut for 20 s",
+        "The same cluster; the leader's link is down for 20 s, to the receiver and to the others.",
+        _one_of_three(_cut, 25),
+    ),
+)

