@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.cli import compose
 from receiver.cli.compose import opened_bus, running_receiver
 from receiver.settings import Settings
 from receiver.testing import eventually
@@ -94,8 +95,14 @@ StartReceiver = Callable[..., contextlib.AbstractAsyncContextManager[Receiving]]
 
 
 @pytest.fixture
-def receiver(tmp_path: Path, server: EmbeddedServer) -> StartReceiver:
-    """Start a receiver on the server, with its spool in `tmp_path` unless told otherwise."""
+def receiver(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> StartReceiver:
+    """Start a receiver on the server, with its spool in `tmp_path` unless told otherwise.
+
+    A slow disk fails no test: the spool may take as long as it needs.
+    """
+    monkeypatch.setattr(compose, "SPOOL_TIMEOUT_S", LIMIT_S)
 
     @contextlib.asynccontextmanager
     async def start(data_dir: Path = tmp_path, **edge: Any) -> AsyncIterator[Receiving]:

@@ -42,6 +42,8 @@ from receiver.web.tls import Certificate
 from receiver.worker import Worker
 
 SPOOL_FILE: Final = "spool.sqlite3"
+SPOOL_TIMEOUT_S: Final = 0.4
+"""With the budget of the log before it, still within the second that the platform waits."""
 _DRAIN_TIMEOUT_S: Final = 2.0
 
 
@@ -187,8 +189,11 @@ def _edge_limits(settings: ReceiverSettings) -> EdgeLimits:
 @contextlib.asynccontextmanager
 async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
     """The spool of the settings, in the data directory."""
-    limit_bytes = settings.receiver.spool_limit_bytes
-    spool = Spool(settings.nats.data_dir / SPOOL_FILE, limit_bytes=limit_bytes)
+    spool = Spool(
+        settings.nats.data_dir / SPOOL_FILE,
+        limit_bytes=settings.receiver.spool_limit_bytes,
+        put_timeout_s=SPOOL_TIMEOUT_S,
+    )
     try:
         yield spool
     finally:
