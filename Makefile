@@ -87,6 +87,10 @@ bench: ## Measure the speed beside others, write docs/performance.md (8 minutes,
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install -r bench/requirements.txt
 	@timeout --foreground --signal=INT $(if $(LONG),7200,600) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
+.PHONY: faults
+faults: install ## Hurt a running receiver, write docs/guarantees.md (10 minutes; ONLY="flood disk_full", LIST=1)
+	@timeout --foreground --signal=INT 1200 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
+
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from receiver import background
 from receiver.bus.codec import OutgoingMessage, encode_header
 from receiver.bus.publisher import GuardTakenError, Publisher, UnsendableError
 from receiver.errors import BusError, SpoolError
@@ -77,14 +78,11 @@ class Drainer:
 
     def start(self) -> None:
         """Begin to drain, now and whenever there is something."""
-        self._task = asyncio.create_task(self._drain_forever(), name="spool-drain")
+        self._task = background.start(self._drain_forever, name="spool-drain")
 
     async def stop(self) -> None:
         """End; what is left waits for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await background.stop(self._task)
 
     async def drain(self) -> int:
         """One pass over the whole spool; gives how many bundles the log took.
@@ -116,6 +114,8 @@ class Drainer:
         if not await self._spool.read(limit=1):
             return
         taken = await self.drain()
+        if not taken:
+            raise BusError("the log takes nothing of what the spool holds")
         state = await self._spool.state()
         self._log.info("spool_drained", count=taken, left=state.depth)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from receiver.bus.codec import OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
 from receiver.errors import SpoolError
+from receiver.logs import get_logger
 
 _BUSY_S: Final = 0.25
 """How long another process may hold the file before a transaction gives up."""
@@ -32,9 +33,7 @@ CREATE INDEX IF NOT EXISTS bundles_by_guard ON bundles (guard_id) WHERE guard_id
 CREATE INDEX IF NOT EXISTS bundles_by_source ON bundles (source, spooled_at);
 CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
-_READ: Final = (
-    "SELECT row, spooled_at, size_bytes, content FROM bundles WHERE row > ? ORDER BY row LIMIT ?"
-)
+_READ: Final = "SELECT row, spooled_at, size_bytes, content FROM bundles WHERE row > ? ORDER BY row"
 _STATE: Final = "SELECT source, count(*), min(spooled_at) FROM bundles GROUP BY source"
 _ROW_BYTES: Final = 512
 """What a row takes beside its content, at most: columns, three indexes, half a page."""
@@ -107,7 +106,10 @@ def decode_bundle(content: bytes) -> Bundle:
         for subject, headers, length in head["messages"]:
             messages.append(OutgoingMessage(subject, headers, bodies[start : start + length]))
             start += length
+        if start != len(bodies):
+            raise ValueError(start)
         guard = messages.pop() if head["guarded"] else None
+        messages[0].msg_id  # noqa: B018 - there is a first, and it has an id
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpoolError("a row of the spool cannot be read") from error
     return Bundle(messages, guard)
@@ -124,6 +126,7 @@ class SpoolFile:
         self._limit_bytes = limit_bytes
         self._clock = clock
         self._open: sqlite3.Connection | None = None
+        self._unreadable: set[int] = set()
 
     def write(self, bundles: Sequence[Bundle]) -> list[bool | Exception]:
         """One transaction; for each bundle whether it is new, or why it was not taken."""
@@ -170,15 +173,28 @@ class SpoolFile:
         return size_bytes
 
     def read(self, *, after: int, limit: int, limit_bytes: int) -> list[SpooledBundle]:
-        """The next rows, at least one where there is any, else as many as the limits allow."""
+        """The next rows, at least one where there is any, else as many as the limits allow.
+
+        A row that cannot be read stays where it is, is logged once, and holds up no other.
+        """
         found: list[SpooledBundle] = []
         with self._connected() as database, contextlib.closing(database.cursor()) as rows:
-            for row, spooled_at, size_bytes, content in rows.execute(_READ, (after, limit)):
+            for row, spooled_at, size_bytes, content in rows.execute(_READ, (after,)):
                 limit_bytes -= size_bytes
-                if found and limit_bytes < 0:
+                if len(found) == limit or (found and limit_bytes < 0):
                     break
-                found.append(SpooledBundle(row, spooled_at, decode_bundle(content)))
+                try:
+                    found.append(SpooledBundle(row, spooled_at, decode_bundle(content)))
+                except SpoolError:
+                    self._tell_unreadable(row)
         return found
+
+    def _tell_unreadable(self, row: int) -> None:
+        if row not in self._unreadable:
+            self._unreadable.add(row)
+            get_logger("yizhan.spool").error(
+                "spooled_row_unreadable", row=row, spool=str(self._path)
+            )
 
     def remove(self, rows: Sequence[int]) -> None:
         """Delete rows."""

@@ -17,6 +17,8 @@ from receiver.spool_file import Bundle
 
 _RETRY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
+_NEWS_S: Final = 30.0
+"""For how long a log that was too slow is said to be: no callback may come to find it well."""
 _LIMIT_KEPT: Final = 100_000
 """Guards of spooled callbacks that are remembered."""
 
@@ -67,6 +69,11 @@ class SpoolingPublisher:
             return await self._keep(messages, guard, error)
         self.recovered()
         return stored
+
+    def check(self) -> None:
+        """Raise `BusError` where the log acknowledged nothing in time when it was last tried."""
+        if self._too_slow and self._clock() < self._next_try + _NEWS_S:
+            raise BusError("the log answers, and acknowledges nothing in time")
 
     def recovered(self) -> None:
         """The log took something: callbacks go there again."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
+from receiver import background
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.upkeep import keep_at_work
 from receiver.cli import compose
 from receiver.cli.compose import opened_bus, running_receiver
 from receiver.settings import Settings
@@ -249,6 +253,28 @@ async def test_a_spool_that_was_left_is_drained_by_the_next_start(
     async with receiver() as receiving:
         await receiving.drained()
     assert sorted(await stored_ids(server)) == sorted(left.promised)
+
+
+async def test_a_log_that_answers_and_stores_nothing_is_told_and_mended(
+    receiver: StartReceiver, server: EmbeddedServer
+) -> None:
+    async with receiver() as receiving:
+        await receiving.post(0)
+        # No file may grow beyond this: as with a full disk, the server drops what it cannot store.
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
+        for number in range(1, 40):
+            await receiving.post(number)
+        status, told = await receiving.ready()
+        assert (status, told["reason"]) == (
+            200,
+            "the log answers, and acknowledges nothing in time",
+        )
+        assert told["spool"]["depth"] > 0
+        async with background.running(partial(keep_at_work, server), name="watch"):
+            await receiving.drained()
+            assert (await receiving.post(100)).word == "stored"
+    assert {answer.status for answer in receiving.answers} == {200}
+    assert sorted(await stored_ids(server)) == sorted(receiving.promised)
 
 
 async def test_two_receivers_share_a_spool(receiver: StartReceiver, server: EmbeddedServer) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
@@ -55,6 +56,26 @@ async def test_what_is_put_is_read_byte_for_byte_oldest_first(spool: Spool) -> N
 async def test_an_id_is_kept_once(spool: Spool) -> None:
     assert [await spool.put(bundle("a")), await spool.put(bundle("a"))] == [True, False]
     assert (await spool.state()).depth == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b'{"messages":[],"guarded":false}\n'], ids=repr)
+async def test_a_row_that_cannot_be_read_stays_and_holds_up_no_other(
+    spool: Spool, path: Path, content: bytes
+) -> None:
+    for msg_id in "abc":
+        await spool.put(bundle(msg_id))
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE bundles SET content = ? WHERE id = 'a'", (content,))
+        database.execute("UPDATE bundles SET content = substr(content, 1, 150) WHERE id = 'b'")
+    database.close()
+    with capture_logs() as logs:
+        assert [kept.bundle.id for kept in await spool.read(limit=1)] == ["c"]
+        assert [kept.bundle.id for kept in await spool.read()] == ["c"]
+    assert [(line["event"], line["row"]) for line in logs] == [
+        ("spooled_row_unreadable", 1),
+        ("spooled_row_unreadable", 2),
+    ]
+    assert (await spool.state()).depth == 3
 
 
 async def test_many_at_once_share_transactions(spool: Spool) -> None:

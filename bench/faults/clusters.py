@@ -68,6 +68,9 @@ async def _networks() -> AsyncIterator[None]:
         yield
     finally:
         for name in _NAMES:
+            # The link goes at once; with its namespace it would go at some later time.
+            with contextlib.suppress(SkippedError):
+                await said("ip", "link", "delete", f"yz-{name}-out")
             with contextlib.suppress(SkippedError):
                 await said("ip", "netns", "delete", f"yz-{name}")
         with contextlib.suppress(SkippedError):

@@ -19,6 +19,8 @@ from receiver.logs import get_logger
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
+_MENDED_S: Final = 5.0
+"""How often to look whether a stream still contradicts the settings."""
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
@@ -34,7 +36,7 @@ class Connection:
 
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings raises
-    `ConfigurationError` from `start`; found later, it keeps `ready` False and is logged.
+    `ConfigurationError` from `start`; found later, it keeps `ready` False until it is mended.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Connection:
         self._sleep = sleep
         self._client: Client | None = None
         self._streams_ready = False
+        self._started = False
         self._stopping = False
+        self._contradiction = ""
         self._task: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
         self._log = get_logger("yizhan.bus")
@@ -65,7 +69,9 @@ class Connection:
         done, _ = await asyncio.wait({self._task}, timeout=patience_s)
         if done:
             await self._task
+            self._started = True
             return True
+        self._started = True
         self._log.warning("nats_away", url=without_credentials(self.url))
         self._task.add_done_callback(_retrieve)
         return False
@@ -109,7 +115,7 @@ class Connection:
     def client(self) -> Client:
         """The connected client; raises `BusError` while NATS is away."""
         if self._client is None or not self.ready:
-            raise BusError("NATS is away")
+            raise BusError(self._contradiction or "NATS is away")
         return self._client
 
     @property
@@ -141,6 +147,10 @@ class Connection:
             except BusError as error:
                 self._log.debug("nats_connect_failed", error=str(error))
                 await self._sleep(_RECONNECT_WAIT_S)
+            except ConfigurationError:
+                if not self._started:
+                    raise
+                await self._sleep(_MENDED_S)
             else:
                 self._log.info("nats_connected", url=without_credentials(self.url))
                 return
@@ -173,8 +183,11 @@ class Connection:
         try:
             await self._ensure(self._client, self._plans)
         except ConfigurationError as error:
-            self._log.error("stream_contradicts_settings", error=str(error))
+            if str(error) != self._contradiction:
+                self._log.error("stream_contradicts_settings", error=str(error))
+            self._contradiction = str(error)
             raise
+        self._contradiction = ""
         self._streams_ready = True
 
     async def _ensure(self, client: Client, plans: Sequence[StreamPlan]) -> None:
@@ -197,9 +210,13 @@ class Connection:
         if self._stopping:
             return
         self._log.warning("nats_closed_the_connection")
+        self._begin_again()
+
+    def _begin_again(self) -> None:
         self._streams_ready = False
-        self._task = asyncio.create_task(self._connect_again(), name="nats-connect")
-        self._task.add_done_callback(_retrieve)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._connect_again(), name="nats-connect")
+            self._task.add_done_callback(_retrieve)
 
     async def _connect_again(self) -> None:
         await self._connect()
@@ -214,8 +231,9 @@ class Connection:
         self._notify()
         try:
             await self._ensure_streams()
-        except (BusError, ConfigurationError) as error:
-            self._streams_ready = isinstance(error, BusError)
+        except ConfigurationError:
+            self._begin_again()
+        except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
 
 

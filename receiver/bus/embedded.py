@@ -16,7 +16,6 @@ import fcntl
 import importlib.metadata
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from receiver.bus.server_log import ServerLog
 from receiver.bus.watchdog import GRACE_S, WatchedProcess
 from receiver.errors import ConfigurationError
 from receiver.logs import get_logger
@@ -43,9 +43,9 @@ _START_S: Final = 600.0
 """An empty server is ready in about 15 ms. One that was killed may have to read all it stored."""
 _LOCK_S: Final = GRACE_S + 5.0
 _POLL_S: Final = 0.003
-_FATAL: Final = re.compile(r"^\[\d+\] \S+ \S+ \[FTL\] (.+)", re.MULTILINE)
-_UNLOGGED: Final = re.compile(r"^(?!\[\d+\] )(\S.*)", re.MULTILINE)
-"""What stands on standard error: a configuration it cannot read, a panic, a failed exec."""
+_LIMIT_STORE: Final = "1000TB"
+"""Only the disk limits. By itself the server takes three quarters of what is free as it starts for
+all that it may store from then on, and what is more disables JetStream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,17 @@ class DataDirInUseError(ConfigurationError):
 
 
 class EmbeddedServer:
-    """One nats-server process; `url` and `pid` are valid while it runs."""
+    """One nats-server process; `url` and `pid` are valid while it runs.
+
+    `data_dir` is where it stores, `log` what it says. It starts on the port of a `url` that is set.
+    """
 
     def __init__(self, config: EmbeddedServerConfig) -> None:
         self._config = config
-        self._data_dir = config.data_dir.absolute()
+        self.data_dir = config.data_dir.absolute()
+        self.log = ServerLog(self.data_dir / _LOG)
         self._lock: int | None = None
         self._process: WatchedProcess | None = None
-        self._log_size = 0
         self.url = ""
 
     @property
@@ -128,13 +131,13 @@ class EmbeddedServer:
             await self._process.wait()
 
     def _file(self, name: str) -> Path:
-        return self._data_dir / name
+        return self.data_dir / name
 
     async def _own(self) -> None:
         """Hold the directory; a run that is just ending is waited for, one that serves is not."""
         if self._lock is not None:
             return
-        self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = await _locked(self._file(_LOCK), unless=lambda: self._known_url() is not None)
         if self._lock is None:
             url = self._known_url()
@@ -157,10 +160,9 @@ class EmbeddedServer:
             )
         try:
             self._configure()
-            log = self._file(_LOG)
-            self._log_size = log.stat().st_size if log.exists() else 0
+            self.log.begin_run()
             self._process = await WatchedProcess.spawn(
-                *(binary, "-c", _CONFIG), cwd=self._data_dir, log=_LOG, lock=lock
+                *(binary, "-c", _CONFIG), cwd=self.data_dir, log=_LOG, lock=lock
             )
         finally:
             os.close(lock)
@@ -190,9 +192,9 @@ class EmbeddedServer:
             log_file: "{_LOG}"
             logfile_size_limit: {_LOG_LIMIT_BYTES}
             logfile_max_num: {_LOG_FILES}
-            jetstream {{ store_dir: "jetstream", {sync} }}
+            jetstream {{ store_dir: "jetstream", max_file_store: {_LIMIT_STORE}, {sync} }}
             """
-        for stale in self._data_dir.glob("*.ports"):
+        for stale in self.data_dir.glob("*.ports"):
             stale.unlink(missing_ok=True)
         self._file(_CONFIG).write_text(config, encoding="utf-8")
 
@@ -214,41 +216,30 @@ class EmbeddedServer:
                 async with asyncio.timeout(patience_s):
                     return await self._announced(process)
             get_logger("yizhan.bus").warning(
-                "nats_server_not_ready", waited_s=patience_s, log=str(self._file(_LOG))
+                "nats_server_not_ready", waited_s=patience_s, log=str(self.log.path)
             )
         raise ConfigurationError(
             f"the embedded nats-server was not ready after {_START_S:.0f} s: "
-            f"look into {self._file(_LOG)}"
+            f"look into {self.log.path}"
         )
 
     async def _announced(self, process: WatchedProcess) -> str:
         """What the server writes when it accepts connections, with its streams restored."""
         while not process.ended:
-            for file in self._data_dir.glob("*.ports"):
+            for file in self.data_dir.glob("*.ports"):
                 with contextlib.suppress(OSError, ValueError, LookupError):  # half written
                     return str(json.loads(file.read_text(encoding="utf-8"))["nats"][0])
             await asyncio.sleep(_POLL_S)
         raise ConfigurationError(self._why_it_ended())
 
     def _why_it_ended(self) -> str:
-        reason = self._reason()
+        reason = self.log.why_it_ended()
         if "address already in use" in reason:
             return (
                 f"nats.port: {self._port()} is taken: stop what uses it, "
                 "set nats.port to another (0 picks a free one), or set nats.url to that server"
             )
         return f"the embedded nats-server did not start: {reason or 'it gave no reason'}"
-
-    def _reason(self) -> str:
-        """The last that the server logged as fatal since its start, or the first it cried out."""
-        try:
-            with self._file(_LOG).open("rb") as log:
-                log.seek(self._log_size)
-                text = log.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
-        reasons: list[str] = _FATAL.findall(text)[-1:] or _UNLOGGED.findall(text)[:1]
-        return "".join(reasons)
 
 
 @contextlib.contextmanager

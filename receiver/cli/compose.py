@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from receiver import background
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
@@ -19,6 +20,7 @@ from receiver.bus.publisher import Publisher
 from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
+from receiver.bus.upkeep import keep_at_work, take_over
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
@@ -26,7 +28,6 @@ from receiver.drainer import Drainer
 from receiver.errors import ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
-from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
 from receiver.settings import ReceiverSettings, Settings
 from receiver.sources import Sources
@@ -36,7 +37,7 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.edge import EdgeLimits
-from receiver.web.health import HealthEndpoints
+from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.server import ServerConfig, base_url, serving
 from receiver.web.tls import Certificate
 from receiver.worker import Worker
@@ -82,14 +83,22 @@ def access(settings: Settings) -> Access:
 
 @contextlib.asynccontextmanager
 async def opened_bus(
-    settings: Settings, *, name: str, patience_s: float = 2.0, share: bool = True
+    settings: Settings,
+    *,
+    name: str,
+    patience_s: float = 2.0,
+    share: bool = True,
+    inherit: bool = False,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
-    With `share`, the embedded server of another run on the same data is used while that runs.
+    With `share`, the embedded server of another run on the same data is used while that runs; with
+    `inherit`, it is taken over when that ends.
     """
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(running_server(settings, share=share))
+        url = await stack.enter_async_context(
+            running_server(settings, share=share, inherit=inherit)
+        )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
             url, stream_plans(settings, subjects), name=name, access=access(settings)
@@ -129,8 +138,9 @@ async def running_receiver(
     window = max(retry_horizons(settings)) + MARGIN
     said = Retransmissions(window)
     async with (
-        _in_background(
-            keep_recollecting(
+        background.running(
+            partial(
+                keep_recollecting,
                 bus.connection,
                 bus.subjects,
                 window=window,
@@ -139,7 +149,7 @@ async def running_receiver(
             ),
             name="recollection",
         ),
-        _spooling(settings, bus) as (publisher, spool),
+        _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
             Intake(publisher, bus.subjects, DIALECTS, retransmissions=said),
@@ -151,7 +161,7 @@ async def running_receiver(
         )
         app = create_app(
             endpoint,
-            HealthEndpoints(bus.connection.probe, None if spool is None else spool.probe),
+            HealthEndpoints(probe, None if spool is None else spool.probe),
             documents(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),
@@ -221,33 +231,29 @@ async def ready_drainer(
 
 
 @contextlib.asynccontextmanager
-async def _spooling(settings: Settings, bus: Bus) -> AsyncIterator[tuple[Publisher, Spool | None]]:
-    """The publisher of callbacks, and its spool where there is one, with the drainer running."""
+async def _spooling(
+    settings: Settings, bus: Bus
+) -> AsyncIterator[tuple[Publisher, Probe, Spool | None]]:
+    """The publisher of callbacks, what tells whether the log takes them, and the spool where there
+    is one, with the drainer running."""
     if not settings.receiver.spool_limit_bytes:
-        yield bus.publisher, None
+        yield bus.publisher, bus.connection.probe, None
         return
     async with opened_spool(settings) as spool:
         publisher = SpoolingPublisher(
             bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
         )
+
+        async def probe() -> None:
+            await bus.connection.probe()
+            publisher.check()
+
         async with ready_drainer(settings, bus, spool, on_stored=publisher.recovered) as drainer:
             drainer.start()
             try:
-                yield publisher, spool
+                yield publisher, probe, spool
             finally:
                 await drainer.stop()
-
-
-@contextlib.asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
-    """Let `work` go on beside the body, and end with it."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager
@@ -275,8 +281,10 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
 
 
 @contextlib.asynccontextmanager
-async def running_server(settings: Settings, *, share: bool = True) -> AsyncIterator[str]:
-    """The URL of NATS: that of the settings, else of an embedded server that stops with us."""
+async def running_server(
+    settings: Settings, *, share: bool = True, inherit: bool = False
+) -> AsyncIterator[str]:
+    """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
     nats = settings.nats
     if nats.url is not None:
         yield nats.url
@@ -287,24 +295,14 @@ async def running_server(settings: Settings, *, share: bool = True) -> AsyncIter
     except DataDirInUseError as error:
         if not share or error.url is None:
             raise
-        yield error.url
-        return
+        if not inherit:
+            yield error.url
+            return
+        server.url = error.url
+        watch = partial(take_over, server)
+    else:
+        watch = partial(keep_at_work, server)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)
-        await stack.enter_async_context(
-            _in_background(_kept_alive(server), name="nats-server-watch")
-        )
+        await stack.enter_async_context(background.running(watch, name="nats-server-watch"))
         yield server.url
-
-
-async def _kept_alive(server: EmbeddedServer) -> None:
-    """Start the server again where it ended by itself; what was stored is on disk."""
-    log = get_logger("yizhan.bus")
-    while True:
-        await server.wait_dead()
-        log.error("nats_server_died", action="restart")
-        try:
-            await server.start()
-        except ConfigurationError as error:
-            log.error("nats_server_not_restarted", error=str(error))
-            await asyncio.sleep(1)

@@ -113,7 +113,7 @@ def receive(config: ConfigOption = None) -> None:
 
     async def alone(stop: asyncio.Event) -> None:
         async with (  # it listens only when the bus is open, or known to be away
-            opened_bus(settings, name="yizhan-receive") as bus,
+            opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, receiver, bus),
         ):
@@ -124,7 +124,7 @@ def receive(config: ConfigOption = None) -> None:
     async def with_workers(stop: asyncio.Event) -> None:
         listeners = bind_all(settings)
         async with (
-            running_server(settings) as nats_url,
+            running_server(settings, inherit=True) as nats_url,
             running_workers(config, settings, nats_url, listeners),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
@@ -150,7 +150,7 @@ def work(config: ConfigOption = None) -> None:
 
     async def main(stop: asyncio.Event) -> int:
         async with (
-            opened_bus(settings, name="yizhan-work") as bus,
+            opened_bus(settings, name="yizhan-work", inherit=True) as bus,
             running_worker(settings, bus),
         ):
             get_logger("yizhan").info("working", handlers=list(settings.handlers.load))

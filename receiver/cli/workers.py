@@ -13,12 +13,14 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import structlog
 import typer
 
+from receiver import background
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import certificate, opened_bus, running_receiver
@@ -69,13 +71,14 @@ class Workers:
         started = [self._start(number) for number in range(len(self._listeners))]
         if not all(await asyncio.gather(*started)):
             raise ConfigurationError("a worker did not start: it said why above")
-        self._keeping = [asyncio.create_task(self._keep(number)) for number in self._processes]
+        self._keeping = [
+            background.start(partial(self._keep, number), name=f"worker-{number}")
+            for number in self._processes
+        ]
 
     async def stop(self) -> None:
         """Let each answer what is in flight; kill those that take too long."""
-        for task in self._keeping:
-            task.cancel()
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+        await asyncio.gather(*map(background.stop, self._keeping))
         for listener in self._listeners:
             listener.close()  # from here on nobody is kept waiting in a queue that we hold open
         self.signal(signal.SIGTERM)

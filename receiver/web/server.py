@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from receiver import background
 from receiver.errors import ConfigurationError
-from receiver.web.edge import Edge, EdgeLimits
+from receiver.logs import get_logger
+from receiver.web.edge import Edge, EdgeLimits, Expiring
 from receiver.web.protocol import BoundedProtocol
 from receiver.web.tls import Certificate
 
@@ -115,7 +118,9 @@ async def serving(
     edge = Edge(chosen.limits, count=chosen.count)
     server = _Server(_uvicorn_config(app, chosen), edge, chosen.tls)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-    sweep = asyncio.create_task(edge.sweep(server.server_state.connections), name="sweep")  # type: ignore[arg-type] # all are ours
+    task.add_done_callback(lambda _: _give_up(server))
+    connections = cast("set[Expiring]", server.server_state.connections)  # all are ours
+    sweep = background.start(partial(edge.sweep, connections), name="sweep")
     try:
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
@@ -125,10 +130,15 @@ async def serving(
     finally:
         server.should_exit = True
         await task
-        sweep.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweep
+        await background.stop(sweep)
         listener.close()
+
+
+def _give_up(server: uvicorn.Server) -> None:
+    """End the process where the server ended by itself, a defect: another may start it again."""
+    if server.started and not server.should_exit:
+        get_logger("yizhan.receiver").error("receiver_ended")
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _uvicorn_config(app: ASGIApp, chosen: ServerConfig) -> uvicorn.Config:

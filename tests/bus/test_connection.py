@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import nats
+import pytest
+from nats.js import JetStreamContext
 
 from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.streams import StreamPlan
 from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
 from receiver.testing import eventually
+
+
+@contextlib.asynccontextmanager
+async def jetstream_of(server: EmbeddedServer) -> AsyncIterator[JetStreamContext]:
+    client = await nats.connect(server.url)
+    yield client.jetstream()
+    await client.close()
+
+
+async def reason(connection: Connection) -> str:
+    """Why nothing can be published; empty where it can."""
+    try:
+        connection.client  # noqa: B018 - raises
+    except BusError as error:
+        return str(error)
+    return ""
 
 
 def message(subjects: Subjects) -> OutgoingMessage:
@@ -31,6 +58,35 @@ async def test_an_error_that_the_server_reports_is_no_end(
     assert reconnects == [True]
     (stored,) = await publisher.publish([message(subjects)])
     assert not stored.duplicate
+
+
+async def test_a_stream_that_contradicts_the_settings_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.bus.connection._MENDED_S", 0.05)
+    config = EmbeddedServerConfig(tmp_path, port=0)
+    async with EmbeddedServer(config) as server:
+        opened = Connection(server.url, [StreamPlan("S", ["s"], timedelta(0))])
+        assert await opened.start()
+        await server.stop()
+        async with EmbeddedServer(config) as other, jetstream_of(other) as jetstream:
+            await jetstream.delete_stream("S")
+            await jetstream.add_stream(name="S", subjects=["s"], max_msgs_per_subject=1)
+        await server.start()
+
+        async def contradicted() -> bool:
+            return "drops the older" in await reason(opened)
+
+        await eventually(contradicted, within_s=10)
+        async with jetstream_of(server) as jetstream:
+            await jetstream.delete_stream("S")
+
+        async def well() -> bool:
+            return not await reason(opened)
+
+        await eventually(well, within_s=10)
+        await opened.probe()
+        await opened.stop()
 
 
 async def test_what_a_stream_held_that_is_gone_counts_as_not_stored(

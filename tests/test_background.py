@@ -1,0 +1,51 @@
+"""Work beside the rest: a defect does not end it, its own end and ours do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from receiver import background
+
+
+async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "_AGAIN_S", 0)
+    begun = 0
+    through = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 3:
+            raise ZeroDivisionError("a secret")
+        through.set()
+
+    with capture_logs() as logs:
+        async with background.running(work, name="thing"):
+            await asyncio.wait_for(through.wait(), 5)
+    assert begun == 3
+    assert [line["event"] for line in logs] == ["background_work_failed"] * 2
+    assert logs[0]["work"] == "thing"
+    assert logs[0]["error"] == "ZeroDivisionError"
+    assert "a secret" not in str(logs)
+
+
+async def test_work_that_is_stopped_is_cancelled() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    task = background.start(work, name="thing")
+    await asyncio.sleep(0)
+    await background.stop(task)
+    await background.stop(None)
+    assert ended.is_set()
+    assert task.cancelled()
