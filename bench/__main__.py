@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ from bench.extras import (
     measure_growth,
     measure_memory,
     measure_steady,
+    measure_workers,
     memory_now,
 )
 from bench.matrix import measure_matrix
@@ -99,11 +101,21 @@ async def _matrix(
 
 
 async def _growth(directory: Path, outcome: Outcome, arguments: argparse.Namespace) -> None:
-    async with running_broker(directory / "nats", sync_always=True) as broker:
-        place = Place(directory, outcome.cores, SignedRequests(directory / "signed"), broker, {})
+    requests = SignedRequests(directory / "signed")
+    async with contextlib.AsyncExitStack() as stack:
+        places = {}
         for events in (10_000, arguments.events):
-            print(f"  {events:,} stored events", flush=True)
-            outcome.growth.append(await measure_growth(place, broker, events, 4))
+            here = _made(directory / str(events))
+            broker = await stack.enter_async_context(
+                running_broker(here / "nats", sync_always=True)
+            )
+            places[events] = Place(here, outcome.cores, requests, broker, {})
+        print(
+            f"  growth: {', '.join(f'{events:,}' for events in places)} stored events", flush=True
+        )
+        outcome.growth = await measure_growth(places, 4)
+        print("  workers", flush=True)
+        outcome.workers = await measure_workers(places[10_000], 4)
 
 
 def _made(directory: Path) -> Path:

@@ -69,11 +69,13 @@ YIZHAN_OFF = Contender(
 ALL = (EMPTY, BY_HAND, FASTSTREAM, NODE, YIZHAN, YIZHAN_OFF)
 
 
-def command(server: str, directory: Path, port: int, nats_url: str) -> Sequence[str]:
+def command(
+    server: str, directory: Path, port: int, nats_url: str, *, workers: int = 1
+) -> Sequence[str]:
     """The command line of a server."""
     if server == "yizhan":
-        config = directory / "yizhan.toml"
-        config.write_text(_settings(port, nats_url), encoding="utf-8")
+        config = directory / ("yizhan.toml" if workers == 1 else f"yizhan-{workers}.toml")
+        config.write_text(_settings(port, nats_url, workers), encoding="utf-8")
         return (sys.executable, "-m", "receiver", "receive", "--config", str(config))
     if server == "with_node":
         return ("node", str(directory / "node" / "server.mjs"))
@@ -106,7 +108,7 @@ def prepare_node(directory: Path) -> str:
     return "" if done.returncode == 0 else "npm could not install its packages"
 
 
-def _settings(port: int, nats_url: str) -> str:
+def _settings(port: int, nats_url: str, workers: int) -> str:
     source = f"""
 dialect = "xport"
 verification = "signature"
@@ -118,6 +120,7 @@ secrets = ["{SECRET}"]
 url = "{nats_url}"
 [receiver]
 port = {port}
+workers = {workers}
 [handlers]
 load = ["bench.stopwatch:router"]
 [log]

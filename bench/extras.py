@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import statistics
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from bench.broker import Broker
 from bench.contenders import YIZHAN, environment
 from bench.fill import fill
 from bench.machine import rss_mb
-from bench.measure import Place, measure, median, started
+from bench.measure import Place, Sample, measure, median, started
 from bench.processes import running
 from bench.signed import SignedRequests
 from bench.stopwatch import TIMES
@@ -19,6 +22,7 @@ from bench.wrk import Result, run_wrk
 
 STEADY_PER_S = 500
 GOOD_PER_S = 200
+_RECOLLECT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,20 @@ class Flood:
 
 
 async def measure_flood(place: Place, seconds: int) -> Flood:
-    """Bad ones at 256 connections; then the same while good ones come at 200 a second."""
+    """Bad ones at 256 connections; then the same while good ones come at 200 a second.
+
+    The good ones come from a core of NATS: on that of the flood they would wait for their sender.
+    """
     bad = replace(place.load(YIZHAN, 256, seconds), bad=True)
     alone = await run_wrk(bad, place.requests, place.cores.wrk)
     good = place.load(YIZHAN, 20, seconds, rate_per_s=GOOD_PER_S)
+    apart = replace(place, cores=replace(place.cores, wrk=place.cores.nats.split(",")[-1]))
     others = SignedRequests(place.directory / "signed-flood")
     flooding = asyncio.create_task(
         run_wrk(replace(bad, seconds=seconds + 2), others, place.cores.wrk)
     )
     await asyncio.sleep(1)
-    sample = await measure(place, YIZHAN, good)
+    sample = await measure(apart, YIZHAN, good)
     await flooding
     return Flood(alone, sample.result)
 
@@ -114,14 +122,70 @@ class Grown:
     ready_s: float
 
 
-async def measure_growth(place: Place, broker: Broker, events: int, seconds: int) -> Grown:
-    """Fill the stream up to `events`, start the receiver anew, take the median of three."""
-    await fill(broker, events)
-    async with started([YIZHAN.server], place.directory, place.cores, broker) as servers:
-        here = replace(place, broker=broker, servers=servers)
-        await measure(here, YIZHAN, here.load(YIZHAN, 256, 1))
-        runs = [await measure(here, YIZHAN, here.load(YIZHAN, 256, seconds)) for _ in range(3)]
-        return Grown(events, median(runs).result.per_s, servers[YIZHAN.server].ready_s)
+async def measure_growth(places: Mapping[int, Place], seconds: int) -> list[Grown]:
+    """Fill the stream of each place up to so many events; then three rounds, taking turns."""
+    async with contextlib.AsyncExitStack() as stack:
+        here: dict[int, Place] = {}
+        for events, place in places.items():
+            await fill(place.broker, events)
+            name = YIZHAN.server
+            servers = await stack.enter_async_context(
+                started([name], place.directory, place.cores, place.broker)
+            )
+            here[events] = replace(place, servers=servers)
+            await _recollected(place.directory / f"{name}.log")
+        samples: dict[int, list[Sample]] = {events: [] for events in here}
+        for seconds_of_round in (1, seconds, seconds, seconds):
+            for events, place in here.items():
+                load = place.load(YIZHAN, 256, seconds_of_round)
+                samples[events].append(await measure(place, YIZHAN, load))
+        return [
+            Grown(
+                events,
+                median(samples[events][1:]).result.per_s,
+                place.servers[YIZHAN.server].ready_s,
+            )
+            for events, place in here.items()
+        ]
+
+
+async def measure_workers(place: Place, seconds: int) -> dict[int, float]:
+    """Callbacks a second at 256 connections with one process and with two, each on a core."""
+    nats_cores = place.cores.nats.split(",")
+    if len(nats_cores) < 2:
+        return {}
+    ours = ",".join((place.cores.server, nats_cores[0]))
+    rates: dict[int, list[Sample]] = {1: [], 2: []}
+    os.sched_setaffinity(place.broker.pid, {int(nats_cores[1])})
+    async with contextlib.AsyncExitStack() as stack:
+        servers = {
+            workers: await stack.enter_async_context(
+                started(
+                    [YIZHAN.server],
+                    place.directory,
+                    replace(place.cores, server=ours),
+                    place.broker,
+                    workers=workers,
+                )
+            )
+            for workers in rates
+        }
+        for _ in range(3):
+            for workers, samples in rates.items():
+                here = replace(place, servers=servers[workers])
+                samples.append(await measure(here, YIZHAN, here.load(YIZHAN, 256, seconds)))
+    return {workers: median(samples).result.per_s for workers, samples in rates.items()}
+
+
+async def _recollected(log: Path) -> None:
+    """Return once the receiver has read what is stored: a start costs that, not a callback."""
+    async with asyncio.timeout(_RECOLLECT_S):
+        while not _says(log, b'"callbacks_recollected"'):
+            await asyncio.sleep(0.25)
+
+
+def _says(log: Path, word: bytes) -> bool:
+    return word in log.read_bytes()
 
 
 async def _lines_settled(path) -> int:

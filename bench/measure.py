@@ -46,16 +46,17 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def started(
-    names: Iterable[str], directory: Path, cores: Cores, broker: Broker
+    names: Iterable[str], directory: Path, cores: Cores, broker: Broker, *, workers: int = 1
 ) -> AsyncIterator[dict[str, Started]]:
-    """Run the servers by their names, all on the one core of the server under test."""
+    """Run the servers by their names, all on the core of the server under test; `workers` is for
+    Yizhan."""
     async with contextlib.AsyncExitStack() as stack:
         servers = {}
         for name in names:
             port = free_port()
             servers[name] = await stack.enter_async_context(
                 running(
-                    command(name, directory, port, broker.url),
+                    command(name, directory, port, broker.url, workers=workers),
                     core=cores.server,
                     log=directory / f"{name}.log",
                     port=port,

@@ -34,6 +34,7 @@ class Outcome:
     steady: Steady | None = None
     flood: Flood | None = None
     growth: list[Grown] = field(default_factory=list)
+    workers: Mapping[int, float] = field(default_factory=dict)
 
     def of(self, sync: str, connections: int, contender: Contender) -> Sample:
         """The median run of a case."""

@@ -84,6 +84,13 @@ def _facts(outcome: Outcome) -> Iterator[str]:
             f"- With {grown.events:,} stored callbacks and as many events: {grown.per_s:,.0f} "
             f"callbacks/s at 256 connections; ready after {grown.ready_s:.2f} s."
         )
+    if len(outcome.workers) == 2:
+        one, two = outcome.workers.values()
+        yield (
+            f"- With `receiver.workers = 2`: {two:,.0f} callbacks/s at 256 connections, "
+            f"{two / one:.2f} times those of one process in the same rounds ({one:,.0f}; two cores "
+            "for the receiver, one for NATS)."
+        )
     before, memory = outcome.memory_before, outcome.memory
     if before and memory:
         yield (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publisher import Publisher
+from receiver.bus.replay import OncePublisher
 from receiver.bus.subjects import Subjects
 from receiver.consumer import HandlerConsumer, Pace
 from receiver.errors import BusError
@@ -74,7 +75,8 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         policy = policy or RetryPolicy(max_attempts=settings.max_attempts)
         pace = pace or Pace(concurrency=settings.concurrency)
-        runner = Runner(publisher, subjects, policy, api=api, clock=clock)
+        once = OncePublisher(publisher, connection, subjects)
+        runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
         loaded = unique(handlers)
         self._left_out = [h for h in loaded if h.needs_api and api is None]
         self._consumers = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -64,6 +65,8 @@ async def _check(config: Path | None, *, running: bool) -> int:
     count = len(settings.sources)
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
+    for doubt in _shared_secrets(settings):
+        _report("sources", doubt, well=None)
     well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
@@ -82,6 +85,19 @@ async def _check(config: Path | None, *, running: bool) -> int:
 def _report(name: str, text: str, *, well: bool | None) -> None:
     word = "warn" if well is None else "ok" if well else "FAIL"
     typer.echo(f"{word:<4}  {name:<9} {text}")
+
+
+def _shared_secrets(settings: Settings) -> Iterator[str]:
+    """A signature tells who signed, not for which source: one that is seen is good for both."""
+    for one, other in combinations(settings.sources, 2):
+        secrets = {secret.get_secret_value() for secret in one.secrets}
+        shared = secrets & {secret.get_secret_value() for secret in other.secrets}
+        if shared and (one.dialect, one.access_key) == (other.dialect, other.access_key):
+            yield (
+                f"{one.name} and {other.name} share a secret, so what was signed for one is taken "
+                "by the other too: give each its own secret, "
+                'or a path_token (verification = "both")'
+            )
 
 
 async def _handlers(settings: Settings) -> str:

@@ -140,6 +140,18 @@ async def test_check_tells_what_is_well_and_what_is_not(yizhan: Yizhan) -> None:
     assert "FAIL  receiver" in down.out
 
 
+async def test_check_warns_of_sources_that_share_a_secret(yizhan: Yizhan) -> None:
+    one = {"dialect": "aop", "verification": "signature", "access_key": "k", "secrets": ["s" * 16]}
+    sources = [{"name": name, **one} for name in ("one", "other")]
+    warned = await yizhan.run("check", YIZHAN_SOURCES=json.dumps(sources))
+    assert "warn  sources   one and other share a secret" in warned.out
+    assert "s" * 16 not in warned.out
+    assert warned.code == 0
+    sources[1]["secrets"] = ["t" * 16]
+    told = await yizhan.run("check", YIZHAN_SOURCES=json.dumps(sources))
+    assert "share a secret" not in told.out
+
+
 async def test_check_of_wrong_settings_says_every_fault(yizhan: Yizhan) -> None:
     (yizhan.directory / "yizhan.toml").write_text("[nats]\nprot = 1\n")
     ended = await yizhan.run("check")

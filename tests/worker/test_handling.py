@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
 
+from receiver.bus.codec import MSG_ID, encode_event
 from receiver.bus.consumers import consumer_info
 from receiver.consumer import Pace
 from receiver.errors import APIRejectedError, ConfigurationError
 from receiver.event import Event
 from receiver.routing import Context, Drop, Retry, Router
-from receiver.testing import eventually
+from receiver.testing import eventually, make_event
 from schemas.events import OrderClosed, OrderCreated, OrderSynced
 from tests.worker.conftest import Bench
 
@@ -46,6 +48,29 @@ async def test_what_a_handler_returns_is_stored_with_its_cause(bench: Bench) -> 
     assert made["ce-causationid"] == event.id
     assert made["ce-origin"] == "handler"
     assert worker.counts.read() == {("sync", "done"): 1}
+
+
+async def test_what_a_run_stored_before_the_duplicate_window_is_not_stored_again(
+    bench: Bench,
+) -> None:
+    router = Router()
+
+    @router.on(OrderCreated)
+    async def sync(event: Created, ctx: Context) -> OrderSynced:
+        return OrderSynced(channel="1688", order_id=event.order_id)
+
+    old, fresh = make_event(created("1")), make_event(created("2"), received_at=datetime.now(UTC))
+    for cause in (old, fresh):  # under another id, which is what the window would have forgotten
+        made = make_event(OrderSynced(channel="1688", order_id=cause.order_id or ""))
+        message = encode_event(replace(made, id=f"{cause.id}.sync.0"), bench.subjects)
+        headers = {**message.headers, MSG_ID: f"forgotten-{cause.id}"}
+        await bench.publisher.publish([replace(message, headers=headers)])
+        await bench.publisher.publish([encode_event(cause, bench.subjects)])
+    await bench.work(router)
+    await bench.handled(router)
+    ids = sorted(made["ce-id"] for made in await bench.stored("order.synced"))
+    # That of the fresh one is there twice only since its window was forged: it was not looked up.
+    assert ids == sorted([f"{old.id}.sync.0", *[f"{fresh.id}.sync.0"] * 2])
 
 
 async def test_a_handler_sees_only_its_models(bench: Bench) -> None:
