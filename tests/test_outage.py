@@ -236,6 +236,8 @@ async def test_a_server_that_is_away_at_the_start(
             await receiving.post(number)
         status, told = await receiving.ready()
         assert (status, told["reason"], told["spool"]["depth"]) == (200, "NATS is away", 20)
+        metrics = (await receiving.http.get("/metrics")).text.splitlines()
+        assert {"yizhan_spool_callbacks 20.0", "yizhan_log_ready 0.0"} <= set(metrics)
         await server.start()
         await receiving.drained()
     assert receiving.slowest_s < LIMIT_S

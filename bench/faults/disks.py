@@ -49,7 +49,7 @@ async def _full(directory: Path) -> Happened:
         return await under_load(receiver, hurt, lasts_s=20)
 
 
-async def _without_power(directory: Path, *, always: bool) -> Happened:
+async def _without_power(directory: Path, *, always: bool, spooling_s: float = 0) -> Happened:
     need_root("a loop device")
     image, disk = directory / "disk.img", directory / "disk"
     with image.open("wb") as out:
@@ -73,6 +73,9 @@ async def _without_power(directory: Path, *, always: bool) -> Happened:
     )
 
     async def hurt() -> None:
+        if spooling_s:
+            receiver.signal_nats(signal.SIGSTOP)
+            await asyncio.sleep(spooling_s)
         receiver.signal(signal.SIGSTOP, whole_tree=True)
         if not always:
             server.signal(signal.SIGSTOP)
@@ -87,7 +90,7 @@ async def _without_power(directory: Path, *, always: bool) -> Happened:
         await receiver.start()
 
     try:
-        return await under_load(receiver, hurt, lasts_s=3)
+        return await under_load(receiver, hurt, lasts_s=3 + spooling_s)
     finally:
         await server.kill()
         with contextlib.suppress(SkippedError):
@@ -96,6 +99,10 @@ async def _without_power(directory: Path, *, always: bool) -> Happened:
 
 async def _power_lost(directory: Path) -> Happened:
     return await _without_power(directory, always=True)
+
+
+async def _power_lost_spooled(directory: Path) -> Happened:
+    return await _without_power(directory, always=True, spooling_s=3)
 
 
 async def _power_lost_lazily(directory: Path) -> Happened:
@@ -120,8 +127,15 @@ FAULTS = (
         _power_lost,
     ),
     Fault(
+        "power_lost_spooled",
+        "power lost while NATS is frozen",
+        "The same, 3 s after the nats-server got SIGSTOP: what was answered 200 in these seconds "
+        "is in the spool alone.",
+        _power_lost_spooled,
+    ),
+    Fault(
         "power_lost_lazily",
-        "the same, with the server's lazy default",
+        "power lost, with the server's lazy default",
         "The control: a nats-server without `sync_interval: always` loses what it acknowledged. "
         "It shows that the imitation bites; `yizhan check` warns of such a server.",
         _power_lost_lazily,

@@ -38,6 +38,7 @@ from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.edge import EdgeLimits
 from receiver.web.health import HealthEndpoints, Probe
+from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
 from receiver.web.tls import Certificate
 from receiver.worker import Worker
@@ -125,9 +126,12 @@ class Receiver:
 
 @contextlib.asynccontextmanager
 async def running_receiver(
-    settings: Settings, bus: Bus, listener: socket.socket
+    settings: Settings, bus: Bus, listener: socket.socket, *, worker: int = 0
 ) -> AsyncIterator[Receiver]:
-    """Serve the HTTP edge on `listener`; leaving answers what is in flight first."""
+    """Serve the HTTP edge on `listener`; leaving answers what is in flight first.
+
+    `worker` is the number of this process among those that share the port.
+    """
     if not settings.sources:
         raise ConfigurationError(
             "sources: none is configured, so nothing could be verified: "
@@ -165,6 +169,7 @@ async def running_receiver(
             documents(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),
+            MetricsEndpoint(counts, probe, None if spool is None else spool.state, worker=worker),
         )
         config = ServerConfig(
             limits=_edge_limits(settings.receiver),

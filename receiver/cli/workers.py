@@ -160,7 +160,9 @@ def receive_worker(
         loop.add_reader(0, stop.set)  # nothing is ever written: readable means that it was closed
         async with (
             opened_bus(settings, name=f"yizhan-receive-{number}") as bus,
-            running_receiver(settings, bus, socket.socket(fileno=listener)) as receiver,
+            running_receiver(
+                settings, bus, socket.socket(fileno=listener), worker=number
+            ) as receiver,
             reloading(config, receiver, bus),
         ):
             calm_collector()

@@ -67,6 +67,11 @@ def openapi(*, server: str = "http://127.0.0.1:8080") -> dict[str, Any]:
                 "Whether a message can be stored now",
                 {"200": _status("ready"), "503": _not_ready()},
             ),
+            "/metrics": _get(
+                "metrics",
+                "Counts of deliveries, depth and age of the spool, for Prometheus",
+                {"200": {"description": "Text", "content": {"text/plain": {}}}},
+            ),
             "/asyncapi.json": _document("asyncapi", "The events, as an AsyncAPI 3.0 document"),
             "/openapi.json": _document("openapi", "This document"),
         },

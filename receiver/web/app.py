@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
+from receiver.web.metrics import MetricsEndpoint
 from receiver.web.middleware import LastResort
 
 _CALLBACKS: Final = "/callbacks/"
@@ -21,6 +22,7 @@ def create_app(
     callbacks: CallbackEndpoint,
     health: HealthEndpoints,
     documents: Mapping[str, bytes] | None = None,
+    metrics: MetricsEndpoint | None = None,
 ) -> ASGIApp:
     """The application; what it serves was made, and is closed, by the caller.
 
@@ -30,6 +32,7 @@ def create_app(
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
+            *([Route("/metrics", metrics.metrics)] if metrics else []),
             *(_document(path, text) for path, text in (documents or {}).items()),
         ],
     )

@@ -67,7 +67,7 @@ def test_the_page_tells_each_fault_and_what_was_lost() -> None:
     lines = page(FAULTS, rows).splitlines()
     table = {line.split(" | ")[0].removeprefix("| "): line for line in lines if " | " in line}
     assert "| **7** |" in table["receiver `kill -9`, three times"]
-    assert "| 3 (expected) |" in table["the same, with the server's lazy default"]
+    assert "| 3 (expected) |" in table["power lost, with the server's lazy default"]
     assert "skipped: needs root" in table["disk full for 10 s"]
     assert "not run" in table["embedded NATS `kill -9`, three times"]
     assert len(table) == len(FAULTS) + 2  # with the head and the rule below it
