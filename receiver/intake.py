@@ -38,6 +38,8 @@ from receiver.retransmissions import Retransmissions
 
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
+Tell = Callable[[str, str, str, datetime], None]
+"""Takes source, content digest, callback id and time of arrival of what was stored."""
 
 
 def utc_now() -> datetime:
@@ -76,12 +78,14 @@ class Intake:
         dialects: Mapping[str, Dialect],
         *,
         retransmissions: Retransmissions | None = None,
+        tell: Tell = lambda *_: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._publisher = publisher
         self._subjects = subjects
         self._dialects = dialects
         self._said = retransmissions or Retransmissions(_WINDOW)
+        self._tell = tell
         self._clock = clock
         self._log = get_logger("yizhan.intake")
         self._drift = DriftNotes()
@@ -118,6 +122,7 @@ class Intake:
 
         stored = await self._publish(verified, encode)
         self._said.remember(request.source.name, content, identity, request.received_at)
+        self._tell(request.source.name, content, identity, request.received_at)
         outcome: Outcome = "retransmission" if first else "stored"
         if all(message.duplicate for message in stored):
             outcome = "duplicate"

@@ -15,9 +15,8 @@ from receiver.errors import BusError
 from receiver.logs import get_logger
 
 _AGAIN_S: Final = 1.0
-_OTHERS_S: Final = 60.0
-"""How often to read what other receivers stored: no platform comes again sooner than in minutes."""
-_CLOCKS_DIFFER: Final = timedelta(seconds=30)
+_CALM_S: Final = 10.0
+"""Between two readings, so that a connection that comes and goes is not read for at each turn."""
 
 Remember = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and the time of arrival."""
@@ -44,18 +43,19 @@ async def keep_recollecting(
     *,
     window: timedelta,
     remember: Remember,
-    alone: bool,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
-    """Tell `remember` of the callbacks of the last `window`, as soon as the stream answers.
+    """Tell `remember` of the callbacks of the last `window`, as soon as the stream answers, and
+    again after a lost connection: what other receivers said meanwhile (`gossip`) is lost.
 
-    Millions of callbacks take a minute to read: nobody should wait for it. Where we are not `alone`
-    this goes on for ever: what other receivers stored is read now and then.
+    Millions of callbacks take a minute to read: nobody should wait for it.
     """
     log = get_logger("yizhan.receiver")
-    since = datetime.now(UTC) - window
+    again = asyncio.Event()
+    connection.on_reconnect(again.set)
     while True:
-        begun = datetime.now(UTC)
+        again.clear()
+        since = datetime.now(UTC) - window
         try:
             told = await recollect(connection, subjects, since=since, remember=remember)
         except BusError as error:
@@ -63,10 +63,8 @@ async def keep_recollecting(
             await sleep(_AGAIN_S)
             continue
         log.info("callbacks_recollected", count=told)
-        if alone:
-            return
-        since = begun - _CLOCKS_DIFFER
-        await sleep(_OTHERS_S)
+        await again.wait()
+        await sleep(_CALM_S)
 
 
 def _tell(stored: HistoricMessage, subjects: Subjects, remember: Remember) -> int:

@@ -51,6 +51,11 @@ class Subjects:
         return tuple(f"{self.root}.{kind}.>" for kind in kinds)
 
     @property
+    def said(self) -> str:
+        """Where receivers tell each other what they stored; in no stream."""
+        return f"{self.root}.said"
+
+    @property
     def all_dead(self) -> str:
         """Every dead letter."""
         return f"{self.root}.dead.>"

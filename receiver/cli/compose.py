@@ -15,6 +15,7 @@ from receiver import background
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.gossip import Gossip
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Publisher
 from receiver.bus.recollection import keep_recollecting, stored_ids
@@ -141,6 +142,7 @@ async def running_receiver(
     tls = certificate(settings)
     window = max(retry_horizons(settings)) + MARGIN
     said = Retransmissions(window)
+    gossip = Gossip(bus.connection, bus.subjects, said.remember)
     async with (
         background.running(
             partial(
@@ -149,14 +151,14 @@ async def running_receiver(
                 bus.subjects,
                 window=window,
                 remember=said.remember,
-                alone=settings.nats.url is None,
             ),
             name="recollection",
         ),
+        background.running(gossip.run, name="gossip"),
         _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
-            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said),
+            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said, tell=gossip.tell),
             sources,
             DIALECTS,
             limit_bytes=settings.receiver.limit_bytes,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from receiver import background
 from receiver.bus.connection import Connection
+from receiver.bus.gossip import Gossip
 from receiver.bus.publisher import Publisher
 from receiver.bus.recollection import keep_recollecting, recollect
 from receiver.bus.subjects import Subjects
@@ -19,6 +25,7 @@ from receiver.errors import BusError
 from receiver.intake import Intake
 from receiver.retransmissions import Retransmissions
 from receiver.settings import SourceSettings
+from receiver.testing import eventually
 
 SOURCE = SourceSettings(
     name="s", dialect="xport", verification="path_token", path_token=SecretStr("t" * 16)
@@ -48,37 +55,81 @@ async def test_a_retransmission_is_known_after_a_restart(
     assert (first.outcome, again.outcome) == ("stored", "retransmission")
 
 
-async def test_what_another_receiver_stored_meanwhile_is_known_too(
+async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
     connection: Connection, publisher: Publisher, subjects: Subjects
 ) -> None:
     said = Retransmissions(WINDOW)
-    rests, asked = asyncio.Event(), asyncio.Event()
+    rested: list[float] = []
 
-    async def sleep(_: float) -> None:
-        rests.set()
-        await asked.wait()
-        asked.clear()
+    async def sleep(pause_s: float) -> None:
+        rested.append(pause_s)
 
-    keeping = asyncio.create_task(
-        keep_recollecting(
-            connection,
-            subjects,
-            window=WINDOW,
-            remember=said.remember,
-            alone=False,
-            sleep=sleep,
-        )
+    keep = partial(
+        keep_recollecting,
+        connection,
+        subjects,
+        window=WINDOW,
+        remember=said.remember,
+        sleep=sleep,
     )
-    async with asyncio.timeout(20):
-        await rests.wait()
-        await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
-        rests.clear()
-        asked.set()
-        await rests.wait()
+    with capture_logs() as logs:
+        async with background.running(keep, name="recollection"):
+            await eventually(lambda: read(logs) == [0])
+            await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
+            await connection.client._send_command(b"NONSENSE\r\n")  # the server hangs up
+            await connection.client._flush_pending()
+            await eventually(lambda: read(logs) == [0, 1], within_s=30)
     ours = Intake(publisher, subjects, DIALECTS, retransmissions=said)
     assert (await ours.accept(pushed("1700001800000"))).outcome == "retransmission"
-    keeping.cancel()
-    await asyncio.wait({keeping})
+    assert rested
+
+
+def read(logs: list[MutableMapping[str, Any]]) -> list[int]:
+    return [line["count"] for line in logs if line["event"] == "callbacks_recollected"]
+
+
+async def test_receivers_tell_each_other_what_they_stored(
+    connection: Connection, publisher: Publisher, subjects: Subjects
+) -> None:
+    theirs, ours = Retransmissions(WINDOW), Retransmissions(WINDOW)
+    one = Gossip(connection, subjects, theirs.remember)
+    other = Gossip(connection, subjects, ours.remember)
+    async with (
+        background.running(one.run, name="one"),
+        background.running(other.run, name="other"),
+    ):
+        await Intake(publisher, subjects, DIALECTS, tell=one.tell).accept(pushed("1700000000000"))
+        await eventually(lambda: len(ours) == 1)
+        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, tell=other.tell)
+        assert (await again.accept(pushed("1700001800000"))).outcome == "retransmission"
+        await eventually(lambda: len(theirs) == 1)  # what the other said; not its own words
+        for nonsense in (b"", b"x", b"x\n", b"x\n7", b"x\n[[1]]", b'x\n[["s","d","i",1e99]]'):
+            await connection.client.publish(subjects.said, nonsense)
+        now = datetime.now(UTC)
+        for number in range(2500):  # more than one message holds
+            one.tell("s", f"digest {number}", f"id {number}", now)
+        await eventually(lambda: len(ours) == 2501)
+    assert len(theirs) == 1
+
+
+async def test_a_client_that_was_dialled_anew_listens_again(
+    connection: Connection, subjects: Subjects
+) -> None:
+    ours = Retransmissions(WINDOW)
+    other = Gossip(connection, subjects, ours.remember)
+    async with background.running(other.run, name="other"):
+        one = Gossip(connection, subjects, lambda *_: None)
+        async with background.running(one.run, name="one"):
+            one.tell("s", "first", "id", datetime.now(UTC))
+            await eventually(lambda: len(ours) == 1)
+            before = connection.client
+            await before._send_command(b"NONSENSE\r\n")
+            await before._flush_pending()
+            await eventually(lambda: connection.ready and connection.client is not before)
+            async with asyncio.timeout(20):
+                while len(ours) < 2:  # one that is told before both listen is lost
+                    one.tell("s", "second", "id", datetime.now(UTC))
+                    await asyncio.sleep(0.05)
 
 
 async def test_what_is_older_than_the_window_is_not_told(
