@@ -22,6 +22,7 @@ from bench.contenders import YIZHAN
 from bench.measure import Place, Sample, measure, started
 from bench.signed import SignedRequests
 
+_IDLE = "_worker (concurrent"
 _LINE = re.compile(r":\d+\)$")
 
 
@@ -54,6 +55,8 @@ def _count(stacks: Path) -> tuple[Counter[str], Counter[str], int]:
     for line in stacks.read_text(encoding="utf-8").splitlines():
         stack, _, times = line.rpartition(" ")
         frames = [_LINE.sub(")", frame) for frame in stack.split(";")]
+        if _IDLE in frames[-1]:
+            continue  # a thread that waits for work is no work
         alone[frames[-1]] += int(times)
         within.update(dict.fromkeys(frames, int(times)))
     return alone, within, alone.total()

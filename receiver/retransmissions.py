@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from receiver.recent import Recent
+
 LIMIT_REMEMBERED: Final = 500_000
 
 
@@ -16,11 +18,9 @@ class Retransmissions:
     """Remembers what each source said. `window` is how long the same words count as the same."""
 
     def __init__(self, window: timedelta, *, limit: int = LIMIT_REMEMBERED) -> None:
-        self._window = window
-        self._limit = limit
-        # Text to text and text to number: the garbage collector does not walk them.
-        self._first: dict[str, str] = {}
-        self._when_s: dict[str, float] = {}
+        self._window_s = window.total_seconds()
+        self._first = Recent[str](limit)
+        self._when_s = Recent[float](limit)
 
     def __len__(self) -> int:
         return len(self._first)
@@ -36,15 +36,11 @@ class Retransmissions:
     def remember(self, source: str, content: str, callback_id: str, when: datetime) -> None:
         """Note a stored callback; the first of equal ones stays for the window's length."""
         key = f"{source} {content}"
-        if key in self._first:
-            if not self._is_past(key, when):
-                return
-            del self._first[key], self._when_s[key]  # the newest stand last
-        self._first[key] = callback_id
-        self._when_s[key] = when.timestamp()
-        while len(self._first) > self._limit:
-            oldest = next(iter(self._first))
-            del self._first[oldest], self._when_s[oldest]
+        if self._is_past(key, when):
+            self._first.put(key, callback_id)
+            self._when_s.put(key, when.timestamp())
 
     def _is_past(self, key: str, now: datetime) -> bool:
-        return now.timestamp() - self._when_s[key] > self._window.total_seconds()
+        """Whether it was never said, or too long ago."""
+        when_s = self._when_s.get(key)
+        return when_s is None or now.timestamp() - when_s > self._window_s

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from receiver.bus.codec import OutgoingMessage
-from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.bus.publisher import GuardTakenError, Stored, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
+from receiver.recent import Recent
 from receiver.spool import Spool
 from receiver.spool_file import Bundle
 
@@ -44,7 +44,7 @@ class SpoolingPublisher:
         self._clock = clock
         self._too_slow = False
         self._next_try = 0.0
-        self._kept: dict[str, bytes] = {}
+        self._kept = Recent[bytes](_LIMIT_KEPT)
         self._log = get_logger("yizhan.spool")
 
     async def publish(
@@ -58,13 +58,14 @@ class SpoolingPublisher:
             known = self._publisher.known(messages, guard)
             return known or await self._keep(messages, guard, BusError("the log is too slow"))
         try:
-            async with asyncio.timeout(self._ack_budget_s):
-                stored = await self._publisher.publish(messages, guard=guard)
+            stored = await self._publisher.publish(
+                messages, guard=guard, within_s=self._ack_budget_s
+            )
         except (GuardTakenError, UnsendableError):
             raise
-        except TimeoutError:
+        except TooSlowError as error:
             self._avoid()
-            return await self._keep(messages, guard, BusError("no acknowledgement in time"))
+            return await self._keep(messages, guard, error)
         except BusError as error:
             return await self._keep(messages, guard, error)
         self.recovered()
@@ -103,9 +104,7 @@ class SpoolingPublisher:
         except SpoolError as error:
             raise BusError(f"{why}, and {error}") from error
         if guard is not None:
-            self._kept[guard.msg_id] = guard.body
-            if len(self._kept) > _LIMIT_KEPT:
-                del self._kept[next(iter(self._kept))]
+            self._kept.put(guard.msg_id, guard.body)
         return [Stored(0, duplicate=not new, spooled=True) for _ in messages]
 
     def _check_kept(self, guard: OutgoingMessage | None) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from nats.aio.client import Client
@@ -32,6 +32,7 @@ from receiver.bus.publisher import (
 from receiver.bus.wire import check_sendable, hpub, send
 from receiver.errors import BusError
 from receiver.logs import get_logger
+from receiver.recent import Recent
 
 LEAST_BATCH: Final = 10
 """Messages from which on one batch is cheaper than plain publishes: about 2.2 ms against 0.25 ms
@@ -42,6 +43,10 @@ LIMIT_PENDING: Final = 4096
 """Messages that may wait; beyond that a publish is refused at once rather than late."""
 LIMIT_REMEMBERED: Final = 100_000
 """Ids whose fate this process knows without asking the server."""
+
+
+class TooSlowError(BusError):
+    """The time is up; the messages may be stored all the same."""
 
 
 @dataclass(slots=True)
@@ -73,7 +78,6 @@ class GroupCommitPublisher:
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
-        self._remember = remember
         self._plain = JetStreamPublisher(connection, timeout_s=timeout_s)
         self._pending: deque[_Bundle] = deque()
         self._pending_messages = 0
@@ -81,9 +85,8 @@ class GroupCommitPublisher:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._batches = True
-        # Plain values in plain dicts: the garbage collector does not walk them.
-        self._remembered: dict[str, int] = {}
-        self._guards: dict[str, bytes] = {}
+        self._remembered = Recent[int](remember)
+        self._guards = Recent[bytes](remember)
         self._log = get_logger("yizhan.bus")
         connection.on_reconnect(self._forget)
 
@@ -99,34 +102,42 @@ class GroupCommitPublisher:
             await self._task
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self,
+        messages: Sequence[OutgoingMessage],
+        *,
+        guard: OutgoingMessage | None = None,
+        within_s: float | None = None,
     ) -> Sequence[Stored]:
-        """See `Publisher.publish`. A caller that is cancelled does not cancel the write."""
+        """See `Publisher.publish`; raises `TooSlowError` after `within_s`, by default what was
+        given at the start. A caller that gives up or is cancelled does not cancel the write.
+        """
         known = self._recalled(messages, guard)
         if known is None:
-            return await self._store(messages, guard)
-        if guard is not None and guard.msg_id not in self._guards:
-            await self._store((), guard)
+            return await self._store(messages, guard, within_s or self._timeout_s)
+        if guard is not None and self._guards.get(guard.msg_id) is None:
+            await self._store((), guard, within_s or self._timeout_s)
         return known
 
     async def _store(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
+        self,
+        messages: Sequence[OutgoingMessage],
+        guard: OutgoingMessage | None,
+        within_s: float,
     ) -> Sequence[Stored]:
         if self._pending_messages >= LIMIT_PENDING:
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
-        bundle = _Bundle(messages, guard, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        bundle = _Bundle(messages, guard, loop.create_future())
         self._pending.append(bundle)
         self._pending_messages += len(bundle.whole)
         self._arrived.set()
+        # A timer alone: it costs a tenth of `asyncio.timeout`, and of a shielded future.
+        timer = loop.call_later(within_s, _give_up, bundle)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await asyncio.shield(bundle.done)
-        except TimeoutError as error:
-            raise BusError("no acknowledgement in time") from error
+            return await bundle.done
         finally:
-            if not bundle.done.done():
-                bundle.done.add_done_callback(_retrieve)
+            timer.cancel()
 
     def known(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
@@ -136,7 +147,9 @@ class GroupCommitPublisher:
         None, too, where the messages are stored and the guard may not be.
         """
         known = self._recalled(messages, guard)
-        return known if guard is None or guard.msg_id in self._guards else None
+        if guard is not None and self._guards.get(guard.msg_id) is None:
+            return None
+        return known
 
     def _recalled(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
@@ -223,11 +236,9 @@ class GroupCommitPublisher:
 
     def _settle_stored(self, bundle: _Bundle, stored: Sequence[Stored]) -> None:
         for message, where in zip(bundle.messages, stored, strict=True):
-            self._remembered[message.msg_id] = where.stream_seq
+            self._remembered.put(message.msg_id, where.stream_seq)
         if bundle.guard is not None:
-            self._guards[bundle.guard.msg_id] = bundle.guard.body
-        _forget_oldest(self._remembered, self._remember)
-        _forget_oldest(self._guards, self._remember)
+            self._guards.put(bundle.guard.msg_id, bundle.guard.body)
         if not bundle.done.done():
             bundle.done.set_result(stored)
 
@@ -266,17 +277,10 @@ async def _publish_batch(
     return stored
 
 
-def _forget_oldest(memory: dict[str, Any], limit: int) -> None:
-    while len(memory) > limit:
-        del memory[next(iter(memory))]
-
-
 def _settle(bundle: _Bundle, error: BusError) -> None:
     if not bundle.done.done():
         bundle.done.set_exception(error)
 
 
-def _retrieve(future: asyncio.Future[Sequence[Stored]]) -> None:
-    """A caller that gave up does not leave an unread exception."""
-    if not future.cancelled():
-        future.exception()
+def _give_up(bundle: _Bundle) -> None:
+    _settle(bundle, TooSlowError("no acknowledgement in time"))
