@@ -22,7 +22,7 @@ TIMEOUT_S: Final = 1.0
 RETRY_AFTER_S: Final = 30 * 60.0
 RETRIES: Final = 5
 CONNECTIONS: Final = 256
-"""How many deliveries are under way at once, at the most."""
+"""How many connections a platform of ours opens, and so the deliveries under way at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Pusher:
     A delivery has 1 s for everything, counted in real time from when it begins. The 5 retries come
     half an hour apart on `clock`; whether the platform repeats the push time of the envelope is not
     known: `retry_same_bytes`. `journal` gets one JSON line for each acknowledged callback, at once.
+    At most `connections` deliveries are under way at once.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Pusher:
         retry_same_bytes: bool = True,
         counts: Counts | None = None,
         journal: IO[str] | None = None,
+        connections: int = CONNECTIONS,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.counts = counts or Counts()
@@ -94,7 +96,7 @@ class Pusher:
         self._retry_same_bytes = retry_same_bytes
         self._journal = journal
         self._now = now
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._free = asyncio.Semaphore(connections)
 
     async def push(self, push: Push) -> bool:
         """Deliver one callback, with retries; True once it is acknowledged, False if given up."""

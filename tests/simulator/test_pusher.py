@@ -12,7 +12,7 @@ import pytest
 
 from receiver.signatures import xport_signature
 from receiver.simulator.clock import Clock
-from receiver.simulator.pusher import CONNECTIONS, RETRIES, RETRY_AFTER_S, Push, Pusher
+from receiver.simulator.pusher import RETRIES, RETRY_AFTER_S, Push, Pusher
 from tests.simulator.conftest import ACCOUNT, Receiver
 
 PUSH = Push("X", b'{"messageType": "X", "timestamp": "1"}')
@@ -106,15 +106,16 @@ async def test_it_waits_one_second(receiver: Receiver, http: httpx2.AsyncClient)
 async def test_waiting_for_a_free_connection_is_not_the_receivers_second(
     receiver: Receiver,
 ) -> None:
+    connections = 4  # few, so that a slow machine has them answered in time
     receiver.hangs = lambda body: body == PUSH.body
-    limits = httpx2.Limits(max_connections=CONNECTIONS)
+    limits = httpx2.Limits(max_connections=connections)
     async with httpx2.AsyncClient(trust_env=False, limits=limits) as http, asyncio.TaskGroup() as g:
-        busy = pusher(receiver, http)
-        for _ in range(2 * CONNECTIONS):  # two rounds of a second, then the last one's turn
+        busy = pusher(receiver, http, connections=connections)
+        for _ in range(2 * connections):  # two rounds of a second, then the last one's turn
             g.create_task(busy.first(PUSH))
         last = g.create_task(busy.first(Push("X", b"{}")))
     assert last.result()
-    assert (busy.counts.timed_out, busy.counts.acknowledged) == (2 * CONNECTIONS, 1)
+    assert (busy.counts.timed_out, busy.counts.acknowledged) == (2 * connections, 1)
 
 
 async def test_a_receiver_that_is_away_is_counted_apart(http: httpx2.AsyncClient) -> None:
