@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from bench.broker import Broker
-from receiver.bus.codec import CONTENT, MSG_ID, OutgoingMessage
+from receiver.bus.codec import CONTENT
+from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.callback import callback_id
 from receiver.cli.compose import opened_bus
 from receiver.settings import NatsSettings, ReceiverSettings, Settings
@@ -48,8 +49,8 @@ def _messages(numbers: range) -> Iterator[OutgoingMessage]:
         order = _FIRST_ORDER + number
         body = (_BODY % order).encode()
         identity = callback_id("filled", body)
-        yield OutgoingMessage("yizhan.callbacks.filled", _raw_headers(identity, now), body)
-        yield OutgoingMessage(
+        yield OutgoingMessage.of("yizhan.callbacks.filled", _raw_headers(identity, now), body)
+        yield OutgoingMessage.of(
             f"yizhan.events.1688.payment.succeeded.{order}",
             _event_headers(identity, order, now),
             (_DATA % order).encode(),

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from receiver import background
-from receiver.bus.codec import OutgoingMessage, encode_header
+from receiver.bus.codec import encode_header
+from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import GuardTakenError, Publisher, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
@@ -224,7 +225,7 @@ def _marked(message: OutgoingMessage, owner: str) -> OutgoingMessage:
     if "ce-id" not in message.headers:
         return message
     headers = {**message.headers, "ce-replayof": encode_header(owner)}
-    return OutgoingMessage(message.subject, headers, message.body)
+    return OutgoingMessage.of(message.subject, headers, message.body)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ is kept beside the stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -42,16 +42,22 @@ class DriftNotes:
     def __init__(self) -> None:
         self._noted: set[Unknown] = set()
 
-    def news(self, source: str, callback: Callback) -> Iterator[Unknown]:
+    def news(self, source: str, callback: Callback) -> Sequence[Unknown]:
         """What this callback holds that was not told before."""
+        unknown_type = any(type(draft.data) is UnknownReceived for draft in callback.events)
+        if not (unknown_type or callback.unknown_fields):
+            return ()
         message_type = callback.message_type or ""
         unknown = [Unknown(source, message_type, name) for name in callback.unknown_fields]
-        if any(isinstance(draft.data, UnknownReceived) for draft in callback.events):
+        if unknown_type:
             unknown.append(Unknown(source, message_type, None))
-        for thing in unknown:
-            if thing not in self._noted and len(self._noted) < _LIMIT_NOTED:
-                self._noted.add(thing)
-                yield thing
+        return [thing for thing in unknown if self._is_new(thing)]
+
+    def _is_new(self, thing: Unknown) -> bool:
+        if thing in self._noted or len(self._noted) >= _LIMIT_NOTED:
+            return False
+        self._noted.add(thing)
+        return True
 
 
 class DriftReport:

@@ -1,25 +1,23 @@
 """The way of a callback: verify, parse, store, and only then a receipt (design, section 2).
 
-Knows nothing of HTTP: the edge gives it an `InboundRequest` and turns what it returns or raises
-into an answer.
+Knows nothing of HTTP: the edge gives it an `InboundRequest` and turns what it tells into an answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from receiver.bus.codec import (
     Marks,
-    OutgoingMessage,
     content_digest,
     encode_callback,
     encode_guard,
     encode_quarantined,
 )
-from receiver.bus.publisher import GuardTakenError, Publisher, Stored
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publisher import GuardTakenError, Result, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.callback import (
     Callback,
@@ -32,13 +30,13 @@ from receiver.callback import (
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import verify
 from receiver.drift import DriftNotes
-from receiver.errors import MalformedCallbackError, VerificationError
+from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
 
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
-Tell = Callable[[str, str, str, datetime], None]
+Spread = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and time of arrival of what was stored."""
 
 
@@ -47,8 +45,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What became of an accepted delivery.
 
     `stream_seq` is that of the raw message, 0 while it is `spooled`; `secret_index` tells
@@ -64,8 +61,15 @@ class Receipt:
     secret_index: int | None = None
 
 
+Told = Receipt | Exception
+"""A receipt for what is stored; a `DeliveryError` for what is refused; a `BusError` where the log
+did not acknowledge (the same bytes may then be stored all the same, under the same id); any other
+exception is a defect of ours."""
+Tell = Callable[[Told], None]
+
+
 class Intake:
-    """Takes deliveries in: what it returns a `Receipt` for is stored.
+    """Takes deliveries in: what it gives a `Receipt` for is stored.
 
     Idempotent: the same bytes from the same source are stored once, within the duplicate window
     of the stream.
@@ -73,101 +77,127 @@ class Intake:
 
     def __init__(
         self,
-        publisher: Publisher,
+        publisher: Submitter,
         subjects: Subjects,
         dialects: Mapping[str, Dialect],
         *,
         retransmissions: Retransmissions | None = None,
-        tell: Tell = lambda *_: None,
+        spread: Spread = lambda *_: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._publisher = publisher
         self._subjects = subjects
         self._dialects = dialects
         self._said = retransmissions or Retransmissions(_WINDOW)
-        self._tell = tell
+        self._spread = spread
         self._clock = clock
         self._log = get_logger("yizhan.intake")
         self._drift = DriftNotes()
         self._unprotected: set[str] = set()
 
-    async def accept(self, request: InboundRequest) -> Receipt:
-        """Verify, parse and store one delivery.
+    def accept(self, request: InboundRequest, tell: Tell) -> None:
+        """Verify, parse and store one delivery; `tell` is told once, perhaps before this returns.
 
-        Raises `VerificationError` where the sender is not who it should be or uses a signature
-        again for another body, `MalformedCallbackError` where an unverified body cannot be read,
-        and `BusError` where the log did not acknowledge (the same bytes may then be stored all the
-        same, under the same id).
+        Told are a `VerificationError` where the sender is not who it should be or uses a signature
+        again for another body, and a `MalformedCallbackError` where an unverified body cannot be
+        read.
         """
         dialect = self._dialects[request.source.dialect]
-        verified = verify(dialect, request, self._clock())
         try:
+            verified = verify(dialect, request, self._clock())
             callback = dialect.parse(verified)
+        except VerificationError as error:
+            tell(error)
         except MalformedCallbackError as error:
             if verified.proof.trust == "none":
-                raise
-            return await self._quarantine(verified, Fault(error.place, error.reason))
-        if isinstance(callback, ConsoleCheck):
-            return Receipt("checked")
-        self._note(request, callback)
-        return await self._store(verified, callback)
+                tell(error)
+            else:
+                self._quarantine(verified, Fault(error.place, error.reason), tell)
+        else:
+            if isinstance(callback, ConsoleCheck):
+                tell(Receipt("checked"))
+            else:
+                self._note(request, callback)
+                self._store(verified, callback, tell)
 
-    async def _store(self, verified: VerifiedRequest, callback: Callback) -> Receipt:
+    def _store(self, verified: VerifiedRequest, callback: Callback, tell: Tell) -> None:
         request, content = verified.request, content_digest(callback)
-        identity = callback_id(request.source.name, request.body)
-        first = self._said.first_of(request.source.name, content, identity, request.received_at)
+        source = request.source.name
+        identity = callback_id(source, request.body)
+        first = self._said.first_of(source, content, identity, request.received_at)
 
         def encode(replay_of: str | None) -> Sequence[OutgoingMessage]:
             return encode_callback(verified, callback, self._subjects, Marks(first, replay_of))
 
-        stored = await self._publish(verified, encode)
-        self._said.remember(request.source.name, content, identity, request.received_at)
-        self._tell(request.source.name, content, identity, request.received_at)
-        outcome: Outcome = "retransmission" if first else "stored"
-        if all(message.duplicate for message in stored):
-            outcome = "duplicate"
-        elif stored[0].spooled:
-            outcome = "spooled"
-        return Receipt(
-            outcome,
-            callback_id=identity,
-            message_type=callback.message_type,
-            event_types=[draft.data.event_type for draft in callback.events],
-            stream_seq=stored[0].stream_seq,
-            secret_index=verified.proof.secret_index,
-        )
+        def stored(result: Result) -> None:
+            if isinstance(result, BusError):
+                tell(_refusal(result))
+                return
+            self._said.remember(source, content, identity, request.received_at)
+            self._spread(source, content, identity, request.received_at)
+            outcome: Outcome = "retransmission" if first else "stored"
+            if all(message.duplicate for message in result):
+                outcome = "duplicate"
+            elif result[0].spooled:
+                outcome = "spooled"
+            tell(
+                Receipt(
+                    outcome,
+                    callback_id=identity,
+                    message_type=callback.message_type,
+                    event_types=[draft.data.event_type for draft in callback.events],
+                    stream_seq=result[0].stream_seq,
+                    secret_index=verified.proof.secret_index,
+                )
+            )
 
-    async def _quarantine(self, verified: VerifiedRequest, fault: Fault) -> Receipt:
+        self._submit(verified, encode, stored, tell)
+
+    def _quarantine(self, verified: VerifiedRequest, fault: Fault, tell: Tell) -> None:
         def encode(_: str | None) -> Sequence[OutgoingMessage]:
             return [encode_quarantined(verified, fault, self._subjects)]
 
-        stored = await self._publish(verified, encode)
-        request = verified.request
-        outcome: Outcome = "spooled" if stored[0].spooled else "quarantined"
-        return Receipt(
-            "duplicate" if stored[0].duplicate else outcome,
-            callback_id=callback_id(request.source.name, request.body),
-            stream_seq=stored[0].stream_seq,
-            secret_index=verified.proof.secret_index,
-            fault=fault,
-        )
+        def stored(result: Result) -> None:
+            if isinstance(result, BusError):
+                tell(_refusal(result))
+                return
+            request = verified.request
+            outcome: Outcome = "spooled" if result[0].spooled else "quarantined"
+            tell(
+                Receipt(
+                    "duplicate" if result[0].duplicate else outcome,
+                    callback_id=callback_id(request.source.name, request.body),
+                    stream_seq=result[0].stream_seq,
+                    secret_index=verified.proof.secret_index,
+                    fault=fault,
+                )
+            )
 
-    async def _publish(
+        self._submit(verified, encode, stored, tell)
+
+    def _submit(
         self,
         verified: VerifiedRequest,
         encode: Callable[[str | None], Sequence[OutgoingMessage]],
-    ) -> Sequence[Stored]:
+        stored: Callable[[Result], None],
+        tell: Tell,
+    ) -> None:
         """Store what `encode` gives, unless the signature is used up by another body."""
-        guard = self._guard(verified)
-        try:
-            return await self._publisher.publish(encode(None), guard=guard)
-        except GuardTakenError as taken:
-            if verified.request.source.replay_check == "refuse":
-                raise VerificationError("replayed_signature") from taken
-            self._log.warning(
-                "signature_replayed", source=verified.request.source.name, replay_of=taken.owner
-            )
-            return await self._publisher.publish(encode(taken.owner))
+
+        def settled(result: Result) -> None:
+            source = verified.request.source
+            try:
+                if isinstance(result, GuardTakenError) and source.replay_check != "refuse":
+                    self._log.warning(
+                        "signature_replayed", source=source.name, replay_of=result.owner
+                    )
+                    self._publisher.submit(encode(result.owner), None, stored)
+                else:
+                    stored(result)
+            except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
+                tell(error)
+
+        self._publisher.submit(encode(None), self._guard(verified), settled)
 
     def _guard(self, verified: VerifiedRequest) -> OutgoingMessage | None:
         source, proof = verified.request.source, verified.proof
@@ -184,7 +214,7 @@ class Intake:
 
     def _note(self, request: InboundRequest, callback: Callback) -> None:
         """Log what could not be read, and once each what we do not know."""
-        news = list(self._drift.news(request.source.name, callback))
+        news = self._drift.news(request.source.name, callback)
         if not callback.faults and not news:
             return
         log = self._log.bind(source=request.source.name, message_type=callback.message_type)
@@ -195,3 +225,7 @@ class Intake:
                 log.warning("unknown_message_type")
             else:
                 log.warning("unknown_field", field=unknown.field)
+
+
+def _refusal(error: BusError) -> Exception:
+    return VerificationError("replayed_signature") if isinstance(error, GuardTakenError) else error

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from receiver.bus.codec import OutgoingMessage
+from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
 from receiver.errors import SpoolError
 from receiver.logs import get_logger
@@ -62,8 +62,7 @@ class Bundle:
     def size_bytes(self) -> int:
         """About what it takes in memory and on disk."""
         return _ROW_BYTES + sum(
-            len(message.body) + sum(map(len, message.headers.values())) + 24 * len(message.headers)
-            for message in self.messages
+            [2 * len(message.head) + len(message.body) for message in self.messages]
         )
 
 
@@ -91,7 +90,7 @@ def encode_bundle(bundle: Bundle) -> bytes:
     every = [*bundle.messages, *([bundle.guard] if bundle.guard else [])]
     head = {
         "guarded": bundle.guard is not None,
-        "messages": [[m.subject, dict(m.headers), len(m.body)] for m in every],
+        "messages": [[m.subject, m.headers, len(m.body)] for m in every],
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"\n".join([text, b"".join(message.body for message in every)])
@@ -104,7 +103,7 @@ def decode_bundle(content: bytes) -> Bundle:
         head: dict[str, Any] = json.loads(text)
         messages, start = [], 0
         for subject, headers, length in head["messages"]:
-            messages.append(OutgoingMessage(subject, headers, bodies[start : start + length]))
+            messages.append(OutgoingMessage.of(subject, headers, bodies[start : start + length]))
             start += length
         if start != len(bodies):
             raise ValueError(start)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from receiver.bus.codec import OutgoingMessage
 from receiver.bus.group_commit import GroupCommitPublisher, TooSlowError
-from receiver.bus.publisher import GuardTakenError, Stored, UnsendableError
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publisher import Done, GuardTakenError, Result, Stored, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.recent import Recent
@@ -24,10 +25,11 @@ _LIMIT_KEPT: Final = 100_000
 
 
 class SpoolingPublisher:
-    """A `Publisher` that keeps in `spool` what the log does not acknowledge in time.
+    """A `Submitter` that keeps in `spool` what the log does not acknowledge in time.
 
     What was spooled counts as stored: `Drainer` publishes it later under the same ids. A publish
-    that was still under way when the budget ended makes that later one a duplicate.
+    that was still under way when the budget ended makes that later one a duplicate. `stop` it
+    before the spool is closed.
     """
 
     def __init__(
@@ -45,31 +47,43 @@ class SpoolingPublisher:
         self._too_slow = False
         self._next_try = 0.0
         self._kept = Recent[bytes](_LIMIT_KEPT)
+        self._keeping: set[asyncio.Task[None]] = set()
         self._log = get_logger("yizhan.spool")
 
-    async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
-    ) -> Sequence[Stored]:
-        """See `Publisher.publish`. A forgery is no outage, and what can never be sent would stay in
-        the spool for ever: `GuardTakenError` and `UnsendableError` are raised as ever.
+    def submit(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+    ) -> None:
+        """See `Submitter.submit`. A forgery is no outage, and what can never be sent would stay in
+        the spool for ever: `GuardTakenError` and `UnsendableError` are told as ever.
         """
-        self._check_kept(guard)
-        if self._too_slow and not self._may_try():
-            known = self._publisher.known(messages, guard)
-            return known or await self._keep(messages, guard, BusError("the log is too slow"))
+
+        def settled(result: Result) -> None:
+            if not isinstance(result, BusError):
+                if self._too_slow:
+                    self.recovered()
+                done(result)
+            elif isinstance(result, GuardTakenError | UnsendableError):
+                done(result)
+            else:
+                if isinstance(result, TooSlowError):
+                    self._avoid()
+                self._keep_soon(messages, guard, result, done)
+
         try:
-            stored = await self._publisher.publish(
-                messages, guard=guard, within_s=self._ack_budget_s
-            )
-        except (GuardTakenError, UnsendableError):
-            raise
-        except TooSlowError as error:
-            self._avoid()
-            return await self._keep(messages, guard, error)
-        except BusError as error:
-            return await self._keep(messages, guard, error)
-        self.recovered()
-        return stored
+            self._check_kept(guard)
+            if not self._too_slow or self._may_try():
+                self._publisher.submit(messages, guard, settled, self._ack_budget_s)
+            elif (known := self._publisher.known(messages, guard)) is not None:
+                done(known)
+            else:
+                self._keep_soon(messages, guard, BusError("the log is too slow"), done)
+        except GuardTakenError as error:
+            done(error)
+
+    async def stop(self) -> None:
+        """Finish what is being kept."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     def check(self) -> None:
         """Raise `BusError` where the log acknowledged nothing in time when it was last tried."""
@@ -96,16 +110,34 @@ class SpoolingPublisher:
         self._next_try = now + _RETRY_S
         return True
 
+    def _keep_soon(
+        self,
+        messages: Sequence[OutgoingMessage],
+        guard: OutgoingMessage | None,
+        why: BusError,
+        done: Done,
+    ) -> None:
+        task = asyncio.create_task(self._keep(messages, guard, why, done), name="spool-keep")
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
     async def _keep(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, why: BusError
-    ) -> Sequence[Stored]:
+        self,
+        messages: Sequence[OutgoingMessage],
+        guard: OutgoingMessage | None,
+        why: BusError,
+        done: Done,
+    ) -> None:
         try:
             new = await self._spool.put(Bundle(messages, guard))
+        except GuardTakenError as error:
+            done(error)
         except SpoolError as error:
-            raise BusError(f"{why}, and {error}") from error
-        if guard is not None:
-            self._kept.put(guard.msg_id, guard.body)
-        return [Stored(0, duplicate=not new, spooled=True) for _ in messages]
+            done(BusError(f"{why}, and {error}"))
+        else:
+            if guard is not None:
+                self._kept.put(guard.msg_id, guard.body)
+            done([Stored(0, duplicate=not new, spooled=True) for _ in messages])
 
     def _check_kept(self, guard: OutgoingMessage | None) -> None:
         """A guard in the spool is taken, though the log, which may be back, does not know it."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from receiver.bus.codec import OutgoingMessage, decode_event, encode_event
+from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
-from receiver.bus.publisher import Stored
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publisher import Done, Stored
 from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
 from receiver.errors import BusError
@@ -56,7 +57,7 @@ def make_event(data: DataT, **attributes: Any) -> Event[DataT]:
 
 
 class RecordingPublisher:
-    """A `Publisher` that keeps what it is given; a repeated id is a duplicate.
+    """A `Publisher` and `Submitter` that keeps what it is given; a repeated id is a duplicate.
 
     While `error` is set, every publish raises it.
     """
@@ -88,6 +89,17 @@ class RecordingPublisher:
         if guard is not None:
             self._store(guard)
         return [self._store(message) for message in messages]
+
+    def submit(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+    ) -> None:
+        """See `Submitter.submit`; the result is told at once."""
+        if self.error is not None:
+            done(self.error)
+            return
+        if guard is not None:
+            self._store(guard)
+        done([self._store(message) for message in messages])
 
     def _store(self, message: OutgoingMessage) -> Stored:
         known = [stored.msg_id for stored in self.messages]

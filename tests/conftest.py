@@ -57,7 +57,6 @@ async def connection(nats_url: str, subjects: Subjects) -> AsyncIterator[Connect
 async def publisher(connection: Connection) -> AsyncIterator[GroupCommitPublisher]:
     """The publisher of a real receiver, with more patience for a slow machine."""
     running = GroupCommitPublisher(connection, timeout_s=10)
-    await running.start()
     yield running
     await running.stop()
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
 from receiver.bus.recollection import stored_ids
 from receiver.bus.streams import StreamPlan
@@ -33,15 +33,15 @@ class Bundles:
         self._subjects = subjects
 
     def make(self, msg_id: str, *, nonce: str = "") -> Bundle:
-        raw = OutgoingMessage(self._subjects.raw("s"), {MSG_ID: msg_id}, msg_id.encode())
+        raw = OutgoingMessage.of(self._subjects.raw("s"), {MSG_ID: msg_id}, msg_id.encode())
         headers = {MSG_ID: f"{msg_id}.0", "ce-id": f"{msg_id}.0"}
         nats_subject = self._subjects.event("1688", "order.created", "1")
-        event = OutgoingMessage(nats_subject, headers, b"{}")
+        event = OutgoingMessage.of(nats_subject, headers, b"{}")
         return Bundle([raw, event], self.guard(nonce, msg_id) if nonce else None)
 
     def guard(self, nonce: str, owner: str) -> OutgoingMessage:
         headers = {MSG_ID: nonce, "Nats-TTL": "60s"}
-        return OutgoingMessage(self._subjects.nonce("s"), headers, owner.encode())
+        return OutgoingMessage.of(self._subjects.nonce("s", nonce), headers, owner.encode())
 
 
 class Unfit:
@@ -121,7 +121,6 @@ async def test_a_bundle_that_the_duplicate_window_may_have_forgotten_is_looked_u
     connection = Connection(nats_url, [forgetful])
     assert await connection.start(patience_s=10)
     publisher = GroupCommitPublisher(connection, timeout_s=10, remember=0)
-    await publisher.start()
     try:
         old, half, new = (bundles.make(name) for name in ("old", "half", "new"))
         await publisher.publish([*old.messages, half.messages[0]])
@@ -143,7 +142,7 @@ async def _forgotten(connection: Connection, subjects: Subjects) -> None:
     """Wait until what was stored before has left the duplicate window."""
     plain = JetStreamPublisher(connection, timeout_s=10)
     name = f"probe{secrets.token_hex(4)}"
-    probe = OutgoingMessage(subjects.nonce("s"), {MSG_ID: name}, b"")
+    probe = OutgoingMessage.of(subjects.nonce("s", name), {MSG_ID: name}, b"")
     await plain.publish([probe])
     async with asyncio.timeout(10):
         while (await plain.publish([probe]))[0].duplicate:
@@ -224,7 +223,7 @@ async def test_what_can_never_be_sent_is_told(
     subjects: Subjects,
 ) -> None:
     large = b"x" * (connection.client.max_payload - 10)  # too much with its headers
-    message = OutgoingMessage(subjects.raw("s"), {MSG_ID: "large"}, large)
+    message = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "large"}, large)
     spool = Spool(tmp_path / "large.sqlite3", limit_bytes=10**8, put_timeout_s=10)
     await spool.put(Bundle([message]))
     with capture_logs() as logs:

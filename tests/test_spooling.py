@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import GuardTakenError, UnsendableError
+from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.publisher import GuardTakenError, UnsendableError, awaited
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.spool import Spool
@@ -39,18 +39,17 @@ async def test_a_signature_that_is_in_the_spool_is_refused_by_a_log_that_is_back
     away: Connection, spool: Spool, subjects: Subjects
 ) -> None:
     def callback(owner: str) -> tuple[list[OutgoingMessage], OutgoingMessage]:
-        guard = OutgoingMessage(subjects.nonce("s"), {MSG_ID: "n1"}, owner.encode())
-        return [OutgoingMessage(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
+        guard = OutgoingMessage.of(subjects.nonce("s", "n1"), {MSG_ID: "n1"}, owner.encode())
+        return [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
 
     inner = GroupCommitPublisher(away, timeout_s=10)
-    await inner.start()
     publisher = SpoolingPublisher(inner, spool, ack_budget_s=10)
     (messages, guard), (forged, same_guard) = callback("honest"), callback("forged")
-    (first,) = await publisher.publish(messages, guard=guard)
+    (first,) = await awaited(publisher, messages, guard)
     assert await away.start(patience_s=10)
     with pytest.raises(GuardTakenError):
-        await publisher.publish(forged, guard=same_guard)
-    (again,) = await publisher.publish(messages, guard=guard)
+        await awaited(publisher, forged, same_guard)
+    (again,) = await awaited(publisher, messages, guard)
     assert (first.spooled, again.spooled) == (True, False)
     await inner.stop()
 
@@ -59,7 +58,7 @@ async def test_what_can_never_be_sent_is_not_spooled(
     connection: Connection, publisher: GroupCommitPublisher, spool: Spool, subjects: Subjects
 ) -> None:
     large = b"x" * (connection.client.max_payload - 10)  # too much with its headers
-    message = OutgoingMessage(subjects.raw("s"), {MSG_ID: "large"}, large)
+    message = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "large"}, large)
     with pytest.raises(UnsendableError):
-        await SpoolingPublisher(publisher, spool, ack_budget_s=10).publish([message])
+        await awaited(SpoolingPublisher(publisher, spool, ack_budget_s=10), [message])
     assert (await spool.state()).depth == 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from receiver.bus.codec import MSG_ID
 from receiver.bus.connection import Connection
 from receiver.bus.history import Span, opened_history
+from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 

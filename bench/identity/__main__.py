@@ -37,7 +37,7 @@ async def store(client: Client, subjects: Subjects, first: int) -> None:
         where = (
             subjects.raw("s"),
             subjects.event("1688", "order.created", f"{callback:019d}"),
-            subjects.nonce("s"),
+            subjects.nonce("s", f"{callback:032x}"),
         )
         headers = {
             "Nats-Msg-Id": names[kind],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar, get_args
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
+from receiver.bus.message import OutgoingMessage
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest, callback_id
 from receiver.errors import ConfigurationError, DecodingError
@@ -24,7 +25,6 @@ from receiver.event import Event, Origin
 from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
 from schemas.values import LIMIT_ID_CHARS
 
-MSG_ID: Final = "Nats-Msg-Id"
 CONTENT: Final = "yizhan-content"
 UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
 UNKNOWN_TYPE: Final = "yizhan-unknowntype"
@@ -57,22 +57,10 @@ _KNOWN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """A message ready for the stream; `headers` hold its `Nats-Msg-Id`."""
-
-    subject: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def msg_id(self) -> str:
-        """The id by which the stream knows a duplicate."""
-        return self.headers[MSG_ID]
-
-
 def encode_header(value: str) -> str:
     """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
+    if value.isascii() and value.isalnum():  # as most are
+        return value
     return _UNSAFE.sub(_percent, value)
 
 
@@ -107,31 +95,49 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
             "give the handler's result a real one, or none"
         )
     event_type = data.event_type
-    headers = {
-        MSG_ID: event.id,
-        "ce-specversion": _SPEC_VERSION,
-        "ce-id": event.id,
-        "ce-type": f"yizhan.{event_type}.v1",
-        "ce-source": f"/sources/{event.source}",
-        "ce-time": event.time.isoformat(),
-        "ce-dataschema": data_schema(event_type),
-        "ce-datacontenttype": "application/json",
-        "ce-channel": data.channel,
-        "ce-receivedtime": event.received_at.isoformat(),
-        "ce-callbackid": event.callback_id,
-        "ce-trust": event.trust,
-        "ce-origin": event.origin,
-    }
-    optional = {
-        "ce-subject": data.order_id,
-        "ce-causationid": event.causation_id,
-        "ce-retransmissionof": event.retransmission_of,
-        "traceparent": event.traceparent,
-    }
-    headers |= {name: encode_header(value) for name, value in optional.items() if value}
-    headers |= {f"ce-{name}": encode_header(text) for name, text in event.extensions.items()}
-    body = data.__pydantic_serializer__.to_json(data)
-    return OutgoingMessage(subjects.event(data.channel, event_type, data.order_id), headers, body)
+    order_id = data.order_id
+    more = [
+        ("ce-subject", order_id or None),
+        ("ce-causationid", event.causation_id or None),
+        ("ce-retransmissionof", event.retransmission_of or None),
+        ("traceparent", event.traceparent or None),
+        *((f"ce-{name}", text) for name, text in event.extensions.items()),
+    ]
+    event_id = _one_line(event.id)
+    head = (
+        f"Nats-Msg-Id: {event_id}\r\n"
+        f"ce-specversion: {_SPEC_VERSION}\r\n"
+        f"ce-id: {event_id}\r\n"
+        f"ce-type: yizhan.{event_type}.v1\r\n"
+        f"ce-source: /sources/{_one_line(event.source)}\r\n"
+        f"ce-time: {event.time.isoformat()}\r\n"
+        f"ce-dataschema: {data_schema(event_type)}\r\n"
+        "ce-datacontenttype: application/json\r\n"
+        f"ce-channel: {data.channel}\r\n"
+        f"ce-receivedtime: {event.received_at.isoformat()}\r\n"
+        f"ce-callbackid: {_one_line(event.callback_id)}\r\n"
+        f"ce-trust: {event.trust}\r\n"
+        f"ce-origin: {event.origin}\r\n"
+        f"{_lines(more)}"
+    )
+    return OutgoingMessage(
+        subjects.event(data.channel, event_type, order_id),
+        event_id,
+        head.encode(),
+        data.__pydantic_serializer__.to_json(data),
+    )
+
+
+def _one_line(text: str) -> str:
+    """What we made ourselves, as it is; what a foreign event made us make may need encoding."""
+    return text if text.isascii() and text.isprintable() else encode_header(text)
+
+
+def _lines(headers: Sequence[tuple[str, str | None]]) -> str:
+    """Header lines of foreign words; none for what is absent."""
+    return "".join(
+        [f"{name}: {encode_header(text)}\r\n" for name, text in headers if text is not None]
+    )
 
 
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
@@ -218,39 +224,43 @@ def encode_callback(
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
-    identity = callback_id(request.source.name, request.body)
-    headers = _arrival(verified, identity)
-    if callback.message_type:
-        headers["yizhan-messagetype"] = encode_header(callback.message_type)
-    if callback.message_id:
-        headers["yizhan-messageid"] = encode_header(callback.message_id)
-    headers[CONTENT] = content_digest(callback)
-    headers |= _drift(callback)
-    messages = [OutgoingMessage(subjects.raw(request.source.name), headers, request.body)]
+    source, identity = request.source.name, callback_id(request.source.name, request.body)
+    traceparent = _traceparent(request)
+    head = _arrival(verified, identity, traceparent) + _lines(
+        [
+            ("yizhan-messagetype", callback.message_type or None),
+            ("yizhan-messageid", callback.message_id or None),
+            (CONTENT, content_digest(callback)),
+            *_drift(callback),
+        ]
+    )
+    messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
     for number, draft in enumerate(callback.events):
         event = Event(
             id=f"{identity}.{number}",
-            source=request.source.name,
+            source=source,
             time=draft.time or callback.pushed_at or request.received_at,
             received_at=request.received_at,
             data=draft.data,
             callback_id=identity,
             trust=verified.proof.trust,
             retransmission_of=marks.retransmission_of,
-            traceparent=_traceparent(request),
+            traceparent=traceparent,
             extensions={"replayof": marks.replay_of} if marks.replay_of else {},
         )
         messages.append(encode_event(event, subjects))
     return messages
 
 
-def _drift(callback: Callback) -> dict[str, str]:
+def _drift(callback: Callback) -> Iterator[tuple[str, str]]:
     """What this callback holds that our models do not know, for the drift report."""
-    names = ",".join(sorted(set(callback.unknown_fields))[:LIMIT_UNKNOWN_FIELDS])
-    headers = {UNKNOWN_FIELDS: encode_header(names)} if names else {}
-    if any(isinstance(draft.data, UnknownReceived) for draft in callback.events):
-        headers[UNKNOWN_TYPE] = "true"
-    return headers
+    if callback.unknown_fields:
+        names = sorted(set(callback.unknown_fields))[:LIMIT_UNKNOWN_FIELDS]
+        yield UNKNOWN_FIELDS, ",".join(names)
+    for draft in callback.events:
+        if type(draft.data) is UnknownReceived:
+            yield UNKNOWN_TYPE, "true"
+            return
 
 
 def content_digest(callback: Callback) -> str:
@@ -264,10 +274,12 @@ def encode_quarantined(
 ) -> OutgoingMessage:
     """The exact bytes of a callback that could not be read, with the reason and the place."""
     request = verified.request
-    headers = _arrival(verified, callback_id(request.source.name, request.body))
-    headers["yizhan-reason"] = encode_header(fault.reason)
-    headers["yizhan-place"] = encode_header(fault.place)
-    return OutgoingMessage(subjects.quarantine(request.source.name), headers, request.body)
+    identity = callback_id(request.source.name, request.body)
+    head = _arrival(verified, identity, _traceparent(request)) + _lines(
+        [("yizhan-reason", fault.reason), ("yizhan-place", fault.place)]
+    )
+    subject = subjects.quarantine(request.source.name)
+    return OutgoingMessage(subject, identity, head.encode(), request.body)
 
 
 def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
@@ -278,34 +290,39 @@ def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessa
     request, nonce = verified.request, verified.proof.nonce
     if not nonce:
         return None
-    used = hashlib.sha256(f"{request.source.name}\n{nonce}".encode("utf-8", "surrogatepass"))
-    lifetime_s = 2 * request.source.tolerance_s + _NONCE_MARGIN_S
-    headers = {
-        MSG_ID: f"nonce.{used.hexdigest()[:32]}",
-        "Nats-TTL": f"{lifetime_s}s",
-        "yizhan-receivedtime": request.received_at.isoformat(),
-    }
-    owner = callback_id(request.source.name, request.body)
-    return OutgoingMessage(subjects.nonce(request.source.name), headers, owner.encode())
+    source = request.source
+    text = f"{source.name}\n{nonce}".encode("utf-8", "surrogatepass")
+    used = hashlib.sha256(text).hexdigest()[:32]
+    head = (
+        f"Nats-Msg-Id: nonce.{used}\r\n"
+        f"Nats-TTL: {2 * source.tolerance_s + _NONCE_MARGIN_S}s\r\n"
+        f"yizhan-receivedtime: {request.received_at.isoformat()}\r\n"
+    )
+    owner = callback_id(source.name, request.body)
+    return OutgoingMessage(
+        subjects.nonce(source.name, used), f"nonce.{used}", head.encode(), owner.encode()
+    )
 
 
-def _arrival(verified: VerifiedRequest, identity: str) -> dict[str, str]:
+def _arrival(verified: VerifiedRequest, identity: str, traceparent: str | None) -> str:
+    """The header lines of every raw message: the facts of its arrival."""
     request, proof = verified.request, verified.proof
-    headers = {
-        MSG_ID: identity,
-        "yizhan-callbackid": identity,
-        "yizhan-receivedtime": request.received_at.isoformat(),
-        "yizhan-dialect": request.source.dialect,
-        "yizhan-trust": proof.trust,
-    }
-    optional = {
-        "yizhan-deliveryid": request.delivery_id,
-        "yizhan-client": request.client,
-        "yizhan-secretindex": "" if proof.secret_index is None else str(proof.secret_index),
-        "content-type": _text_header(request, b"content-type"),
-        "traceparent": _traceparent(request),
-    }
-    return headers | {name: encode_header(text) for name, text in optional.items() if text}
+    index = proof.secret_index
+    more = [
+        ("yizhan-deliveryid", request.delivery_id or None),
+        ("yizhan-client", request.client or None),
+        ("yizhan-secretindex", None if index is None else str(index)),
+        ("content-type", _text_header(request, b"content-type")),
+        ("traceparent", traceparent),
+    ]
+    return (
+        f"Nats-Msg-Id: {identity}\r\n"
+        f"yizhan-callbackid: {identity}\r\n"
+        f"yizhan-receivedtime: {request.received_at.isoformat()}\r\n"
+        f"yizhan-dialect: {request.source.dialect}\r\n"
+        f"yizhan-trust: {proof.trust}\r\n"
+        f"{_lines(more)}"
+    )
 
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -313,10 +330,12 @@ _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-
 
 def _traceparent(request: InboundRequest) -> str | None:
     values = request.header_values(b"traceparent")
+    if not values:
+        return None
     well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
     return values[0].decode("ascii") if well_formed else None
 
 
-def _text_header(request: InboundRequest, name: bytes) -> str:
+def _text_header(request: InboundRequest, name: bytes) -> str | None:
     values = request.header_values(name)
-    return values[0][:256].decode("latin-1") if values else ""
+    return values[0][:256].decode("latin-1") or None if values else None

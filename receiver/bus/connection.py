@@ -7,13 +7,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-import nats
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from receiver.bus.access import Access, servers, without_credentials
 from receiver.bus.streams import StreamPlan, ensure_stream
+from receiver.bus.wire import WireClient
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
 
@@ -54,7 +53,7 @@ class Connection:
         self._access = (access or Access()).options()
         self._refused = False
         self._sleep = sleep
-        self._client: Client | None = None
+        self._client: WireClient | None = None
         self._streams_ready = False
         self._started = False
         self._stopping = False
@@ -112,7 +111,7 @@ class Connection:
         return self._client is not None and self._client.is_connected and self._streams_ready
 
     @property
-    def client(self) -> Client:
+    def client(self) -> WireClient:
         """The connected client; raises `BusError` while NATS is away."""
         if self._client is None or not self.ready:
             raise BusError(self._contradiction or "NATS is away")
@@ -155,28 +154,31 @@ class Connection:
                 self._log.info("nats_connected", url=without_credentials(self.url))
                 return
 
-    async def _dial(self) -> Client:
+    async def _dial(self) -> WireClient:
         if self._client is not None and self._client.is_connected:
             return self._client
+        client = WireClient()
+        options: dict[str, Any] = {  # seconds may be fractions, whatever the library's types say
+            "name": self._name,
+            "ping_interval": _PING_S,
+            "max_outstanding_pings": _UNANSWERED_PINGS,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": _RECONNECT_WAIT_S,
+            "pending_size": _LIMIT_PENDING_BYTES,
+            "allow_reconnect": True,
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnected,
+            "reconnected_cb": self._on_reconnected,
+            "closed_cb": self._on_closed,
+            **self._access,
+        }
         try:
-            return await nats.connect(
-                servers(self.url),
-                name=self._name,
-                ping_interval=_PING_S,
-                max_outstanding_pings=_UNANSWERED_PINGS,
-                **self._access,
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_RECONNECT_WAIT_S,
-                pending_size=_LIMIT_PENDING_BYTES,
-                allow_reconnect=True,
-                error_cb=self._on_error,
-                disconnected_cb=self._on_disconnected,
-                reconnected_cb=self._on_reconnected,
-                closed_cb=self._on_closed,
-            )
+            await client.connect(servers(self.url), **options)
+            await client.listen()
         except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot connect: {type(error).__name__}") from error
+        return client
 
     async def _ensure_streams(self) -> None:
         assert self._client is not None
@@ -190,7 +192,7 @@ class Connection:
         self._contradiction = ""
         self._streams_ready = True
 
-    async def _ensure(self, client: Client, plans: Sequence[StreamPlan]) -> None:
+    async def _ensure(self, client: WireClient, plans: Sequence[StreamPlan]) -> None:
         for plan in plans:
             if await ensure_stream(client, plan):
                 self._notify()  # what an earlier stream of that name held is gone

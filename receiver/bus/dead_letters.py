@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage, encode_header
+from receiver.bus.codec import encode_header
+from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.subjects import Subjects
 
 
@@ -42,4 +43,4 @@ def encode_dead_letter(
         "yizhan-streamseq": str(failure.stream_seq),
         "yizhan-time": failure.time.isoformat(),
     }
-    return OutgoingMessage(subjects.dead(failure.handler), kept | facts, body)
+    return OutgoingMessage.of(subjects.dead(failure.handler), kept | facts, body)

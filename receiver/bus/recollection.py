@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from receiver.bus.codec import CONTENT, MSG_ID
+from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.history import HistoricMessage, Span, opened_history
+from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.logs import get_logger

@@ -12,10 +12,11 @@ from typing import Any, Final, Self, TextIO
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from receiver.bus.codec import MSG_ID, decode_header
+from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection
 from receiver.bus.history import HistoricMessage
 from receiver.bus.jetstream_api import call
+from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event

@@ -18,6 +18,8 @@ def encode_token(text: str | None) -> str:
     """Any text as one token of a subject; `_` stands for none."""
     if not text:
         return NO_KEY
+    if text.isascii() and text.isalnum():  # as most are
+        return text
     if text == NO_KEY:
         return "%5F"
     return quote(text, safe="", errors="surrogatepass").replace("~", "%7E").replace(".", "%2E")
@@ -73,9 +75,11 @@ class Subjects:
         """Where a source's verified but unreadable callbacks go."""
         return f"{self.root}.quarantine.{source}"
 
-    def nonce(self, source: str) -> str:
-        """Where the used nonces of a source go, for as long as they could be replayed."""
-        return f"{self.root}.nonces.{source}"
+    def nonce(self, source: str, used: str) -> str:
+        """Where it is kept that a nonce is used, for as long as it could be replayed; `used` is a
+        digest of it.
+        """
+        return f"{self.root}.nonces.{source}.{used}"
 
     def dead(self, handler: str) -> str:
         """Where a handler's dead letters go."""

@@ -1,53 +1,75 @@
-"""NATS protocol lines, made directly: the hot path's share of what a client library does.
+"""A NATS client with a short way out for many messages and a short way in for their answers.
 
-A batch goes out as one buffer instead of one call of the client for each message.
+The library's own way costs a task and several turns of the event loop for each message: too much
+for the hot path. What is used of it here is no public interface: its version is pinned, and
+`tests/bus/test_wire.py` covers each part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from typing import Final
 
 from nats.aio.client import Client
-from nats.errors import ConnectionClosedError, MaxPayloadError
+from nats.errors import ConnectionClosedError
 
-from receiver.bus.codec import OutgoingMessage
-
-
-def hpub(message: OutgoingMessage, more: Mapping[str, str]) -> bytes:
-    """One `HPUB` of a message with `more` headers; raises `ValueError` where a header is none."""
-    headers = {**message.headers, **more}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-        raise ValueError("a header value holds a line break")
-    head = f"NATS/1.0\r\n{lines}\r\n".encode()
-    total = len(head) + len(message.body)
-    return b"HPUB %s %d %d\r\n%s%s\r\n" % (
-        message.subject.encode(),
-        len(head),
-        total,
-        head,
-        message.body,
-    )
+OnAnswer = Callable[[bytes], None]
+"""Takes the body of an answer; it is empty where nobody listens to the subject."""
+_DISCONNECTED: Final = "the connection is away"
 
 
-def check_sendable(client: Client, message: OutgoingMessage, more: Mapping[str, str]) -> None:
-    """Raise `MaxPayloadError` or `ValueError` where the server could not take the message.
+class WireClient(Client):
+    """`nats.aio.client.Client`, and beside it `write`, `expect` and `forget`.
 
-    The client counts the body alone; a server that counts the headers, too, ends the connection.
+    `listen` once after connecting; a reconnect keeps it.
     """
-    if len(hpub(message, more)) > client.max_payload:
-        raise MaxPayloadError
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._expected: dict[bytes, OnAnswer] = {}
+        self._answers_sid = -1
+        self._inbox = b""
+        self._count = 0
 
-async def send(client: Client, commands: Sequence[bytes]) -> None:
-    """Hand protocol lines to the client's own writer, in order and all at once.
+    async def listen(self) -> None:
+        """Begin to receive answers; raises the library's errors."""
+        inbox = self.new_inbox()
+        subscription = await self.subscribe(f"{inbox}.*")
+        self._answers_sid = subscription._id  # noqa: SLF001 - it has no public one
+        self._inbox = f"{inbox}.".encode()
 
-    Raises the client's errors where the connection is closed or a message is too large.
-    """
-    if client.is_closed:
-        raise ConnectionClosedError
-    if any(len(command) > client.max_payload for command in commands):
-        raise MaxPayloadError
-    # The client has no public way to send several messages at once; its version is pinned.
-    await client._send_command(b"".join(commands))  # noqa: SLF001
-    await client._flush_pending()  # noqa: SLF001
+    def expect(self, on_answer: OnAnswer) -> bytes:
+        """A subject for one answer; `on_answer` is called when it comes, from within the reading
+        of the connection.
+        """
+        self._count += 1
+        token = b"%d" % self._count
+        self._expected[token] = on_answer
+        return self._inbox + token
+
+    def forget(self, reply: bytes) -> None:
+        """Wait no more for the answer to a subject of `expect`."""
+        self._expected.pop(reply[len(self._inbox) :], None)
+
+    def write(self, commands: bytes) -> None:
+        """Send whole protocol lines, behind what waits to be sent.
+
+        Raises `ConnectionClosedError` where the connection is not there: nothing is kept for later.
+        """
+        if not self.is_connected or self._transport is None:
+            raise ConnectionClosedError
+        if self._pending:
+            waiting, self._pending = self._pending, []
+            self._pending_data_size = 0
+            self._transport.writelines(waiting)
+        self._transport.write(commands)
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        if sid != self._answers_sid:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        on_answer = self._expected.pop(subject[len(self._inbox) :], None)
+        if on_answer is not None:
+            on_answer(data)

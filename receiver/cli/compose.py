@@ -17,7 +17,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.gossip import Gossip
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import Publisher
+from receiver.bus.publisher import Submitter
 from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
@@ -108,7 +108,6 @@ async def opened_bus(
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:
             await connection.start(patience_s=patience_s)
-            await publisher.start()
             yield Bus(url, connection, subjects, publisher)
         finally:
             await publisher.stop()
@@ -158,7 +157,7 @@ async def running_receiver(
         _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
-            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said, tell=gossip.tell),
+            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said, spread=gossip.tell),
             sources,
             DIALECTS,
             limit_bytes=settings.receiver.limit_bytes,
@@ -179,7 +178,7 @@ async def running_receiver(
             tls=tls,
             count=counts.add,
         )
-        async with serving(app, listener, config) as url:
+        async with serving(app, listener, config, lane=endpoint) as url:
             yield Receiver(url, counts, sources, tls)
 
 
@@ -223,7 +222,6 @@ async def ready_drainer(
 ) -> AsyncIterator[Drainer]:
     """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
     publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
-    await publisher.start()
     try:
         yield Drainer(
             spool,
@@ -240,7 +238,7 @@ async def ready_drainer(
 @contextlib.asynccontextmanager
 async def _spooling(
     settings: Settings, bus: Bus
-) -> AsyncIterator[tuple[Publisher, Probe, Spool | None]]:
+) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
     """The publisher of callbacks, what tells whether the log takes them, and the spool where there
     is one, with the drainer running."""
     if not settings.receiver.spool_limit_bytes:
@@ -261,6 +259,7 @@ async def _spooling(
                 yield publisher, probe, spool
             finally:
                 await drainer.stop()
+                await publisher.stop()
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.bus.codec import OutgoingMessage
+from receiver.bus.message import OutgoingMessage
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, opened_spool, ready_drainer
 from receiver.cli.process import EXIT_FAILED, run

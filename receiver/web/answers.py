@@ -30,7 +30,12 @@ _MORE: Final[dict[int, tuple[tuple[bytes, bytes], ...]]] = {
 
 def headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
     """The headers of an answer with a JSON body."""
-    return [_JSON, (b"content-length", b"%d" % len(body)), *_MORE.get(status, ())]
+    return [*more_headers(status), (b"content-length", b"%d" % len(body))]
+
+
+def more_headers(status: int) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with a JSON body but for its length."""
+    return [_JSON, *_MORE.get(status, ())]
 
 
 async def send_json(send: Send, status: int, body: bytes, *, head: bool = False) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import Receive
 
 from receiver.errors import MalformedCallbackError
+from receiver.web.delivery import Headers
 
 _PATIENCE: Final = 8
 _SAYS_NOTHING: Final = frozenset({"", "application/octet-stream"})
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class ClientGoneError(Exception):

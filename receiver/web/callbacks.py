@@ -1,15 +1,18 @@
-"""The endpoint the platforms POST to: a plain ASGI application, the one hot path.
+"""The endpoint the platforms POST to, the one hot path; it maps what `Intake` tells to HTTP, once,
+and writes one log line a delivery.
 
-It maps what `Intake` returns and raises to HTTP, once, and writes one log line a delivery.
+`take` deals with a whole request and needs no task: a connection hands it most callbacks directly
+(`receiver.web.protocol`). The plain ASGI application around it is for all others, and for any
+other server.
 """
 
 from __future__ import annotations
 
-import os
-import time
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +20,7 @@ from receiver.callback import InboundRequest
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
-from receiver.intake import Intake, Receipt, utc_now
+from receiver.intake import Intake, Receipt, Told, utc_now
 from receiver.logs import get_logger
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
@@ -25,21 +28,14 @@ from receiver.web import answers
 from receiver.web.body import ClientGoneError, check_content, read_body
 from receiver.web.client_address import Network, client_address, within
 from receiver.web.counts import DeliveryCounts
+from receiver.web.delivery import Delivery
 from receiver.web.sampling import Sampling
 
 _LIMIT_REJECTIONS_PER_S: Final = 50
+_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _EMPTY: Final = frozenset({b"", b"{}"})
 _LIMIT_EMPTY_BYTES: Final = 64
 _CHECKED: Final = b'{"status":"checked"}'
-
-
-class _Arrival(NamedTuple):
-    """What is known of a delivery before its body."""
-
-    source: SourceSettings
-    path_token: str | None
-    at: datetime
-    delivery_id: str
 
 
 class CallbackEndpoint:
@@ -59,10 +55,10 @@ class CallbackEndpoint:
         counts: DeliveryCounts,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        self.limit_bytes = limit_bytes
         self._intake = intake
         self._sources = sources
         self._dialects = dialects
-        self._limit_bytes = limit_bytes
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
@@ -78,101 +74,166 @@ class CallbackEndpoint:
         path_token: str | None = None,
     ) -> None:
         """Answer one request to the URL of a source."""
-        started = time.perf_counter()
-        known = {"delivery_id": os.urandom(16).hex()}
+        peer = scope["client"][0] if scope.get("client") else None
+        delivery = _Awaited(scope["method"], source_name, path_token, peer, scope["headers"])
         try:
-            source = self._sources.get(source_name)
-            if source is None:
-                raise DeliveryError("unknown_source", status=404)
-            known["source"] = source_name
-            arrival = _Arrival(source, path_token, self._clock(), known["delivery_id"])
-            receipt = await self._receive(scope, receive, arrival)
+            self._admit(delivery)
+            if delivery.method == "POST":
+                delivery.body = await read_body(receive, delivery.headers, self.limit_bytes)
         except ClientGoneError:
-            self._counts.add("gone")
-            self._log.info("delivery_broken_off", **known)
+            self.broken_off(delivery)
             return
         except DeliveryError as error:
-            self._counts.add(error.reason)
-            if (held_back := self._rejections.admit()) is not None:
-                self._log.warning(
-                    "delivery_rejected",
-                    status=error.status,
-                    reason=error.reason,
-                    duration_ms=_ms_since(started),
-                    **known,
-                    **({"not_logged": held_back} if held_back else {}),
-                )
-            await answers.send_json(send, error.status, answers.BODIES[error.status])
-            return
-        except BusError as error:
-            self._counts.add("unavailable")
-            self._log.error(
-                "callback_not_stored", error=str(error), duration_ms=_ms_since(started), **known
-            )
-            await answers.send_json(send, 503, answers.BODIES[503])
-            return
-        self._counts.add(receipt.outcome)
-        self._write_line(receipt, known, started)
-        await answers.send_json(send, 200, _receipt_body(receipt), head=scope["method"] == "HEAD")
+            self._told(delivery, error)
+        else:
+            self.take(delivery)
+        status, body = await delivery.answered
+        await answers.send_json(send, status, body, head=delivery.method == "HEAD")
 
-    async def _receive(self, scope: Scope, receive: Receive, arrival: _Arrival) -> Receipt:
-        source, method = arrival.source, scope["method"]
-        client, headers = self._client(scope, source), scope["headers"]
-        if method not in {"GET", "HEAD", "POST"}:
+    def take(self, delivery: Delivery) -> None:
+        """See `Lane.take`."""
+        try:
+            self._take(delivery)
+        except DeliveryError as error:
+            self._told(delivery, error)
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            self._failed(delivery, error)
+
+    def broken_off(self, delivery: Delivery) -> None:
+        """See `Lane.broken_off`."""
+        self._counts.add("gone")
+        self._log.info("delivery_broken_off", **self._known(delivery))
+
+    def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
+        """The source and the client's address; refuses what needs no body to be refused."""
+        source = self._sources.get(delivery.source_name)
+        if source is None:
+            raise DeliveryError("unknown_source", status=404)
+        client = self._client(delivery, source)
+        if delivery.method not in _METHODS:
             raise DeliveryError("method", status=405)
-        body = b"" if method != "POST" else await read_body(receive, headers, self._limit_bytes)
+        return source, client
+
+    def _take(self, delivery: Delivery) -> None:
+        source, client = self._admit(delivery)
+        headers, body = delivery.headers, delivery.body
         request = InboundRequest(
             source=source,
             headers=headers,
             body=body,
-            received_at=arrival.at,
-            path_token=arrival.path_token,
+            received_at=self._clock(),
+            path_token=delivery.path_token,
             client=client,
-            delivery_id=arrival.delivery_id,
+            delivery_id=delivery.id,
         )
         if len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in _EMPTY:
             check_path_token(request)
-            return Receipt("checked")
+            self._told(delivery, Receipt("checked"))
+            return
         check_content(headers, self._dialects[source.dialect].content_types)
-        return await self._intake.accept(request)
+        self._intake.accept(request, partial(self._told, delivery))
 
-    def _client(self, scope: Scope, source: SourceSettings) -> str:
+    def _client(self, delivery: Delivery, source: SourceSettings) -> str:
         """The client's address as text; refuses one that the source does not allow."""
-        peer = scope["client"][0] if scope.get("client") else None
         if not (self._trusted_proxies or source.allow_networks):
-            return peer or ""
-        address = client_address(peer, scope["headers"], self._trusted_proxies)
+            return delivery.peer or ""
+        address = client_address(delivery.peer, delivery.headers, self._trusted_proxies)
         allowed = source.allow_networks
         if allowed and (address is None or not within(address, allowed)):
             raise VerificationError("network_not_allowed")
         return str(address or "")
 
-    def _write_line(self, receipt: Receipt, known: Mapping[str, str], started: float) -> None:
+    def _told(self, delivery: Delivery, told: Told) -> None:
+        """Count, log and answer what became of it."""
+        try:
+            if isinstance(told, Receipt):
+                self._counts.add(told.outcome)
+                self._write_line(delivery, told)
+                delivery.answer(200, _receipt_body(told))
+            elif isinstance(told, DeliveryError):
+                self._counts.add(told.reason)
+                self._write_rejection(delivery, told)
+                delivery.answer(told.status, answers.BODIES[told.status])
+            elif isinstance(told, BusError):
+                self._counts.add("unavailable")
+                self._write_unavailable(delivery, told)
+                delivery.answer(503, answers.BODIES[503])
+            else:
+                self._failed(delivery, told)
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            self._failed(delivery, error)
+
+    def _failed(self, delivery: Delivery, error: Exception) -> None:
+        """A defect of ours is a bare 500 and one line."""
+        self._log.error("request_failed", error=type(error).__name__, exc_info=error)
+        delivery.answer(500, answers.BODIES[500])
+
+    def _write_line(self, delivery: Delivery, receipt: Receipt) -> None:
         if receipt.outcome == "checked":
-            self._log.info("console_checked", **known)
+            self._log.info("console_checked", **self._known(delivery))
             return
         details: dict[str, Any] = {
+            "delivery_id": delivery.id,
+            "source": delivery.source_name,
             "callback_id": receipt.callback_id,
             "stream_seq": receipt.stream_seq,
             "outcome": receipt.outcome,
             "secret_index": receipt.secret_index,
-            "duration_ms": _ms_since(started),
+            "duration_ms": delivery.duration_ms,
         }
         if receipt.fault is not None:
             details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
-            self._log.warning("callback_quarantined", **known, **details)
+            self._log.warning("callback_quarantined", **details)
             return
         self._log.info(
             "callback_stored",
             message_type=receipt.message_type,
-            event_types=list(receipt.event_types),
-            **known,
+            event_types=receipt.event_types,
             **details,
         )
 
+    def _write_rejection(self, delivery: Delivery, error: DeliveryError) -> None:
+        if (held_back := self._rejections.admit()) is None:
+            return
+        self._log.warning(
+            "delivery_rejected",
+            status=error.status,
+            reason=error.reason,
+            duration_ms=delivery.duration_ms,
+            **self._known(delivery),
+            **({"not_logged": held_back} if held_back else {}),
+        )
 
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)
+    def _write_unavailable(self, delivery: Delivery, error: BusError) -> None:
+        self._log.error(
+            "callback_not_stored",
+            error=str(error),
+            duration_ms=delivery.duration_ms,
+            **self._known(delivery),
+        )
+
+    def _known(self, delivery: Delivery) -> dict[str, str]:
+        """A source's name is logged where it is one of ours: the path may hold anything else."""
+        known = {"delivery_id": delivery.id}
+        if self._sources.get(delivery.source_name) is not None:
+            known["source"] = delivery.source_name
+        return known
+
+
+class _Awaited(Delivery):
+    """A delivery whose answer a task waits for."""
+
+    __slots__ = ("answered",)
+
+    def __init__(self, *known: Any) -> None:
+        super().__init__(*known)
+        loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[tuple[int, bytes]] = loop.create_future()
+
+    def answer(self, status: int, body: bytes) -> None:
+        """See `Delivery.answer`; the first one counts."""
+        if not self.answered.done():
+            self.answered.set_result((status, body))
 
 
 def _receipt_body(receipt: Receipt) -> bytes:

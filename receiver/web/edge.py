@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 from typing import Final, Protocol
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
 from receiver.logs import get_logger
+from receiver.web import answers
 from receiver.web.client_address import Network, client_address, within
 from receiver.web.sampling import Sampling
 from receiver.web.turnstile import Turnstile
@@ -61,6 +64,8 @@ class Edge:
         self._count = count
         self._held: Counter[str] = Counter()
         self._open = 0
+        self._defaults: Sequence[tuple[bytes, bytes]] = ()
+        self._heads: dict[int, bytes] = {}
         self._lines = Sampling(_LIMIT_LINES_PER_S)
         self._log = get_logger("yizhan.receiver")
 
@@ -83,6 +88,21 @@ class Edge:
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
+
+    def answer_head(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The head of an answer in JSON, up to its `content-length: `; made anew when the server
+        exchanges its default headers, once a second.
+        """
+        if defaults is not self._defaults:
+            self._defaults = defaults
+            self._heads.clear()
+        head = self._heads.get(status)
+        if head is None:
+            lines = [*defaults, *answers.more_headers(status)]
+            text = b"".join([b"%b: %b\r\n" % line for line in lines])
+            head = b"%b%bcontent-length: " % (STATUS_LINE[status], text)
+            self._heads[status] = head
+        return head
 
     def refused(self, reason: str) -> None:
         """Count and log a refusal, the log within bounds."""

@@ -1,8 +1,10 @@
 """One HTTP connection: uvicorn's protocol on httptools, with the bounds that it lacks.
 
 A deadline for receiving a request, limits of its head, connections counted by address, requests
-that begin in turns, and an answer for overload. Uvicorn's hooks that are overridden here are no
-public interface: its version is pinned, and `tests/web/test_edge.py` covers each.
+that begin in turns, and an answer for overload. A plain POST of a callback goes to the `Lane`
+without a scope, a task or the messages of ASGI; everything else goes the usual way. Uvicorn's
+hooks that are overridden here are no public interface: its version is pinned, and
+`tests/web/test_edge.py` covers each.
 """
 
 from __future__ import annotations
@@ -18,25 +20,40 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from receiver.web import answers
+from receiver.web.delivery import Delivery, Headers, Lane
 from receiver.web.edge import Edge
 
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""
+_CALLBACKS: Final = b"/callbacks/"
+_NOT_PLAIN: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """A connection that is cut when its `deadline` has passed."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, *, edge: Edge, app_state: dict[str, Any]
+        self,
+        config: Config,
+        server_state: ServerState,
+        *,
+        edge: Edge,
+        lane: Lane | None,
+        app_state: dict[str, Any],
     ) -> None:
         super().__init__(config, server_state, app_state, edge.loop)
         self.deadline = edge.loop.time() + edge.limits.receive_timeout_s
         self._edge = edge
+        self._lane = lane
+        self._limit_headers = edge.limits.headers
+        self._limit_head_bytes = edge.limits.head_bytes
         self._key: str | None = None
         self._receiving = False
         self._head_bytes: int | None = 0
+        self._line_bytes = 0
         self._refusal = 400
+        self._arriving: _InLane | None = None
+        self._parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it where its sender holds too many."""
@@ -50,6 +67,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._key is not None:
             self._edge.leave(self._key)
             self._key = None
+        if self._arriving is not None and self._lane is not None:
+            self._lane.broken_off(self._arriving)
+            self._arriving = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,13 +86,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(self._refusal)
             return
         # A header that never ends reaches no callback of the parser's.
-        if self._head_bytes is not None and self._head_bytes > self._edge.limits.head_bytes:
+        if self._head_bytes is not None and self._head_bytes > self._limit_head_bytes:
             self._edge.refused("headers_too_large")
             self._refuse(431)
 
     def on_message_begin(self) -> None:
-        """A request begins: from here its time runs."""
-        super().on_message_begin()
+        """A request begins: from here its time runs. The scope is made where one is needed."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._receiving = True
         self._head_bytes = 0
         self._line_bytes = 0
@@ -81,26 +103,52 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """A part of the path."""
         self._bound(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header, or a trailer."""
         self._bound(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        if not self.parser.should_upgrade():
-            self._head_bytes = None
-            super().on_headers_complete()
+        """The head is whole: now it is known which way the request goes."""
+        if self.parser.should_upgrade():
+            return
+        self._head_bytes = None
+        self._arriving = self._in_lane()
+        if self._arriving is not None:
+            self.cycle = self._arriving  # type: ignore[assignment] # all that uvicorn asks of it
+            self._parts = []
+            return
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        self.headers += headers
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._arriving is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
 
     def on_message_complete(self) -> None:
         """The request is whole: its sender is not what is waited for any more."""
         if self.parser.should_upgrade():
             return
-        super().on_message_complete()
         self._receiving = False
         limits = self._edge.limits
+        if self._arriving is not None:
+            delivery, self._arriving = self._arriving, None
+            delivery.body = b"".join(self._parts)
+            self.deadline = self._edge.loop.time() + limits.answer_timeout_s
+            self._edge.turnstile.enter(partial(self._take, delivery))
+            return
+        super().on_message_complete()
         wait_s = limits.idle_timeout_s if self._answered else limits.answer_timeout_s
         self.deadline = self._edge.loop.time() + wait_s
 
@@ -144,6 +192,47 @@ class BoundedProtocol(HttpToolsProtocol):
             app = _overloaded
         super()._start_asgi_task(cycle, app)
 
+    def _in_lane(self) -> _InLane | None:
+        """The delivery of a plain callback; None where the request goes the usual way.
+
+        Plain is a POST to the URL of a source with a whole body of a bounded length, when nothing
+        is under way on this connection.
+        """
+        url, lane = self.url, self._lane
+        if lane is None or not url.startswith(_CALLBACKS) or not self._answered:
+            return None
+        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+            return None
+        source, _, path_token = url[len(_CALLBACKS) :].partition(b"/")
+        if not source or b"/" in path_token or b"%" in url or b"?" in url or b"#" in url:
+            return None
+        fields = dict(self.headers)
+        length = fields.get(b"content-length", b"x")
+        if not length.isdigit() or len(length) > 9 or int(length) > lane.limit_bytes:
+            return None
+        if not _NOT_PLAIN.isdisjoint(fields) or not url.isascii():
+            return None
+        return _InLane(self, source.decode(), path_token.decode() or None, self.headers)
+
+    def _take(self, delivery: _InLane, late: bool) -> None:  # noqa: FBT001 - see Start
+        assert self._lane is not None
+        if late:
+            self._edge.refused("overloaded")
+            delivery.answer(503, answers.BODIES[503])
+        else:
+            self._lane.take(delivery)
+
+    def send_answer(self, delivery: _InLane, status: int, body: bytes) -> None:
+        """The answer of a delivery in the lane; then the next request of the connection."""
+        transport = self.transport
+        if not transport.is_closing():
+            head = self._edge.answer_head(status, self.server_state.default_headers)
+            close = b"" if delivery.keep_alive else b"connection: close\r\n"
+            transport.write(b"%b%d\r\n%b\r\n%b" % (head, len(body), close, body))
+            if not delivery.keep_alive:
+                transport.close()
+        self.on_response_complete()
+
     @property
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -167,8 +256,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _bound(self, size_bytes: int) -> None:
         """Raise, within the parser, where the head has too many headers or bytes."""
         self._line_bytes += size_bytes
-        limits = self._edge.limits
-        if len(self.headers) >= limits.headers or self._line_bytes > limits.head_bytes:
+        if len(self.headers) >= self._limit_headers or self._line_bytes > self._limit_head_bytes:
             self._refusal = 431
             raise ValueError("the head is too large")
 
@@ -185,3 +273,34 @@ class BoundedProtocol(HttpToolsProtocol):
 async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
     """The answer for a request that waited too long for its turn."""
     await answers.send_json(send, 503, answers.BODIES[503])
+
+
+class _Nobody:
+    """Stands where uvicorn would wake the task of a request: there is none."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class _InLane(Delivery):
+    """A delivery in the lane, with what uvicorn asks of the request that is under way."""
+
+    __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
+    _NOBODY: Final = _Nobody()
+
+    def __init__(
+        self, protocol: BoundedProtocol, source: str, path_token: str | None, headers: Headers
+    ) -> None:
+        peer = protocol.client[0] if protocol.client else None
+        super().__init__("POST", source, path_token, peer, headers)
+        self._protocol = protocol
+        self.disconnected = False
+        self.keep_alive = protocol.parser.should_keep_alive()
+        self.message_event = self._NOBODY
+        self.response_complete = False
+
+    def answer(self, status: int, body: bytes) -> None:
+        """See `Delivery.answer`; the first one counts."""
+        if not self.response_complete:
+            self.response_complete = True
+            self._protocol.send_answer(self, status, body)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from receiver import background
 from receiver.errors import ConfigurationError
 from receiver.logs import get_logger
+from receiver.web.delivery import Lane
 from receiver.web.edge import Edge, EdgeLimits, Expiring
 from receiver.web.protocol import BoundedProtocol
 from receiver.web.tls import Certificate
@@ -50,9 +51,12 @@ class ServerConfig:
 class _Server(uvicorn.Server):
     """Uvicorn's server, with our protocol and without its handling of signals."""
 
-    def __init__(self, config: uvicorn.Config, edge: Edge, tls: Certificate | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, edge: Edge, lane: Lane | None, tls: Certificate | None
+    ) -> None:
         super().__init__(config)
         self._edge = edge
+        self._lane = lane
         self._tls = tls
 
     @contextlib.contextmanager
@@ -63,7 +67,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the sockets; raises what the event loop raises."""
         make = partial(
-            BoundedProtocol, self.config, self.server_state, edge=self._edge, app_state={}
+            BoundedProtocol,
+            self.config,
+            self.server_state,
+            edge=self._edge,
+            lane=self._lane,
+            app_state={},
         )
         tls: dict[str, Any] = {}
         if self._tls is not None:
@@ -111,12 +120,19 @@ def base_url(listener: socket.socket, *, tls: bool = False) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, listener: socket.socket, server_config: ServerConfig | None = None
+    app: ASGIApp,
+    listener: socket.socket,
+    server_config: ServerConfig | None = None,
+    *,
+    lane: Lane | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first."""
+    """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first.
+
+    Plain callbacks go to `lane`, where there is one, past `app`.
+    """
     chosen = server_config or ServerConfig()
     edge = Edge(chosen.limits, count=chosen.count)
-    server = _Server(_uvicorn_config(app, chosen), edge, chosen.tls)
+    server = _Server(_uvicorn_config(app, chosen), edge, lane, chosen.tls)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     task.add_done_callback(lambda _: _give_up(server))
     connections = cast("set[Expiring]", server.server_state.connections)  # all are ours

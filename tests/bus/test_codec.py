@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.bus.codec import (
-    MSG_ID,
-    decode_event,
-    decode_header,
-    encode_event,
-    encode_header,
-)
+from receiver.bus.codec import decode_event, decode_header, encode_event, encode_header
+from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects, decode_token, encode_token
 from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event

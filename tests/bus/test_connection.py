@@ -12,10 +12,10 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.streams import StreamPlan
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -39,7 +39,7 @@ async def reason(connection: Connection) -> str:
 
 
 def message(subjects: Subjects) -> OutgoingMessage:
-    return OutgoingMessage(subjects.raw("s"), {MSG_ID: secrets.token_hex(8)}, b"{}")
+    return OutgoingMessage.of(subjects.raw("s"), {MSG_ID: secrets.token_hex(8)}, b"{}")
 
 
 async def test_an_error_that_the_server_reports_is_no_end(

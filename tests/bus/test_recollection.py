@@ -16,13 +16,13 @@ from structlog.testing import capture_logs
 from receiver import background
 from receiver.bus.connection import Connection
 from receiver.bus.gossip import Gossip
-from receiver.bus.publisher import Publisher
+from receiver.bus.publisher import Submitter
 from receiver.bus.recollection import keep_recollecting, recollect
 from receiver.bus.subjects import Subjects
 from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.intake import Intake
+from receiver.intake import Intake, Receipt, Told
 from receiver.retransmissions import Retransmissions
 from receiver.settings import SourceSettings
 from receiver.testing import eventually
@@ -42,21 +42,29 @@ def pushed(at: str) -> InboundRequest:
     )
 
 
+async def accepted(intake: Intake, request: InboundRequest) -> Receipt:
+    answer: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+    intake.accept(request, answer.set_result)
+    told = await answer
+    assert isinstance(told, Receipt)
+    return told
+
+
 async def test_a_retransmission_is_known_after_a_restart(
-    connection: Connection, publisher: Publisher, subjects: Subjects
+    connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
-    first = await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
+    first = await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
     said = Retransmissions(WINDOW)
     since = datetime.now(UTC) - WINDOW
     told = await recollect(connection, subjects, since=since, remember=said.remember)
     assert (told, len(said)) == (1, 1)
     restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)
-    again = await restarted.accept(pushed("1700001800000"))
+    again = await accepted(restarted, pushed("1700001800000"))
     assert (first.outcome, again.outcome) == ("stored", "retransmission")
 
 
 async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
-    connection: Connection, publisher: Publisher, subjects: Subjects
+    connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     said = Retransmissions(WINDOW)
     rested: list[float] = []
@@ -75,12 +83,12 @@ async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
     with capture_logs() as logs:
         async with background.running(keep, name="recollection"):
             await eventually(lambda: read(logs) == [0])
-            await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
+            await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
             await connection.client._send_command(b"NONSENSE\r\n")  # the server hangs up
             await connection.client._flush_pending()
             await eventually(lambda: read(logs) == [0, 1], within_s=30)
     ours = Intake(publisher, subjects, DIALECTS, retransmissions=said)
-    assert (await ours.accept(pushed("1700001800000"))).outcome == "retransmission"
+    assert (await accepted(ours, pushed("1700001800000"))).outcome == "retransmission"
     assert rested
 
 
@@ -89,7 +97,7 @@ def read(logs: list[MutableMapping[str, Any]]) -> list[int]:
 
 
 async def test_receivers_tell_each_other_what_they_stored(
-    connection: Connection, publisher: Publisher, subjects: Subjects
+    connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     theirs, ours = Retransmissions(WINDOW), Retransmissions(WINDOW)
     one = Gossip(connection, subjects, theirs.remember)
@@ -98,10 +106,12 @@ async def test_receivers_tell_each_other_what_they_stored(
         background.running(one.run, name="one"),
         background.running(other.run, name="other"),
     ):
-        await Intake(publisher, subjects, DIALECTS, tell=one.tell).accept(pushed("1700000000000"))
+        await accepted(
+            Intake(publisher, subjects, DIALECTS, spread=one.tell), pushed("1700000000000")
+        )
         await eventually(lambda: len(ours) == 1)
-        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, tell=other.tell)
-        assert (await again.accept(pushed("1700001800000"))).outcome == "retransmission"
+        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, spread=other.tell)
+        assert (await accepted(again, pushed("1700001800000"))).outcome == "retransmission"
         await eventually(lambda: len(theirs) == 1)  # what the other said; not its own words
         for nonsense in (b"", b"x", b"x\n", b"x\n7", b"x\n[[1]]", b'x\n[["s","d","i",1e99]]'):
             await connection.client.publish(subjects.said, nonsense)
@@ -133,9 +143,9 @@ async def test_a_client_that_was_dialled_anew_listens_again(
 
 
 async def test_what_is_older_than_the_window_is_not_told(
-    connection: Connection, publisher: Publisher, subjects: Subjects
+    connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
-    await Intake(publisher, subjects, DIALECTS).accept(pushed("1700000000000"))
+    await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
     said = Retransmissions(WINDOW)
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert await recollect(connection, subjects, since=later, remember=said.remember) == 0

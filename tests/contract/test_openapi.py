@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from receiver.bus.codec import OutgoingMessage
-from receiver.bus.publisher import Stored
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publisher import Done, Stored
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import asyncapi
 from receiver.contract.documents import documents
@@ -49,12 +49,13 @@ class Log:
 
     away = False
 
-    async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
-    ) -> Sequence[Stored]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+    ) -> None:
         if self.away:
-            raise BusError("no acknowledgement in time")
-        return [Stored(number, duplicate=False) for number, _ in enumerate(messages, start=1)]
+            done(BusError("no acknowledgement in time"))
+        else:
+            done([Stored(number, duplicate=False) for number, _ in enumerate(messages, start=1)])
 
     async def probe(self) -> None:
         if self.away:

@@ -16,9 +16,10 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from receiver.bus.codec import OutgoingMessage, decode_event
+from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
-from receiver.bus.publisher import Publisher, Stored
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publisher import Done, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
@@ -95,7 +96,7 @@ class Stack:
 
 
 async def serve_stack(
-    publisher: Publisher, connection: Connection, subjects: Subjects
+    publisher: Submitter, connection: Connection, subjects: Subjects, *, lane: bool = True
 ) -> AsyncIterator[Stack]:
     counts = DeliveryCounts()
     endpoint = CallbackEndpoint(
@@ -107,15 +108,21 @@ async def serve_stack(
         counts=counts,
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
-    async with serving(app, bind("127.0.0.1", 0)) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with (
+        serving(app, bind("127.0.0.1", 0), lane=endpoint if lane else None) as url,
+        httpx2.AsyncClient(base_url=url) as http,
+    ):
         yield Stack(http, counts, connection, subjects)
 
 
-@pytest.fixture
+@pytest.fixture(params=[True, False], ids=["lane", "asgi"])
 async def stack(
-    publisher: Publisher, connection: Connection, subjects: Subjects
+    publisher: Submitter,
+    connection: Connection,
+    subjects: Subjects,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Stack]:
-    async for running in serve_stack(publisher, connection, subjects):
+    async for running in serve_stack(publisher, connection, subjects, lane=request.param):
         yield running
 
 
@@ -317,33 +324,43 @@ class BrokenPublisher:
 
     asked: list[OutgoingMessage] = field(default_factory=list)
 
-    async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
-    ) -> Sequence[Stored]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+    ) -> None:
         self.asked.extend(messages)
-        raise BusError("no acknowledgement in time")
+        done(BusError("no acknowledgement in time"))
 
 
-async def test_a_publish_failure_answers_503(connection: Connection, subjects: Subjects) -> None:
-    async for stack in serve_stack(BrokenPublisher(), connection, subjects):
+@pytest.mark.parametrize("lane", [True, False])
+async def test_a_publish_failure_answers_503(
+    connection: Connection, subjects: Subjects, lane: bool
+) -> None:
+    async for stack in serve_stack(BrokenPublisher(), connection, subjects, lane=lane):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
 
 
 class DefectivePublisher:
-    """A defect of ours."""
+    """A defect of ours, at once or when the answer comes."""
 
-    async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
-    ) -> Sequence[Stored]:
-        raise LookupError("a bug")
+    def __init__(self, *, late: bool) -> None:
+        self._late = late
+
+    def submit(
+        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+    ) -> None:
+        if not self._late:
+            raise LookupError("a bug")
+        asyncio.get_running_loop().call_soon(done, [object()])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("late", [True, False])
 async def test_a_defect_answers_500_and_the_process_lives_on(
-    connection: Connection, subjects: Subjects
+    connection: Connection, subjects: Subjects, lane: bool, late: bool
 ) -> None:
-    async for stack in serve_stack(DefectivePublisher(), connection, subjects):
+    async for stack in serve_stack(DefectivePublisher(late=late), connection, subjects, lane=lane):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert (answer.status_code, answer.content) == (500, b'{"error":"internal"}')
         assert (await stack.http.get("/healthz")).status_code == 200

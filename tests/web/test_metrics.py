@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from receiver.bus.codec import MSG_ID, OutgoingMessage
+from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.errors import BusError
 from receiver.spool import Spool
 from receiver.spool_file import Bundle
@@ -45,7 +45,7 @@ async def test_the_spool_is_told_by_depth_and_age(tmp_path: Path) -> None:
         tmp_path / "spool.sqlite3", limit_bytes=10**6, put_timeout_s=10, clock=lambda: now
     )
     for msg_id in "ab":
-        await spool.put(Bundle([OutgoingMessage("t.callbacks.s", {MSG_ID: msg_id}, b"{}")]))
+        await spool.put(Bundle([OutgoingMessage.of("t.callbacks.s", {MSG_ID: msg_id}, b"{}")]))
     now += 90.0
     counts = DeliveryCounts()
     for outcome in ("stored", "spooled", "spooled"):

@@ -1,0 +1,225 @@
+"""One round of group commit: bundles of messages stored as one batch, or each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+from uuid import uuid4
+
+from nats.errors import Error as NatsError
+
+from receiver.bus.connection import Connection
+from receiver.bus.message import OutgoingMessage, hpub
+from receiver.bus.publisher import (
+    Done,
+    Flight,
+    GuardHeldError,
+    JetStreamPublisher,
+    RefusedError,
+    Result,
+    Stored,
+    UnsendableError,
+    check_sendable,
+    read_ack,
+)
+from receiver.errors import BusError
+
+_NO_BATCH: Final = -1
+_NO_BATCHES: Final = frozenset({_NO_BATCH, 10174})
+"""Where an older server ignores atomic batches, and where the stream does not allow them."""
+
+
+class Bundle:
+    """The messages of one publish, and who is told what became of them, by when.
+
+    `deadline` is by the event loop's clock; `done` is None once it was told.
+    """
+
+    __slots__ = ("deadline", "done", "guard", "messages", "size")
+
+    def __init__(
+        self,
+        messages: Sequence[OutgoingMessage],
+        guard: OutgoingMessage | None,
+        done: Done,
+        deadline: float,
+    ) -> None:
+        self.messages = messages
+        self.guard = guard
+        self.done: Done | None = done
+        self.deadline = deadline
+        self.size = len(messages) + (guard is not None)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the bodies take."""
+        return sum([len(message.body) for message in self.messages])
+
+
+Settle = Callable[[Bundle, Result], None]
+
+
+class Commit:
+    """Stores bundles; `settle` is told each one's result, then `ended` that it is over.
+
+    `can_batch` is False after the server turned out not to take batches. `abandon` gives up: what
+    is not settled by then is not settled any more.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        plain: JetStreamPublisher,
+        bundles: Sequence[Bundle],
+        settle: Settle,
+        ended: Callable[[], None],
+    ) -> None:
+        self.can_batch = True
+        self._connection = connection
+        self._plain = plain
+        self._bundles = bundles
+        self._settle = settle
+        self._ended: Callable[[], None] | None = ended
+        self._missing = len(bundles)
+        self._flights: list[Flight] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reply = b""
+
+    def begin(self, *, batch: bool) -> None:
+        """Send the bundles, as one batch or each by itself."""
+        if not batch:
+            self._send_each()
+            return
+        try:
+            self._send_batch()
+        except UnsendableError:  # one of them: the others go without it
+            self._send_each()
+        except (BusError, NatsError, OSError) as error:
+            self._fail(error)
+
+    def abandon(self) -> None:
+        """Settle what is left as not acknowledged, and end."""
+        for flight in self._flights:
+            flight.abandon()
+        for task in self._tasks:
+            task.cancel()
+        if self._reply:
+            with suppress(BusError):
+                self._connection.client.forget(self._reply)
+        self._fail(TimeoutError())
+
+    def _send_batch(self) -> None:
+        """One atomic batch, as one buffer; the answer to its last message stands for all."""
+        client = self._connection.client
+        batch = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: ".encode()
+        commands: list[bytes] = []
+        messages = [m for bundle in self._bundles for m in _whole(bundle)]
+        last = messages.pop()
+        for number, message in enumerate(messages, start=1):
+            commands.append(hpub(message, b"%b%d\r\n" % (batch, number)))
+        self._reply = client.expect(self._answered)
+        commit = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (batch, len(messages) + 1)
+        commands.append(hpub(last, commit, self._reply))
+        try:
+            check_sendable(client, commands)
+            client.write(b"".join(commands))
+        except (BusError, NatsError, OSError):
+            client.forget(self._reply)
+            raise
+
+    def _answered(self, data: bytes) -> None:
+        """The batch is stored, or refused as a whole: by one duplicate, or by an older server."""
+        if self._ended is None:
+            return
+        size = sum(bundle.size for bundle in self._bundles)
+        try:
+            last = _read_batch_ack(data, size)
+        except RefusedError as error:
+            self.can_batch = error.err_code not in _NO_BATCHES
+            self._send_each()
+            return
+        except BusError as error:
+            self._fail(error)
+            return
+        stream_seq = last.stream_seq - size + 1
+        for bundle in self._bundles:
+            stream_seq += bundle.guard is not None
+            stored = [Stored(stream_seq + n, duplicate=False) for n in range(len(bundle.messages))]
+            stream_seq += len(bundle.messages)
+            self._settle(bundle, stored)
+        self._end()
+
+    def _send_each(self) -> None:
+        for bundle in self._bundles:
+            self._send(bundle)
+
+    def _send(self, bundle: Bundle) -> None:
+        def done(result: Result) -> None:
+            if isinstance(result, GuardHeldError):
+                self._send_carefully(bundle)
+            else:
+                self._landed(bundle, result)
+
+        if not bundle.messages:
+            self._send_carefully(bundle)
+            return
+        try:
+            client = self._connection.client
+            self._flights.append(Flight(client, bundle.messages, bundle.guard, done))
+        except (NatsError, OSError) as error:
+            self._landed(bundle, _not_acknowledged(error))
+        except BusError as error:
+            self._landed(bundle, error)
+
+    def _send_carefully(self, bundle: Bundle) -> None:
+        """First the guard, and the rest once it is known to be ours."""
+        task = asyncio.create_task(self._publish(bundle), name="guarded-publish")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _publish(self, bundle: Bundle) -> None:
+        try:
+            stored = await self._plain.publish(bundle.messages, guard=bundle.guard)
+        except BusError as error:
+            self._landed(bundle, error)
+        else:
+            self._landed(bundle, stored)
+
+    def _landed(self, bundle: Bundle, result: Result) -> None:
+        self._settle(bundle, result)
+        self._missing -= 1
+        if not self._missing:
+            self._end()
+
+    def _fail(self, error: Exception) -> None:
+        reason = error if isinstance(error, BusError) else _not_acknowledged(error)
+        for bundle in self._bundles:
+            self._settle(bundle, reason)
+        self._end()
+
+    def _end(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
+
+
+def _whole(bundle: Bundle) -> Sequence[OutgoingMessage]:
+    """The guard goes first: a batch is refused by what is stored already, whatever the order."""
+    return bundle.messages if bundle.guard is None else (bundle.guard, *bundle.messages)
+
+
+def _read_batch_ack(data: bytes, size: int) -> Stored:
+    """Raises `RefusedError` where the server did not take all as one: what it stored of them is a
+    duplicate when it is published again.
+    """
+    stored = read_ack(data)
+    if json.loads(data).get("count") != size:
+        raise RefusedError("not taken as one batch", _NO_BATCH)
+    return stored
+
+
+def _not_acknowledged(error: Exception) -> BusError:
+    return BusError(f"not acknowledged: {type(error).__name__}")

@@ -1,0 +1,53 @@
+"""A message on its way into the stream, its headers as they go over the wire. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+MSG_ID: Final = "Nats-Msg-Id"
+
+
+class OutgoingMessage(NamedTuple):
+    """A message ready for the stream.
+
+    `head` is its header lines, each ending in CRLF, `Nats-Msg-Id` among them; `msg_id` is that
+    header's value, the id by which the stream knows a duplicate. `OutgoingMessage.of` makes one of
+    headers by name; who makes `head` directly sees to it that no value holds a line break.
+    """
+
+    subject: str
+    msg_id: str
+    head: bytes
+    body: bytes
+
+    @classmethod
+    def of(cls, subject: str, headers: Mapping[str, str], body: bytes) -> OutgoingMessage:
+        """A message of headers by name; raises `ValueError` where one cannot be sent, `KeyError`
+        where there is no id.
+        """
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+            raise ValueError("a header holds a line break")
+        return cls(subject, headers[MSG_ID], lines.encode(errors="surrogateescape"), body)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name, as a subscriber gets them."""
+        lines = self.head.decode(errors="surrogateescape").split("\r\n")[:-1]
+        return dict(line.split(": ", 1) for line in lines)
+
+
+def hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:
+    """The `HPUB` command of a message, with `more` header lines and a subject for the answer."""
+    subject, _, head, body = message
+    head_bytes = len(head) + len(more) + 12
+    return b"HPUB %b %b%d %d\r\nNATS/1.0\r\n%b%b\r\n%b\r\n" % (
+        subject.encode(),
+        reply + b" " if reply else b"",
+        head_bytes,
+        head_bytes + len(body),
+        head,
+        more,
+        body,
+    )

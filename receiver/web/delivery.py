@@ -1,0 +1,60 @@
+"""One request to the URL of a source, however it came in. Plain data, no I/O."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Delivery:
+    """What is known of a request; `answer` is called once, when it is whole.
+
+    Header names are in lower case, `peer` is the address at the other end of the connection,
+    `started` is by `time.perf_counter`.
+    """
+
+    __slots__ = (
+        "body", "headers", "id", "method", "path_token", "peer", "source_name", "started",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        source_name: str,
+        path_token: str | None,
+        peer: str | None,
+        headers: Headers,
+    ) -> None:
+        self.method = method
+        self.source_name = source_name
+        self.path_token = path_token
+        self.peer = peer
+        self.headers = headers
+        self.body = b""
+        self.id = os.urandom(16).hex()
+        self.started = time.perf_counter()
+
+    @property
+    def duration_ms(self) -> float:
+        """How long it has taken so far."""
+        return round((time.perf_counter() - self.started) * 1000, 2)
+
+    def answer(self, status: int, body: bytes) -> None:
+        """Send the answer; nothing happens where the sender is gone."""
+        raise NotImplementedError
+
+
+class Lane(Protocol):
+    """Takes deliveries without a task of their own: the hot path."""
+
+    limit_bytes: int
+
+    def take(self, delivery: Delivery) -> None:
+        """Deal with a whole request: it is answered, now or later, whatever happens."""
+
+    def broken_off(self, delivery: Delivery) -> None:
+        """Note that the sender hung up before its request was whole."""
