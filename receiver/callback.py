@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from receiver.settings import SourceSettings
 from schemas.events import EventData
@@ -20,9 +20,12 @@ Trust = Literal["body", "headers", "token", "none", "requeried"]
 _CALLBACK_ID_CHARS: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take as long as all the rest of it
 class InboundRequest:
-    """One POST as it arrived: raw headers (lower-case names), exact body, nothing believed yet."""
+    """One POST as it arrived: raw headers (lower-case names), exact body, nothing believed yet.
+
+    Nothing changes it once it is made.
+    """
 
     source: SourceSettings
     headers: Sequence[tuple[bytes, bytes]]
@@ -31,14 +34,24 @@ class InboundRequest:
     path_token: str | None = None
     client: str = ""
     delivery_id: str = ""
+    _by_name: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
+    received_text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_name = dict(self.headers)
+        self.received_text = self.received_at.isoformat()
 
     def header_values(self, name: bytes) -> list[bytes]:
         """Every value of a header; `name` in lower case."""
+        value = self._by_name.get(name)
+        if value is None:
+            return []
+        if len(self._by_name) == len(self.headers):  # none is repeated
+            return [value]
         return [value for key, value in self.headers if key == name]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is what the
     signature covers and may be used once (empty where the sender gave none that is worth it)."""
 
@@ -47,32 +60,28 @@ class Proof:
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRequest:
+class VerifiedRequest(NamedTuple):
     """A request whose sender is known as far as `proof` says."""
 
     request: InboundRequest
     proof: Proof
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing in a callback that could not be read; `reason` never repeats the value."""
 
     place: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventDraft:
+class EventDraft(NamedTuple):
     """An event before it has an id: its data, and when it happened (None: when it was pushed)."""
 
     data: EventData
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(NamedTuple):
     """What a dialect read out of a verified request.
 
     `events` holds at least one event. `message_id` is the sender's own id, where it gives one.
@@ -84,8 +93,8 @@ class Callback:
     pushed_at: datetime | None = None
     message_id: str | None = None
     content: bytes = b""
-    faults: Sequence[Fault] = field(default=())
-    unknown_fields: Sequence[str] = field(default=())
+    faults: Sequence[Fault] = ()
+    unknown_fields: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,8 +133,6 @@ class Intake:
             if isinstance(result, BusError):
                 tell(_refusal(result))
                 return
-            self._said.remember(source, content, identity, request.received_at)
-            self._spread(source, content, identity, request.received_at)
             outcome: Outcome = "retransmission" if first else "stored"
             if all(message.duplicate for message in result):
                 outcome = "duplicate"
@@ -150,6 +148,8 @@ class Intake:
                     secret_index=verified.proof.secret_index,
                 )
             )
+            self._said.remember(source, content, identity, request.received_at)
+            self._spread(source, content, identity, request.received_at)
 
         self._submit(verified, encode, stored, tell)
 

@@ -6,8 +6,11 @@ because secrets live there.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import structlog
@@ -30,21 +33,18 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
     """Send every record of this process through structlog to `stream` (standard error)."""
     out = stream or sys.stderr
     console = settings.format == "console" or (settings.format == "auto" and out.isatty())
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _one_line,
-    ]
-    rendering = _console(out) if console else _json()
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp]
+    rendering = _console(out) if console else [_JSONLine()]
+    writer = _LineWriter(out)
+    atexit.register(writer.write_out)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     # What uvicorn, nats-py and asyncio say through the standard library joins the same pipeline.
-    handler = logging.StreamHandler(out)
+    handler = _LineHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -63,25 +63,83 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
         logging.getLogger(name).setLevel(level)
 
 
-def _json() -> list[Processor]:
-    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    return [
-        structlog.processors.ExceptionRenderer(tracebacks),
-        structlog.processors.JSONRenderer(serializer=_to_json),
-    ]
+class _LineWriter:
+    """The end of the pipeline: what is said in one turn of the event loop is written at once.
+
+    A line of its own costs as much as all the rest of it. Where no event loop runs in this thread,
+    lines are written as they come.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lines: list[str] = []
+
+    def msg(self, message: str) -> None:
+        """Take one line."""
+        if not self._lines:
+            try:
+                asyncio.get_running_loop().call_soon(self.write_out)
+            except RuntimeError:
+                self._out.write(f"{message}\n")
+                self._out.flush()
+                return
+        self._lines.append(message)
+
+    def write_out(self) -> None:
+        """Write what was taken."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._out.write("\n".join([*lines, ""]))
+            self._out.flush()
+
+    debug = info = warning = error = critical = msg
 
 
-def _to_json(record: object, **_: Any) -> str:
-    """Several times faster than the standard library's, and a value of any kind is written."""
-    return to_json(record, fallback=repr, inf_nan_mode="strings").decode()
+class _LineHandler(logging.Handler):
+    """Hands the records of other libraries to a `_LineWriter`."""
+
+    def __init__(self, writer: _LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record."""
+        self._writer.msg(self.format(record))
+
+
+def _stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Level and time, in UTC."""
+    event["level"] = method
+    event["timestamp"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
+    return event
+
+
+class _JSONLine:
+    """Renders a record as one line of JSON, whatever its values are."""
+
+    def __init__(self) -> None:
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        self._with_traceback = structlog.processors.ExceptionRenderer(tracebacks)
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        """The line; most hold nothing that has to be escaped, so it is looked at as a whole."""
+        if event.get("exc_info"):
+            event = self._with_traceback(logger, method, event)
+        line = self._render(event)
+        return line if line.isprintable() else self._render(_one_line(logger, method, event))
+
+    @staticmethod
+    def _render(event: EventDict) -> str:
+        return to_json(event, fallback=repr, inf_nan_mode="strings").decode()
 
 
 def _console(out: TextIO) -> list[Processor]:
     return [
+        _one_line,
         structlog.dev.ConsoleRenderer(
             colors=out.isatty(),
             exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False),
-        )
+        ),
     ]
 
 

@@ -22,8 +22,11 @@ LIMIT_FEW_PARTS: Final = 20
 LIMIT_COUNT: Final = 2**53 - 1
 _LIMIT_AMOUNT: Final = Decimal("9999999999999.99")
 _LIMIT_AMOUNT_CHARS: Final = 32
+_LIMIT_FEN: Final = 999999999999999
 _CENT: Final = Decimal("0.01")
 _ZERO: Final = Decimal("0.00")
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_ISO_CHARS: Final = len("2024-01-31 08:00:00")
 _EPOCH_DIGITS: Final = {10: 1, 13: 1_000}
 _MINUTE: Final = timedelta(minutes=1)
 _YEARS: Final = range(1970, 9999)
@@ -49,8 +52,21 @@ class Money(BaseModel):
     @classmethod
     def yuan(cls, amount: Decimal, currency: str = "CNY") -> Money:
         """Money of `amount` yuan; raises `ValueError` where it is out of range."""
-        rounded = _in_range(amount).quantize(_CENT) or _ZERO  # a zero has no sign
-        return cls.model_construct(amount=rounded, currency=currency)
+        return _money(_in_range(amount).quantize(_CENT) or _ZERO, currency)  # a zero has no sign
+
+
+_new: Final = Money.__new__
+_set: Final = object.__setattr__
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    """As `Money.model_construct`, in a fifth of its time: much of a message is money."""
+    money = _new(Money)
+    _set(money, "__dict__", {"amount": amount, "currency": currency})
+    _set(money, "__pydantic_fields_set__", {"amount", "currency"})
+    _set(money, "__pydantic_extra__", None)
+    _set(money, "__pydantic_private__", None)
+    return money
 
 
 def _in_range(amount: Decimal) -> Decimal:
@@ -111,8 +127,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _fen(value: Any) -> Money | None:
-    if type(value) is int:  # as most come
-        return Money.yuan(Decimal(value).scaleb(-2))
+    if type(value) is int and -_LIMIT_FEN <= value <= _LIMIT_FEN:  # as most come
+        return _money(value * _CENT, "CNY")
     if isinstance(value, Money):
         return value
     number = _decimal(value)
@@ -142,8 +158,7 @@ def _from_epoch(text: str) -> datetime:
     unit = _EPOCH_DIGITS.get(len(text))
     if unit is None or not _is_digits(text):
         _refuse("a push time must be epoch seconds or milliseconds")
-    milliseconds = int(text) * 1_000 // unit
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(milliseconds=int(text) * 1_000 // unit)
 
 
 def _clock_time(value: Any) -> datetime | None:
@@ -151,6 +166,8 @@ def _clock_time(value: Any) -> datetime | None:
 
     `yyyy-MM-dd HH:mm:ss` (stray spaces occur), `yyyyMMddHHmmssSSSZ`, RFC 3339, epoch.
     """
+    if type(value) is str and len(value) == _ISO_CHARS and (time := _in_china(value)) is not None:
+        return time  # as most come
     value = _absent_if_blank(value)
     if value is None or isinstance(value, datetime):
         return value
@@ -163,6 +180,15 @@ def _clock_time(value: Any) -> datetime | None:
     if time is None or time.year not in _YEARS:
         _refuse("a time must be text such as 2024-01-31 08:00:00")
     return time
+
+
+def _in_china(text: str) -> datetime | None:
+    """A time to the second that names no zone; None for any other text."""
+    try:
+        time = datetime.fromisoformat(f"{text}+08:00")
+    except ValueError:
+        return None
+    return time if time.year in _YEARS else None
 
 
 def _from_calendar(text: str) -> datetime | None:

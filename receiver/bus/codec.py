@@ -94,8 +94,12 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
             f"an event's order id has at most {LIMIT_ID_CHARS} characters: "
             "give the handler's result a real one, or none"
         )
-    event_type = data.event_type
-    order_id = data.order_id
+    return _encode_event(event, subjects, event.received_at.isoformat())
+
+
+def _encode_event(event: Event[EventData], subjects: Subjects, received: str) -> OutgoingMessage:
+    data = event.data
+    event_type, order_id, event_id = data.event_type, data.order_id, _one_line(event.id)
     more = [
         ("ce-subject", order_id or None),
         ("ce-causationid", event.causation_id or None),
@@ -103,7 +107,6 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
         ("traceparent", event.traceparent or None),
         *((f"ce-{name}", text) for name, text in event.extensions.items()),
     ]
-    event_id = _one_line(event.id)
     head = (
         f"Nats-Msg-Id: {event_id}\r\n"
         f"ce-specversion: {_SPEC_VERSION}\r\n"
@@ -114,7 +117,7 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
         f"ce-dataschema: {data_schema(event_type)}\r\n"
         "ce-datacontenttype: application/json\r\n"
         f"ce-channel: {data.channel}\r\n"
-        f"ce-receivedtime: {event.received_at.isoformat()}\r\n"
+        f"ce-receivedtime: {received}\r\n"
         f"ce-callbackid: {_one_line(event.callback_id)}\r\n"
         f"ce-trust: {event.trust}\r\n"
         f"ce-origin: {event.origin}\r\n"
@@ -248,7 +251,7 @@ def encode_callback(
             traceparent=traceparent,
             extensions={"replayof": marks.replay_of} if marks.replay_of else {},
         )
-        messages.append(encode_event(event, subjects))
+        messages.append(_encode_event(event, subjects, request.received_text))
     return messages
 
 
@@ -296,7 +299,7 @@ def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessa
     head = (
         f"Nats-Msg-Id: nonce.{used}\r\n"
         f"Nats-TTL: {2 * source.tolerance_s + _NONCE_MARGIN_S}s\r\n"
-        f"yizhan-receivedtime: {request.received_at.isoformat()}\r\n"
+        f"yizhan-receivedtime: {request.received_text}\r\n"
     )
     owner = callback_id(source.name, request.body)
     return OutgoingMessage(
@@ -318,7 +321,7 @@ def _arrival(verified: VerifiedRequest, identity: str, traceparent: str | None) 
     return (
         f"Nats-Msg-Id: {identity}\r\n"
         f"yizhan-callbackid: {identity}\r\n"
-        f"yizhan-receivedtime: {request.received_at.isoformat()}\r\n"
+        f"yizhan-receivedtime: {request.received_text}\r\n"
         f"yizhan-dialect: {request.source.dialect}\r\n"
         f"yizhan-trust: {proof.trust}\r\n"
         f"{_lines(more)}"

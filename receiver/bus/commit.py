@@ -14,10 +14,10 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub
 from receiver.bus.publisher import (
+    Chain,
     Done,
-    Flight,
-    GuardHeldError,
     JetStreamPublisher,
+    NotInOneGoError,
     RefusedError,
     Result,
     Stored,
@@ -84,7 +84,7 @@ class Commit:
         self._settle = settle
         self._ended: Callable[[], None] | None = ended
         self._missing = len(bundles)
-        self._flights: list[Flight] = []
+        self._chains: list[Chain] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._reply = b""
 
@@ -102,8 +102,8 @@ class Commit:
 
     def abandon(self) -> None:
         """Settle what is left as not acknowledged, and end."""
-        for flight in self._flights:
-            flight.abandon()
+        for chain in self._chains:
+            chain.abandon()
         for task in self._tasks:
             task.cancel()
         if self._reply:
@@ -158,7 +158,7 @@ class Commit:
 
     def _send(self, bundle: Bundle) -> None:
         def done(result: Result) -> None:
-            if isinstance(result, GuardHeldError):
+            if isinstance(result, NotInOneGoError):
                 self._send_carefully(bundle)
             else:
                 self._landed(bundle, result)
@@ -168,7 +168,7 @@ class Commit:
             return
         try:
             client = self._connection.client
-            self._flights.append(Flight(client, bundle.messages, bundle.guard, done))
+            self._chains.append(Chain(client, bundle.messages, bundle.guard, done))
         except (NatsError, OSError) as error:
             self._landed(bundle, _not_acknowledged(error))
         except BusError as error:

@@ -12,10 +12,11 @@ from nats.js.errors import NotFoundError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub
-from receiver.bus.wire import OnAnswer, WireClient
+from receiver.bus.wire import WireClient
 from receiver.errors import BusError
 
-_WRONG_LAST_SEQUENCE: Final = 10071
+_BROKEN_CHAIN: Final = frozenset({10070, 10071})
+"""The last message, or the last of the guard's subject, is another than was said."""
 
 
 class Stored(NamedTuple):
@@ -84,14 +85,19 @@ class Submitter(Protocol):
         """As `Publisher.publish`: `done` is told the result, perhaps before this returns."""
 
 
-class Flight:
-    """Messages on their way, each by itself, all in one write; `done` is told once.
+class NotInOneGoError(BusError):
+    """One of the messages was there already, or a guard was: they have to go one by one."""
 
-    A guard goes out behind the messages, and they are stored only while its subject is empty. Its
-    own answer is not waited for: the server takes what comes on one connection in order. Where
-    the subject is not empty, `GuardHeldError` tells to look whose guard it is.
 
-    Raises `UnsendableError`, and the library's errors where the connection is not there.
+class Chain:
+    """Messages that go out in one write and stand behind each other in the stream, or stop.
+
+    Each but the first is stored only right behind the one before it, so the answer to the last
+    stands for all. A guard goes out behind them, without an answer of its own: the server takes
+    what comes on one connection in order. With a guard they are stored only while nobody holds it.
+
+    `done` is told once: `NotInOneGoError` where they have to go one by one. Raises
+    `UnsendableError`, and the library's errors where the connection is not there.
     """
 
     def __init__(
@@ -103,14 +109,14 @@ class Flight:
     ) -> None:
         self._client = client
         self._done: Done | None = done
-        self._missing = len(messages)
-        self._stored: list[Stored | None] = [None] * len(messages)
-        condition = b"" if guard is None else _only_while_empty(guard)
-        self._replies = [client.expect(self._answered(number)) for number in range(len(messages))]
-        commands = [
-            hpub(message, condition, reply)
-            for message, reply in zip(messages, self._replies, strict=True)
-        ]
+        self._size = len(messages)
+        self._reply = client.expect(self._answered)
+        condition = b"" if guard is None else _while_nobody_holds(guard)
+        commands: list[bytes] = []
+        for message in messages:
+            last = len(commands) == self._size - 1
+            commands.append(hpub(message, condition, self._reply if last else b""))
+            condition = f"Nats-Expected-Last-Msg-Id: {message.msg_id}\r\n".encode()
         if guard is not None:
             commands.append(hpub(guard))
         try:
@@ -123,40 +129,30 @@ class Flight:
     def abandon(self) -> None:
         """Tell nobody any more."""
         self._done = None
-        for reply in self._replies:
-            self._client.forget(reply)
+        self._client.forget(self._reply)
 
-    def _answered(self, number: int) -> OnAnswer:
-        def on_answer(data: bytes) -> None:
-            if self._done is None:
-                return
-            try:
-                self._stored[number] = read_ack(data)
-            except RefusedError as error:
-                held = error.err_code == _WRONG_LAST_SEQUENCE
-                self._end(GuardHeldError() if held else error)
-                return
-            except BusError as error:
-                self._end(error)
-                return
-            self._missing -= 1
-            if not self._missing:
-                self._end([stored for stored in self._stored if stored is not None])
+    def _answered(self, data: bytes) -> None:
+        done, self._done = self._done, None
+        if done is None:
+            return
+        try:
+            last = read_ack(data)
+        except RefusedError as error:
+            done(NotInOneGoError() if error.err_code in _BROKEN_CHAIN else error)
+        except BusError as error:
+            done(error)
+        else:
+            done(self._all_stored(last))
 
-        return on_answer
-
-    def _end(self, result: Result) -> None:
-        done = self._done
-        self.abandon()
-        if done is not None:
-            done(result)
+    def _all_stored(self, last: Stored) -> Result:
+        if last.duplicate and self._size > 1:  # that says nothing of those before it
+            return NotInOneGoError()
+        # One before it that was there already, and last in the stream, counts as new: it is there.
+        first = last.stream_seq - self._size + 1
+        return [Stored(first + number, last.duplicate) for number in range(self._size)]
 
 
-class GuardHeldError(BusError):
-    """A guard is stored already, be it ours or another's; the messages were not stored."""
-
-
-def _only_while_empty(guard: OutgoingMessage) -> bytes:
+def _while_nobody_holds(guard: OutgoingMessage) -> bytes:
     return (
         "Nats-Expected-Last-Subject-Sequence: 0\r\n"
         f"Nats-Expected-Last-Subject-Sequence-Subject: {guard.subject}\r\n"
@@ -187,23 +183,24 @@ class JetStreamPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 if guard is not None:
-                    (first,) = await self._fly([guard])
+                    first = await self._publish(guard)
                     if first.duplicate:
                         await self._check_owner(first.stream_seq, guard)
-                return await self._fly(messages) if messages else ()
+                return await asyncio.gather(*map(self._publish, messages))
         except TimeoutError as error:
             raise BusError("no acknowledgement in time") from error
 
-    async def _fly(self, messages: Sequence[OutgoingMessage]) -> Sequence[Stored]:
+    async def _publish(self, message: OutgoingMessage) -> Stored:
         answer: asyncio.Future[Sequence[Stored]] = asyncio.get_running_loop().create_future()
         try:
-            flight = Flight(self._connection.client, messages, None, resolver(answer))
+            chain = Chain(self._connection.client, [message], None, resolver(answer))
         except (NatsError, OSError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         try:
-            return await answer
+            (stored,) = await answer
         finally:
-            flight.abandon()
+            chain.abandon()
+        return stored
 
     async def _check_owner(self, stream_seq: int, guard: OutgoingMessage) -> None:
         """Raise `GuardTakenError` where the stored guard is another's.

@@ -6,9 +6,8 @@ The bodies: the KA account's (callbacks.md 1.4), the whole order detail (1.5), t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from receiver.messages.reading import Message
 from schemas.alibaba import BaseInfo, OrderDetailMessage, OrderMessage, ProductItem
@@ -17,8 +16,7 @@ from schemas.statuses import OrderStatus, line_logistics_status, order_status
 from schemas.values import Money
 
 
-@dataclass(frozen=True, slots=True)
-class OrderView:
+class OrderView(NamedTuple):
     """What any 1688 order message tells, under our names; None is not told."""
 
     order_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -92,9 +92,11 @@ def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, 
     if not isinstance(body, dict):
         raise MalformedCallbackError("not a JSON object", place=place)
     try:
-        return model.model_validate(body), ()
+        read: ModelT = model.__pydantic_validator__.validate_python(body)
     except ValidationError as error:
         first = error
+    else:
+        return read, ()
     return _without_faults(model, body, place, first)
 
 
@@ -123,9 +125,11 @@ def _cleared(value: Any, part: int | str, *path: int | str) -> Any:
     return copy
 
 
-def unknown_fields(model: BaseModel) -> Iterator[str]:
+def unknown_fields(model: BaseModel) -> Sequence[str]:
     """The dotted names of what the platform sent and the model does not know, up to a limit."""
-    return islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS)
+    if not model.model_extra and _LEAVES.issuperset(map(type, model.__dict__.values())):
+        return ()
+    return list(islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS))
 
 
 def _unknown_fields(model: BaseModel, prefix: str) -> Iterator[str]:

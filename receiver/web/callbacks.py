@@ -144,20 +144,20 @@ class CallbackEndpoint:
         return str(address or "")
 
     def _told(self, delivery: Delivery, told: Told) -> None:
-        """Count, log and answer what became of it."""
+        """Answer what became of it, then count and log: nobody should wait for that."""
         try:
             if isinstance(told, Receipt):
+                delivery.answer(200, _receipt_body(told))
                 self._counts.add(told.outcome)
                 self._write_line(delivery, told)
-                delivery.answer(200, _receipt_body(told))
             elif isinstance(told, DeliveryError):
+                delivery.answer(told.status, answers.BODIES[told.status])
                 self._counts.add(told.reason)
                 self._write_rejection(delivery, told)
-                delivery.answer(told.status, answers.BODIES[told.status])
             elif isinstance(told, BusError):
+                delivery.answer(503, answers.BODIES[503])
                 self._counts.add("unavailable")
                 self._write_unavailable(delivery, told)
-                delivery.answer(503, answers.BODIES[503])
             else:
                 self._failed(delivery, told)
         except Exception as error:  # noqa: BLE001 - the top of a request
