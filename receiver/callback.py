@@ -41,13 +41,17 @@ class InboundRequest:
         self._by_name = dict(self.headers)
         self.received_text = self.received_at.isoformat()
 
+    def header(self, name: bytes) -> bytes | None:
+        """The last value of a header; None where it is absent. `name` in lower case."""
+        return self._by_name.get(name)
+
+    @property
+    def repeats_a_header(self) -> bool:
+        """Whether any header comes more than once."""
+        return len(self._by_name) != len(self.headers)
+
     def header_values(self, name: bytes) -> list[bytes]:
         """Every value of a header; `name` in lower case."""
-        value = self._by_name.get(name)
-        if value is None:
-            return []
-        if len(self._by_name) == len(self.headers):  # none is repeated
-            return [value]
         return [value for key, value in self.headers if key == name]
 
 

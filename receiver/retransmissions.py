@@ -20,27 +20,25 @@ class Retransmissions:
     def __init__(self, window: timedelta, *, limit: int = LIMIT_REMEMBERED) -> None:
         self._window_s = window.total_seconds()
         self._first = Recent[str](limit)
-        self._when_s = Recent[float](limit)
 
     def __len__(self) -> int:
         return len(self._first)
 
     def first_of(self, source: str, content: str, callback_id: str, now: datetime) -> str | None:
         """The earlier callback that said `content`; None where this is the first, or the same."""
-        key = f"{source} {content}"
-        first = self._first.get(key)
-        if first is None or first == callback_id or self._is_past(key, now):
+        said = self._first.get(f"{source} {content}")
+        if said is None or self._is_past(said, now.timestamp()):
             return None
-        return first
+        first = said.partition(" ")[2]
+        return None if first == callback_id else first
 
     def remember(self, source: str, content: str, callback_id: str, when: datetime) -> None:
         """Note a stored callback; the first of equal ones stays for the window's length."""
-        key = f"{source} {content}"
-        if self._is_past(key, when):
-            self._first.put(key, callback_id)
-            self._when_s.put(key, when.timestamp())
+        key, when_s = f"{source} {content}", when.timestamp()
+        said = self._first.get(key)
+        if said is None or self._is_past(said, when_s):
+            self._first.put(key, f"{when_s} {callback_id}")
 
-    def _is_past(self, key: str, now: datetime) -> bool:
-        """Whether it was never said, or too long ago."""
-        when_s = self._when_s.get(key)
-        return when_s is None or now.timestamp() - when_s > self._window_s
+    def _is_past(self, said: str, now_s: float) -> bool:
+        """Whether it was said too long ago: a text of the time and the callback's id."""
+        return now_s - float(said.partition(" ")[0]) > self._window_s

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar, get_args
+from typing import Final, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
 from pydantic import ValidationError
@@ -94,34 +94,53 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
             f"an event's order id has at most {LIMIT_ID_CHARS} characters: "
             "give the handler's result a real one, or none"
         )
-    return _encode_event(event, subjects, event.received_at.isoformat())
-
-
-def _encode_event(event: Event[EventData], subjects: Subjects, received: str) -> OutgoingMessage:
-    data = event.data
-    event_type, order_id, event_id = data.event_type, data.order_id, _one_line(event.id)
     more = [
-        ("ce-subject", order_id or None),
-        ("ce-causationid", event.causation_id or None),
-        ("ce-retransmissionof", event.retransmission_of or None),
-        ("traceparent", event.traceparent or None),
-        *((f"ce-{name}", text) for name, text in event.extensions.items()),
+        _line("ce-causationid", event.causation_id),
+        _line("ce-retransmissionof", event.retransmission_of),
+        _line("traceparent", event.traceparent),
+        *(f"ce-{name}: {encode_header(text)}\r\n" for name, text in event.extensions.items()),
     ]
+    origin = _Origin(
+        source=_one_line(event.source),
+        received=event.received_at.isoformat(),
+        callback_id=_one_line(event.callback_id),
+        trust=event.trust,
+        origin=event.origin,
+        more="".join(more),
+    )
+    return _event_message(_one_line(event.id), event.time, data, origin, subjects)
+
+
+class _Origin(NamedTuple):
+    """What all events of one callback share, as it stands in their headers."""
+
+    source: str
+    received: str
+    callback_id: str
+    trust: Trust
+    origin: Origin = "push"
+    more: str = ""
+
+
+def _event_message(
+    event_id: str, time: datetime, data: EventData, origin: _Origin, subjects: Subjects
+) -> OutgoingMessage:
+    event_type, order_id = data.event_type, data.order_id
     head = (
         f"Nats-Msg-Id: {event_id}\r\n"
         f"ce-specversion: {_SPEC_VERSION}\r\n"
         f"ce-id: {event_id}\r\n"
         f"ce-type: yizhan.{event_type}.v1\r\n"
-        f"ce-source: /sources/{_one_line(event.source)}\r\n"
-        f"ce-time: {event.time.isoformat()}\r\n"
-        f"ce-dataschema: {data_schema(event_type)}\r\n"
+        f"ce-source: /sources/{origin.source}\r\n"
+        f"ce-time: {time.isoformat()}\r\n"
+        f"ce-dataschema: urn:yizhan:schema:{event_type}:v1\r\n"
         "ce-datacontenttype: application/json\r\n"
         f"ce-channel: {data.channel}\r\n"
-        f"ce-receivedtime: {received}\r\n"
-        f"ce-callbackid: {_one_line(event.callback_id)}\r\n"
-        f"ce-trust: {event.trust}\r\n"
-        f"ce-origin: {event.origin}\r\n"
-        f"{_lines(more)}"
+        f"ce-receivedtime: {origin.received}\r\n"
+        f"ce-callbackid: {origin.callback_id}\r\n"
+        f"ce-trust: {origin.trust}\r\n"
+        f"ce-origin: {origin.origin}\r\n"
+        f"{_line('ce-subject', order_id)}{origin.more}"
     )
     return OutgoingMessage(
         subjects.event(data.channel, event_type, order_id),
@@ -136,11 +155,9 @@ def _one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else encode_header(text)
 
 
-def _lines(headers: Sequence[tuple[str, str | None]]) -> str:
-    """Header lines of foreign words; none for what is absent."""
-    return "".join(
-        [f"{name}: {encode_header(text)}\r\n" for name, text in headers if text is not None]
-    )
+def _line(name: str, text: str | None) -> str:
+    """The header line of a foreign word; none where it is absent."""
+    return f"{name}: {encode_header(text)}\r\n" if text else ""
 
 
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
@@ -228,42 +245,40 @@ def encode_callback(
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
     source, identity = request.source.name, callback_id(request.source.name, request.body)
-    traceparent = _traceparent(request)
-    head = _arrival(verified, identity, traceparent) + _lines(
-        [
-            ("yizhan-messagetype", callback.message_type or None),
-            ("yizhan-messageid", callback.message_id or None),
-            (CONTENT, content_digest(callback)),
-            *_drift(callback),
-        ]
+    traceparent = _line("traceparent", _traceparent(request))
+    head = (
+        f"{_arrival(verified, identity)}{traceparent}"
+        f"{_line('yizhan-messagetype', callback.message_type)}"
+        f"{_line('yizhan-messageid', callback.message_id)}"
+        f"{CONTENT}: {content_digest(callback)}\r\n"
+        f"{_drift(callback)}"
     )
     messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
+    origin = _Origin(
+        source,
+        request.received_text,
+        identity,
+        verified.proof.trust,
+        more=f"{_line('ce-retransmissionof', marks.retransmission_of)}{traceparent}"
+        f"{_line('ce-replayof', marks.replay_of)}",
+    )
+    pushed_at = callback.pushed_at or request.received_at
     for number, draft in enumerate(callback.events):
-        event = Event(
-            id=f"{identity}.{number}",
-            source=source,
-            time=draft.time or callback.pushed_at or request.received_at,
-            received_at=request.received_at,
-            data=draft.data,
-            callback_id=identity,
-            trust=verified.proof.trust,
-            retransmission_of=marks.retransmission_of,
-            traceparent=traceparent,
-            extensions={"replayof": marks.replay_of} if marks.replay_of else {},
-        )
-        messages.append(_encode_event(event, subjects, request.received_text))
+        event_id, time = f"{identity}.{number}", draft.time or pushed_at
+        messages.append(_event_message(event_id, time, draft.data, origin, subjects))
     return messages
 
 
-def _drift(callback: Callback) -> Iterator[tuple[str, str]]:
+def _drift(callback: Callback) -> str:
     """What this callback holds that our models do not know, for the drift report."""
+    lines = ""
     if callback.unknown_fields:
         names = sorted(set(callback.unknown_fields))[:LIMIT_UNKNOWN_FIELDS]
-        yield UNKNOWN_FIELDS, ",".join(names)
+        lines = _line(UNKNOWN_FIELDS, ",".join(names))
     for draft in callback.events:
         if type(draft.data) is UnknownReceived:
-            yield UNKNOWN_TYPE, "true"
-            return
+            return f"{lines}{UNKNOWN_TYPE}: true\r\n"
+    return lines
 
 
 def content_digest(callback: Callback) -> str:
@@ -278,8 +293,11 @@ def encode_quarantined(
     """The exact bytes of a callback that could not be read, with the reason and the place."""
     request = verified.request
     identity = callback_id(request.source.name, request.body)
-    head = _arrival(verified, identity, _traceparent(request)) + _lines(
-        [("yizhan-reason", fault.reason), ("yizhan-place", fault.place)]
+    head = (
+        f"{_arrival(verified, identity)}"
+        f"{_line('traceparent', _traceparent(request))}"
+        f"{_line('yizhan-reason', fault.reason)}"
+        f"{_line('yizhan-place', fault.place)}"
     )
     subject = subjects.quarantine(request.source.name)
     return OutgoingMessage(subject, identity, head.encode(), request.body)
@@ -307,24 +325,20 @@ def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessa
     )
 
 
-def _arrival(verified: VerifiedRequest, identity: str, traceparent: str | None) -> str:
+def _arrival(verified: VerifiedRequest, identity: str) -> str:
     """The header lines of every raw message: the facts of its arrival."""
     request, proof = verified.request, verified.proof
     index = proof.secret_index
-    more = [
-        ("yizhan-deliveryid", request.delivery_id or None),
-        ("yizhan-client", request.client or None),
-        ("yizhan-secretindex", None if index is None else str(index)),
-        ("content-type", _text_header(request, b"content-type")),
-        ("traceparent", traceparent),
-    ]
     return (
         f"Nats-Msg-Id: {identity}\r\n"
         f"yizhan-callbackid: {identity}\r\n"
         f"yizhan-receivedtime: {request.received_text}\r\n"
         f"yizhan-dialect: {request.source.dialect}\r\n"
         f"yizhan-trust: {proof.trust}\r\n"
-        f"{_lines(more)}"
+        f"{_line('yizhan-deliveryid', request.delivery_id)}"
+        f"{_line('yizhan-client', request.client)}"
+        f"{_line('yizhan-secretindex', None if index is None else str(index))}"
+        f"{_line('content-type', _text_header(request, b'content-type'))}"
     )
 
 
@@ -332,13 +346,13 @@ _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-
 
 
 def _traceparent(request: InboundRequest) -> str | None:
-    values = request.header_values(b"traceparent")
-    if not values:
+    if request.header(b"traceparent") is None:
         return None
+    values = request.header_values(b"traceparent")
     well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
     return values[0].decode("ascii") if well_formed else None
 
 
 def _text_header(request: InboundRequest, name: bytes) -> str | None:
-    values = request.header_values(name)
-    return values[0][:256].decode("latin-1") or None if values else None
+    value = request.header(name)
+    return None if value is None else value[:256].decode("latin-1")

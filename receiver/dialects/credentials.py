@@ -20,14 +20,14 @@ def single_header(request: InboundRequest, name: bytes) -> str | None:
 
     A repeated, overlong or non-ASCII header raises: two readers could take it for two things.
     """
-    values = request.header_values(name)
-    if not values:
+    value = request.header(name)
+    if value is None:
         return None
-    if len(values) > 1:
+    if request.repeats_a_header and len(request.header_values(name)) > 1:
         raise VerificationError("repeated_header")
-    if len(values[0]) > LIMIT_HEADER_CHARS or not values[0].isascii():
+    if len(value) > LIMIT_HEADER_CHARS or not value.isascii():
         raise VerificationError("hostile_header")
-    return values[0].decode("ascii").strip()
+    return value.decode("ascii").strip()
 
 
 def required_header(request: InboundRequest, name: bytes, reason: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httptools
 from starlette.types import Receive, Scope, Send
@@ -102,13 +102,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the path."""
-        self._bound(len(url))
+        self._line_bytes += len(url)
+        if self._line_bytes > self._limit_head_bytes:
+            self._too_large()
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header, or a trailer."""
-        self._bound(len(name) + len(value) + 4)
-        self.headers.append((name.lower(), value))
+        headers = self.headers
+        self._line_bytes += len(name) + len(value) + 4
+        if self._line_bytes > self._limit_head_bytes or len(headers) >= self._limit_headers:
+            self._too_large()
+        headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: now it is known which way the request goes."""
@@ -253,12 +258,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, lines, rest))
 
-    def _bound(self, size_bytes: int) -> None:
-        """Raise, within the parser, where the head has too many headers or bytes."""
-        self._line_bytes += size_bytes
-        if len(self.headers) >= self._limit_headers or self._line_bytes > self._limit_head_bytes:
-            self._refusal = 431
-            raise ValueError("the head is too large")
+    def _too_large(self) -> NoReturn:
+        """Raise, within the parser: the head has too many headers or bytes."""
+        self._refusal = 431
+        raise ValueError("the head is too large")
 
     def _refuse(self, status: int) -> None:
         """Answer at once, whatever is under way, and close."""
