@@ -11,12 +11,13 @@ import pytest
 from nats.js import JetStreamContext
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher
+from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import (
     GuardTakenError,
     JetStreamPublisher,
     Publisher,
+    Result,
     UnsendableError,
     read_ack,
 )
@@ -188,6 +189,52 @@ async def test_a_guard_that_has_expired_does_not_stand_in_the_way(
     bundle = [make.event("raw"), make.event("event")]
     stored = await any_publisher.publish(bundle, guard=make.guard("n1", "me"))
     assert [s.duplicate for s in stored] == [False, False]
+
+
+async def test_a_replay_to_another_receiver_is_refused(
+    connection: Connection, publisher: GroupCommitPublisher, subjects: Subjects, make: Messages
+) -> None:
+    other = GroupCommitPublisher(connection, timeout_s=10)
+    for number in range(20):  # each right behind the honest one, before or after its guard
+        await publisher.publish(
+            [make.event(f"raw{number}"), make.event(f"event{number}")],
+            guard=make.guard(f"n{number}", f"honest{number}"),
+        )
+        with pytest.raises(GuardTakenError) as taken:
+            await other.publish(
+                [make.event(f"forged{number}"), make.event(f"false{number}")],
+                guard=make.guard(f"n{number}", f"forged{number}"),
+            )
+        assert taken.value.owner == f"honest{number}"
+    assert (await state(connection.jetstream, subjects)).messages == 60
+
+
+async def test_two_messages_of_one_publish_stand_behind_each_other(
+    connection: Connection, publisher: GroupCommitPublisher, subjects: Subjects, make: Messages
+) -> None:
+    other = JetStreamPublisher(connection, timeout_s=10)
+    pairs = [[make.event(), make.event()] for _ in range(30)]
+    for pair in pairs:
+        (first, second), _ = await asyncio.gather(
+            publisher.publish(pair), other.publish([make.event()])
+        )
+        for message, where in zip(pair, (first, second), strict=True):
+            found = await connection.jetstream.get_msg(subjects.stream, where.stream_seq)
+            assert (found.data, where.duplicate) == (message.body, False)
+    assert (await state(connection.jetstream, subjects)).messages == 90
+
+
+async def test_what_was_given_up_while_it_waited_is_not_sent(
+    connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    running = GroupCommitPublisher(connection, timeout_s=10)
+    told: list[Result] = []
+    running.submit([make.event("first")], None, told.append)
+    running.submit([make.event("late")], None, told.append, 1e-9)
+    running._sweep()
+    await running.stop()
+    assert [type(result) for result in told] == [TooSlowError, list]
+    assert (await state(connection.jetstream, subjects)).messages == 1
 
 
 async def test_among_many_only_the_forged_one_is_refused(

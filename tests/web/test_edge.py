@@ -14,6 +14,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import ConfigurationError
+from receiver.web.delivery import Delivery
 from receiver.web.edge import EdgeLimits
 from receiver.web.server import ServerConfig, bind, serving
 from receiver.web.tls import Certificate
@@ -24,14 +25,27 @@ WHOLE = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 PATIENCE_S = 10.0
 
 
+@pytest.fixture(params=[False, True], ids=["asgi", "lane"], autouse=True)
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test is run with a request that goes through ASGI, and with one past it."""
+    monkeypatch.setattr(Sender, "target", b"POST /callbacks/s " if request.param else b"POST / ")
+
+
 class App:
-    """Reads a body and answers with it; `hold` keeps answers back, `large` makes them large."""
+    """Reads a body and answers with it; `hold` keeps answers back, `large` makes them large.
+
+    It is a `Lane`, too, that does the same.
+    """
+
+    limit_bytes = 1_000
 
     def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
         self.hold: asyncio.Event | None = None
         self.begun = asyncio.Event()
         self.gone = asyncio.Event()
         self.large = b""
+        self.taken: list[Delivery] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -49,16 +63,34 @@ class App:
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body})
 
+    def take(self, delivery: Delivery) -> None:
+        self.begun.set()
+        self.taken.append(delivery)
+        if self.hold is None:
+            delivery.answer(200, delivery.body + self.large)
+            return
+        task = asyncio.create_task(self._answer(delivery, self.hold))
+        self._tasks.add(task)
+
+    async def _answer(self, delivery: Delivery, hold: asyncio.Event) -> None:
+        await hold.wait()
+        delivery.answer(200, delivery.body)
+
+    def broken_off(self, delivery: Delivery) -> None:
+        self.gone.set()
+
 
 class Sender:
     """One connection, byte by byte."""
+
+    target = b"POST / "
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def say(self, data: bytes) -> None:
-        self._writer.write(data)
+        self._writer.write(data.replace(b"POST / ", self.target))
         await self._writer.drain()
 
     async def hear(self) -> tuple[int, bytes, bytes]:
@@ -67,6 +99,10 @@ class Sender:
             head = await self._reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
             return int(head.split()[1]), head.lower(), await self._reader.readexactly(length)
+
+    async def line(self) -> bytes:
+        """A head without a body."""
+        return await self._reader.readuntil(b"\r\n\r\n")
 
     async def rest(self) -> bytes:
         """Everything until the other side closes."""
@@ -108,7 +144,7 @@ async def running(tls: Certificate | None = None, **limits: object) -> AsyncIter
     config = ServerConfig(limits=chosen, count=refusals.append, tls=tls)
     async with (
         contextlib.AsyncExitStack() as stack,
-        serving(app, bind("127.0.0.1", 0), config) as url,
+        serving(app, bind("127.0.0.1", 0), config, lane=app) as url,
     ):
         server = Server(url, app, refusals)
         stack.push_async_callback(server.close)
@@ -139,7 +175,7 @@ async def test_a_sender_of_a_byte_now_and_then_is_cut_off_too() -> None:
 
         async def trickle() -> None:
             with contextlib.suppress(OSError):
-                for byte in WHOLE[:-1] * 100:
+                for byte in WHOLE[:-1].replace(b"POST / ", sender.target) * 100:
                     await sender.say(bytes([byte]))
                     await asyncio.sleep(0.02)
 
@@ -253,6 +289,77 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
         bodies = [b"%02d" % n for n in range(40)]
         await sender.say(b"".join(WHOLE[:-2] + body for body in bodies))
         assert [(await sender.hear())[2] for _ in bodies] == bodies
+
+
+async def test_a_pipeline_of_both_ways_is_answered_in_order() -> None:
+    async with running() as server:
+        server.app.hold = asyncio.Event()
+        sender = await server.sender()
+        plain, chunked = WHOLE[:-2] + b"1!", WHOLE.replace(b"content-length: 2", b"expect: nothing")
+        chunked = chunked.replace(b"expect: nothing", b"transfer-encoding: chunked")
+        chunked = chunked[:-2] + b"2\r\n2!\r\n0\r\n\r\n"
+        await sender.say(plain + chunked + WHOLE[:-2] + b"3!" + chunked.replace(b"2!", b"4!"))
+        await asyncio.wait_for(server.app.begun.wait(), PATIENCE_S)
+        server.app.hold.set()
+        assert [(await sender.hear())[2] for _ in range(4)] == [b"1!", b"2!", b"3!", b"4!"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "in_lane"),
+    [
+        (b"POST /callbacks/s/t HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", True),
+        (b"POST /callbacks/s HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", True),
+        (b"POST /callbacks/s HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n", False),
+        (b"POST /callbacks/s HTTP/1.1\r\nhost: x\r\n\r\n", False),
+        (b"POST /callbacks/s HTTP/1.0\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"POST /callbacks/%73 HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"POST /callbacks/s?a=b HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"POST /callbacks/s/t/u HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"POST /callbacks/ HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"POST /other HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"PUT /callbacks/s HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", False),
+        (b"GET /callbacks/s HTTP/1.1\r\nhost: x\r\n\r\n", False),
+    ],
+    ids=repr,
+)
+async def test_only_a_plain_callback_goes_past_asgi(request_: bytes, in_lane: bool) -> None:
+    async with running() as server:
+        sender = await server.sender()
+        await sender.say(request_ + b"x" * (1001 if b": 1001" in request_ else 0))
+        assert (await sender.hear())[0] == 200
+        assert bool(server.app.taken) is in_lane
+
+
+async def test_a_delivery_in_the_lane_tells_what_came() -> None:
+    async with running() as server:
+        sender = await server.sender()
+        body = b"x" * 900
+        await sender.say(
+            b"POST /callbacks/name/token HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nx-a: 2\r\n"
+            b"Content-Length: 900\r\nConnection: close\r\n\r\n" + body[:450]
+        )
+        await asyncio.sleep(0)
+        await sender.say(body[450:])
+        status, head, heard = await sender.hear()
+        assert (status, heard) == (200, body)
+        assert b"connection: close" in head
+        assert await sender.rest() == b""
+        (delivery,) = server.app.taken
+        assert (delivery.source_name, delivery.path_token) == ("name", "token")
+        assert (delivery.method, delivery.peer) == ("POST", "127.0.0.1")
+        assert [value for name, value in delivery.headers if name == b"x-a"] == [b"1", b"2"]
+
+
+async def test_a_continue_is_sent_where_it_is_waited_for() -> None:
+    async with running() as server:
+        sender = await server.sender()
+        head, body = WHOLE[:-2].replace(b"host", b"expect: 100-continue\r\nhost"), WHOLE[-2:]
+        await sender.say(head)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await sender.line() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await sender.say(body)
+        assert (await sender.hear())[2] == b"{}"
+        assert not server.app.taken
 
 
 async def test_one_address_holds_so_many_connections_and_no_more() -> None:

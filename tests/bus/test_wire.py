@@ -1,0 +1,150 @@
+"""The short way out and in, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from nats.errors import ConnectionClosedError
+
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
+from receiver.bus.publisher import UnsendableError, check_sendable
+from receiver.bus.wire import WireClient
+from receiver.testing import eventually
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True)
+
+
+@pytest.fixture
+async def wire(nats_url: str) -> AsyncIterator[WireClient]:
+    opened = WireClient()
+    await opened.connect(nats_url)
+    await opened.listen()
+    yield opened
+    await opened.close()
+
+
+@given(st.dictionaries(NAMES, WORDS, max_size=5), st.binary(max_size=50))
+def test_a_message_round_trips(headers: dict[str, str], body: bytes) -> None:
+    headers = {MSG_ID: "1", **headers}
+    message = OutgoingMessage.of("s", headers, body)
+    assert message.headers == headers
+    assert (message.subject, message.msg_id, message.body) == ("s", headers[MSG_ID], body)
+
+
+@pytest.mark.parametrize("value", ["a\nb: c", "a\r\nb", "\r", "\ud800"], ids=ascii)
+def test_a_header_that_cannot_be_sent_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"line break|surrogate"):
+        OutgoingMessage.of("s", {MSG_ID: "1", "x": value}, b"")
+
+
+def test_a_message_needs_an_id() -> None:
+    with pytest.raises(KeyError):
+        OutgoingMessage.of("s", {}, b"")
+
+
+async def test_a_subscriber_gets_what_was_written(wire: WireClient, client: Client) -> None:
+    heard = await client.subscribe("wire.>")
+    await client.flush()
+    message = OutgoingMessage.of("wire.a", {MSG_ID: "1", "x": "ä"}, b"\r\n\x00")
+    wire.write(hpub(message) + hpub(message, b"more: yes\r\n", b"back.here"))
+    first = await heard.next_msg(timeout=10)
+    second = await heard.next_msg(timeout=10)
+    assert (first.headers, first.data, first.reply) == (message.headers, message.body, "")
+    assert second.headers == {**message.headers, "more": "yes"}
+    assert second.reply == "back.here"
+
+
+async def test_each_answer_finds_who_waits_for_it(wire: WireClient, client: Client) -> None:
+    async def echo(message: object) -> None:
+        await message.respond(message.data)  # type: ignore[attr-defined]
+
+    await client.subscribe("wire.echo", cb=echo)
+    await client.flush()
+    heard: dict[int, bytes] = {}
+    everything = asyncio.Event()
+
+    def hear(number: int, data: bytes) -> None:
+        heard[number] = data
+        if len(heard) == 20:
+            everything.set()
+
+    for number in range(20):
+        reply = wire.expect(lambda data, number=number: hear(number, data))  # type: ignore[misc]
+        message = OutgoingMessage.of("wire.echo", {MSG_ID: "1"}, b"%d" % number)
+        wire.write(hpub(message, reply=reply))
+    await asyncio.wait_for(everything.wait(), 10)
+    assert heard == {number: b"%d" % number for number in range(20)}
+
+
+async def test_an_answer_that_is_not_waited_for_any_more_is_nothing(
+    wire: WireClient, client: Client
+) -> None:
+    told: list[bytes] = []
+    reply = wire.expect(told.append)
+    wire.forget(reply)
+    wire.forget(reply)
+    await client.publish(reply.decode(), b"late")
+    await client.publish(reply.decode().rpartition(".")[0] + ".none", b"foreign")
+    await client.flush()
+    await wire.flush()
+    assert told == []
+
+
+async def test_a_subject_without_listeners_answers_with_nothing(wire: WireClient) -> None:
+    told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    reply = wire.expect(told.set_result)
+    wire.write(hpub(OutgoingMessage.of("wire.nobody", {MSG_ID: "1"}, b""), reply=reply))
+    assert await asyncio.wait_for(told, 10) == b""
+
+
+async def test_what_the_library_has_yet_to_send_goes_first(
+    wire: WireClient, client: Client
+) -> None:
+    heard = await client.subscribe("wire.order")
+    await client.flush()
+    for number in range(50):
+        await wire.publish("wire.order", b"%d" % (2 * number))
+        message = OutgoingMessage.of("wire.order", {MSG_ID: "1"}, b"%d" % (2 * number + 1))
+        wire.write(hpub(message))
+    received = [(await heard.next_msg(timeout=10)).data for _ in range(100)]
+    assert received == [b"%d" % number for number in range(100)]
+
+
+async def test_nothing_is_written_where_the_connection_is_away(wire: WireClient) -> None:
+    await wire.close()
+    with pytest.raises(ConnectionClosedError):
+        wire.write(b"PING\r\n")
+
+
+async def test_a_command_larger_than_the_server_takes_is_refused(wire: WireClient) -> None:
+    limit_bytes = wire.max_payload
+    check_sendable(wire, [b"x" * limit_bytes])
+    with pytest.raises(UnsendableError):
+        check_sendable(wire, [b"", b"x" * (limit_bytes + 1)])
+
+
+async def test_answers_come_after_a_reconnect_as_before(tmp_path: Path) -> None:
+    async with EmbeddedServer(EmbeddedServerConfig(tmp_path, port=0)) as server:
+        wire = WireClient()
+        await wire.connect(server.url, reconnect_time_wait=0, max_reconnect_attempts=-1)
+        await wire.listen()
+        await server.stop()
+        await server.start()
+
+        async def back() -> bool:
+            return wire.is_connected
+
+        await eventually(back, within_s=20)
+        told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        message = OutgoingMessage.of("$JS.API.INFO", {MSG_ID: "1"}, b"")
+        wire.write(hpub(message, reply=wire.expect(told.set_result)))
+        assert b"account_info" in await asyncio.wait_for(told, 10)
+        await wire.close()
