@@ -73,17 +73,19 @@ class _LineWriter:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def msg(self, message: str) -> None:
         """Take one line."""
-        if not self._lines:
-            try:
-                asyncio.get_running_loop().call_soon(self.write_out)
-            except RuntimeError:
-                self._out.write(f"{message}\n")
-                self._out.flush()
-                return
         self._lines.append(message)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write_out()
+            return
+        if len(self._lines) == 1 or loop is not self._loop:
+            self._loop = loop
+            loop.call_soon(self.write_out)
 
     def write_out(self) -> None:
         """Write what was taken."""
@@ -103,8 +105,11 @@ class _LineHandler(logging.Handler):
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take one record."""
-        self._writer.msg(self.format(record))
+        """Take one record; a faulty one is no fault of who logs it."""
+        try:
+            self._writer.msg(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
 
 
 def _stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -125,7 +130,10 @@ class _JSONLine:
         """The line; most hold nothing that has to be escaped, so it is looked at as a whole."""
         if event.get("exc_info"):
             event = self._with_traceback(logger, method, event)
-        line = self._render(event)
+        try:
+            line = self._render(event)
+        except ValueError:  # half a character, which no JSON can hold
+            line = "\n"
         return line if line.isprintable() else self._render(_one_line(logger, method, event))
 
     @staticmethod

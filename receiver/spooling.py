@@ -81,7 +81,8 @@ class SpoolingPublisher:
             done(error)
 
     async def stop(self) -> None:
-        """Finish what is being kept."""
+        """Finish what is under way, and keep what comes of it."""
+        await self._publisher.stop()
         if self._keeping:
             await asyncio.wait(self._keeping)
 

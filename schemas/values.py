@@ -184,6 +184,8 @@ def _clock_time(value: Any) -> datetime | None:
 
 def _in_china(text: str) -> datetime | None:
     """A time to the second that names no zone; None for any other text."""
+    if text[10] not in " T":
+        return None
     try:
         time = datetime.fromisoformat(f"{text}+08:00")
     except ValueError:

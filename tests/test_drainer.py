@@ -20,7 +20,7 @@ from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
 from receiver.bus.recollection import stored_ids
 from receiver.bus.streams import StreamPlan
 from receiver.bus.subjects import Subjects
-from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer
+from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep
 from receiver.errors import BusError
 from receiver.spool import Spool
 from receiver.spool_file import Bundle
@@ -78,6 +78,8 @@ def drainer(
     publisher: GroupCommitPublisher | Unfit,
     connection: Connection,
     subjects: Subjects,
+    *,
+    sleep: Sleep = asyncio.sleep,
 ) -> Drainer:
     return Drainer(
         spool,
@@ -85,6 +87,7 @@ def drainer(
         probe=partial(connection.probe, timeout_s=10),
         stored_ids=partial(stored_ids, connection, subjects),
         window=timedelta(hours=3),
+        sleep=sleep,
     )
 
 
@@ -110,6 +113,28 @@ async def test_the_oldest_comes_first_and_each_once(
     ids = [one for one in await ids_in(connection, subjects) if "." not in one]
     assert ids == ["001", *(name for name in names if name != "001")]
     assert (await spool.state()).depth == 0
+
+
+async def test_live_callbacks_go_first(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    """After each round it rests for as long as the round took."""
+    for number in range(LIMIT_ROUND * 2 + 1):
+        await spool.put(bundles.make(f"{number:03}"))
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    started = time.monotonic()
+    draining = drainer(spool, publisher, connection, subjects, sleep=rest)
+    assert await draining.drain() == LIMIT_ROUND * 2 + 1
+    assert len(rests) == 3
+    assert 0 < sum(rests) <= time.monotonic() - started
 
 
 async def test_a_bundle_that_the_duplicate_window_may_have_forgotten_is_looked_up(

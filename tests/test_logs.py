@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -93,3 +94,40 @@ def test_a_foreign_word_breaks_no_line_and_steers_no_terminal(word: str) -> None
     get_logger("x").info("delivery_rejected", message_type=word)
     assert len(out.getvalue().splitlines()) == 1
     assert "\x1b[31mred" not in out.getvalue()
+
+
+def test_half_a_character_costs_no_line() -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(format="json"), stream=out)
+    get_logger("x").info("odd", word="a\ud800", more="中文")
+    (line,) = lines(out)
+    assert (line["word"], line["more"]) == ("a\\ud800", "中文")
+
+
+def test_a_faulty_record_of_a_library_does_not_raise_into_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = io.StringIO()
+    configure_logs(LogSettings(format="json"), stream=out)
+    logging.getLogger("uvicorn.error").error("%d", "x")
+    logging.getLogger("uvicorn.error").error("and on")
+    assert [line["event"] for line in lines(out)] == ["and on"]
+    assert "Logging error" in capsys.readouterr().err
+
+
+async def test_what_one_turn_of_the_loop_says_is_written_at_once() -> None:
+    writes: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    configure_logs(LogSettings(format="json"), stream=Stream())
+    log = get_logger("x")
+    for number in range(3):
+        log.info("line", number=number)
+    assert writes == []
+    await asyncio.sleep(0)
+    (text,) = writes
+    assert [json.loads(line)["number"] for line in text.splitlines()] == [0, 1, 2]

@@ -52,8 +52,9 @@ async def _run(chosen: Sequence[Fault], *, keep: bool) -> dict[str, Row]:
         begun = time.monotonic()
         rows[fault.name] = await _row(fault)
         print(f"{rows[fault.name].summary} ({time.monotonic() - begun:.0f} s)", flush=True)
-        if keep:
-            write_rows(FAULTS, read_rows() | rows)
+        if keep:  # what is skipped here keeps the row of the machine where it ran
+            run = {name: row for name, row in rows.items() if not row.skipped}
+            write_rows(FAULTS, rows | read_rows() | run)
     return rows
 
 

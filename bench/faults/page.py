@@ -41,6 +41,11 @@ class Row:
     worst_ms: float = 0.0
 
     @property
+    def skipped(self) -> bool:
+        """Whether it did not run here."""
+        return self.problem.startswith("skipped")
+
+    @property
     def broken(self) -> bool:
         """Whether the promise was broken, or could not be looked at; a control has to lose."""
         if self.problem:

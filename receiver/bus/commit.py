@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -35,10 +35,11 @@ _NO_BATCHES: Final = frozenset({_NO_BATCH, 10174})
 class Bundle:
     """The messages of one publish, and who is told what became of them, by when.
 
-    `deadline` is by the event loop's clock; `done` is None once it was told.
+    `deadline` is by the event loop's clock, `done` None once it was told, `size` the number of
+    messages with the guard, `size_bytes` what the bodies take.
     """
 
-    __slots__ = ("deadline", "done", "guard", "messages", "size")
+    __slots__ = ("deadline", "done", "guard", "messages", "size", "size_bytes")
 
     def __init__(
         self,
@@ -52,11 +53,7 @@ class Bundle:
         self.done: Done | None = done
         self.deadline = deadline
         self.size = len(messages) + (guard is not None)
-
-    @property
-    def size_bytes(self) -> int:
-        """What the bodies take."""
-        return sum([len(message.body) for message in self.messages])
+        self.size_bytes = sum([len(message.body) for message in messages])
 
 
 Settle = Callable[[Bundle, Result], None]
@@ -86,7 +83,7 @@ class Commit:
         self._missing = len(bundles)
         self._chains: list[Chain] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reply = b""
+        self._forget_reply: Callable[[], None] = lambda: None
 
     def begin(self, *, batch: bool) -> None:
         """Send the bundles, as one batch or each by itself."""
@@ -106,9 +103,7 @@ class Commit:
             chain.abandon()
         for task in self._tasks:
             task.cancel()
-        if self._reply:
-            with suppress(BusError):
-                self._connection.client.forget(self._reply)
+        self._forget_reply()
         self._fail(TimeoutError())
 
     def _send_batch(self) -> None:
@@ -120,14 +115,15 @@ class Commit:
         last = messages.pop()
         for number, message in enumerate(messages, start=1):
             commands.append(hpub(message, b"%b%d\r\n" % (batch, number)))
-        self._reply = client.expect(self._answered)
+        reply = client.expect(self._answered)
+        self._forget_reply = partial(client.forget, reply)
         commit = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (batch, len(messages) + 1)
-        commands.append(hpub(last, commit, self._reply))
+        commands.append(hpub(last, commit, reply))
         try:
             check_sendable(client, commands)
             client.write(b"".join(commands))
         except (BusError, NatsError, OSError):
-            client.forget(self._reply)
+            self._forget_reply()
             raise
 
     def _answered(self, data: bytes) -> None:

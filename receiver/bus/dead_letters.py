@@ -31,7 +31,11 @@ def encode_dead_letter(
 
     The server's own headers (`Nats-…`) are left out: they say how the original was to be stored.
     """
-    kept = {name: text for name, text in headers.items() if not name.lower().startswith("nats-")}
+    kept = {
+        name: text if text.isprintable() else encode_header(text)
+        for name, text in headers.items()
+        if not name.lower().startswith("nats-")
+    }
     event_id = kept.get("ce-id", "")[:256]
     facts = {
         MSG_ID: f"{event_id}.{failure.handler}.{failure.stream_seq}",

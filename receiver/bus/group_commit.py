@@ -37,6 +37,7 @@ LIMIT_BATCH: Final = 512
 LIMIT_BATCH_BYTES: Final = 8 * 1024 * 1024
 LIMIT_PENDING: Final = 4096
 """Messages that may wait; beyond that a publish is refused at once rather than late."""
+LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 LIMIT_REMEMBERED: Final = 100_000
 """Ids whose fate this process knows without asking the server."""
 _SWEEP_S: Final = 0.02
@@ -67,6 +68,7 @@ class GroupCommitPublisher:
         self._loop = asyncio.get_running_loop()
         self._pending: deque[Bundle] = deque()
         self._pending_messages = 0
+        self._pending_bytes = 0
         self._unsettled: deque[Bundle] = deque()
         self._commit: Commit | None = None
         self._commit_deadline = 0.0
@@ -152,13 +154,14 @@ class GroupCommitPublisher:
         done: Done,
         within_s: float,
     ) -> None:
-        if self._pending_messages >= LIMIT_PENDING:
+        if self._pending_messages >= LIMIT_PENDING or self._pending_bytes >= LIMIT_PENDING_BYTES:
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
         bundle = Bundle(messages, guard, done, self._loop.time() + within_s)
         self._pending.append(bundle)
         self._unsettled.append(bundle)
         self._pending_messages += bundle.size
+        self._pending_bytes += bundle.size_bytes
         self._idle.clear()
         if self._commit is None:
             self._begin_soon()
@@ -189,15 +192,15 @@ class GroupCommitPublisher:
         messages = size_bytes = 0
         while self._pending:
             bundle = self._pending[0]
-            if bundle.done is None:
-                self._pending_messages -= self._pending.popleft().size
-                continue
-            size_bytes += bundle.size_bytes
-            if taken and (messages + bundle.size > LIMIT_BATCH or size_bytes > LIMIT_BATCH_BYTES):
-                break
-            taken.append(self._pending.popleft())
-            messages += bundle.size
-        self._pending_messages -= messages
+            if bundle.done is not None:
+                messages += bundle.size
+                size_bytes += bundle.size_bytes
+                if taken and (messages > LIMIT_BATCH or size_bytes > LIMIT_BATCH_BYTES):
+                    return taken, messages - bundle.size
+                taken.append(bundle)
+            self._pending.popleft()
+            self._pending_messages -= bundle.size
+            self._pending_bytes -= bundle.size_bytes
         return taken, messages
 
     def _ended(self) -> None:

@@ -15,8 +15,9 @@ from receiver.bus.message import OutgoingMessage, hpub
 from receiver.bus.wire import WireClient
 from receiver.errors import BusError
 
-_BROKEN_CHAIN: Final = frozenset({10070, 10071})
-"""The last message, or the last of the guard's subject, is another than was said."""
+_BROKEN_CHAIN: Final = frozenset({10070, 10071, 10158, 10164})
+"""The last message, or the last of the guard's subject, is another than was said; in a cluster:
+another with this id, or on this subject, is on its way."""
 
 
 class Stored(NamedTuple):
@@ -145,10 +146,10 @@ class Chain:
             done(self._all_stored(last))
 
     def _all_stored(self, last: Stored) -> Result:
-        if last.duplicate and self._size > 1:  # that says nothing of those before it
+        first = last.stream_seq - self._size + 1
+        if first < 1 or (last.duplicate and self._size > 1):  # that says nothing of the others
             return NotInOneGoError()
         # One before it that was there already, and last in the stream, counts as new: it is there.
-        first = last.stream_seq - self._size + 1
         return [Stored(first + number, last.duplicate) for number in range(self._size)]
 
 
@@ -179,14 +180,19 @@ class JetStreamPublisher:
     async def publish(
         self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
-        """See `Publisher.publish`; a guard goes out first, and is waited for."""
+        """See `Publisher.publish`; a guard goes out first, and is waited for, and then the first
+        message: no event is in the stream without its raw message.
+        """
         try:
             async with asyncio.timeout(self._timeout_s):
                 if guard is not None:
                     first = await self._publish(guard)
                     if first.duplicate:
                         await self._check_owner(first.stream_seq, guard)
-                return await asyncio.gather(*map(self._publish, messages))
+                if not messages:
+                    return ()
+                raw = await self._publish(messages[0])
+                return [raw, *await asyncio.gather(*map(self._publish, messages[1:]))]
         except TimeoutError as error:
             raise BusError("no acknowledgement in time") from error
 

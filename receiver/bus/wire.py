@@ -31,6 +31,11 @@ class WireClient(Client):
         self._inbox = b""
         self._count = 0
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether the connected server is one of a cluster, by its own word."""
+        return bool(self._server_info.get("cluster"))
+
     async def listen(self) -> None:
         """Begin to receive answers; raises the library's errors."""
         inbox = self.new_inbox()

@@ -22,6 +22,7 @@ from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
+from receiver.web.files import room_for
 
 _HEADERS_BYTES: Final = 64 * 1024
 """What a message's headers may add to its body."""
@@ -67,6 +68,10 @@ async def _check(config: Path | None, *, running: bool) -> int:
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
     for doubt in _shared_secrets(settings):
         _report("sources", doubt, well=None)
+    wanted = settings.receiver.limit_connections
+    if (room := room_for(wanted)) < wanted:
+        what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
+        _report("files", f"{what}: raise the hard limit (ulimit -Hn), or lower it", well=None)
     well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
@@ -126,6 +131,11 @@ async def _nats(settings: Settings) -> str:
                 f"the server's max_payload is {connection.client.max_payload}, and a callback of "
                 f"receiver.limit_bytes needs {needed}: raise max_payload (8MB is good), "
                 "or lower receiver.limit_bytes"
+            )
+        if settings.nats.replicas > 1 and not connection.client.is_clustered:
+            raise BusError(
+                f"nats.replicas: {settings.nats.replicas} need a cluster, and this server is "
+                "alone: set nats.replicas to 1, or nats.url to the servers of a cluster"
             )
         stream = Subjects(settings.nats.subject_root).stream
         server = connection.client.connected_server_version

@@ -29,6 +29,7 @@ from receiver.drainer import Drainer
 from receiver.errors import ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
+from receiver.logs import get_logger
 from receiver.retransmissions import Retransmissions
 from receiver.settings import ReceiverSettings, Settings
 from receiver.sources import Sources
@@ -38,6 +39,8 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.edge import EdgeLimits
+from receiver.web.files import room_for
+from receiver.web.glance import Glance
 from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
@@ -164,13 +167,16 @@ async def running_receiver(
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
         )
+        seen = Glance(probe)
         app = create_app(
             endpoint,
-            HealthEndpoints(probe, None if spool is None else spool.probe),
+            HealthEndpoints(seen, None if spool is None else Glance(spool.probe)),
             documents(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),
-            MetricsEndpoint(counts, probe, None if spool is None else spool.state, worker=worker),
+            MetricsEndpoint(
+                counts, seen, None if spool is None else Glance(spool.state), worker=worker
+            ),
         )
         config = ServerConfig(
             limits=_edge_limits(settings.receiver),
@@ -191,12 +197,17 @@ def certificate(settings: Settings) -> Certificate | None:
 
 
 def _edge_limits(settings: ReceiverSettings) -> EdgeLimits:
+    room = room_for(settings.limit_connections)
+    if room < settings.limit_connections:
+        get_logger("yizhan.receiver").warning(
+            "connections_limited_by_open_files", limit=room, wanted=settings.limit_connections
+        )
     return EdgeLimits(
         receive_timeout_s=settings.receive_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         headers=settings.limit_headers,
         head_bytes=settings.limit_head_bytes,
-        connections=settings.limit_connections,
+        connections=room,
         per_address=settings.limit_connections_per_address,
         trusted_proxies=settings.trusted_proxies,
     )

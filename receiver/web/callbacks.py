@@ -165,8 +165,8 @@ class CallbackEndpoint:
 
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
-        self._log.error("request_failed", error=type(error).__name__, exc_info=error)
         delivery.answer(500, answers.BODIES[500])
+        self._log.error("request_failed", error=type(error).__name__, exc_info=error)
 
     def _write_line(self, delivery: Delivery, receipt: Receipt) -> None:
         if receipt.outcome == "checked":

@@ -29,7 +29,8 @@ class EdgeLimits:
 
     `receive_timeout_s` is for a whole request, headers and body; `answer_timeout_s` for the answer
     until its sender has read it, and longer than any publish takes; `idle_timeout_s` for the pause
-    between two requests. `per_address` does not hold for `trusted_proxies`.
+    between two requests. `bodies_bytes` is for all bodies together that are not whole yet.
+    `per_address` does not hold for `trusted_proxies`.
     """
 
     receive_timeout_s: float = 5.0
@@ -39,6 +40,7 @@ class EdgeLimits:
     head_bytes: int = 16 * 1024
     connections: int = 4096
     per_address: int = 512
+    bodies_bytes: int = 256 * 1024 * 1024
     trusted_proxies: Sequence[Network] = ()
 
 
@@ -64,6 +66,7 @@ class Edge:
         self._count = count
         self._held: Counter[str] = Counter()
         self._open = 0
+        self._held_bytes = 0
         self._defaults: Sequence[tuple[bytes, bytes]] = ()
         self._heads: dict[int, bytes] = {}
         self._lines = Sampling(_LIMIT_LINES_PER_S)
@@ -88,6 +91,13 @@ class Edge:
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
+
+    def hold(self, size_bytes: int) -> bool:
+        """Count a part of a body that is not whole yet; False where there are too many of them.
+        A negative size gives back.
+        """
+        self._held_bytes += size_bytes
+        return self._held_bytes <= self.limits.bodies_bytes
 
     def answer_head(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
         """The head of an answer in JSON, up to its `content-length: `; made anew when the server

@@ -26,6 +26,7 @@ from receiver.web.edge import Edge
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""
 _CALLBACKS: Final = b"/callbacks/"
+_REASONS: Final = {400: "not_http", 431: "headers_too_large", 503: "overloaded"}
 _NOT_PLAIN: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 
@@ -52,6 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes: int | None = 0
         self._line_bytes = 0
         self._refusal = 400
+        self._body_bytes = 0
         self._arriving: _InLane | None = None
         self._parts: list[bytes] = []
 
@@ -64,6 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the connection's place back."""
+        self._release_body()
         if self._key is not None:
             self._edge.leave(self._key)
             self._key = None
@@ -82,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._decline(data[offer.args[0] :])
             return
         except httptools.HttpParserError:
-            self._edge.refused("headers_too_large" if self._refusal == 431 else "not_http")
+            self._edge.refused(_REASONS[self._refusal])
             self._refuse(self._refusal)
             return
         # A header that never ends reaches no callback of the parser's.
@@ -136,6 +139,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._body_bytes += len(body)
+        if not self._edge.hold(len(body)):
+            self._refusal = 503
+            raise ValueError("too many bodies at once")
         if self._arriving is None:
             super().on_body(body)
         else:
@@ -146,10 +153,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._receiving = False
+        self._release_body()
         limits = self._edge.limits
         if self._arriving is not None:
             delivery, self._arriving = self._arriving, None
             delivery.body = b"".join(self._parts)
+            self._parts = []
             self.deadline = self._edge.loop.time() + limits.answer_timeout_s
             self._edge.turnstile.enter(partial(self._take, delivery))
             return
@@ -206,6 +215,8 @@ class BoundedProtocol(HttpToolsProtocol):
         url, lane = self.url, self._lane
         if lane is None or not url.startswith(_CALLBACKS) or not self._answered:
             return None
+        if self.flow.write_paused:  # its sender does not read: ASGI waits until it does
+            return None
         if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         source, _, path_token = url[len(_CALLBACKS) :].partition(b"/")
@@ -258,6 +269,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, lines, rest))
 
+    def _release_body(self) -> None:
+        """What was received of a body is not half a body any more."""
+        if self._body_bytes:
+            self._edge.hold(-self._body_bytes)
+            self._body_bytes = 0
+
     def _too_large(self) -> NoReturn:
         """Raise, within the parser: the head has too many headers or bytes."""
         self._refusal = 431
@@ -307,3 +324,4 @@ class _InLane(Delivery):
         if not self.response_complete:
             self.response_complete = True
             self._protocol.send_answer(self, status, body)
+            self.body, self.headers = b"", ()  # an idle connection keeps nothing of it

@@ -237,6 +237,79 @@ async def test_what_was_given_up_while_it_waited_is_not_sent(
     assert (await state(connection.jetstream, subjects)).messages == 1
 
 
+async def batched(jetstream: JetStreamContext, subjects: Subjects) -> list[bool]:
+    """Of each stored message, whether it came in a batch."""
+    last = (await state(jetstream, subjects)).last_seq
+    stored = [await jetstream.get_msg(subjects.stream, seq) for seq in range(1, last + 1)]
+    return ["Nats-Batch-Id" in (message.headers or {}) for message in stored]
+
+
+async def test_a_lone_bundle_goes_plainly_and_many_go_as_a_batch(
+    publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    await publisher.publish([make.event(), make.event()])
+    assert await batched(connection.jetstream, subjects) == [False, False]
+    await asyncio.gather(*(publisher.publish([make.event()]) for _ in range(LEAST_BATCH)))
+    assert await batched(connection.jetstream, subjects) == [False] * 2 + [True] * LEAST_BATCH
+
+
+async def test_a_stream_without_batches_takes_each_by_itself(
+    publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    jetstream = connection.jetstream
+    await jetstream.delete_stream(subjects.stream)
+    await jetstream.add_stream(name=subjects.stream, subjects=list(subjects.stored))
+    for _ in range(2):
+        bundles = [[make.event(), make.event()] for _ in range(LEAST_BATCH)]
+        results = await asyncio.gather(*map(publisher.publish, bundles))
+        assert not any(stored.duplicate for result in results for stored in result)
+    assert await batched(jetstream, subjects) == [False] * 4 * LEAST_BATCH
+
+
+@pytest.mark.parametrize("limit", ["LIMIT_PENDING", "LIMIT_PENDING_BYTES"])
+async def test_more_than_may_wait_is_refused_at_once(
+    publisher: GroupCommitPublisher,
+    make: Messages,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    monkeypatch.setattr(f"receiver.bus.group_commit.{limit}", 3)
+    results = await asyncio.gather(
+        *(publisher.publish([make.event(name)]) for name in "abcde"), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, BusError)]
+    assert [str(error) for error in refused] == ["too many callbacks are waiting for the log"] * 2
+    await publisher.publish([make.event("later")])
+
+
+async def test_no_event_is_acknowledged_whose_raw_message_is_refused(
+    publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
+) -> None:
+    jetstream = connection.jetstream
+    await jetstream.delete_stream(subjects.stream)
+    await jetstream.add_stream(
+        name=subjects.stream, subjects=list(subjects.stored), max_msg_size=1000
+    )
+    large = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "raw"}, b"x" * 2000)
+    for events in (["0"], ["0", "1"]):
+        with pytest.raises(BusError):
+            await publisher.publish([large, *map(make.event, events)])
+    assert (await state(jetstream, subjects)).messages == 0
+
+
+async def test_a_commit_that_is_given_up_leaves_nothing_behind(
+    connection: Connection, subjects: Subjects, make: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connection.client
+    monkeypatch.setattr(client, "write", lambda _: None)  # a server that answers nothing
+    running = GroupCommitPublisher(connection, timeout_s=0.05)
+    bundles = [[make.event()] for _ in range(LEAST_BATCH)]
+    results = await asyncio.gather(*map(running.publish, bundles), return_exceptions=True)
+    await running.stop()
+    assert all(isinstance(result, BusError) for result in results)
+    assert client._expected == {}
+
+
 async def test_among_many_only_the_forged_one_is_refused(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:

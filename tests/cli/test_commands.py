@@ -340,6 +340,12 @@ async def test_check_warns_of_a_server_that_syncs_lazily(yizhan: Yizhan) -> None
                 assert ("nats.replicas = 3" in ended.out) is warned
 
 
+async def test_check_tells_of_replicas_that_a_lone_server_cannot_hold(yizhan: Yizhan) -> None:
+    async with monitored_server(yizhan.directory, "") as (url, _):
+        ended = await yizhan.run("check", YIZHAN_NATS__URL=url, YIZHAN_NATS__REPLICAS="3")
+    assert (ended.code, "nats.replicas: 3 need a cluster" in ended.out) == (1, True), ended.out
+
+
 async def test_check_tells_a_monitor_that_does_not_answer(yizhan: Yizhan) -> None:
     async with monitored_server(yizhan.directory, "") as (url, _):
         ended = await yizhan.run(

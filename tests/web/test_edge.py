@@ -14,7 +14,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import ConfigurationError
-from receiver.web.delivery import Delivery
+from receiver.web.delivery import Delivery, Headers
 from receiver.web.edge import EdgeLimits
 from receiver.web.server import ServerConfig, bind, serving
 from receiver.web.tls import Certificate
@@ -46,6 +46,7 @@ class App:
         self.gone = asyncio.Event()
         self.large = b""
         self.taken: list[Delivery] = []
+        self.headers: Headers = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -66,6 +67,7 @@ class App:
     def take(self, delivery: Delivery) -> None:
         self.begun.set()
         self.taken.append(delivery)
+        self.headers = delivery.headers
         if self.hold is None:
             delivery.answer(200, delivery.body + self.large)
             return
@@ -347,7 +349,51 @@ async def test_a_delivery_in_the_lane_tells_what_came() -> None:
         (delivery,) = server.app.taken
         assert (delivery.source_name, delivery.path_token) == ("name", "token")
         assert (delivery.method, delivery.peer) == ("POST", "127.0.0.1")
-        assert [value for name, value in delivery.headers if name == b"x-a"] == [b"1", b"2"]
+        assert [value for name, value in server.app.headers if name == b"x-a"] == [b"1", b"2"]
+
+
+async def test_a_sender_that_goes_on_and_reads_no_answer_is_cut_off() -> None:
+    async with running(answer_timeout_s=0.3) as server:
+        sender = await server.sender()
+        server.app.large = b"x" * 1_000_000
+
+        async def go_on() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    await sender.say(WHOLE)
+                    await asyncio.sleep(0.001)
+
+        going_on = asyncio.create_task(go_on())
+        async with asyncio.timeout(PATIENCE_S):
+            while server.refusals != ["answer_not_read"]:
+                await asyncio.sleep(0.01)
+        going_on.cancel()
+
+
+async def test_an_idle_connection_keeps_nothing_of_its_last_delivery() -> None:
+    async with running() as server:
+        sender = await server.sender()
+        await sender.say(WHOLE)
+        assert (await sender.hear())[2] == b"{}"
+        for delivery in server.app.taken:
+            assert (delivery.body, delivery.headers) == (b"", ())
+
+
+async def test_half_bodies_take_so_much_memory_together_and_no_more() -> None:
+    async with running(bodies_bytes=1_000) as server:
+        head = WHOLE.replace(b"content-length: 2", b"content-length: 900")[:-2]
+        first, other, second, third = [await server.sender() for _ in range(4)]
+        await first.say(head + b"x" * 600)
+        await other.say(WHOLE)  # once this is answered, the first part is counted
+        assert (await other.hear())[0] == 200
+        await second.say(head + b"x" * 600)
+        status, headers, _ = await second.hear()
+        assert (status, b"retry-after:" in headers) == (503, True)
+        assert server.refusals == ["overloaded"]
+        await first.say(b"x" * 300)
+        assert (await first.hear())[0] == 200
+        await third.say(head + b"x" * 900)
+        assert (await third.hear())[0] == 200
 
 
 async def test_a_continue_is_sent_where_it_is_waited_for() -> None:

@@ -154,6 +154,22 @@ async def test_what_fails_to_the_last_is_dead_lettered_with_its_cause(bench: Ben
     assert worker.counts.read() == {("fail", "retried"): 2, ("fail", "dead_lettered"): 1}
 
 
+async def test_a_foreign_header_spoils_no_dead_letter(bench: Bench) -> None:
+    router = Router()
+
+    @router.on(OrderCreated)
+    async def fail(event: Created, ctx: Context) -> None:
+        raise ConfigurationError("never")
+
+    message = encode_event(make_event(created("1")), bench.subjects)
+    odd = message._replace(head=message.head + b"x-odd: a\nb\r\n")
+    await bench.publisher.publish([odd])
+    await bench.work(router)
+    await bench.handled(router)
+    (letter,) = await bench.dead()
+    assert letter["x-odd"] == "a\nb"
+
+
 async def test_a_refusal_of_the_platform_is_dead_lettered_at_once(bench: Bench) -> None:
     router = Router()
 
