@@ -189,11 +189,12 @@ def _says(log: Path, word: bytes) -> bool:
 
 
 async def _lines_settled(path) -> int:
-    """How many lines the file has once it stops to grow for a second."""
+    """How many lines the file has once it has any and has not grown for two seconds."""
     last, same = -1, 0
-    while same < 4:
-        now = path.read_bytes().count(b"\n") if path.exists() else 0
-        same = same + 1 if now == last else 0
-        last = now
-        await asyncio.sleep(0.25)
+    async with asyncio.timeout(_RECOLLECT_S):
+        while same < 8:
+            now = path.read_bytes().count(b"\n") if path.exists() else 0
+            same = same + 1 if now and now == last else 0
+            last = now
+            await asyncio.sleep(0.25)
     return last
