@@ -38,10 +38,9 @@ async def _full(directory: Path) -> Happened:
 
         async def hurt() -> None:
             ballast = small / "ballast"
-            with ballast.open("wb") as out, contextlib.suppress(OSError):
+            with ballast.open("wb", buffering=0) as out, contextlib.suppress(OSError):
                 while True:
                     out.write(bytes(64 * 1024))
-                    out.flush()
             await asyncio.sleep(10)
             ballast.unlink()
             await asyncio.sleep(10)
