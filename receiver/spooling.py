@@ -67,7 +67,7 @@ class SpoolingPublisher:
             else:
                 if isinstance(result, TooSlowError):
                     self._avoid()
-                self._keep_soon(messages, guard, result, done)
+                self._keep_soon(Bundle(messages, guard), result, done)
 
         try:
             self._check_kept(guard)
@@ -76,7 +76,7 @@ class SpoolingPublisher:
             elif (known := self._publisher.known(messages, guard)) is not None:
                 done(known)
             else:
-                self._keep_soon(messages, guard, BusError("the log is too slow"), done)
+                self._keep_soon(Bundle(messages, guard), BusError("the log is too slow"), done)
         except GuardTakenError as error:
             done(error)
 
@@ -111,34 +111,22 @@ class SpoolingPublisher:
         self._next_try = now + _RETRY_S
         return True
 
-    def _keep_soon(
-        self,
-        messages: Sequence[OutgoingMessage],
-        guard: OutgoingMessage | None,
-        why: BusError,
-        done: Done,
-    ) -> None:
-        task = asyncio.create_task(self._keep(messages, guard, why, done), name="spool-keep")
+    def _keep_soon(self, bundle: Bundle, why: BusError, done: Done) -> None:
+        task = asyncio.create_task(self._keep(bundle, why, done), name="spool-keep")
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _keep(
-        self,
-        messages: Sequence[OutgoingMessage],
-        guard: OutgoingMessage | None,
-        why: BusError,
-        done: Done,
-    ) -> None:
+    async def _keep(self, bundle: Bundle, why: BusError, done: Done) -> None:
         try:
-            new = await self._spool.put(Bundle(messages, guard))
+            new = await self._spool.put(bundle)
         except GuardTakenError as error:
             done(error)
         except SpoolError as error:
             done(BusError(f"{why}, and {error}"))
         else:
-            if guard is not None:
-                self._kept.put(guard.msg_id, guard.body)
-            done([Stored(0, duplicate=not new, spooled=True) for _ in messages])
+            if bundle.guard is not None:
+                self._kept.put(bundle.guard.msg_id, bundle.guard.body)
+            done([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
 
     def _check_kept(self, guard: OutgoingMessage | None) -> None:
         """A guard in the spool is taken, though the log, which may be back, does not know it."""

@@ -4,7 +4,7 @@ A deadline for receiving a request, limits of its head, connections counted by a
 that begin in turns, and an answer for overload. A plain POST of a callback goes to the `Lane`
 without a scope, a task or the messages of ASGI; everything else goes the usual way. Uvicorn's
 hooks that are overridden here are no public interface: its version is pinned, and
-`tests/web/test_edge.py` covers each.
+`tests/web/test_edge.py` and `test_lane.py` cover each.
 """
 
 from __future__ import annotations
