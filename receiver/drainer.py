@@ -54,7 +54,7 @@ class Drainer:
     Live callbacks go first: after each round it rests for as long as the round took. One process
     at a time drains a file; a process that dies gives that up. `publisher` is not shared with the
     live callbacks, so that a duplicate spoils no batch of theirs. `probe` raises `BusError` while
-    the log is away; `on_stored` is called whenever the log took a round.
+    the log is away; `on_stored` is called whenever the log took a round, be it of another process.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Drainer:
         self._memory = _LongMemory(spool, stored_ids, window)
         self._log = get_logger("yizhan.spool")
         self._task: asyncio.Task[None] | None = None
+        self._waiting = False
 
     def start(self) -> None:
         """Begin to drain, now and whenever there is something."""
@@ -113,7 +114,11 @@ class Drainer:
     async def _drain_if_any(self) -> None:
         self._spool.news.clear()
         if not await self._spool.read(limit=1):
+            if self._waiting:  # another process drained it: the log takes what it is given
+                self._on_stored()
+            self._waiting = False
             return
+        self._waiting = True
         taken = await self.drain()
         if not taken:
             raise BusError("the log takes nothing of what the spool holds")

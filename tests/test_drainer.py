@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
 from receiver.bus.recollection import stored_ids
 from receiver.bus.streams import StreamPlan
 from receiver.bus.subjects import Subjects
-from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep
+from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
 from receiver.spool import Spool
 from receiver.spool_file import Bundle
@@ -80,6 +80,7 @@ def drainer(
     subjects: Subjects,
     *,
     sleep: Sleep = asyncio.sleep,
+    on_stored: Callable[[], None] = lambda: None,
 ) -> Drainer:
     return Drainer(
         spool,
@@ -88,6 +89,7 @@ def drainer(
         stored_ids=partial(stored_ids, connection, subjects),
         window=timedelta(hours=3),
         sleep=sleep,
+        on_stored=on_stored,
     )
 
 
@@ -113,6 +115,32 @@ async def test_the_oldest_comes_first_and_each_once(
     ids = [one for one in await ids_in(connection, subjects) if "." not in one]
     assert ids == ["001", *(name for name in names if name != "001")]
     assert (await spool.state()).depth == 0
+
+
+async def test_what_another_process_drained_tells_that_the_log_is_well(
+    spool: Spool,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    told = asyncio.Event()
+    await spool.put(bundles.make("a"))
+    waiting = drainer(spool, publisher, connection, subjects, on_stored=told.set)
+    with _held(spool.path):  # the other process drains
+        waiting.start()
+        await asyncio.wait_for(_until_tried(spool), 10)
+        assert not told.is_set()
+        await spool.remove([(await spool.read(limit=1))[0].row])
+    await asyncio.wait_for(told.wait(), 10)
+    await waiting.stop()
+
+
+async def _until_tried(spool: Spool) -> None:
+    """The drainer forgets the news when it begins."""
+    while spool.news.is_set():
+        await asyncio.sleep(0.01)
+    await spool.state()  # behind what it asks of the spool first
 
 
 async def test_live_callbacks_go_first(
