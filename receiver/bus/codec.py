@@ -133,7 +133,7 @@ def _event_message(
         f"ce-type: yizhan.{event_type}.v1\r\n"
         f"ce-source: /sources/{origin.source}\r\n"
         f"ce-time: {time.isoformat()}\r\n"
-        f"ce-dataschema: urn:yizhan:schema:{event_type}:v1\r\n"
+        f"ce-dataschema: {data_schema(event_type)}\r\n"
         "ce-datacontenttype: application/json\r\n"
         f"ce-channel: {data.channel}\r\n"
         f"ce-receivedtime: {origin.received}\r\n"

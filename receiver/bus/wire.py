@@ -8,14 +8,12 @@ for the hot path. What is used of it here is no public interface: its version is
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
 OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where nobody listens to the subject."""
-_DISCONNECTED: Final = "the connection is away"
 
 
 class WireClient(Client):
