@@ -45,7 +45,9 @@ def pins(lock: str) -> dict[str, Requirement]:
 
 @EACH_LOCK
 def test_every_requirement_is_one_version_with_hashes_and_nothing_else(lock: str) -> None:
-    one = re.compile(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+( ; [^\\/]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+")
+    one = re.compile(
+        r"[\w.-]+(\[[\w,-]+\])?==[\w.]+( ; [^\\/]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+"
+    )
     assert [entry for entry in locked(lock) if not one.fullmatch(entry)] == []
 
 

@@ -28,6 +28,9 @@ what it sends, a subscriber receives.
 
 The contract grows only by addition: skip properties that you do not know, and read a word that you
 do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event.
+
+A plain subscription sees each event after it is stored, normally once. A durable consumer has to
+name the stream of the server's description: JetStream finds none by the subject of an event.
 """
 
 
