@@ -13,6 +13,7 @@ from pathlib import Path
 import nats
 from nats.errors import Error as NatsError
 
+from bench.faults.sender import Forging
 from bench.faults.shell import need_root, said
 from bench.faults.stage import Fault, Happened, SkippedError, under_load
 from bench.faults.tree import NatsServer, Receiver
@@ -141,6 +142,11 @@ def _one_of_three(hurt_one: Hurt, lasts_s: float) -> Callable[[Path], Awaitable[
     return run
 
 
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
 async def _killed(cluster: Cluster, name: str) -> None:
     await cluster.nodes[name].kill()
     await asyncio.sleep(15)
@@ -162,7 +168,41 @@ async def _cut(cluster: Cluster, name: str) -> None:
     await asyncio.sleep(5)
 
 
+async def _signatures_replayed(directory: Path) -> Happened:
+    """By two receivers: the forgeries go to the one that did not see the signature."""
+    async with _cluster(directory) as cluster:
+        more = {"YIZHAN_NATS__REPLICAS": "3"}
+        receiver, other = (
+            Receiver(_made(directory / name), nats_url=cluster.url, more=more)
+            for name in ("one", "other")
+        )
+        await other.start()
+
+        async def hurt() -> None:
+            await asyncio.sleep(5)
+            name = await cluster.leader()
+            await cluster.nodes[name].kill()
+            await asyncio.sleep(10)
+            await cluster.nodes[name].start()
+            await asyncio.sleep(10)
+
+        happened = await under_load(
+            receiver, hurt, lasts_s=25, forging=Forging(other.port, share=0.3)
+        )
+        await other.settled()
+        await other.stop()
+        return happened
+
+
 FAULTS = (
+    Fault(
+        "signatures_replayed_on_three",
+        "cluster: replayed signatures, the leader `kill -9`",
+        "Three nats-servers, streams with three replicas, two receivers. After three of ten stored "
+        "callbacks another body goes to the other receiver under the same signature; meanwhile the "
+        "leader is killed, and started again after 10 s.",
+        _signatures_replayed,
+    ),
     Fault(
         "one_of_three_killed",
         "cluster: the leader `kill -9`",

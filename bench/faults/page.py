@@ -37,6 +37,9 @@ class Row:
     repeated: int = 0
     lost: int = 0
     twice: int = 0
+    forgeries: int = 0
+    forged: int = 0
+    orphans: int = 0
     p99_ms: float = 0.0
     worst_ms: float = 0.0
 
@@ -52,16 +55,19 @@ class Row:
             return self.problem.startswith("failed")
         if self.control:
             return self.lost == 0
-        return bool(self.lost or self.twice or not self.answered)
+        wrong = self.lost or self.twice or self.forged or self.orphans
+        return bool(wrong or not self.answered)
 
     @property
     def summary(self) -> str:
         """One line."""
         if self.problem:
             return self.problem
+        forged = f"{self.forged} of {self.forgeries} forgeries, " if self.forgeries else ""
+        orphans = f"{self.orphans} events without a callback, " if self.orphans else ""
         return (
             f"{self.answered} of {self.pushed} answered 200, lost {self.lost}, "
-            f"twice {self.twice}, worst {self.worst_ms:.0f} ms"
+            f"twice {self.twice}, {forged}{orphans}worst {self.worst_ms:.0f} ms"
         )
 
 
@@ -86,6 +92,9 @@ def row_of(fault: Fault, happened: Happened | None, *, problem: str = "") -> Row
         repeated=told.repeated,
         lost=verdict.lost,
         twice=verdict.twice,
+        forgeries=len(told.forged),
+        forged=verdict.forged,
+        orphans=verdict.orphans,
         p99_ms=round(told.p99_ms, 1),
         worst_ms=round(told.worst_ms, 1),
     )
@@ -109,8 +118,8 @@ def write_rows(faults: Sequence[Fault], rows: Mapping[str, Row]) -> None:
 def page(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
     """The page's text."""
     lines = [_head(), "| fault | load | pushed | 200 | of these spooled | refused | no answer |"]
-    lines[-1] += " lost | twice | p99 ms | worst ms |"
-    lines.append("| --- |" + " ---: |" * 10)
+    lines[-1] += " lost | twice | forged | p99 ms | worst ms |"
+    lines.append("| --- |" + " ---: |" * 11)
     lines += [_line(fault, rows.get(fault.name)) for fault in faults]
     lines += ["", "## What was done", ""]
     lines += [f"- **{fault.title}** (`{fault.name}`): {fault.text}" for fault in faults]
@@ -130,7 +139,9 @@ what was done to break that. Numbered signed callbacks come at a steady rate whi
 a callback that gets no 200 within {PATIENCE_S:.0f} s comes again, {RETRIES} times at most, as the
 platform does it, but {RETRY_S:.0f} s later in place of half an hour. In the end the whole stream is
 read: *lost* are callbacks that were answered 200 and whose raw message or typed event is not there,
-*twice* are messages that are there more than once. Both have to be 0.
+*twice* are messages that are there more than once, *forged* are other bodies under a signature that
+was used already and that are there without a mark. All have to be 0, and so have events whose raw
+message is not there.
 
 *Refused* and *no answer* count tries, not callbacks: 503 is an honest answer, and no answer is what
 the platform sees of a process that is down. Times are from when a try was due to its answer.
@@ -139,13 +150,14 @@ the platform sees of a process that is down. Times are from when a try was due t
 
 def _line(fault: Fault, row: Row | None) -> str:
     if row is None:
-        return f"| {fault.title} | not run |" + " |" * 9
+        return f"| {fault.title} | not run |" + " |" * 10
     if row.problem:
-        return f"| {fault.title} | {row.problem} |" + " |" * 9
+        return f"| {fault.title} | {row.problem} |" + " |" * 10
     load = f"{row.rate_per_s}/s"
     lost = f"{row.lost} (expected)" if row.control else f"**{row.lost}**"
     cells = (load, row.pushed, row.answered, row.spooled, row.refused, row.unanswered, lost)
-    more = (f"**{row.twice}**", f"{row.p99_ms:.0f}", f"{row.worst_ms:.0f}")
+    forged = f"**{row.forged}** of {row.forgeries}" if row.forgeries else ""
+    more = (f"**{row.twice}**", forged, f"{row.p99_ms:.0f}", f"{row.worst_ms:.0f}")
     return f"| {fault.title} | " + " | ".join(map(str, (*cells, *more))) + " |"
 
 

@@ -42,6 +42,7 @@ class Told:
     unanswered: int = 0
     given_up: int = 0
     repeated: int = 0
+    forged: set[str] = field(default_factory=set)
 
     @property
     def p99_ms(self) -> float:
@@ -55,14 +56,31 @@ class Told:
         return max(self.times_s, default=0.0) * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Forging:
+    """After this share of the stored callbacks, another body goes out under the same signature, to
+    the receiver at `port`, which may be one that never saw the signature."""
+
+    port: int
+    share: float
+
+
 class Platform:
     """Pushes callbacks to the receiver at `port`; `duplicates` is the share sent once more."""
 
-    def __init__(self, port: int, *, rate_per_s: int, duplicates: float = 0.0) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        rate_per_s: int,
+        duplicates: float = 0.0,
+        forging: Forging | None = None,
+    ) -> None:
         self.told = Told()
         self._port = port
         self._rate_per_s = rate_per_s
         self._duplicates = duplicates
+        self._forging = forging
         self._free: deque[Connection] = deque()
         self._first_order = time.time_ns() // 1_000_000
         self._random = random.Random(1)
@@ -97,9 +115,10 @@ class Platform:
         loop = asyncio.get_running_loop()
         for _ in range(1 + RETRIES):
             await asyncio.sleep(max(0.0, due - loop.time()))
+            head = head_of(len(body))
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    status, answer = await self._post(body)
+                    status, answer = await self._post(head + body)
             except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
                 self.told.unanswered += 1
             else:
@@ -107,17 +126,34 @@ class Platform:
                 if status == 200:
                     self.told.answered.add(identity)
                     self.told.spooled += b'"spooled"' in answer
+                    if b'"stored"' in answer:
+                        await self._forge(head, body)
                     return
                 self.told.refused += 1
             due = loop.time() + RETRY_S
         self.told.given_up += 1
 
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
+    async def _forge(self, head: bytes, body: bytes) -> None:
+        """Another body under a signature that is in the log by now."""
+        if self._forging is None or self._random.random() >= self._forging.share:
+            return
+        forged = body.replace(b"1200", b"1100")
+        self.told.forged.add(callback_id(SOURCE, forged))
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(PATIENCE_S):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._forging.port)
+                try:
+                    writer.write(head + forged)
+                    await reader.readuntil(b"\r\n\r\n")
+                finally:
+                    writer.close()
+
+    async def _post(self, request: bytes) -> tuple[int, bytes]:
         """One POST on a connection of the pool; gives status and body."""
         connection = await self._connection()
         try:
             reader, writer = connection
-            writer.write(head_of(len(body)) + body)
+            writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             answer = await reader.readexactly(length)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.faults.judge import Verdict, judge
-from bench.faults.sender import Platform, Told
-from bench.faults.stored import stored_ids
+from bench.faults.sender import Forging, Platform, Told
+from bench.faults.stored import read_stored
 from bench.faults.tree import Receiver
 
 RATE_PER_S = 200
@@ -63,18 +63,23 @@ async def under_load(
     rate_per_s: int = RATE_PER_S,
     duplicates: float = 0.0,
     read_from: str | None = None,
+    forging: Forging | None = None,
 ) -> Happened:
     """Start the receiver, load it, `hurt` it meanwhile, wait until all is settled, and judge.
 
     `lasts_s` is about how long `hurt` takes: the load begins before it and goes on behind it.
     """
     await receiver.start()
-    platform = Platform(receiver.port, rate_per_s=rate_per_s, duplicates=duplicates)
+    platform = Platform(
+        receiver.port, rate_per_s=rate_per_s, duplicates=duplicates, forging=forging
+    )
     pushing = asyncio.create_task(platform.push_for(LEAD_S + lasts_s + LEAD_S))
     await asyncio.sleep(LEAD_S)
     await hurt()
     await pushing
     await receiver.settled()
-    stored = await stored_ids(read_from or receiver.nats_url)
+    stored = await read_stored(read_from or receiver.nats_url)
     await receiver.stop()
-    return Happened(platform.told, judge(platform.told.answered, stored), rate_per_s)
+    told = platform.told
+    verdict = judge(told.answered, stored.ids, told.forged - stored.marked)
+    return Happened(told, verdict, rate_per_s)

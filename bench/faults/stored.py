@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass, field
 
 from receiver.bus.connection import Connection
 from receiver.bus.history import Span, opened_history
@@ -14,8 +15,17 @@ from receiver.errors import BusError
 _TRIES = 10
 
 
-async def stored_ids(nats_url: str) -> Counter[str]:
-    """How often each id of a raw message or an event is in the stream; raises `BusError`."""
+@dataclass(slots=True)
+class Stored:
+    """How often each id of a raw message or an event is there, and the callbacks that are marked as
+    having used another's signature."""
+
+    ids: Counter[str] = field(default_factory=Counter)
+    marked: set[str] = field(default_factory=set)
+
+
+async def read_stored(nats_url: str) -> Stored:
+    """Read the whole stream; raises `BusError` where it is not complete."""
     connection, subjects = Connection(nats_url, ()), Subjects()
     if not await connection.start(patience_s=30):
         raise BusError("the log is away at the end")
@@ -32,10 +42,15 @@ async def stored_ids(nats_url: str) -> Counter[str]:
     raise AssertionError("unreachable")
 
 
-async def _read(connection: Connection, subjects: Subjects) -> Counter[str]:
-    found = Counter[str]()
+async def _read(connection: Connection, subjects: Subjects) -> Stored:
+    found, read = Stored(), 0
     span = Span((subjects.raw(">"), subjects.all_events))
     async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
         async for message in history.read():
-            found[message.headers[MSG_ID]] += 1
+            read += 1
+            found.ids[message.headers[MSG_ID]] += 1
+            if "ce-replayof" in message.headers:
+                found.marked.add(message.headers["ce-callbackid"])
+    if read != history.count:
+        raise BusError(f"{history.count} messages were counted and {read} read")
     return found

@@ -36,6 +36,17 @@ def test_one_doubled_message_is_found(msg_id: str) -> None:
     assert (verdict.lost, verdict.twice, verdict.kept) == (0, 1, False)
 
 
+def test_a_stored_forgery_is_found() -> None:
+    verdict = judge({"a", "b"}, STORED, {"c", "d"})
+    assert (verdict.forged, verdict.kept) == (1, False)
+    assert judge({"a", "b", "c"}, STORED, {"d"}).kept
+
+
+def test_an_event_without_its_raw_message_is_found() -> None:
+    verdict = judge({"a", "b"}, {one: 1 for one in STORED if one != "c"})
+    assert (verdict.orphans, verdict.kept) == (1, False)
+
+
 def test_where_nothing_was_answered_nothing_was_shown() -> None:
     assert not judge(set(), {}).kept
 
@@ -47,6 +58,9 @@ def test_where_nothing_was_answered_nothing_was_shown() -> None:
         (replace(KEPT, lost=1), True),
         (replace(KEPT, twice=1), True),
         (replace(KEPT, answered=0), True),
+        (replace(KEPT, forgeries=9), False),
+        (replace(KEPT, forged=1), True),
+        (replace(KEPT, orphans=1), True),
         (replace(KEPT, problem="failed: no answer"), True),
         (replace(KEPT, problem="skipped: needs root"), False),
         (replace(KEPT, control=True), True),
