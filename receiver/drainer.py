@@ -19,7 +19,7 @@ from receiver.bus.publisher import GuardTakenError, Publisher, UnsendableError
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.spool import Spool
-from receiver.spool_file import SpooledBundle
+from receiver.spool_row import SpooledBundle
 
 LIMIT_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""

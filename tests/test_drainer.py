@@ -24,7 +24,7 @@ from receiver.bus.subjects import Subjects
 from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
 from receiver.spool import Spool
-from receiver.spool_file import Bundle
+from receiver.spool_row import Bundle
 
 
 class Bundles:

@@ -259,6 +259,9 @@ async def _spooling(
         publisher = SpoolingPublisher(
             bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
         )
+        if spool.path.exists():
+            await publisher.learn()
+        bus.connection.on_reconnect(publisher.learn_soon)
 
         async def probe() -> None:
             await bus.connection.probe()
