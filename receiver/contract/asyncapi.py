@@ -27,7 +27,8 @@ attributes are `ce-` headers, percent-encoded as the binding says. The document 
 what it sends, a subscriber receives.
 
 The contract grows only by addition: skip properties that you do not know, and read a word that you
-do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event.
+do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event. The
+platforms tell one fact more than once, in other words: use `ce-factid` as your idempotency key.
 """
 
 
@@ -149,7 +150,7 @@ def event_headers() -> dict[str, Any]:
     required: dict[str, tuple[dict[str, Any], str]] = {
         "Nats-Msg-Id": (_TEXT, "Equal to ce-id: by it the stream knows a duplicate."),
         "ce-specversion": ({"type": "string", "const": "1.0"}, "The version of CloudEvents."),
-        "ce-id": (_TEXT, "Unique, and made from the content: the same fact has the same id."),
+        "ce-id": (_TEXT, "Unique, and made from the content: the same bytes have the same id."),
         "ce-type": (_TEXT, "yizhan.<domain>.<event>.v1"),
         "ce-source": (_TEXT, "/sources/<name of the source in the settings>"),
         "ce-time": (_TIME, "When it happened, as far as the platform told."),
@@ -158,6 +159,11 @@ def event_headers() -> dict[str, Any]:
         "ce-channel": (_words(get_args(Channel)), "Where the order was placed."),
         "ce-receivedtime": (_TIME, "When the callback came in."),
         "ce-callbackid": (_TEXT, "The callback that it came from; its raw message has this id."),
+        "ce-factid": (
+            _TEXT,
+            "One fact, however often and in whatever words it was told: use it as your idempotency "
+            "key. An event that was stored before the header was added has none: take ce-id there.",
+        ),
         "ce-trust": (
             _words(get_args(Trust)),
             "What was proven: body (a signature covers the body), headers (a signature that does "
