@@ -1,4 +1,4 @@
-"""The fact id: one for whatever tells one fact, in whatever bytes. Performs no I/O."""
+"""The fact id: the same for all events that report one fact. Performs no I/O."""
 
 from __future__ import annotations
 

@@ -51,11 +51,11 @@ class EventData(BaseModel):
     order_no: str | None = Field(default=None, description="The caller's own order number.")
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
-        """What tells this fact from another of its type and order; None where nothing does.
+        """What distinguishes this fact from another of its type and order; None where nothing does.
 
         An empty key: it happens once in an order. `time` is when the platform says that it
-        happened, None where it does not. Whatever may not be told apart must have no key: a fact
-        that is handled twice is better than one that is lost.
+        happened, None where it does not. Where two facts could have one key there must be none: a
+        fact that is handled twice is better than one that is lost.
         """
         del time
         return None
@@ -109,7 +109,7 @@ class OrderPriceChanged(_PaidFact):
     )
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
-        """The platform's time, and the new total where it is told."""
+        """The platform's time, and the new total where it is known."""
         total = self.amounts and self.amounts.total
         return at(time, total=f"{total.amount} {total.currency}" if total else None)
 
@@ -213,8 +213,8 @@ class LogisticsProgressed(EventData):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, the parcel, and what happened to it."""
-        told = _status(self.progress, self.platform_progress)
-        return at(self.changed_at or time, parcel=_number(self.parcel), progress=told)
+        word = _status(self.progress, self.platform_progress)
+        return at(self.changed_at or time, parcel=_number(self.parcel), progress=word)
 
 
 class LogisticsWaybillChanged(EventData):

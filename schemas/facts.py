@@ -1,7 +1,7 @@
-"""What makes a fact one among those of its type and order: the parts of `fact_key()`. No I/O.
+"""What distinguishes a fact from others of its type and order: the parts of `fact_key()`. No I/O.
 
-A key is a tuple of texts `<name>=<value>`; a part that was not told is left out. The hashing is
-in `receiver/facts.py`, the table of all keys in `docs/identity.md`.
+A key is a tuple of texts `<name>=<value>`; a part without a value is left out. The hashing is in
+`receiver/facts.py`, the table of all keys in `docs/identity.md`.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 FactKey: TypeAlias = tuple[str, ...] | None
-"""None: nothing tells two facts of this type and order apart, so each event is one of its own."""
+"""None: two facts of this type and order cannot be distinguished, so each event is a fact."""
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def parts(**told: str | None) -> tuple[str, ...]:
-    """The parts that were told, in the order given."""
-    return tuple(f"{name}={value}" for name, value in told.items() if value)
+def parts(**values: str | None) -> tuple[str, ...]:
+    """The parts that have a value, in the order given."""
+    return tuple(f"{name}={value}" for name, value in values.items() if value)
 
 
-def at(time: datetime | None, **told: str | None) -> FactKey:
-    """The parts and the moment, in milliseconds since 1970; None where the moment is not told.
+def at(time: datetime | None, **values: str | None) -> FactKey:
+    """The parts, and the time in milliseconds since 1970; None where the time is not known.
 
-    What may happen to an order again in the same words (a price that goes A, B, A) is told apart
-    by its moment alone.
+    For what may happen to an order again with the same values, as a price that goes A, B, A: only
+    its time distinguishes it.
     """
     if time is None:
         return None
-    return parts(**told, time=str((time - _EPOCH) // _MILLISECOND))
+    return parts(**values, time=str((time - _EPOCH) // _MILLISECOND))
 
 
 def waybills(numbers: Iterable[str | None]) -> FactKey:
     """A part for each waybill number, sorted; None where there is none, or a parcel without one."""
     spelled = [waybill(number) for number in numbers]
-    told = sorted({number for number in spelled if number})
-    return tuple(f"waybill={number}" for number in told) if told and all(spelled) else None
+    known = sorted({number for number in spelled if number})
+    return tuple(f"waybill={number}" for number in known) if known and all(spelled) else None
 
 
 def waybill(number: str | None) -> str | None:

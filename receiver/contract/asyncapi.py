@@ -28,7 +28,7 @@ what it sends, a subscriber receives.
 
 The contract grows only by addition: skip properties that you do not know, and read a word that you
 do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event. The
-platforms tell one fact more than once, in other words: use `ce-factid` as your idempotency key.
+platforms report one fact more than once: use `ce-factid` as your idempotency key.
 """
 
 
@@ -161,8 +161,8 @@ def event_headers() -> dict[str, Any]:
         "ce-callbackid": (_TEXT, "The callback that it came from; its raw message has this id."),
         "ce-factid": (
             _TEXT,
-            "One fact, however often and in whatever words it was told: use it as your idempotency "
-            "key. An event that was stored before the header was added has none: take ce-id there.",
+            "The same for all events that report one fact: use it as your idempotency key. Events "
+            "that were stored before the header was added lack it: use ce-id there.",
         ),
         "ce-trust": (
             _words(get_args(Trust)),

@@ -1,4 +1,4 @@
-"""One fact, one `ce-factid`: the whole way, in whatever words, dialects and times it is told."""
+"""One fact, one `ce-factid`: whatever the message, the dialect and the push time."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def order(**body: object) -> dict[str, object]:
     return {"orderId": ORDER_ID} | body
 
 
-async def facts(receiver: Receiver, *told: tuple[str, bytes]) -> list[Event[EventData]]:
+async def facts(receiver: Receiver, *callbacks: tuple[str, bytes]) -> list[Event[EventData]]:
     """The events of the callbacks, which were all stored."""
-    for source, body in told:
+    for source, body in callbacks:
         assert await receiver.post(source, body) in {"stored", "retransmission"}
     return list(await receiver.events())
 
@@ -211,12 +211,12 @@ async def test_a_shipment_is_known_by_its_waybill_numbers(
 async def test_the_header_is_what_the_docs_say_it_is(receiver: Receiver) -> None:
     await receiver.post(*xport("ORDER_PAY_SUCCESS", PAID))
     await receiver.post(*pushed(3, {"business_time": 1769835600123, "status": "WAIT_BUYER_P"}))
-    told = [
+    hashed = [
         f'["payment.succeeded","1688","{ORDER_ID}"]',
         f'["order.status_changed","taobao","{ORDER_ID}","status=awaiting_payment",'
         '"time=1769835600123"]',
     ]
     headers = [message.headers or {} for message in await receiver.stored()]
     assert [each["ce-factid"] for each in headers if "ce-id" in each] == [
-        hashlib.sha256(text.encode()).hexdigest()[:32] for text in told
+        hashlib.sha256(text.encode()).hexdigest()[:32] for text in hashed
     ]
