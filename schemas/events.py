@@ -17,15 +17,48 @@ from schemas.parts import Amounts, Line, Parcel, PaymentResult, Trace, TraceStep
 from schemas.statuses import OrderStatus, PaymentOutcome, Progress, RefundStatus, open_word
 from schemas.values import Money
 
+__all__ = [
+    "EVENT_MODELS",
+    "MODEL_OF_TYPE",
+    "AftersalesRefundUpdated",
+    "AftersalesSynced",
+    "Amounts",
+    "Channel",
+    "ClosedBy",
+    "EventData",
+    "Line",
+    "LogisticsPackageChanged",
+    "LogisticsPartlyShipped",
+    "LogisticsProgressed",
+    "LogisticsShipped",
+    "LogisticsTracked",
+    "LogisticsWaybillChanged",
+    "Operator",
+    "OrderClosed",
+    "OrderCompleted",
+    "OrderCreated",
+    "OrderPriceChanged",
+    "OrderReceiptConfirmed",
+    "OrderStatusChanged",
+    "OrderSynced",
+    "Parcel",
+    "PaymentBatchSettled",
+    "PaymentResult",
+    "PaymentStageSucceeded",
+    "PaymentSucceeded",
+    "RefundStage",
+    "Trace",
+    "TraceStep",
+    "UnknownReceived",
+]
+"""The models and their parts: authors of handlers need both."""
+
 Channel: TypeAlias = Annotated[statuses.Channel, BeforeValidator(open_word(statuses.Channel))]
 ClosedBy: TypeAlias = Annotated[statuses.ClosedBy, BeforeValidator(open_word(statuses.ClosedBy))]
 Operator: TypeAlias = Annotated[statuses.Operator, BeforeValidator(open_word(statuses.Operator))]
 RefundStage: TypeAlias = Annotated[
     statuses.RefundStage, BeforeValidator(open_word(statuses.RefundStage))
 ]
-
-# The parts are importable from here, too: authors of handlers need both.
-__all__ = ["Amounts", "Line", "Parcel", "PaymentResult", "Trace", "TraceStep"]
 
 
 def _status(word: str, platform_word: str | None) -> str | None:

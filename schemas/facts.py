@@ -7,14 +7,14 @@ A key is a tuple of texts `<name>=<value>`; a part without a value is left out. 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 FactKey: TypeAlias = tuple[str, ...] | None
 """None: two facts of this type and order cannot be distinguished, so each event is a fact."""
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
+_DAY_MS: Final = 86_400_000
 
 
 def parts(**values: str | None) -> tuple[str, ...]:
@@ -30,7 +30,9 @@ def at(time: datetime | None, **values: str | None) -> FactKey:
     """
     if time is None:
         return None
-    return parts(**values, time=str((time - _EPOCH) // _MILLISECOND))
+    since = time - _EPOCH
+    milliseconds = since.days * _DAY_MS + since.seconds * 1_000 + since.microseconds // 1_000
+    return parts(**values, time=str(milliseconds))
 
 
 def waybills(numbers: Iterable[str | None]) -> FactKey:
