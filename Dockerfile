@@ -1,10 +1,13 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv --without-pip /opt/yizhan
-COPY requirements.txt .
-RUN pip --python /opt/yizhan/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements.txt requirements-build.txt ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.txt \
+    && pip --python /opt/yizhan/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements.txt
 COPY . .
-RUN pip --python /opt/yizhan/bin/python install --no-cache-dir --no-deps .
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+    && pip --python /opt/yizhan/bin/python install --no-cache-dir --no-deps dist/*.whl \
+    && pip --python /opt/yizhan/bin/python check
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin yizhan \

@@ -3,38 +3,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-UV := uv pip install --quiet --python $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
+  --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .PHONY: install
-install: $(STAMP) ## Set up .venv (idempotent; quiet when nothing changed)
+install: $(VENV)/.installed ## Set up .venv (idempotent; quiet when nothing changed)
 	@:
 
-# hatchling and editables are among the pinned requirements, so that no build fetches anything.
-$(STAMP): requirements-dev.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null \
-	  || { echo "There is no $(PYTHON): install Python 3.11 or later, or name it: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Yizhan needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=/path/to/python3.11"; exit 1; }
-	@set -e; \
-	if command -v uv >/dev/null; then \
-	  test -x $(BIN)/python || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
-	  $(UV) --require-hashes -r requirements-dev.txt; \
-	  $(UV) --no-deps --no-build-isolation -e .; \
-	else \
-	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
-	    || { rm -rf $(VENV); echo "Python lacks venv: on Debian, apt-get install python3-venv"; exit 1; }; \
-	  $(PIP) --require-hashes -r requirements-dev.txt; \
-	  $(PIP) --no-deps --no-build-isolation -e .; \
-	fi
-	@touch $(STAMP)
+$(VENV)/.installed: requirements-dev.txt pyproject.toml .ci/install
+	@PYTHON="$(PYTHON)" .ci/install $(VENV) requirements-dev.txt editable
 
 .PHONY: up
 up: install ## Run everything, with a simulated platform pushing orders
@@ -79,12 +60,12 @@ fuzz: install ## A million hostile inputs (guided by coverage where atheris inst
 
 BENCH := .venv-bench
 
+$(BENCH)/.installed: bench/requirements.txt .ci/install
+	@PYTHON="$(PYTHON)" .ci/install $(BENCH) bench/requirements.txt
+
 .PHONY: bench
-bench: ## Measure the speed beside others, write docs/performance.md (8 minutes, needs wrk)
+bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/performance.md (8 minutes, needs wrk)
 	@command -v wrk >/dev/null || { echo "make bench needs wrk: on Debian, apt-get install wrk"; exit 1; }
-	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements.txt
-	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install -r bench/requirements.txt
 	@timeout --foreground --signal=INT $(if $(LONG),7200,600) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
 .PHONY: faults
@@ -94,8 +75,10 @@ faults: install ## Hurt a running receiver, write docs/guarantees.md (10 minutes
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
-	@$(COMPILE) $(UPGRADE) -o requirements.txt
-	@$(COMPILE) $(UPGRADE) -c requirements.txt --group dev -o requirements-dev.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(COMPILE) $(UPGRADE) --group build -c requirements-dev.txt -o requirements-build.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml bench/requirements.in -c requirements-dev.txt -o bench/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what was set up and built

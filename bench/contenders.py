@@ -98,7 +98,7 @@ def prepare_node(directory: Path) -> str:
         if not shutil.which(tool):
             return f"{tool} is not installed"
     shutil.copytree(_NODE, directory / "node", dirs_exist_ok=True)
-    install = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+    install = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
     try:
         done = subprocess.run(
             install, cwd=directory / "node", capture_output=True, check=False, timeout=120

@@ -16,6 +16,7 @@ fi
 
 random() { openssl rand -hex 24; }
 script="s/CHANGE-ME-YIZHAN/$(random)/g
+s/CHANGE-ME-SUBSCRIBER/$(random)/g
 s/CHANGE-ME-ADMIN/$(random)/g
 s/CHANGE-ME-ROUTE/$(random)/g
 s/CHANGE-ME-SECRET/$(random)/g

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
 from receiver.bus.recollection import stored_ids
-from receiver.bus.streams import StreamPlan
+from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
@@ -170,7 +171,7 @@ async def test_a_bundle_that_the_duplicate_window_may_have_forgotten_is_looked_u
 ) -> None:
     an_hour_ago = time.time() - 3600
     spool = Spool(tmp_path / "old.sqlite3", limit_bytes=10**6, clock=lambda: an_hour_ago)
-    forgetful = StreamPlan(subjects.stream, subjects.stored, timedelta(milliseconds=100))
+    forgetful = replace(plans(subjects, ())[0], duplicate_window=timedelta(milliseconds=100))
     connection = Connection(nats_url, [forgetful])
     assert await connection.start(patience_s=10)
     publisher = GroupCommitPublisher(connection, timeout_s=10, remember=0)

@@ -18,9 +18,16 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
-DEV: list[str] = PYPROJECT["dependency-groups"]["dev"]
+GROUPS: dict[str, list[Any]] = PYPROJECT["dependency-groups"]
+BUILD: list[str] = GROUPS["build"]
+DEV: list[str] = [entry for entry in GROUPS["dev"] if isinstance(entry, str)] + BUILD
 PACKAGES = ("receiver", "handlers", "schemas")
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-build.txt",
+    "bench/requirements.txt",
+)
 
 EACH_LOCK = pytest.mark.parametrize("lock", LOCKS)
 
@@ -38,7 +45,9 @@ def pins(lock: str) -> dict[str, Requirement]:
 
 @EACH_LOCK
 def test_every_requirement_is_one_version_with_hashes_and_nothing_else(lock: str) -> None:
-    one = re.compile(r"[\w.-]+==[\w.]+( ; [^\\/]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+")
+    one = re.compile(
+        r"[\w.-]+(\[[\w,-]+\])?==[\w.]+( ; [^\\/]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+"
+    )
     assert [entry for entry in locked(lock) if not one.fullmatch(entry)] == []
 
 

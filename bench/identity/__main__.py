@@ -18,7 +18,7 @@ from nats.aio.client import Client
 
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.streams import ensure_stream, plans
-from receiver.bus.subjects import Subjects
+from receiver.bus.subjects import Subjects, input_subject
 
 BATCH = 900
 WINDOW_S = 3 * 3600
@@ -34,11 +34,12 @@ async def store(client: Client, subjects: Subjects, first: int) -> None:
     for number in range(BATCH):
         callback, kind = divmod(first + number, 3)
         names = (f"{callback:032x}", f"{callback:032x}.0", f"nonce.{callback:032x}")
-        where = (
+        stored_as = (
             subjects.raw("s"),
             subjects.event("1688", "order.created", f"{callback:019d}"),
             subjects.nonce("s", f"{callback:032x}"),
         )
+        subject = input_subject(stored_as[kind])
         headers = {
             "Nats-Msg-Id": names[kind],
             "Nats-Batch-Id": f"b{first}",
@@ -46,9 +47,9 @@ async def store(client: Client, subjects: Subjects, first: int) -> None:
         }
         if number == BATCH - 1:
             headers["Nats-Batch-Commit"] = "1"
-            await client.request(where[kind], b"x" * 300, headers=headers, timeout=30)
+            await client.request(subject, b"x" * 300, headers=headers, timeout=30)
         else:
-            await client.publish(where[kind], b"x" * 300, headers=headers)
+            await client.publish(subject, b"x" * 300, headers=headers)
 
 
 async def main(callbacks: int) -> None:

@@ -14,10 +14,10 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub
 from receiver.bus.publisher import (
-    Chain,
+    ConflictError,
+    DirectPublish,
     Done,
     JetStreamPublisher,
-    NotInOneGoError,
     RefusedError,
     Result,
     Stored,
@@ -30,6 +30,8 @@ from receiver.errors import BusError
 _NO_BATCH: Final = -1
 _NO_BATCHES: Final = frozenset({_NO_BATCH, 10174})
 """Where an older server ignores atomic batches, and where the stream does not allow them."""
+_MAX_BATCH: Final = 1000
+"""Messages that the server takes as one batch, by its default limit."""
 
 
 class Bundle:
@@ -81,13 +83,13 @@ class Commit:
         self._settle = settle
         self._ended: Callable[[], None] | None = ended
         self._missing = len(bundles)
-        self._chains: list[Chain] = []
+        self._direct: list[DirectPublish] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._forget_reply: Callable[[], None] = lambda: None
 
     def begin(self, *, batch: bool) -> None:
         """Send the bundles, as one batch or each by itself."""
-        if not batch:
+        if not batch or sum(bundle.size for bundle in self._bundles) > _MAX_BATCH:
             self._send_each()
             return
         try:
@@ -99,8 +101,8 @@ class Commit:
 
     def abandon(self) -> None:
         """Settle what is left as not acknowledged, and end."""
-        for chain in self._chains:
-            chain.abandon()
+        for direct in self._direct:
+            direct.abandon()
         for task in self._tasks:
             task.cancel()
         self._forget_reply()
@@ -127,7 +129,9 @@ class Commit:
             raise
 
     def _answered(self, data: bytes) -> None:
-        """The batch is stored, or refused as a whole: by one duplicate, or by an older server."""
+        """The batch is stored, or refused as a whole: because of one duplicate (10201) or of one
+        that is under way (10158), cut by its leader's death (10176), or by an older server.
+        """
         if self._ended is None:
             return
         size = sum(bundle.size for bundle in self._bundles)
@@ -154,17 +158,19 @@ class Commit:
 
     def _send(self, bundle: Bundle) -> None:
         def done(result: Result) -> None:
-            if isinstance(result, NotInOneGoError):
+            if isinstance(result, ConflictError):
                 self._send_carefully(bundle)
             else:
                 self._landed(bundle, result)
 
-        if not bundle.messages:
+        if not bundle.messages or (bundle.guard and self._connection.replicated):
+            # Replicas decide on a condition before those on their way are stored: two messages
+            # with one condition are a conflict there.
             self._send_carefully(bundle)
             return
         try:
             client = self._connection.client
-            self._chains.append(Chain(client, bundle.messages, bundle.guard, done))
+            self._direct.append(DirectPublish(client, bundle.messages, bundle.guard, done))
         except (NatsError, OSError) as error:
             self._landed(bundle, _not_acknowledged(error))
         except BusError as error:

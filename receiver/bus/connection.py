@@ -23,6 +23,8 @@ _MENDED_S: Final = 5.0
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
+_MIN_SERVER: Final = (2, 14)
+"""The nats-server that republishes, transforms and batches as the streams need it."""
 _LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 Sleep = Callable[[float], Awaitable[Any]]
@@ -55,6 +57,7 @@ class Connection:
         self._sleep = sleep
         self._client: WireClient | None = None
         self._streams_ready = False
+        self._replicated = False
         self._started = False
         self._stopping = False
         self._contradiction = ""
@@ -99,6 +102,11 @@ class Connection:
     def stream(self) -> str:
         """The name of the first stream: that of callbacks and events."""
         return self._plans[0].name
+
+    @property
+    def replicated(self) -> bool:
+        """Whether several servers hold the first stream, as it was when it was last looked at."""
+        return self._replicated
 
     @property
     def refused(self) -> bool:
@@ -193,9 +201,11 @@ class Connection:
         self._streams_ready = True
 
     async def _ensure(self, client: WireClient, plans: Sequence[StreamPlan]) -> None:
-        for plan in plans:
-            if await ensure_stream(client, plan):
-                self._notify()  # what an earlier stream of that name held is gone
+        _check_version(client)
+        states = [await ensure_stream(client, plan) for plan in plans]
+        self._replicated = any(state.replicas > 1 for state in states[:1])
+        if any(state.created for state in states):
+            self._notify()  # what an earlier stream of that name held is gone
 
     async def _on_error(self, error: Exception) -> None:
         self._log.debug("nats_error", error=type(error).__name__)
@@ -237,6 +247,16 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
+
+
+def _check_version(client: WireClient) -> None:
+    """Raise `ConfigurationError` where the server is too old."""
+    version = client.server_version
+    if version < _MIN_SERVER:
+        raise ConfigurationError(
+            f"nats-server {'.'.join(map(str, version))} is too old: "
+            f"Yizhan needs {'.'.join(map(str, _MIN_SERVER))} or later (tested with 2.15)"
+        )
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -1,8 +1,9 @@
 """Group commit: what arrives while one commit is under way goes out together in the next.
 
 One atomic batch costs one sync however many messages it holds, where plain publishes cost one
-each; but a small batch costs more than a few plain publishes. So a lone callback goes out at once
-as plain publishes, and batches form by themselves under load.
+each; but without replicas a small batch costs more than a few plain publishes, since it is staged
+in files. So a lone callback goes out at once as plain publishes there, and batches form by
+themselves under load. With replicas a batch is staged in memory and cheap at any size.
 
 Neither a task nor a lock is needed: a commit begins when something arrives or the commit before it
 ends, and every answer of the server is dealt with as it is read.
@@ -182,7 +183,8 @@ class GroupCommitPublisher:
         commit = Commit(self._connection, self._plain, bundles, self._settle, self._ended)
         self._commit = commit
         self._commit_deadline = self._loop.time() + self._timeout_s
-        commit.begin(batch=self._batches and messages >= LEAST_BATCH)
+        least = 2 if self._connection.replicated else LEAST_BATCH
+        commit.begin(batch=self._batches and messages >= least)
 
     def _take(self) -> tuple[list[Bundle], int]:
         """The next bundles, as many as one batch may hold but at least one, and the number of their

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from receiver.bus.subjects import input_subject
+
 MSG_ID: Final = "Nats-Msg-Id"
 
 
 class OutgoingMessage(NamedTuple):
-    """A message ready for the stream.
+    """A message ready for the stream; `subject` is the one it is stored under.
 
     `head` is its header lines, each ending in CRLF, `Nats-Msg-Id` among them; `msg_id` is that
     header's value, the id by which the stream knows a duplicate. `OutgoingMessage.of` makes one of
@@ -39,11 +41,13 @@ class OutgoingMessage(NamedTuple):
 
 
 def hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:
-    """The `HPUB` command of a message, with `more` header lines and a subject for the answer."""
+    """The `HPUB` command of a message, to the input side of its subject, with `more` header lines
+    and a subject for the answer.
+    """
     subject, _, head, body = message
     head_bytes = len(head) + len(more) + 12
     return b"HPUB %b %b%d %d\r\nNATS/1.0\r\n%b%b\r\n%b\r\n" % (
-        subject.encode(),
+        input_subject(subject).encode(),
         reply + b" " if reply else b"",
         head_bytes,
         head_bytes + len(body),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from nats.errors import Error as NatsError
@@ -15,9 +16,10 @@ from receiver.bus.message import OutgoingMessage, hpub
 from receiver.bus.wire import WireClient
 from receiver.errors import BusError
 
-_BROKEN_CHAIN: Final = frozenset({10070, 10071, 10158, 10164})
-"""The last message, or the last of the guard's subject, is another than was said; in a cluster:
-another with this id, or on this subject, is on its way."""
+_CONFLICTS: Final = frozenset({10071, 10158, 10164})
+"""Something is stored on the guard's subject; in a cluster: another message with this id, or with
+this condition, is on its way (nats-server, server/errors.json)."""
+_AGAIN_S: Final = 0.02
 
 
 class Stored(NamedTuple):
@@ -86,18 +88,22 @@ class Submitter(Protocol):
         """As `Publisher.publish`: `done` is told the result, perhaps before this returns."""
 
 
-class NotInOneGoError(BusError):
-    """One of the messages was there already, or a guard was: they have to go one by one."""
+class ConflictError(BusError):
+    """A guard is held, by these messages or by others, or a message is under way elsewhere."""
 
 
-class Chain:
-    """Messages that go out in one write and stand behind each other in the stream, or stop.
+class DirectPublish:
+    """Publishes the messages of one bundle without a task, each acknowledged by itself.
 
-    Each but the first is stored only right behind the one before it, so the answer to the last
-    stands for all. A guard goes out behind them, without an answer of its own: the server takes
-    what comes on one connection in order. With a guard they are stored only while nobody holds it.
+    The first, the raw message, goes out alone and the others in one write once it is acknowledged:
+    no event is in the stream without its raw message. With a `guard` each is stored only while the
+    guard's subject is empty. The guard goes last, without an answer of its own: the server takes
+    what comes on one connection in order.
 
-    `done` is told once: `NotInOneGoError` where they have to go one by one. Raises
+    `Nats-Expected-Last-Msg-Id` would bind each to the one before in a single write, and is not
+    used: on a stream with replicas its refusal leaves the stream without a leader.
+
+    `done` is called once; with a `ConflictError` the guard has to be asked for first. Raises
     `UnsendableError`, and the library's errors where the connection is not there.
     """
 
@@ -110,50 +116,57 @@ class Chain:
     ) -> None:
         self._client = client
         self._done: Done | None = done
-        self._size = len(messages)
-        self._reply = client.expect(self._answered)
-        condition = b"" if guard is None else _while_nobody_holds(guard)
-        commands: list[bytes] = []
-        for message in messages:
-            last = len(commands) == self._size - 1
-            commands.append(hpub(message, condition, self._reply if last else b""))
-            condition = f"Nats-Expected-Last-Msg-Id: {message.msg_id}\r\n".encode()
+        self._replies = [client.expect(partial(self._answered, n)) for n in range(len(messages))]
+        self._stored: dict[int, Stored] = {}
+        condition = b"" if guard is None else _while_unheld(guard)
+        commands = [
+            hpub(message, condition, reply)
+            for message, reply in zip(messages, self._replies, strict=True)
+        ]
         if guard is not None:
             commands.append(hpub(guard))
+        at_once = 1 if len(messages) > 1 else len(commands)
+        self._later = commands[at_once:]
         try:
             check_sendable(client, commands)
-            client.write(b"".join(commands))
+            client.write(b"".join(commands[:at_once]))
         except (BusError, NatsError, OSError):
             self.abandon()
             raise
 
     def abandon(self) -> None:
-        """Tell nobody any more."""
+        """Call `done` no more."""
         self._done = None
-        self._client.forget(self._reply)
+        for reply in self._replies:
+            self._client.forget(reply)
 
-    def _answered(self, data: bytes) -> None:
-        done, self._done = self._done, None
-        if done is None:
-            return
+    def _answered(self, number: int, data: bytes) -> None:
         try:
-            last = read_ack(data)
+            self._stored[number] = read_ack(data)
+            later, self._later = self._later, []
+            if later:
+                self._client.write(b"".join(later))
         except RefusedError as error:
-            done(NotInOneGoError() if error.err_code in _BROKEN_CHAIN else error)
+            self._end(ConflictError(str(error)) if error.err_code in _CONFLICTS else error)
         except BusError as error:
-            done(error)
+            self._end(error)
+        except (NatsError, OSError) as error:
+            self._end(BusError(f"not acknowledged: {type(error).__name__}"))
         else:
-            done(self._all_stored(last))
+            if len(self._stored) == len(self._replies):
+                self._end([self._stored[n] for n in range(len(self._replies))])
 
-    def _all_stored(self, last: Stored) -> Result:
-        first = last.stream_seq - self._size + 1
-        if first < 1 or (last.duplicate and self._size > 1):  # that says nothing of the others
-            return NotInOneGoError()
-        # One before it that was there already, and last in the stream, counts as new: it is there.
-        return [Stored(first + number, last.duplicate) for number in range(self._size)]
+    def _end(self, result: Result) -> None:
+        done = self._done
+        self.abandon()
+        if done is not None:
+            done(result)
 
 
-def _while_nobody_holds(guard: OutgoingMessage) -> bytes:
+def _while_unheld(guard: OutgoingMessage) -> bytes:
+    """The condition that nothing is stored on the guard's subject: the *stored* one. A condition on
+    the input subject is always true, without a word from the server.
+    """
     return (
         "Nats-Expected-Last-Subject-Sequence: 0\r\n"
         f"Nats-Expected-Last-Subject-Sequence-Subject: {guard.subject}\r\n"
@@ -197,15 +210,23 @@ class JetStreamPublisher:
             raise BusError("no acknowledgement in time") from error
 
     async def _publish(self, message: OutgoingMessage) -> Stored:
+        """Until the server knows: in a cluster, one of the same id may be under way."""
+        while True:
+            try:
+                return await self._published(message)
+            except ConflictError:
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _published(self, message: OutgoingMessage) -> Stored:
         answer: asyncio.Future[Sequence[Stored]] = asyncio.get_running_loop().create_future()
         try:
-            chain = Chain(self._connection.client, [message], None, resolver(answer))
+            publish = DirectPublish(self._connection.client, [message], None, resolver(answer))
         except (NatsError, OSError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         try:
             (stored,) = await answer
         finally:
-            chain.abandon()
+            publish.abandon()
         return stored
 
     async def _check_owner(self, stream_seq: int, guard: OutgoingMessage) -> None:

@@ -40,7 +40,9 @@ class SubjectSink:
         self._count = 0
 
     async def check(self) -> None:
-        """Raise `ConfigurationError` where the prefix is none, or where a stream would store."""
+        """Raise `ConfigurationError` where the prefix is none, is reserved, or where a stream would
+        store.
+        """
         tokens = self._prefix.split(".")
         odd = any(
             not token or not token.isprintable() or set(token) & set(" *>") for token in tokens
@@ -48,6 +50,11 @@ class SubjectSink:
         if odd or self._prefix.startswith(_RESERVED):
             raise ConfigurationError(
                 f"--to subject:{self._prefix}: is no prefix of subjects: write one such as try.me"
+            )
+        if tokens[0] == self._root and tokens[1:2] != ["replay"]:
+            raise ConfigurationError(
+                f"--to subject:{self._prefix}: subjects below {self._root} are Yizhan's own: "
+                f"write one such as {self._root}.replay.NAME, or one outside"
             )
         for stream in await _streams_of(self._connection.client, f"{self._prefix}.>"):
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""NATS subjects and stream names of the wire contract (design, section 3). No I/O.
+"""NATS subjects and stream names of the wire contract (docs/events.md). No I/O.
 
 A key is any text; as a token of a subject it is percent-encoded, so that `.`, `*`, `>` and spaces
 lose their meaning, and it round-trips.
@@ -7,11 +7,26 @@ lose their meaning, and it round-trips.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 from urllib.parse import quote, unquote
 
 NO_KEY: Final = "_"
 ANY: Final = "*"
+_INPUT_KINDS: Final = frozenset({"callbacks", "quarantine", "events", "nonces"})
+
+
+def input_subject(stored: str) -> str:
+    """What a message is published to in order to be stored as `stored`, a subject below a root.
+
+    The main stream takes `<root>.in.>` and stores it as `<root>.>`: so subscribers to a stored
+    subject see what the stream republishes after the commit, never what it may yet refuse. Dead
+    letters go straight into their own stream.
+    """
+    root, _, rest = stored.partition(".")
+    if rest.partition(".")[0] in _INPUT_KINDS:
+        return f"{root}.in.{rest}"
+    return stored
 
 
 def encode_token(text: str | None) -> str:
@@ -28,6 +43,18 @@ def encode_token(text: str | None) -> str:
 def decode_token(token: str) -> str | None:
     """The text that `encode_token` was given; None for `_`."""
     return None if token == NO_KEY else unquote(token, errors="surrogatepass")
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some subject matches both of two subjects that may hold wildcards."""
+    for left, right in zip_longest(one.split("."), other.split(".")):
+        if left is None or right is None:
+            return False  # `>` stands for at least one token
+        if ">" in {left, right}:
+            return True
+        if left != right and ANY not in {left, right}:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +74,19 @@ class Subjects:
         return f"{self.stream}_DEAD"
 
     @property
-    def stored(self) -> tuple[str, ...]:
-        """What the stream takes in."""
-        kinds = ("callbacks", "quarantine", "events", "nonces")
-        return tuple(f"{self.root}.{kind}.>" for kind in kinds)
+    def all_input(self) -> str:
+        """What the stream takes in, and stores as `everything`; see `input_subject`."""
+        return f"{self.root}.in.>"
+
+    @property
+    def everything(self) -> str:
+        """Whatever is below the root."""
+        return f"{self.root}.>"
+
+    @property
+    def formerly_taken(self) -> tuple[str, ...]:
+        """What the stream took in before there were input subjects (version 0.1)."""
+        return tuple(f"{self.root}.{kind}.>" for kind in sorted(_INPUT_KINDS))
 
     @property
     def said(self) -> str:

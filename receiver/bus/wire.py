@@ -7,6 +7,7 @@ for the hot path. What is used of it here is no public interface: its version is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from nats.aio.client import Client
@@ -33,6 +34,12 @@ class WireClient(Client):
     def is_clustered(self) -> bool:
         """Whether the connected server is one of a cluster, by its own word."""
         return bool(self._server_info.get("cluster"))
+
+    @property
+    def server_version(self) -> tuple[int, int]:
+        """The connected server's version, major and minor; zeros where it names none."""
+        match = re.match(r"v?(\d+)\.(\d+)", str(self._server_info.get("version", "")))
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
     async def listen(self) -> None:
         """Begin to receive answers; raises the library's errors."""

@@ -29,6 +29,9 @@ what it sends, a subscriber receives.
 The contract grows only by addition: skip properties that you do not know, and read a word that you
 do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event. The
 platforms report one fact more than once: use `ce-factid` as your idempotency key.
+
+A plain subscription sees each event after it is stored, normally once. A durable consumer has to
+name the stream of the server's description: JetStream finds none by the subject of an event.
 """
 
 
@@ -159,11 +162,6 @@ def event_headers() -> dict[str, Any]:
         "ce-channel": (_words(get_args(Channel)), "Where the order was placed."),
         "ce-receivedtime": (_TIME, "When the callback came in."),
         "ce-callbackid": (_TEXT, "The callback that it came from; its raw message has this id."),
-        "ce-factid": (
-            _TEXT,
-            "The same for all events that report one fact: use it as your idempotency key. Events "
-            "that were stored before the header was added lack it: use ce-id there.",
-        ),
         "ce-trust": (
             _words(get_args(Trust)),
             "What was proven: body (a signature covers the body), headers (a signature that does "
@@ -172,6 +170,11 @@ def event_headers() -> dict[str, Any]:
         "ce-origin": (_words(get_args(Origin)), "What brought it here."),
     }
     optional: dict[str, tuple[dict[str, Any], str]] = {
+        "ce-factid": (
+            _TEXT,
+            "The same for all events that report one fact: use it as your idempotency key. Every "
+            "new event has it; one that 0.1 stored lacks it: use ce-id there.",
+        ),
         "ce-subject": (_TEXT, "The order id; absent where there is none."),
         "ce-causationid": (_TEXT, "The ce-id of the event that a handler made it from."),
         "ce-retransmissionof": (

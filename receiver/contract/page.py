@@ -31,7 +31,8 @@ Contents: [how to read an event](#how-to-read-an-event) ·
 An event is a NATS message on `yizhan.events.<channel>.<domain>.<event>.<order id>`, stored in the
 stream `YIZHAN` (the root `yizhan` is the setting `nats.subject_root`). The order id is one token,
 percent-encoded; `_` stands for none. Subscribe to `yizhan.events.1688.order.>` for the orders of a
-channel, to `yizhan.events.*.*.*.<order id>` for one order.
+channel, to `yizhan.events.*.*.*.<order id>` for one order. A durable consumer names the stream:
+[subscribing.md](subscribing.md) says how live, durable and replaying subscribers differ.
 
 The body is the data as JSON. The headers are the attributes of CloudEvents 1.0 (NATS binding,
 binary mode), percent-encoded:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from receiver.bus.connection import Connection
+from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.history import Span, opened_history
+from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.publisher import GuardTakenError, JetStreamPublisher, Publisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
@@ -52,3 +57,91 @@ async def test_replicas_on_a_server_that_is_alone_are_a_sentence(
     with pytest.raises(ConfigurationError, match=r"nats\.replicas: 3 need a cluster"):
         await connection.start(patience_s=10)
     await connection.stop()
+
+
+def made(subjects: Subjects, name: str) -> list[OutgoingMessage]:
+    event = subjects.event("1688", "payment.succeeded", name)
+    return [
+        OutgoingMessage.of(subjects.raw("s"), {MSG_ID: name}, name.encode()),
+        OutgoingMessage.of(event, {MSG_ID: f"{name}.0"}, b"{}"),
+    ]
+
+
+def guard(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
+    headers = {MSG_ID: f"nonce.{nonce}", "Nats-TTL": "600s"}
+    return OutgoingMessage.of(subjects.nonce("s", nonce), headers, owner.encode())
+
+
+@asynccontextmanager
+async def replicated(cluster: Cluster, subjects: Subjects) -> AsyncIterator[Connection]:
+    connection = Connection(cluster.url, plans(subjects, HORIZON, replicas=3))
+    assert await connection.start(patience_s=30)
+    assert connection.replicated
+    yield connection
+    await connection.stop()
+
+
+async def subjects_of_all(connection: Connection, subjects: Subjects) -> list[str]:
+    """The subject of every stored message, in their order."""
+    async with opened_history(connection, subjects.stream, Span(), headers_only=True) as history:
+        return [stored.nats_subject async for stored in history.read()]
+
+
+@pytest.mark.parametrize("kind", ["group commit", "without memory", "plain"])
+async def test_replayed_signatures_stop_no_replicated_stream(
+    cluster: Cluster, subjects: Subjects, kind: str
+) -> None:
+    async with replicated(cluster, subjects) as connection:
+        group = GroupCommitPublisher(connection, timeout_s=10, remember=0 if "out" in kind else 99)
+        publisher: Publisher = JetStreamPublisher(connection, timeout_s=10)
+        if kind != "plain":
+            publisher = group
+        for number in range(10):
+            honest, forged = made(subjects, f"h{number}"), made(subjects, f"f{number}")
+            await publisher.publish(honest, guard=guard(subjects, f"n{number}", f"h{number}"))
+            with pytest.raises(GuardTakenError) as taken:
+                await publisher.publish(forged, guard=guard(subjects, f"n{number}", f"f{number}"))
+            assert taken.value.owner == f"h{number}"
+        await connection.probe(timeout_s=10)
+        stored = await subjects_of_all(connection, subjects)
+        assert [s for s in stored if ".events." in s] == [
+            subjects.event("1688", "payment.succeeded", f"h{number}") for number in range(10)
+        ]
+        assert len(stored) == 30
+        await group.stop()
+
+
+async def test_a_lone_callback_is_one_batch_where_the_stream_is_replicated(
+    cluster: Cluster, subjects: Subjects
+) -> None:
+    async with replicated(cluster, subjects) as connection:
+        publisher = GroupCommitPublisher(connection, timeout_s=10)
+        await publisher.publish(made(subjects, "a"), guard=guard(subjects, "n", "a"))
+        async with opened_history(connection, subjects.stream, Span()) as history:
+            found = [stored async for stored in history.read()]
+        assert len(found) == 3
+        assert len({stored.headers.get("Nats-Batch-Id") for stored in found} - {None}) == 1
+        await publisher.stop()
+
+
+async def test_many_at_once_with_duplicates_and_forgeries_are_settled_when_replicated(
+    cluster: Cluster, subjects: Subjects
+) -> None:
+    async with replicated(cluster, subjects) as connection:
+        publishers = [GroupCommitPublisher(connection, timeout_s=20, remember=0) for _ in range(2)]
+        calls = [
+            publishers[n % 2].publish(
+                made(subjects, f"m{n % 40}"), guard=guard(subjects, f"n{n % 40}", f"m{n % 40}")
+            )
+            for n in range(80)
+        ]
+        await asyncio.gather(*calls)
+        forged = [
+            publishers[0].publish(made(subjects, f"f{n}"), guard=guard(subjects, f"n{n}", f"f{n}"))
+            for n in range(40)
+        ]
+        results = await asyncio.gather(*forged, return_exceptions=True)
+        assert [type(result) for result in results] == [GuardTakenError] * 40
+        assert len(await subjects_of_all(connection, subjects)) == 120
+        for publisher in publishers:
+            await publisher.stop()

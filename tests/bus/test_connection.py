@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,16 +11,18 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.streams import StreamPlan
+from receiver.bus.streams import StreamPlan, plans
 from receiver.bus.subjects import Subjects
-from receiver.errors import BusError
+from receiver.errors import BusError, ConfigurationError
 from receiver.testing import eventually
+from tests.bus.relay import relayed
 
 
 @contextlib.asynccontextmanager
@@ -99,3 +102,19 @@ async def test_what_a_stream_held_that_is_gone_counts_as_not_stored(
     (again,) = await publisher.publish([kept])
     assert not again.duplicate
     assert (await connection.jetstream.get_msg(subjects.stream, again.stream_seq)).data == b"{}"
+
+
+@pytest.mark.parametrize("version", ["2.13.9", "1.99.9"])
+async def test_a_server_that_is_too_old_stops_the_start(
+    nats_url: str, subjects: Subjects, client: Client, version: str
+) -> None:
+    found = str(client.connected_server_version).encode()
+    named = re.search(rb"\d+\.\d+\.\d+", found)
+    assert named is not None
+    old = version.ljust(len(named[0]))[: len(named[0])].encode()
+    rewritten = (b'"version":"%b"' % named[0], b'"version":"%b"' % old)
+    async with relayed(nats_url, rewritten=rewritten) as url:
+        connection = Connection(url, plans(subjects, [timedelta(hours=1)]))
+        with pytest.raises(ConfigurationError, match=r"too old: Yizhan needs 2\.14 or later"):
+            await connection.start(patience_s=10)
+        await connection.stop()

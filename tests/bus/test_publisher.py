@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from nats.js import JetStreamContext
+from nats.js.api import StreamConfig, SubjectTransform
 
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
@@ -58,6 +59,14 @@ class Messages:
 @pytest.fixture
 def make(subjects: Subjects) -> Messages:
     return Messages(subjects)
+
+
+def by_hand(subjects: Subjects, **more: Any) -> StreamConfig:
+    """A stream that stores where ours does and is nothing else of what ours is."""
+    transform = SubjectTransform(src=subjects.all_input, dest=subjects.everything)
+    return StreamConfig(
+        name=subjects.stream, subjects=[subjects.all_input], subject_transform=transform, **more
+    )
 
 
 async def state(jetstream: JetStreamContext, subjects: Subjects) -> Any:
@@ -258,7 +267,7 @@ async def test_a_stream_without_batches_takes_each_by_itself(
 ) -> None:
     jetstream = connection.jetstream
     await jetstream.delete_stream(subjects.stream)
-    await jetstream.add_stream(name=subjects.stream, subjects=list(subjects.stored))
+    await jetstream.add_stream(by_hand(subjects))
     for _ in range(2):
         bundles = [[make.event(), make.event()] for _ in range(LEAST_BATCH)]
         results = await asyncio.gather(*map(publisher.publish, bundles))
@@ -287,9 +296,7 @@ async def test_no_event_is_acknowledged_whose_raw_message_is_refused(
 ) -> None:
     jetstream = connection.jetstream
     await jetstream.delete_stream(subjects.stream)
-    await jetstream.add_stream(
-        name=subjects.stream, subjects=list(subjects.stored), max_msg_size=1000
-    )
+    await jetstream.add_stream(by_hand(subjects, max_msg_size=1000))
     large = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "raw"}, b"x" * 2000)
     for events in (["0"], ["0", "1"]):
         with pytest.raises(BusError):

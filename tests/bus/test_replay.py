@@ -25,7 +25,7 @@ from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.publisher import JetStreamPublisher, Publisher
 from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
 from receiver.bus.sinks import FileSink, SubjectSink
-from receiver.bus.streams import StreamPlan, plans
+from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
@@ -129,7 +129,7 @@ async def test_what_is_stored_meanwhile_is_not_replayed(
 async def test_failures_and_foreign_messages_are_counted_and_named(
     connection: Connection, subjects: Subjects, stored: object, client: Client
 ) -> None:
-    await client.jetstream().publish(f"{subjects.root}.events.a.b.c.d", b"not ours")
+    await client.jetstream().publish(f"{subjects.root}.in.events.a.b.c.d", b"not ours")
     summary = await replay(connection, subjects, Selection(), ListSink(failing=["2"]))
     assert (summary.delivered, summary.failed, summary.undecodable) == (6, 2, 1)
     assert summary.done == summary.selected == 9
@@ -173,7 +173,9 @@ async def test_a_result_is_stored_once_even_when_the_window_has_forgotten_it(
     client: Client, nats_url: str, subjects: Subjects
 ) -> None:
     window = timedelta(milliseconds=100)
-    short = Connection(nats_url, [StreamPlan(subjects.stream, subjects.stored, window)])
+    short = Connection(
+        nats_url, [dataclasses.replace(plans(subjects, ())[0], duplicate_window=window)]
+    )
     assert await short.start(patience_s=10)
     message = encode_event(make_event(OrderCreated(channel="1688", order_id="1")), subjects)
     plain = JetStreamPublisher(short, timeout_s=10)
@@ -228,8 +230,35 @@ async def test_a_prefix_that_is_none_is_refused(
 async def test_a_prefix_inside_a_stream_is_refused(
     connection: Connection, subjects: Subjects
 ) -> None:
+    name, prefix = f"OTHER_{subjects.stream}", f"other_{subjects.root}"
+    await connection.jetstream.add_stream(name=name, subjects=[f"{prefix}.events.>"])
     with pytest.raises(ConfigurationError, match="a second time"):
-        await SubjectSink(connection, subjects, f"{subjects.root}.events").check()
+        await SubjectSink(connection, subjects, prefix).check()
+    await connection.jetstream.delete_stream(name)
+
+
+@pytest.mark.parametrize("rest", ["", ".in", ".events", ".dead", ".said", ".replays", ".new"])
+async def test_every_subject_below_the_root_is_reserved(
+    connection: Connection, subjects: Subjects, rest: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{subjects.root}.replay.NAME"):
+        await SubjectSink(connection, subjects, f"{subjects.root}{rest}").check()
+
+
+async def test_what_is_replayed_below_the_roots_replays_is_not_stored(
+    connection: Connection, subjects: Subjects, stored: list[Event[EventData]], client: Client
+) -> None:
+    prefix = f"{subjects.root}.replay.try1"
+    seen = await client.subscribe(f"{prefix}.>")
+    await client.flush()
+    sink = SubjectSink(connection, subjects, prefix)
+    await sink.check()
+    await replay(connection, subjects, Selection(), sink)
+    await sink.close()
+    got = [await seen.next_msg(timeout=10) for _ in stored]
+    assert got[0].subject.startswith(f"{prefix}.events.")
+    info = await connection.jetstream.stream_info(subjects.stream)
+    assert info.state.messages == len(stored)
 
 
 async def test_a_file_holds_cloudevents_one_a_line(

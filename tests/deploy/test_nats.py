@@ -8,15 +8,24 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import nats
 import pytest
+from nats.errors import TimeoutError as NatsTimeoutError
 
+from receiver.bus.codec import encode_event
+from receiver.bus.connection import Connection
 from receiver.bus.embedded import server_binary
-from receiver.testing import eventually
+from receiver.bus.publisher import JetStreamPublisher
+from receiver.bus.streams import plans
+from receiver.bus.subjects import Subjects, input_subject
+from receiver.testing import eventually, make_event
+from schemas.events import PaymentSucceeded
 from tests.deploy.conftest import Spawn, documents, free_port, replaced
 from tests.deploy.test_secrets import CREDENTIALS, EACH_PLATFORM
 
@@ -105,28 +114,75 @@ def healthy(monitor: int) -> bool:
         return False
 
 
+def password(deploy: Path, user: str) -> str:
+    """Of a user of compose's NATS."""
+    text = (deploy / CREDENTIALS["compose"]).read_text(encoding="utf-8")
+    found = re.search(rf'user: {user}, password: "(\w+)"', text)
+    assert found is not None
+    return found[1]
+
+
 async def test_three_of_it_are_a_cluster_that_keeps_three_copies(
     deploy: Path, cluster: list[tuple[int, int]]
 ) -> None:
-    found = re.search(
-        r'user: yizhan, password: "(\w+)"',
-        (deploy / CREDENTIALS["compose"]).read_text(encoding="utf-8"),
-    )
-    assert found is not None
     client, monitor = cluster[0]
     told = monitored(monitor, "jsz")
     assert told["config"]["sync_always"] is True
     assert told["meta_cluster"]["cluster_size"] == 3
     assert told["meta_cluster"]["leader"] in SERVERS
     assert b"Authorization Violation" in await said_to_a_nameless_one(client)
-    connected = await nats.connect(f"nats://yizhan:{found[1]}@127.0.0.1:{client}")
+    url = f"nats://yizhan:{password(deploy, 'yizhan')}@127.0.0.1:{client}"
+    connected = await nats.connect(url)
     assert connected.max_payload == 8 * 1024 * 1024
     assert len(connected.servers) == 1  # those that a server would tell of lack the password
     stream = await connected.jetstream().add_stream(name="S", subjects=["s"], num_replicas=3)
     assert stream.cluster is not None
     assert len(stream.cluster.replicas or ()) == 2
-    await connected.jetstream().publish("s", b"kept")
     await connected.close()
+
+
+class Refusals:
+    """What the server refused to one client."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def add(self, error: Exception) -> None:
+        self.said.append(str(error).lower())
+
+    def last_names(self, subject: str) -> bool:
+        return bool(self.said) and f'publish to "{subject.lower()}"' in self.said[-1]
+
+
+async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
+    deploy: Path, cluster: list[tuple[int, int]]
+) -> None:
+    port, subjects = cluster[0][0], Subjects()
+    own = f"nats://yizhan:{password(deploy, 'yizhan')}@127.0.0.1:{port}"
+    reader = f"nats://subscriber:{password(deploy, 'subscriber')}@127.0.0.1:{port}"
+    event = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), subjects)
+    connection = Connection(own, plans(subjects, [timedelta(hours=1)], replicas=3))
+    assert await connection.start(patience_s=30)
+    refusals = Refusals()
+    subscriber = await nats.connect(reader, error_cb=refusals.add)
+    live = await subscriber.subscribe(subjects.all_events)
+    durable = await subscriber.jetstream().pull_subscribe(
+        subjects.all_events, durable="mine", stream=subjects.stream
+    )
+    publisher = JetStreamPublisher(connection, timeout_s=10)
+    await publisher.publish([event])
+    assert (await live.next_msg(timeout=10)).subject == event.subject
+    (fetched,) = await durable.fetch(1, timeout=10)
+    await fetched.ack_sync(timeout=10)
+    for subject in (event.subject, input_subject(event.subject), "yizhan.dead.x"):
+        await subscriber.publish(subject, b"forged")
+        await eventually(partial(refusals.last_names, subject))
+    with pytest.raises(NatsTimeoutError):
+        await connection.client.request(event.subject, b"forged", timeout=1)
+    info = await connection.jetstream.stream_info(subjects.stream)
+    assert info.state.messages == 1
+    await subscriber.close()
+    await connection.stop()
 
 
 async def said_to_a_nameless_one(port: int) -> bytes:

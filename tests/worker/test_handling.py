@@ -15,6 +15,7 @@ import structlog
 from receiver.bus.codec import encode_event
 from receiver.bus.consumers import consumer_info
 from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.subjects import input_subject
 from receiver.consumer import Pace
 from receiver.errors import APIRejectedError, ConfigurationError
 from receiver.event import Event
@@ -192,7 +193,7 @@ async def test_what_does_not_decode_is_dead_lettered(bench: Bench) -> None:
     async def never(event: Created, ctx: Context) -> None: ...
 
     subject = bench.subjects.event("1688", "order.created", "1")
-    await bench.connection.client.publish(subject, b"\xff")
+    await bench.connection.client.publish(input_subject(subject), b"\xff")
     await bench.work(router)
     await bench.handled(router)
     (letter,) = await bench.dead()
