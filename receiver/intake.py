@@ -11,7 +11,6 @@ from typing import Final, Literal, NamedTuple
 
 from receiver.bus.codec import (
     Marks,
-    content_digest,
     encode_callback,
     encode_guard,
     encode_quarantined,
@@ -25,7 +24,6 @@ from receiver.callback import (
     Fault,
     InboundRequest,
     VerifiedRequest,
-    callback_id,
 )
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import verify
@@ -121,9 +119,8 @@ class Intake:
                 self._store(verified, callback, tell)
 
     def _store(self, verified: VerifiedRequest, callback: Callback, tell: Tell) -> None:
-        request, content = verified.request, content_digest(callback)
-        source = request.source.name
-        identity = callback_id(source, request.body)
+        request, content = verified.request, callback.content_digest
+        source, identity = request.source.name, verified.callback_id
         first = self._said.first_of(source, content, identity, request.received_at)
 
         def encode(replay_of: str | None) -> Sequence[OutgoingMessage]:
@@ -161,12 +158,11 @@ class Intake:
             if isinstance(result, BusError):
                 tell(_refusal(result))
                 return
-            request = verified.request
             outcome: Outcome = "spooled" if result[0].spooled else "quarantined"
             tell(
                 Receipt(
                     "duplicate" if result[0].duplicate else outcome,
-                    callback_id=callback_id(request.source.name, request.body),
+                    callback_id=verified.callback_id,
                     stream_seq=result[0].stream_seq,
                     secret_index=verified.proof.secret_index,
                     fault=fault,

@@ -6,8 +6,9 @@ sisters, which answer `unknown` for a word that no table holds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 
 class _OpenWord(StrEnum):
@@ -73,6 +74,18 @@ Channel = Literal["taobao", "1688", "unknown"]
 ClosedBy = Literal["buyer", "seller", "platform", "unknown"]
 RefundStage = Literal["in_sale", "after_sale", "unknown"]
 Operator = Literal["buyer", "seller", "platform", "unknown"]
+
+
+def open_word(words: Any) -> Callable[[Any], Any]:
+    """For a `Literal` that may grow: its reader takes a text that is none of its words as
+    `unknown`; what is no text is given on as it is."""
+    known = frozenset(get_args(words))
+
+    def read(value: Any) -> Any:
+        return "unknown" if isinstance(value, str) and value not in known else value
+
+    return read
+
 
 _ORDER: Final[dict[str, OrderStatus]] = {
     # Taobao: integer, name and raw spelling (4.1).

@@ -46,8 +46,10 @@ Rules that hold for every type:
   that were stored before it was added.
 - Ids are text, also where the platform sends numbers. Money is decimal text in the main unit of
   its currency (yuan), always with two places. Times are RFC 3339 with their offset.
-- The same event may be delivered twice, and events may overtake each other: `ce-id` names an event,
-  `ce-time` tells when it happened.
+- The same event may be delivered twice, and the platforms report one fact in several callbacks:
+  use `ce-factid` as your idempotency key ([identity.md](identity.md) says how it is made). `ce-id`
+  names one event.
+- Events may overtake each other: `ce-time` is when it happened.
 """
 _TRUST_INTRO: Final = """\
 One callback can make several events. *Trust* is the event's `ce-trust` where the source verifies

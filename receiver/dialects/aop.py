@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from receiver.callback import (
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError, VerificationError
@@ -89,14 +91,38 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
         unknown_fields=list(unknown_fields(envelope)),
     )
     events = events_of(message)
+    message_id = _usable(envelope.message_id)
     return Callback(
         message_type=envelope.topic,
         events=events,
+        content=message_id.encode() if message_id else without_push_time(outer, "gmtBorn"),
         pushed_at=envelope.born_at,
-        message_id=envelope.message_id,
+        message_id=message_id,
         faults=message.faults,
         unknown_fields=message.unknown_fields,
     )
+
+
+def _usable(message_id: str | None) -> str | None:
+    """The platform's id of a message where it is one: a whole number above zero (section 2).
+
+    A placeholder that many messages share would make them all retransmissions of the first.
+    """
+    if message_id and message_id.isascii() and message_id.isdigit() and message_id.strip("0"):
+        return message_id
+    return None
+
+
+def said(body: bytes) -> bytes | None:
+    """The form's parameters as JSON pairs, sorted, without the signature; None where it is no form.
+
+    So the same parameters in another order, or signed with another secret, are the same callback.
+    """
+    try:
+        pairs = sorted(pair for pair in _form(body) if pair[0] != _SIGNATURE)
+    except MalformedCallbackError:
+        return None
+    return json.dumps(pairs, separators=(",", ":")).encode()
 
 
 def _form(body: bytes) -> list[tuple[str, str]]:
@@ -119,4 +145,5 @@ AOP: Final = Dialect(
     content_types=CONTENT_TYPES,
     verify_signature=verify_signature,
     parse=parse,
+    said=said,
 )

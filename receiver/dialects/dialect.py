@@ -9,6 +9,10 @@ from datetime import datetime, timedelta
 from receiver.callback import Callback, ConsoleCheck, InboundRequest, Proof, VerifiedRequest
 
 
+def _no_other_bytes(body: bytes) -> None:
+    del body
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One wire format.
@@ -17,9 +21,12 @@ class Dialect:
     `content_types`: the media types a delivery may name (it may also name none).
     `verify_signature` raises `VerificationError` and nothing else; the datetime is now.
     `parse` raises `MalformedCallbackError` and nothing else.
+    `said` gives the bytes that a callback's id is made from, where the same callback may come in
+    other bytes; None, and without it, the raw body.
     """
 
     retry_horizon: timedelta
     content_types: frozenset[str]
     verify_signature: Callable[[InboundRequest, datetime], Proof]
     parse: Callable[[VerifiedRequest], Callback | ConsoleCheck]
+    said: Callable[[bytes], bytes | None] = _no_other_bytes

@@ -15,6 +15,7 @@ from receiver.callback import (
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret, required_header
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError
@@ -84,6 +85,7 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
     return Callback(
         message_type=envelope.message_type,
         events=_events(message),
+        content=without_push_time(outer, "timestamp"),
         pushed_at=envelope.timestamp,
         faults=message.faults,
         unknown_fields=message.unknown_fields,

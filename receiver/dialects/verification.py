@@ -28,7 +28,7 @@ def verify(dialect: Dialect, request: InboundRequest, now: datetime) -> Verified
     """
     check_path_token(request)
     if request.source.checks_signature:
-        return VerifiedRequest(request, dialect.verify_signature(request, now))
-    if request.source.checks_path_token:
-        return VerifiedRequest(request, Proof(trust="token"))
-    return VerifiedRequest(request, Proof(trust="none"))
+        proof = dialect.verify_signature(request, now)
+    else:
+        proof = Proof(trust="token" if request.source.checks_path_token else "none")
+    return VerifiedRequest(request, proof, dialect.said(request.body))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +14,7 @@ from receiver.callback import (
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import (
     check_fresh,
     matching_secret,
@@ -47,7 +46,6 @@ _WORTH_CHARS: Final = 10 + NONCE_WORTH_CHARS
 """A timestamp in seconds and such a nonce."""
 
 _SIGNATURE_CHARS: Final = 32
-_SORTED: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _CHANNELS: Final[dict[str, Channel]] = {"0": "taobao", "1": "1688"}
 _PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("1688_", "1688"))
 
@@ -107,7 +105,7 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
         message_type=envelope.message_type,
         events=events,
         pushed_at=envelope.timestamp,
-        content=_content(outer),
+        content=without_push_time(outer, "timestamp"),
         faults=message.faults,
         unknown_fields=message.unknown_fields,
     )
@@ -139,11 +137,6 @@ def _name_and_channel(envelope: Envelope) -> tuple[str | None, Channel]:
         if name and name.startswith(prefix):
             return name.removeprefix(prefix), prefixed if channel == "unknown" else channel
     return name, channel
-
-
-def _content(outer: Mapping[str, Any]) -> bytes:
-    """What was said, without when it was pushed: equal for a retransmission under a new time."""
-    return _SORTED({key: value for key, value in outer.items() if key != "timestamp"}).encode()
 
 
 XPORT: Final = Dialect(
