@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -112,6 +113,14 @@ def test_what_is_tested_is_what_the_image_is_built_with_and_runs() -> None:
     tested = set(map(str, pins("requirements-dev.txt")))
     assert set(map(str, pins("requirements.txt"))) <= tested
     assert set(map(str, pins("requirements-build.txt"))) <= tested
+
+
+def test_the_lock_of_the_node_server_has_hashes_and_no_address() -> None:
+    text = (ROOT / "bench" / "node" / "package-lock.json").read_text(encoding="utf-8")
+    _, *packages = json.loads(text)["packages"].values()
+    assert packages
+    assert all(one["integrity"].startswith("sha512-") for one in packages)
+    assert not any("resolved" in one for one in packages)
 
 
 def test_what_we_build_on_by_its_internals_is_bound_to_the_release_that_is_locked() -> None:
