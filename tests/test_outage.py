@@ -29,6 +29,8 @@ from receiver.settings import Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
 
+pytestmark = pytest.mark.serial
+
 LIMIT_S = 5.0  # far below the outage; how fast it really is, a measurement tells, not a test
 """Within which every POST is to be answered; the platform waits for one second."""
 BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"%d","totalAmount":100}}'

@@ -312,6 +312,7 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     await spool.close()
 
 
+@pytest.mark.serial
 async def test_a_file_that_another_holds_for_too_long_is_an_error_in_time(path: Path) -> None:
     spool = Spool(path, limit_bytes=LIMIT)
     await spool.put(bundle("a"))

@@ -18,6 +18,7 @@ from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
+from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
@@ -66,12 +67,8 @@ async def _check(config: Path | None, *, running: bool) -> int:
     count = len(settings.sources)
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
-    for doubt in _shared_secrets(settings):
-        _report("sources", doubt, well=None)
-    wanted = settings.receiver.limit_connections
-    if (room := room_for(wanted)) < wanted:
-        what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
-        _report("files", f"{what}: raise the hard limit (ulimit -Hn), or lower it", well=None)
+    for name, doubt in _doubts(settings):
+        _report(name, doubt, well=None)
     well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
@@ -90,6 +87,18 @@ async def _check(config: Path | None, *, running: bool) -> int:
 def _report(name: str, text: str, *, well: bool | None) -> None:
     word = "warn" if well is None else "ok" if well else "FAIL"
     typer.echo(f"{word:<4}  {name:<9} {text}")
+
+
+def _doubts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What keeps nothing from running, as far as this process alone can see."""
+    for doubt in untested(declared()):
+        yield "packages", doubt
+    for doubt in _shared_secrets(settings):
+        yield "sources", doubt
+    wanted = settings.receiver.limit_connections
+    if (room := room_for(wanted)) < wanted:
+        what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
+        yield "files", f"{what}: raise the hard limit (ulimit -Hn), or lower it"
 
 
 def _shared_secrets(settings: Settings) -> Iterator[str]:

@@ -21,6 +21,8 @@ from receiver.bus.subjects import Subjects
 from tests.bus.cluster import Cluster, running_cluster
 from tests.cli.conftest import Yizhan
 
+pytestmark = pytest.mark.serial
+
 T = TypeVar("T")
 TOKEN = "t" * 16
 SOURCE = f'[{{"name":"s","dialect":"xport","verification":"path_token","path_token":"{TOKEN}"}}]'

@@ -107,12 +107,12 @@ REFUSED: dict[str, tuple[DialectName, bytes, str, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_read_is_told_with_its_place(case: str) -> None:
     dialect, body, place, reason = REFUSED[case]
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(MalformedCallbackError, match=reason) as refused:
         parse(dialect, body)
     assert refused.value.place == place
     assert refused.value.status == 400
-    assert time.perf_counter() - started < 1  # a bomb is refused, not worked through
+    assert time.process_time() - started < 1  # a bomb is refused, not worked through
 
 
 EMPTY = [b"", b" \n", b"{}"]

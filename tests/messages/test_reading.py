@@ -132,9 +132,9 @@ BOMBS: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_costs_no_more_than_its_parsing(bomb: str) -> None:
     name, value = BOMBS[bomb]
-    started = time.perf_counter()
+    started = time.process_time()
     read, faults = read_leniently(TaobaoOrderMessage, {"salesOrderId": 1, name: value}, "body")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert read.sales_order_id == "1"
     assert len(faults) in {1, 20}
 

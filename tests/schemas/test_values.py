@@ -190,11 +190,11 @@ def test_a_refusal_never_repeats_the_value(kind: str, written: Any) -> None:
 
 
 def test_a_huge_exponent_is_cheap() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         with pytest.raises(ValidationError):
             READERS["fen"].validate_python("1e999999999999999999")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_money_beyond_reason_is_refused() -> None:

@@ -47,11 +47,11 @@ async def test_a_sender_of_a_byte_now_and_then_is_cut_off_too() -> None:
 
 
 async def test_the_time_begins_anew_with_each_request() -> None:
-    async with running(receive_timeout_s=0.4, idle_timeout_s=PATIENCE_S) as server:
+    async with running(receive_timeout_s=1.0, idle_timeout_s=PATIENCE_S) as server:
         sender = await server.sender()
         for _ in range(4):
             await sender.say(WHOLE[:-1])
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)  # four of them are longer than the limit of one
             await sender.say(WHOLE[-1:])
             assert (await sender.hear())[0] == 200
 
