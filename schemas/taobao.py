@@ -6,7 +6,7 @@ things differently; the aliases below accept both.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
@@ -23,20 +23,13 @@ from schemas.values import (
     no_id,
 )
 
-_SECOND_NAMES: Final = (
-    ("purchase_id", "purchaseOrderId"),
-    ("outer_purchase_id", "orderNo"),
-    ("seller_id", "salesSellerId"),
-    ("refundId", "refund_id"),
-    ("purchase_order_line_outer_id", "order_line_no"),
-)
-"""Ids that have two names, the first of which is read where both have a value."""
-
 
 class TaobaoMessage(BaseModel):
     """The base of every Taobao message: what is not known is kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    _two_names: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Ids that have two names, of which the first is read where both have a value."""
 
     @model_validator(mode="before")
     @classmethod
@@ -45,7 +38,7 @@ class TaobaoMessage(BaseModel):
         if not isinstance(value, dict):
             return value
         told = {name: part for name, part in value.items() if part is not None and part != ""}
-        for first, second in _SECOND_NAMES:
+        for first, second in cls._two_names:
             if second in told and no_id(told.get(first)):
                 told.pop(first, None)
         return told
@@ -70,6 +63,8 @@ class LogisticOrder(TaobaoMessage):
 
 class SubOrder(LogisticOrder):
     """One line of an order, `subOrders[]` (1.6) or `sku_list[]` (3); amounts are fen."""
+
+    _two_names = (("purchase_order_line_outer_id", "order_line_no"),)
 
     purchase_order_outer_id: Identifier = None
     purchase_order_line_outer_id: Identifier = Field(
@@ -108,6 +103,13 @@ class LinePrice(TaobaoMessage):
 
 class TaobaoOrderMessage(TaobaoMessage):
     """A price, status or refund message of the Taobao channel or of Taobao Global."""
+
+    _two_names = (
+        ("purchase_id", "purchaseOrderId"),
+        ("outer_purchase_id", "orderNo"),
+        ("seller_id", "salesSellerId"),
+        ("refundId", "refund_id"),
+    )
 
     sales_order_id: Identifier = Field(default=None, alias="salesOrderId")
     purchase_order_id: Identifier = Field(

@@ -20,8 +20,12 @@ YEARS: Final = range(1971, 9999)
 _LIMIT_CHARS: Final = 80
 _LIMIT_EXACT: Final = 2**53
 _ISO_CHARS: Final = len("2024-01-31 08:00:00")
+_FIGURES_CHARS: Final = len("20180614101942000+0800")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _CHINA_EPOCH: Final = _EPOCH.astimezone(CHINA)
+_SECOND: Final = timedelta(seconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
 _EPOCH_UNITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
 """Digits of an epoch time to its units in a second; in these years the digits tell the unit."""
@@ -84,15 +88,17 @@ def read_time(value: Any) -> datetime | None:
     in digits (8, 12, 14, 17), RFC 3339 and its relatives, and the forms of `_FORMS`. Raises
     `ValueError` for a placeholder and for what is no time.
     """
-    if type(value) is str and len(value) == _ISO_CHARS and (time := _in_china(value)) is not None:
+    if type(value) is str and (time := _documented(value.strip())) is not None:
         return time  # as most come
     if type(value) is int and value in _MILLISECONDS:
-        return _CHINA_EPOCH + timedelta(milliseconds=value)
+        return _CHINA_EPOCH + _MILLISECOND * value
     if value is None or isinstance(value, datetime):
         return value
     text = _text(value)
     if text.lower() in _ABSENT:
         return None
+    if (time := _documented(text)) is not None:
+        return time
     number = _NUMBER.fullmatch(text)
     if number is None or (number[2] is None and len(number[1]) in _CALENDAR_DIGITS):
         return _from_calendar(text)
@@ -101,18 +107,28 @@ def read_time(value: Any) -> datetime | None:
 
 def read_push_time(value: Any) -> datetime | None:
     """As `read_time`, in UTC."""
+    number = value
     if type(value) is str and len(value) == 13 and value.isascii() and value.isdigit():
-        value = int(value)  # as most come
+        number = int(value)
+    if type(number) is int:  # as most come
+        if number in _MILLISECONDS:
+            return _EPOCH + _MILLISECOND * number
+        if number in _SECONDS:
+            return _EPOCH + _SECOND * number
     time = read_time(value)
     return None if time is None else time.astimezone(UTC)
 
 
-def _in_china(text: str) -> datetime | None:
-    """A time to the second that names no zone; None for any other text."""
-    if text[10] not in " T":
+def _documented(text: str) -> datetime | None:
+    """`2024-01-31 08:00:00` and `20180614101942000+0800`; None for any other text."""
+    if len(text) == _ISO_CHARS and text[10] in " T":
+        text = f"{text}+08:00"
+    elif len(text) == _FIGURES_CHARS and text[:17].isdigit():
+        text = f"{text[:8]}T{text[8:14]}.{text[14:]}"
+    else:
         return None
     try:
-        time = datetime.fromisoformat(f"{text}+08:00")
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
     return time if time.year in YEARS else None

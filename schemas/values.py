@@ -37,7 +37,9 @@ NO_CURRENCY: Final = _NoCurrency("XXX")
 
 _LIMIT_AMOUNT: Final = Decimal("9999999999999.99")
 _LIMIT_AMOUNT_CHARS: Final = 64
+_LIMIT_INT64: Final = 2**63 - 1
 _LIMIT_FEN: Final = 999999999999999
+_LIMIT_FEN_DIGITS: Final = len(str(_LIMIT_FEN))
 _CENT: Final = Decimal("0.01")
 _ZERO: Final = Decimal("0.00")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
@@ -132,6 +134,10 @@ def no_id(value: Any) -> bool:
 
 def _identifier(value: Any) -> str | None:
     """Ids come as text or as numbers; a large float has already lost digits and is refused."""
+    if type(value) is str and value.isdigit() and value[0] != "0" and len(value) <= LIMIT_ID_CHARS:
+        return value  # as most come
+    if type(value) is int and 0 < value <= _LIMIT_INT64:
+        return str(value)
     if value is None:
         return None
     if type(value) is not str:
@@ -188,6 +194,8 @@ def _decimal(value: Any) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         _refuse("an amount must be a number")
+    if type(value) is float or type(value) is int:
+        return _in_range(Decimal(str(value)))
     text = value.spelling if isinstance(value, SpelledFloat) else str(value).strip()
     if text.lower() == "null":
         return None
@@ -196,9 +204,15 @@ def _decimal(value: Any) -> Decimal | None:
     return _in_range(Decimal(text))
 
 
+def _is_figures(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _fen(value: Any) -> Money | None:
     if type(value) is int and -_LIMIT_FEN <= value <= _LIMIT_FEN:  # as most come
         return _money(value * _CENT, YUAN)
+    if type(value) is str and len(value) <= _LIMIT_FEN_DIGITS and _is_figures(value):
+        return _money(int(value) * _CENT, YUAN)
     if isinstance(value, Money):
         return value
     number = _decimal(value)

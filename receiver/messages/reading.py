@@ -59,10 +59,11 @@ class Message:
 
     def take_lone_object(self) -> None:
         """Take the one object of a list for the body; for a message that is known to have one."""
-        reading = as_object(self.body, "")
-        if isinstance(self.body, list) and isinstance(reading.value, dict):
-            self.body = reading.value
-            self.faults.append(Fault(self.place, reading.reason))
+        if isinstance(self.body, list):
+            reading = as_object(self.body, "")
+            if reading.value is not None:
+                self.body = reading.value
+                self.faults.append(Fault(self.place, reading.reason))
 
     def require(self, value: str | None, field_name: str, *, else_: str = "missing") -> str:
         """The identity `value`; raises `MalformedCallbackError` where it could not be read.
@@ -160,7 +161,8 @@ def readable_id(value: Any) -> str | None:
 
 def unknown_fields(model: BaseModel) -> Sequence[str]:
     """The dotted names of what the platform sent and the model does not know, up to a limit."""
-    if not model.model_extra and _LEAVES.issuperset(map(type, model.__dict__.values())):
+    told = filter(None, model.__dict__.values())
+    if not model.model_extra and _LEAVES.issuperset(map(type, told)):
         return ()
     return list(islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS))
 

@@ -263,6 +263,6 @@ def _amounts(price: Price | None) -> Amounts | None:
 
 
 def _money(money: Money | None, currency: str | None) -> Money | None:
-    if money is None or currency is None:
+    if money is None or currency is None or currency == money.currency:
         return money
     return None if currency == NO_CURRENCY else Money.yuan(money.amount, currency)

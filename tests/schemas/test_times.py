@@ -168,7 +168,7 @@ def test_what_is_no_time_is_refused(written: Any) -> None:
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%b %d, %Y %I:%M:%S %p"])
-@given(seconds=st.integers(86_400 * 366, 253_370_764_799))
+@given(seconds=st.integers(86_400 * 366, 253_370_735_999))
 def test_any_time_is_read_as_it_was_written(form: str, seconds: int) -> None:
     moment = datetime.fromtimestamp(0, CHINA) + timedelta(seconds=seconds)
     assert read_time(moment.strftime(form)) == moment
