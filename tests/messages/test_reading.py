@@ -164,7 +164,7 @@ def test_money_and_times_hold_nothing_unknown() -> None:
     assert read.pay_time == datetime(2026, 1, 31, 12, tzinfo=CHINA)
 
 
-@pytest.mark.parametrize("text", ["{", "nan", '"\\ud800"', "\ud800", "[1,]", "1 2"], ids=repr)
+@pytest.mark.parametrize("text", ["{", "nan", "\ud800", "[1,]", "1 2"], ids=repr)
 def test_text_that_is_no_json_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(MalformedCallbackError, match="not JSON") as refused:
         read_json(text, "messageBody")
