@@ -123,6 +123,7 @@ _REFUND: Final[dict[str, RefundStatus]] = {
     "0": RefundStatus.NONE,
     "10": RefundStatus.APPLIED,
     "20": RefundStatus.AGREED,
+    "90": RefundStatus.AGREED,  # agreed, the refund is pending
     "30": RefundStatus.RETURNED,
     "100": RefundStatus.REFUNDED,
     "-10": RefundStatus.REFUSED,
@@ -144,6 +145,7 @@ _LINE_LOGISTICS: Final[dict[str, OrderStatus]] = {
 }
 
 _PROGRESS: Final[dict[str, Progress]] = {
+    # The messages' own words.
     "CONSIGN": Progress.CONSIGNED,
     "ACCEPT": Progress.ACCEPTED,
     "TRANSPORT": Progress.IN_TRANSIT,
@@ -151,6 +153,20 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "AGENT_SIGN": Progress.AWAITING_PICKUP,
     "SIGN": Progress.SIGNED,
     "FAILED": Progress.FAILED,
+    # 1688's API and Taobao. Inferred: the lists have no meaning beside the words.
+    "WAITACCEPT": Progress.CONSIGNED,
+    "NOGET": Progress.FAILED,
+    "UNSIGN": Progress.FAILED,
+    "CANCEL": Progress.FAILED,
+    "WAITING_COLLECT": Progress.CONSIGNED,
+    "COLLECTED": Progress.ACCEPTED,
+    "WAITING_CUSTOMS": Progress.IN_TRANSIT,
+    "CUSTOMS_CLEARANCE": Progress.IN_TRANSIT,
+    "CUSTOMS_FAILED": Progress.FAILED,
+    "SIGNED": Progress.SIGNED,
+    "REJECTED": Progress.FAILED,
+    "RETURNED": Progress.FAILED,
+    "EXCEPTION": Progress.FAILED,
 }
 
 _OUTCOME: Final[dict[str, PaymentOutcome]] = {
@@ -189,7 +205,7 @@ def refund_status(word: str | None) -> RefundStatus:
 
 
 def progress(word: str | None) -> Progress:
-    """Our word for a waybill's `statusChanged` (4.4)."""
+    """Our word for what happened to a parcel, from a message or from either API (4.4)."""
     return _PROGRESS.get(_key(word), Progress.UNKNOWN)
 
 

@@ -9,10 +9,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
-from pydantic_core import from_json
 
 from receiver.client.endpoints import Endpoint
-from receiver.errors import APIError, APIRejectedError, APIUnavailableError, RateLimitedError
+from receiver.errors import (
+    APIError,
+    APIRejectedError,
+    APIUnavailableError,
+    MalformedCallbackError,
+    RateLimitedError,
+)
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import read_leniently
 from schemas.api import Envelope, Verdict
 
 _SUCCESS: Final = 200
@@ -53,10 +60,11 @@ class Reply:
                 status=self.status,
                 request_id=self.request_id,
             )
-        if not isinstance(self.data, dict):
+        data = decoded(self.data, "data")
+        if not isinstance(data, dict):
             raise self._unexpected("an object")
-        found = (part for part in _objects(self.data) if known_by in part)
-        return model.model_validate(next(found, self.data))
+        found = (part for part in _objects(data) if known_by in part)
+        return self._as(model, next(found, data))
 
     def read_rows(self, model: type[ReplyT], *, known_by: Collection[str]) -> list[ReplyT]:
         """`data` as a list of `model`; empty for null.
@@ -67,13 +75,20 @@ class Reply:
         """
         if self.data is None:
             return []
-        if isinstance(self.data, list):
-            rows = [row for row in self.data if isinstance(row, dict)]
-        elif isinstance(self.data, dict):
-            rows = _find_rows(self.data, frozenset(known_by))
+        data = decoded(self.data, "data")
+        if isinstance(data, list):
+            rows = [row for row in data if isinstance(row, dict)]
+        elif isinstance(data, dict):
+            rows = _find_rows(data, frozenset(known_by))
         else:
             raise self._unexpected("a list")
-        return [model.model_validate(row) for row in rows]
+        return [self._as(model, row) for row in rows]
+
+    def _as(self, model: type[ReplyT], row: dict[str, Any]) -> ReplyT:
+        try:
+            return read_leniently(model, row, self.endpoint)[0]
+        except MalformedCallbackError as error:
+            raise self._unexpected("as it is documented") from error
 
     def _unexpected(self, what: str) -> APIUnavailableError:
         return APIUnavailableError(
@@ -122,10 +137,9 @@ def retry_after_s(value: str | None, *, now: float) -> float | None:
 
 def _envelope(body: bytes) -> Envelope | None:
     try:
-        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError:
+        return read_leniently(Envelope, read_object(body), "reply")[0]
+    except MalformedCallbackError:
         return None
-    return Envelope.model_validate(value) if isinstance(value, dict) else None
 
 
 def _http_fault(endpoint: Endpoint, status: int) -> tuple[type[APIError], str] | None:
@@ -160,7 +174,7 @@ def _error(
 def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope) -> None:
     if not isinstance(envelope.data, dict):
         return
-    verdict = Verdict.model_validate(envelope.data)
+    verdict, _ = read_leniently(Verdict, envelope.data, "data")
     if verdict.success is not False:
         return
     code = verdict.error_code or "unknown"

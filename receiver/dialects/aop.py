@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from receiver.callback import (
     Callback,
     ConsoleCheck,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
@@ -20,7 +21,8 @@ from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError, VerificationError
-from receiver.messages.reading import Message, read_leniently, read_object, unknown_fields
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import events_of
 from receiver.signatures import aop_signature
 from schemas.values import Epoch, Identifier, Word
@@ -32,6 +34,7 @@ LIMIT_FIELDS: Final = 64
 """A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
 
 _MESSAGE: Final = "message"
+_DATA: Final = "message.data"
 _SIGNATURE: Final = "_aop_signature"
 
 
@@ -77,17 +80,19 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
     if len(texts) != 1:
         reason = "repeated" if texts else "missing"
         raise MalformedCallbackError(reason, place=_MESSAGE)
-    outer = read_object(texts[0], _MESSAGE)
-    envelope, faults = read_leniently(Envelope, outer, _MESSAGE)
+    faults: list[Fault] = []
+    outer = read_object(texts[0], _MESSAGE, faults)
+    envelope, more = read_leniently(Envelope, outer, _MESSAGE)
+    faults.extend(more)
     if envelope.topic is None:
         raise MalformedCallbackError("missing", place="message.type")
     message = Message(
         message_type=envelope.topic,
         channel="1688",
-        body=envelope.data,
-        place="message.data",
+        body=decoded(envelope.data, _DATA, faults),
+        place=_DATA,
         pushed_at=envelope.born_at,
-        faults=list(faults),
+        faults=faults,
         unknown_fields=list(unknown_fields(envelope)),
     )
     events = events_of(message)

@@ -11,6 +11,7 @@ from receiver.callback import (
     Callback,
     ConsoleCheck,
     EventDraft,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
@@ -19,14 +20,10 @@ from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret, required_header
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError
-from receiver.messages.reading import (
-    Message,
-    read_leniently,
-    read_object,
-    unknown_fields,
-)
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import unknown
-from receiver.messages.taobao import Kind, read_message
+from receiver.messages.taobao import Kind, read_message, tells_a_refund
 from receiver.signatures import global_signature
 from schemas.values import Epoch, Identifier, Word
 
@@ -34,7 +31,7 @@ RETRY_HORIZON: Final = timedelta(hours=6)
 """12 retries, half an hour apart (documented at the sister site)."""
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 
-_KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price"}
+_KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price", "9": "refund"}
 
 
 class Envelope(BaseModel):
@@ -67,19 +64,21 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
     body = verified.request.body
     if not body.strip():
         return ConsoleCheck()
-    outer = read_object(body)
+    faults: list[Fault] = []
+    outer = read_object(body, faults=faults)
     if not outer:
         return ConsoleCheck()
-    envelope, faults = read_leniently(Envelope, outer, "body")
+    envelope, more = read_leniently(Envelope, outer, "body")
+    faults.extend(more)
     if envelope.message_type is None:
         raise MalformedCallbackError("missing", place="body.message_type")
     message = Message(
         message_type=envelope.message_type,
         channel="taobao",
-        body=envelope.data,
+        body=decoded(envelope.data, "data", faults),
         place="data",
         pushed_at=envelope.timestamp,
-        faults=list(faults),
+        faults=faults,
         unknown_fields=list(unknown_fields(envelope)),
     )
     return Callback(
@@ -94,7 +93,7 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
 
 def _events(message: Message) -> list[EventDraft]:
     kind = _KINDS.get(message.message_type or "")
-    if kind is None:
+    if kind is None or (kind == "refund" and not tells_a_refund(message)):
         return [unknown(message)]
     return read_message(message, kind, upstream=True)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from receiver.callback import (
     Callback,
     ConsoleCheck,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
@@ -25,13 +26,8 @@ from receiver.dialects.credentials import (
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.messages import alibaba
-from receiver.messages.reading import (
-    Message,
-    read_json,
-    read_leniently,
-    read_object,
-    unknown_fields,
-)
+from receiver.messages.json_text import decoded, read_json, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import events_of
 from receiver.signatures import xport_signature
 from schemas.statuses import Channel
@@ -45,6 +41,7 @@ NONCE_WORTH_CHARS: Final = 16
 _WORTH_CHARS: Final = 10 + NONCE_WORTH_CHARS
 """A timestamp in seconds and such a nonce."""
 
+_BODY: Final = "messageBody"
 _SIGNATURE_CHARS: Final = 32
 _CHANNELS: Final[dict[str, Channel]] = {"0": "taobao", "1": "1688"}
 _PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("1688_", "1688"))
@@ -91,14 +88,15 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
     body = verified.request.body
     if not body.strip():
         return ConsoleCheck()
-    outer = read_object(body)
+    faults: list[Fault] = []
+    outer = read_object(body, faults=faults)
     if not outer:
         return ConsoleCheck()
     if outer.get("messageType") is None and outer.get("messageBody") is None:
         raise MalformedCallbackError("neither messageType nor messageBody", place="body")
-    envelope, faults = read_leniently(Envelope, outer, "body")
-    message = _message(envelope)
-    message.faults.extend(faults)
+    envelope, more = read_leniently(Envelope, outer, "body")
+    faults.extend(more)
+    message = _message(envelope, faults)
     message.unknown_fields.extend(unknown_fields(envelope))
     events = events_of(message)
     return Callback(
@@ -111,12 +109,12 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
     )
 
 
-def _message(envelope: Envelope) -> Message:
+def _message(envelope: Envelope, faults: list[Fault]) -> Message:
     name, channel = _name_and_channel(envelope)
     body = envelope.message_body
     if isinstance(body, str) and body.strip():
         try:
-            body = read_json(body, "messageBody")
+            body = decoded(read_json(body, _BODY, faults), _BODY, faults)
         except MalformedCallbackError:
             if name in alibaba.TOPICS:
                 raise
@@ -124,8 +122,9 @@ def _message(envelope: Envelope) -> Message:
         message_type=name,
         channel=channel,
         body=body,
-        place="messageBody",
+        place=_BODY,
         pushed_at=envelope.timestamp,
+        faults=faults,
     )
 
 

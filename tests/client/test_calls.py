@@ -18,7 +18,8 @@ from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport
 from receiver.errors import APIRejectedError, APIUnavailableError
-from schemas.values import CHINA, Money
+from schemas.times import CHINA
+from schemas.values import Money
 from tests.client.conftest import Platform, settings_of
 
 ORDER_ID = "2019601741959504495"
