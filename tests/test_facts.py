@@ -26,7 +26,7 @@ from schemas.events import (
     Parcel,
     PaymentSucceeded,
 )
-from schemas.values import CHINA
+from schemas.times import CHINA
 
 ORDER = {"channel": "1688", "order_id": "2745812000123456789"}
 TIME = datetime(2026, 1, 31, 8, tzinfo=CHINA)

@@ -10,7 +10,7 @@ import pytest
 from schemas.events import EVENT_MODELS, EventData
 from schemas.examples import EXAMPLES
 from schemas.facts import FactKey
-from schemas.values import CHINA
+from schemas.times import CHINA
 
 PAGE = Path(__file__).parents[2] / "docs" / "identity.md"
 TIME = datetime(2026, 1, 31, 8, tzinfo=CHINA)
