@@ -23,7 +23,9 @@ _DIGEST_CHARS: Final = 32
 class InboundRequest:
     """One POST as it arrived: raw headers (lower-case names), exact body, nothing believed yet.
 
-    Nothing changes it once it is made.
+    Nothing changes it once it is made. Of a verified one content codings are undone in `body`, with
+    a word of why not in `coding_fault`; `text` is the body in UTF-8 where it came in another
+    charset (see `receiver.representation`).
     """
 
     source: SourceSettings
@@ -33,12 +35,19 @@ class InboundRequest:
     path_token: str | None = None
     client: str = ""
     delivery_id: str = ""
+    text: bytes | None = None
+    coding_fault: str = ""
     _by_name: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
     received_text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._by_name = dict(self.headers)
         self.received_text = self.received_at.isoformat()
+
+    @property
+    def readable(self) -> bytes:
+        """What a dialect reads."""
+        return self.body if self.text is None else self.text
 
     def header(self, name: bytes) -> bytes | None:
         """The last value of a header; None where it is absent. `name` in lower case."""
@@ -56,11 +65,15 @@ class InboundRequest:
 
 class Proof(NamedTuple):
     """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is what the
-    signature covers and may be used once (empty where the sender gave none that is worth it)."""
+    signature covers and may be used once (empty where the sender gave none that is worth it), and
+    `form` are the parameters that it covers, as they were read to fit it. `lifetime_s` is for how
+    many seconds at most the signature is taken."""
 
     trust: Trust
     secret_index: int | None = None
     nonce: str = ""
+    lifetime_s: int = 0
+    form: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(slots=True)  # not frozen, for the same reason
@@ -117,11 +130,6 @@ class Callback:
 
     def __post_init__(self) -> None:
         self.content_digest = hashlib.sha256(self.content).hexdigest()[:_DIGEST_CHARS]
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleCheck:
-    """An empty push by which the platform's console tries the URL: answered 200, not stored."""
 
 
 def callback_id(source: str, said: bytes) -> str:

@@ -132,6 +132,8 @@ class SourceSettings(_Section):
 
     `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted.
     `replay_check` is what becomes of a signature that was used for another body already;
+    `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
+    `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
     `allow_networks`, where it is given, is whence deliveries may come.
     """
 
@@ -142,6 +144,8 @@ class SourceSettings(_Section):
     secrets: tuple[SecretStr, ...] = ()
     path_token: SecretStr | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
+    retry_horizon_s: int | None = Field(default=None, ge=0, le=9000)
+    max_age_s: int | None = Field(default=None, ge=60)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
     allow_networks: tuple[IPvAnyNetwork, ...] = ()
 

@@ -81,6 +81,10 @@ class SpoolingPublisher:
         except GuardTakenError as error:
             done(error)
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        """See `Submitter.used_by`."""
+        return self._kept.get(guard.msg_id) or self._publisher.used_by(guard)
+
     async def learn(self) -> None:
         """Remember the signatures that the spool holds, of an earlier run or of another process.
 

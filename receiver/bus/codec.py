@@ -318,7 +318,7 @@ def encode_quarantined(
 def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
     """The message that a signature is used up by this callback; None where nothing is proven.
 
-    It is stored once for each nonce and source, and lives as long as the signature is fresh.
+    It is stored once for each nonce and source, and lives as long as the signature is taken.
     """
     request, nonce = verified.request, verified.proof.nonce
     if not nonce:
@@ -328,7 +328,7 @@ def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessa
     used = hashlib.sha256(text).hexdigest()[:32]
     head = (
         f"Nats-Msg-Id: nonce.{used}\r\n"
-        f"Nats-TTL: {2 * source.tolerance_s + _NONCE_MARGIN_S}s\r\n"
+        f"Nats-TTL: {verified.proof.lifetime_s + _NONCE_MARGIN_S}s\r\n"
         f"yizhan-receivedtime: {request.received_text}\r\n"
     )
     owner = verified.callback_id.encode()
@@ -349,6 +349,7 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
         f"{_line('yizhan-client', request.client)}"
         f"{_line('yizhan-secretindex', None if index is None else str(index))}"
         f"{_line('content-type', _text_header(request, b'content-type'))}"
+        f"{_line('yizhan-contentencoding', _text_header(request, b'content-encoding'))}"
     )
 
 

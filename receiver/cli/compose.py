@@ -160,9 +160,16 @@ async def running_receiver(
         _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
-            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said, spread=gossip.tell),
+            Intake(
+                publisher,
+                bus.subjects,
+                DIALECTS,
+                retransmissions=said,
+                spread=gossip.tell,
+                limit_bytes=settings.receiver.limit_bytes,
+                window=window,
+            ),
             sources,
-            DIALECTS,
             limit_bytes=settings.receiver.limit_bytes,
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,

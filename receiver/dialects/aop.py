@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
     Fault,
     InboundRequest,
     Proof,
@@ -20,6 +19,7 @@ from receiver.callback import (
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret
 from receiver.dialects.dialect import Dialect
+from receiver.dialects.form import first_reading, readings
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.messages.json_text import decoded, read_object
 from receiver.messages.reading import Message, read_leniently, unknown_fields
@@ -30,8 +30,6 @@ from schemas.values import Epoch, Identifier, Word
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
 """About 3 retries, their distance not documented; the horizon of `xport` is assumed (design 2)."""
 CONTENT_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
-LIMIT_FIELDS: Final = 64
-"""A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
 
 _MESSAGE: Final = "message"
 _DATA: Final = "message.data"
@@ -59,24 +57,28 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     is an exact duplicate and absorbed as such.
     """
     try:
-        pairs = _form(request.body)
+        forms = list(readings(request.body))
     except MalformedCallbackError as error:
         raise VerificationError("bad_form") from error
-    given = [value for key, value in pairs if key == _SIGNATURE]
-    if not given or not given[0]:
-        raise VerificationError("missing_signature")
-    if len(given) > 1:
-        raise VerificationError("repeated_signature")
-    index = matching_secret(request, given[0], lambda secret: aop_signature(pairs, secret))
-    return Proof(trust="body", secret_index=index)
+    for form in forms:
+        given = [value for key, value in form if key == _SIGNATURE]
+        if not given or not given[0]:
+            raise VerificationError("missing_signature")
+        if len(given) > 1:
+            raise VerificationError("repeated_signature")
+        sign = partial(aop_signature, form)
+        try:
+            index = matching_secret(request, given[0].strip(), sign)
+        except VerificationError:
+            continue
+        return Proof(trust="body", secret_index=index, form=form)
+    raise VerificationError("bad_signature")
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def parse(verified: VerifiedRequest) -> Callback:
     """Read the message of a form; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip() or body.strip() == b"{}":
-        return ConsoleCheck()
-    texts = [value for key, value in _form(body) if key == _MESSAGE]
+    form = verified.proof.form or first_reading(verified.request.readable)
+    texts = [value for key, value in form if key == _MESSAGE]
     if len(texts) != 1:
         reason = "repeated" if texts else "missing"
         raise MalformedCallbackError(reason, place=_MESSAGE)
@@ -118,31 +120,18 @@ def _usable(message_id: str | None) -> str | None:
     return None
 
 
-def said(body: bytes) -> bytes | None:
+def said(request: InboundRequest, proof: Proof) -> bytes | None:
     """The form's parameters as JSON pairs, sorted, without the signature; None where it is no form.
 
-    So the same parameters in another order, or signed with another secret, are the same callback.
+    So the same parameters in another order or encoding, or signed with another secret, are the same
+    callback.
     """
     try:
-        pairs = sorted(pair for pair in _form(body) if pair[0] != _SIGNATURE)
+        form = proof.form or first_reading(request.readable)
     except MalformedCallbackError:
         return None
+    pairs = sorted(pair for pair in form if pair[0] != _SIGNATURE)
     return json.dumps(pairs, separators=(",", ":")).encode()
-
-
-def _form(body: bytes) -> list[tuple[str, str]]:
-    """The form's decoded pairs in order; raises `MalformedCallbackError`."""
-    try:
-        return parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=LIMIT_FIELDS,
-        )
-    except ValueError as error:
-        reason = "too many fields" if body.count(b"&") >= LIMIT_FIELDS else "not a UTF-8 form"
-        raise MalformedCallbackError(reason, place="form") from error
 
 
 AOP: Final = Dialect(

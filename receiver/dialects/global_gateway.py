@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
     EventDraft,
     Fault,
     InboundRequest,
@@ -59,15 +58,10 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     return Proof(trust="body", secret_index=index)
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def parse(verified: VerifiedRequest) -> Callback:
     """Read a push; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip():
-        return ConsoleCheck()
     faults: list[Fault] = []
-    outer = read_object(body, faults=faults)
-    if not outer:
-        return ConsoleCheck()
+    outer = read_object(verified.request.readable, faults=faults)
     envelope, more = read_leniently(Envelope, outer, "body")
     faults.extend(more)
     if envelope.message_type is None:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
     Fault,
     InboundRequest,
     Proof,
@@ -17,7 +16,7 @@ from receiver.callback import (
 )
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import (
-    check_fresh,
+    age_of,
     matching_secret,
     required_header,
     same_text,
@@ -29,6 +28,7 @@ from receiver.messages import alibaba
 from receiver.messages.json_text import decoded, read_json, read_object
 from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import events_of
+from receiver.settings import SourceSettings
 from receiver.signatures import xport_signature
 from schemas.statuses import Channel
 from schemas.values import Epoch, Word
@@ -72,7 +72,7 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
         raise VerificationError("bad_signature")
     if not same_text(access_key, request.source.access_key or ""):
         raise VerificationError("bad_access_key")
-    check_fresh(timestamp, now, request.source.tolerance_s)
+    age_s = age_of(timestamp, now)
     index = matching_secret(
         request,
         signature,
@@ -80,18 +80,30 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     )
     used = timestamp + nonce
     worth = len(used) >= _WORTH_CHARS
-    return Proof(trust="headers", secret_index=index, nonce=used if worth else "")
+    tolerance_s = request.source.tolerance_s
+    oldest_s = tolerance_s + (_retried_for_s(request.source) if worth else 0)
+    if not -tolerance_s <= age_s <= oldest_s:
+        raise VerificationError("stale_timestamp")
+    return Proof("headers", index, used if worth else "", lifetime_s=oldest_s + tolerance_s)
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def _retried_for_s(source: SourceSettings) -> int:
+    """How much longer than `tolerance_s` a signature with a nonce is taken.
+
+    Nobody knows whether a retry is signed anew, so the first signature is taken as long as retries
+    may come, where another body under it would be refused.
+    """
+    if source.replay_check != "refuse":
+        return 0
+    if source.retry_horizon_s is not None:
+        return source.retry_horizon_s
+    return int(RETRY_HORIZON.total_seconds())
+
+
+def parse(verified: VerifiedRequest) -> Callback:
     """Read a callback's envelope and message; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip():
-        return ConsoleCheck()
     faults: list[Fault] = []
-    outer = read_object(body, faults=faults)
-    if not outer:
-        return ConsoleCheck()
+    outer = read_object(verified.request.readable, faults=faults)
     if outer.get("messageType") is None and outer.get("messageBody") is None:
         raise MalformedCallbackError("neither messageType nor messageBody", place="body")
     envelope, more = read_leniently(Envelope, outer, "body")
@@ -143,4 +155,5 @@ XPORT: Final = Dialect(
     content_types=CONTENT_TYPES,
     verify_signature=verify_signature,
     parse=parse,
+    signs_body=False,
 )

@@ -9,7 +9,7 @@ other server.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,6 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from receiver.callback import InboundRequest
-from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
@@ -25,7 +24,7 @@ from receiver.logs import get_logger
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
-from receiver.web.body import ClientGoneError, check_content, read_body
+from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import Network, client_address, within
 from receiver.web.counts import DeliveryCounts
 from receiver.web.delivery import Delivery
@@ -33,8 +32,6 @@ from receiver.web.sampling import Sampling
 
 _LIMIT_REJECTIONS_PER_S: Final = 50
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-_EMPTY: Final = frozenset({b"", b"{}"})
-_LIMIT_EMPTY_BYTES: Final = 64
 _CHECKED: Final = b'{"status":"checked"}'
 
 
@@ -48,7 +45,6 @@ class CallbackEndpoint:
         self,
         intake: Intake,
         sources: Sources,
-        dialects: Mapping[str, Dialect],
         *,
         limit_bytes: int,
         trusted_proxies: Sequence[Network] = (),
@@ -58,7 +54,6 @@ class CallbackEndpoint:
         self.limit_bytes = limit_bytes
         self._intake = intake
         self._sources = sources
-        self._dialects = dialects
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
@@ -116,21 +111,19 @@ class CallbackEndpoint:
 
     def _take(self, delivery: Delivery) -> None:
         source, client = self._admit(delivery)
-        headers, body = delivery.headers, delivery.body
         request = InboundRequest(
             source=source,
-            headers=headers,
-            body=body,
+            headers=delivery.headers,
+            body=delivery.body,
             received_at=self._clock(),
             path_token=delivery.path_token,
             client=client,
             delivery_id=delivery.id,
         )
-        if len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in _EMPTY:
+        if delivery.method != "POST":
             check_path_token(request)
             self._told(delivery, Receipt("checked"))
             return
-        check_content(headers, self._dialects[source.dialect].content_types)
         self._intake.accept(request, partial(self._told, delivery))
 
     def _client(self, delivery: Delivery, source: SourceSettings) -> str:

@@ -92,7 +92,6 @@ async def receiving(
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
         Sources(SOURCES),
-        DIALECTS,
         limit_bytes=1024 * 1024,
         trusted_proxies=[],
         counts=DeliveryCounts(),

@@ -102,7 +102,6 @@ async def serve_stack(
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
         Sources(SOURCES),
-        DIALECTS,
         limit_bytes=LIMIT_BYTES,
         trusted_proxies=[ip_network("127.0.0.0/8")],
         counts=counts,
@@ -330,6 +329,9 @@ class BrokenPublisher:
         self.asked.extend(messages)
         done(BusError("no acknowledgement in time"))
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        return None
+
 
 @pytest.mark.parametrize("lane", [True, False])
 async def test_a_publish_failure_answers_503(
@@ -353,6 +355,9 @@ class DefectivePublisher:
         if not self._late:
             raise LookupError("a bug")
         asyncio.get_running_loop().call_soon(done, [object()])  # type: ignore[arg-type]
+
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        return None
 
 
 @pytest.mark.parametrize("lane", [True, False])
