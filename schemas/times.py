@@ -1,7 +1,7 @@
 """Times in the spellings that platforms and their languages' libraries write. Pure functions.
 
-What names no zone is China time (callbacks.md 4.5). A placeholder for "no time" is told apart from
-a time: epoch 0 in any zone, and whatever else lies before 1971.
+What names no zone is China time (callbacks.md 4.5). A placeholder for "no time" is refused: epoch 0
+in any zone, and whatever else lies before 1971.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
 _EPOCH_UNITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
-"""Digits of an epoch time to its units in a second; in these years the digits tell the unit."""
+"""Digits of an epoch time to its units in a second; in these years each unit has its own number of digits."""
 _CALENDAR_DIGITS: Final = frozenset({8, 12, 14, 17})
 _ABSENT: Final = frozenset({"", "null"})
 _NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?")

@@ -62,12 +62,12 @@ def kind_of(message: Message) -> Kind | None:
     if not (looks_like_taobao(body) or (message.channel == "taobao" and "orderId" in body)):
         return None
     by_name = (kind for part, kind in _NAME_PARTS if part in name.upper())
-    by_body = (kind for mark, kind in _BODY_MARKS if _is_told(mark, body.get(mark)))
+    by_body = (kind for mark, kind in _BODY_MARKS if _is_given(mark, body.get(mark)))
     return next(by_name, None) or next(by_body, None)
 
 
-def _is_told(mark: str, value: Any) -> bool:
-    """Whether a field says something: an id that is a placeholder and a refund's 0 do not."""
+def _is_given(mark: str, value: Any) -> bool:
+    """Whether a field holds something: an id that is a placeholder and a refund's 0 do not."""
     if mark in _REFUND_IDS:
         return readable_id(value) is not None
     if mark == "refundStatus":
@@ -75,7 +75,7 @@ def _is_told(mark: str, value: Any) -> bool:
     return value is not None
 
 
-def tells_a_refund(message: Message) -> bool:
+def has_refund_id(message: Message) -> bool:
     """Whether a refund's id can be read, of the message itself or of a line."""
     if not isinstance(message.body, dict):
         return False
