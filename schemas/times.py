@@ -28,7 +28,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
 _EPOCH_UNITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
-"""Digits of an epoch time to its units in a second; in these years each unit has its own number of digits."""
+"""How many digits an epoch time has, for 300 years from 2001, to its units in a second."""
 _CALENDAR_DIGITS: Final = frozenset({8, 12, 14, 17})
 _ABSENT: Final = frozenset({"", "null"})
 _NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?")
