@@ -31,6 +31,7 @@ _EPOCH_UNITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
 """How many digits an epoch time has, for 300 years from 2001, to its units in a second."""
 _CALENDAR_DIGITS: Final = frozenset({8, 12, 14, 17})
 _ABSENT: Final = frozenset({"", "null"})
+_EXPONENT: Final = re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]{1,2}")
 _NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?")
 
 _TIME: Final = (
@@ -143,6 +144,8 @@ def _text(value: Any) -> str:
     text = str(value)
     if len(text) > _LIMIT_CHARS:
         raise _unreadable()
+    if _EXPONENT.fullmatch(text):
+        return format(Decimal(text), "f")
     return " ".join(text.split())
 
 

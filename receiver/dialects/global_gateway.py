@@ -91,6 +91,8 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
 
 def _events(message: Message) -> list[EventDraft]:
     kind = _KINDS.get(message.message_type or "")
+    if kind is not None:
+        message.take_lone_object()
     if kind is None or (kind == "refund" and not has_refund_id(message)):
         return [unknown(message)]
     return read_message(message, kind, upstream=True)

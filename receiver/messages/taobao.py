@@ -90,7 +90,6 @@ def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> lis
     Global (`upstream`) by `purchase_id`. A refund case of the latter is known by its own id: there
     the order's may be absent.
     """
-    message.take_lone_object()
     order = message.read(TaobaoOrderMessage)
     lines = tuple(_line(part) for part in order.sub_orders)
     order_id = _order_id(message, order, kind, upstream=upstream)
