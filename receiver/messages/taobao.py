@@ -67,12 +67,12 @@ def kind_of(message: Message) -> Kind | None:
 
 
 def _is_given(mark: str, value: Any) -> bool:
-    """Whether a field holds something: an id that is a placeholder and a refund's 0 do not."""
+    """Whether a field holds something: a placeholder of an id, a refund's 0, no price do not."""
     if mark in _REFUND_IDS:
         return readable_id(value) is not None
     if mark == "refundStatus":
         return not no_id(value)
-    return value is not None
+    return value is not None and (bool(value) or mark in _ID_MARKS)
 
 
 def has_refund_id(message: Message) -> bool:
