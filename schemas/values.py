@@ -185,6 +185,8 @@ def _at_most(limit: int) -> Callable[[Any], Any]:
 def _word(value: Any) -> Any:
     """A code word, which some messages send as a number."""
     if type(value) is str:
+        if len(value) > len("null") and not value.isspace():  # as most are
+            return value
         return None if _is_blank(value) else value
     value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
