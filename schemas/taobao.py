@@ -37,11 +37,11 @@ class TaobaoMessage(BaseModel):
         """Of two names for one thing, one with a value beats one that is null or a placeholder."""
         if not isinstance(value, dict):
             return value
-        told = {name: part for name, part in value.items() if part is not None and part != ""}
+        given = {name: part for name, part in value.items() if part is not None and part != ""}
         for first, second in cls._two_names:
-            if second in told and no_id(told.get(first)):
-                told.pop(first, None)
-        return told
+            if second in given and no_id(given.get(first)):
+                given.pop(first, None)
+        return given
 
 
 class Price(TaobaoMessage):

@@ -1,7 +1,7 @@
 """Times in the spellings that platforms and their languages' libraries write. Pure functions.
 
-What names no zone is China time (callbacks.md 4.5). A placeholder for "no time" is told apart from
-a time: epoch 0 in any zone, and whatever else lies before 1971.
+What names no zone is China time (callbacks.md 4.5). A placeholder for "no time" is refused: epoch 0
+in any zone, and whatever else lies before 1971.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
 _EPOCH_UNITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
-"""Digits of an epoch time to its units in a second; in these years the digits tell the unit."""
+"""How many digits an epoch time has, for 300 years from 2001, to its units in a second."""
 _CALENDAR_DIGITS: Final = frozenset({8, 12, 14, 17})
 _ABSENT: Final = frozenset({"", "null"})
+_EXPONENT: Final = re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]{1,2}")
 _NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?")
 
 _TIME: Final = (
@@ -143,6 +144,8 @@ def _text(value: Any) -> str:
     text = str(value)
     if len(text) > _LIMIT_CHARS:
         raise _unreadable()
+    if _EXPONENT.fullmatch(text):
+        return format(Decimal(text), "f")
     return " ".join(text.split())
 
 

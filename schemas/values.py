@@ -115,7 +115,12 @@ def _in_range(amount: Decimal) -> Decimal:
 
 
 def _absent_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if type(value) is str and _is_blank(value) else value
+
+
+def _is_blank(text: str) -> bool:
+    """Whether a text says nothing: it is empty, of spaces, or a writer's null."""
+    return not text or text.isspace() or (len(text) == len("null") and text.lower() == "null")
 
 
 def _whole(value: Any) -> Any:
@@ -180,8 +185,9 @@ def _at_most(limit: int) -> Callable[[Any], Any]:
 def _word(value: Any) -> Any:
     """A code word, which some messages send as a number."""
     if type(value) is str:
-        blank = not value or value.isspace() or (len(value) == 4 and value.lower() == "null")
-        return None if blank else value
+        if len(value) > len("null") and not value.isspace():  # as most are
+            return value
+        return None if _is_blank(value) else value
     value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -197,8 +203,6 @@ def _decimal(value: Any) -> Decimal | None:
     if type(value) is float or type(value) is int:
         return _in_range(Decimal(str(value)))
     text = value.spelling if isinstance(value, SpelledFloat) else str(value).strip()
-    if text.lower() == "null":
-        return None
     if len(text) > _LIMIT_AMOUNT_CHARS or not _PLAIN.fullmatch(text):
         _refuse("an amount must be a number in range")
     return _in_range(Decimal(text))
@@ -263,7 +267,7 @@ Identifier = Annotated[str | None, BeforeValidator(_identifier)]
 Word = Annotated[Annotated[str, Field(max_length=256)] | None, BeforeValidator(_word)]
 """A code word of the platform, kept as it is."""
 Text = Annotated[str | None, BeforeValidator(_absent_if_blank)]
-"""Free text; a blank one is absent."""
+"""Free text; a blank one, and "null", is absent."""
 Count = Annotated[
     Annotated[int, Field(ge=-LIMIT_COUNT, le=LIMIT_COUNT)] | None, BeforeValidator(_absent_if_blank)
 ]

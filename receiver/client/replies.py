@@ -60,11 +60,10 @@ class Reply:
                 status=self.status,
                 request_id=self.request_id,
             )
-        data = decoded(self.data, "data")
-        if not isinstance(data, dict):
+        if not isinstance(self.data, dict):
             raise self._unexpected("an object")
-        found = (part for part in _objects(data) if known_by in part)
-        return self._as(model, next(found, data))
+        found = (part for part in _objects(self.data) if known_by in part)
+        return self._as(model, next(found, self.data))
 
     def read_rows(self, model: type[ReplyT], *, known_by: Collection[str]) -> list[ReplyT]:
         """`data` as a list of `model`; empty for null.
@@ -75,11 +74,10 @@ class Reply:
         """
         if self.data is None:
             return []
-        data = decoded(self.data, "data")
-        if isinstance(data, list):
-            rows = [row for row in data if isinstance(row, dict)]
-        elif isinstance(data, dict):
-            rows = _find_rows(data, frozenset(known_by))
+        if isinstance(self.data, list):
+            rows = _rows(self.data)
+        elif isinstance(self.data, dict):
+            rows = _find_rows(self.data, frozenset(known_by))
         else:
             raise self._unexpected("a list")
         return [self._as(model, row) for row in rows]
@@ -115,8 +113,9 @@ def read_reply(endpoint: Endpoint, answer: Answer, *, now: float) -> Reply:
     if _code(envelope.code) != _SUCCESS:
         text = f"{endpoint.name}: refused with code {_clean(envelope.code)}"
         raise _error(APIRejectedError, text, answer, envelope, now=now)
-    _check_verdict(endpoint, answer, envelope)
-    return Reply(endpoint.name, envelope.data, status=answer.status, request_id=envelope.request_id)
+    data = decoded(envelope.data, "data")
+    _check_verdict(endpoint, answer, envelope, data)
+    return Reply(endpoint.name, data, status=answer.status, request_id=envelope.request_id)
 
 
 def retry_after_s(value: str | None, *, now: float) -> float | None:
@@ -171,10 +170,10 @@ def _error(
     )
 
 
-def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope) -> None:
-    if not isinstance(envelope.data, dict):
+def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope, data: Any) -> None:
+    if not isinstance(data, dict):
         return
-    verdict, _ = read_leniently(Verdict, envelope.data, "data")
+    verdict, _ = read_leniently(Verdict, data, "data")
     if verdict.success is not False:
         return
     code = verdict.error_code or "unknown"
@@ -203,7 +202,14 @@ def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict) and depth < _LIMIT_DEPTH:
         yield value
         for part in value.values():
-            yield from _objects(part, depth + 1)
+            yield from _objects(decoded(part, "data"), depth + 1)
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, which may be JSON text as each of them may be."""
+    held = decoded(value, "data")
+    rows = (decoded(row, "data") for row in held) if isinstance(held, list) else ()
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
@@ -212,7 +218,7 @@ def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, A
         if names & part.keys():
             return [part]
         for held in part.values():
-            rows = [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
+            rows = _rows(held)
             if any(names & row.keys() for row in rows):
                 return rows
     return []

@@ -22,7 +22,7 @@ from receiver.errors import MalformedCallbackError
 from receiver.messages.json_text import decoded, read_object
 from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import unknown
-from receiver.messages.taobao import Kind, read_message, tells_a_refund
+from receiver.messages.taobao import Kind, has_refund_id, read_message
 from receiver.signatures import global_signature
 from schemas.values import Epoch, Identifier, Word
 
@@ -87,7 +87,9 @@ def parse(verified: VerifiedRequest) -> Callback:
 
 def _events(message: Message) -> list[EventDraft]:
     kind = _KINDS.get(message.message_type or "")
-    if kind is None or (kind == "refund" and not tells_a_refund(message)):
+    if kind is not None:
+        message.take_lone_object()
+    if kind is None or (kind == "refund" and not has_refund_id(message)):
         return [unknown(message)]
     return read_message(message, kind, upstream=True)
 

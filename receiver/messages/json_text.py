@@ -46,9 +46,7 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
     except ValueError as error:
         reason = f"not JSON: {error}"
     else:
-        if _FINE_DECIMAL.search(data) and _LONG_DECIMAL.search(data):
-            value = _tolerant(data)
-        return value
+        return _tolerant(data) if _holds_long_decimals(data) else value
     try:
         value = _tolerant(data)
     except (ValueError, RecursionError):
@@ -56,6 +54,11 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
     if faults is not None:
         faults.append(Fault(place, f"{reason}; read all the same"))
     return value
+
+
+def _holds_long_decimals(data: bytes) -> bool:
+    # Each test costs ten times the one before it, and most callbacks pass the first.
+    return b"." in data and bool(_FINE_DECIMAL.search(data) and _LONG_DECIMAL.search(data))
 
 
 def read_object(

@@ -54,7 +54,7 @@ class OrderView(NamedTuple):
 
 def read_order(message: Message) -> OrderView:
     """Read an order message; raises `MalformedCallbackError` where the order id is not readable."""
-    if isinstance(message.body, dict) and message.body.get("baseInfo") is not None:
+    if isinstance(message.body, dict) and message.body.get("baseInfo") not in (None, "", []):
         return _from_detail(message)
     return _from_fields(message)
 

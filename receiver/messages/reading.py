@@ -161,8 +161,8 @@ def readable_id(value: Any) -> str | None:
 
 def unknown_fields(model: BaseModel) -> Sequence[str]:
     """The dotted names of what the platform sent and the model does not know, up to a limit."""
-    told = filter(None, model.__dict__.values())
-    if not model.model_extra and _LEAVES.issuperset(map(type, told)):
+    held = filter(None, model.__dict__.values())
+    if not model.model_extra and _LEAVES.issuperset(map(type, held)):
         return ()
     return list(islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS))
 

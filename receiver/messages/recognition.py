@@ -20,6 +20,7 @@ def events_of(message: Message) -> list[EventDraft]:
     kind = None if message.channel == "1688" else taobao.kind_of(message)
     if kind and (message.channel == "taobao" or taobao.looks_like_taobao(message.body)):
         message.channel = "taobao"
+        message.take_lone_object()
         return taobao.read_message(message, kind)
     reader = alibaba.TOPICS.get(message.message_type or "")
     if reader is None:

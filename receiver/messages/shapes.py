@@ -28,9 +28,9 @@ def as_object(value: Any, refusal: str) -> Reading:
     Null, a blank text and an empty list (an empty PHP array) are no object, with nothing to note;
     anything else is none for the reason `refusal`.
     """
-    if value is None or value == [] or _is_blank(value):
-        return Reading(None, "")
     inner = decoded(value, "")
+    if inner is None or inner == [] or _is_blank(inner):
+        return Reading(None, "")
     if isinstance(inner, list) and len(inner) == 1:
         inner = inner[0]
     if isinstance(inner, dict):
@@ -45,7 +45,7 @@ def as_list(value: Any, refusal: str) -> Reading:
     A blank text and an empty object are an empty list, with nothing to note; true and false are
     none, for the reason `refusal`.
     """
-    if value == {} or _is_blank(value):
+    if _is_blank(value):
         return Reading([], "")
     inner = _from_text(value) if isinstance(value, str) else value
     if isinstance(inner, dict):
@@ -53,7 +53,7 @@ def as_list(value: Any, refusal: str) -> Reading:
     if isinstance(inner, bool) or inner is None:
         return Reading(None, refusal)
     listed = inner if isinstance(inner, list) else [inner]
-    return Reading(listed, "no list where one belongs: read as one")
+    return Reading(listed, "no list where one belongs: read as one" if listed else "")
 
 
 def _from_text(text: str) -> Any:

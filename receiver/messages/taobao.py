@@ -62,20 +62,20 @@ def kind_of(message: Message) -> Kind | None:
     if not (looks_like_taobao(body) or (message.channel == "taobao" and "orderId" in body)):
         return None
     by_name = (kind for part, kind in _NAME_PARTS if part in name.upper())
-    by_body = (kind for mark, kind in _BODY_MARKS if _is_told(mark, body.get(mark)))
+    by_body = (kind for mark, kind in _BODY_MARKS if _is_given(mark, body.get(mark)))
     return next(by_name, None) or next(by_body, None)
 
 
-def _is_told(mark: str, value: Any) -> bool:
-    """Whether a field says something: an id that is a placeholder and a refund's 0 do not."""
+def _is_given(mark: str, value: Any) -> bool:
+    """Whether a field holds something: a placeholder of an id, a refund's 0, no price do not."""
     if mark in _REFUND_IDS:
         return readable_id(value) is not None
     if mark == "refundStatus":
         return not no_id(value)
-    return value is not None
+    return value is not None and (bool(value) or mark in _ID_MARKS)
 
 
-def tells_a_refund(message: Message) -> bool:
+def has_refund_id(message: Message) -> bool:
     """Whether a refund's id can be read, of the message itself or of a line."""
     if not isinstance(message.body, dict):
         return False
@@ -90,7 +90,6 @@ def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> lis
     Global (`upstream`) by `purchase_id`. A refund case of the latter is known by its own id: there
     the order's may be absent.
     """
-    message.take_lone_object()
     order = message.read(TaobaoOrderMessage)
     lines = tuple(_line(part) for part in order.sub_orders)
     order_id = _order_id(message, order, kind, upstream=upstream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime
 from decimal import Decimal
@@ -121,10 +122,14 @@ def test_a_message_of_nothing_but_faults_is_refused() -> None:
     assert refused.value.place == "body"
 
 
+FOLDED = json.dumps(
+    {"pay_time": 0, "logistic_orders": json.dumps({"logistic_number": "nil", "rts_time": 0})}
+)
 BOMBS: dict[str, tuple[str, Any]] = {
     "lines": ("subOrders", [{}] * 300_000),
     "numbers": ("subOrders", [1] * 500_000),
     "parcels": ("subOrders", [{"logistic_orders": [{}] * 300}] * 1000),
+    "texts": ("subOrders", [FOLDED] * 660),
     "prices": ("purchaseOrderLinePriceChangeMessageDTOList", [{}] * 300_000),
 }
 

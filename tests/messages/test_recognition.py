@@ -52,6 +52,13 @@ KINDS: list[tuple[str | None, Channel, Any, str, str]] = [
         "aftersales.refund_updated",
     ),
     (None, "unknown", {"salesOrderId": "1", "subOrders": []}, "taobao", "order.status_changed"),
+    (
+        None,
+        "taobao",
+        {"salesOrderId": "1", "purchaseOrderPriceDTO": [], "subOrders": []},
+        "taobao",
+        "order.status_changed",
+    ),
     (None, "taobao", {"orderId": "1", "refundStatus": 10}, "taobao", "aftersales.refund_updated"),
     ("NEW", "1688", {"salesOrderId": "1", "subOrders": []}, "1688", "unknown.received"),
     ("NEW", "unknown", {"salesOrderId": "1"}, "unknown", "unknown.received"),

@@ -61,6 +61,11 @@ SPELLINGS: list[Any] = [
     str(SECONDS),
     f" {SECONDS * 1000} ",
     f"{SECONDS}.000",
+    f"{SECONDS / 10**9!r}E9",
+    f"{SECONDS / 10**9!r}e+12",
+    "Wed May 20 15:40:00 +0800 2026",
+    "Wed May 20 15:40:00 GMT+08:00 2026",
+    "2026-05-20 15:40:00,000",
     AFTERNOON,
 ]
 

@@ -119,6 +119,8 @@ READ: list[tuple[str, Any, Any]] = [
     ("parts", [], ()),
     ("parts", None, ()),
     ("text", "", None),
+    ("text", "null", None),
+    ("text", "nullable", "nullable"),
     ("text", "words", "words"),
 ]
 

@@ -226,7 +226,7 @@ async def test_a_console_check_of_a_mistyped_secret_url_gets_401(stack: Stack) -
 
 QUARANTINED = {
     "not JSON": b"order paid!",
-    "not UTF-8": b'{"messageType":"\xff\xfe"}',
+    "UTF-16": '{"messageType":"X"}'.encode("utf-16"),
     "an array": b"[1,2]",
     "no envelope": b'{"hello":"world"}',
     "10,000 levels": b'{"messageType":"X","messageBody":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
