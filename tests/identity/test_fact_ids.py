@@ -133,6 +133,10 @@ TWO_FACTS: dict[str, tuple[tuple[str, bytes], ...]] = {
         pushed(3, {"status": "WAIT_BUYER_P"}, 1),
         pushed(3, {"status": "WAIT_BUYER_P"}, 2),
     ),
+    "two callbacks of one status and one push time, without the platform's time": (
+        pushed(3, {"status": "WAIT_BUYER_P", "sku_list": [{"order_line_no": "1"}]}),
+        pushed(3, {"status": "WAIT_BUYER_P", "sku_list": [{"order_line_no": "2"}]}),
+    ),
     "two statuses of one moment": (
         pushed(3, {"status": "WAIT_BUYER_P", "business_time": SENT}),
         pushed(3, {"status": "TRADE_CLOSED", "business_time": SENT}),
