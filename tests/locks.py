@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import distributions
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,8 @@ BENCH_PACKAGES = [str(path) for path in ROOT.glob(".venv-bench/lib/python*/site-
 
 Environment = Mapping[str, str]
 """The values of environment markers."""
+HERE: Environment = {key: str(value) for key, value in default_environment().items()}
+"""Those of the Python that runs this."""
 
 Metadata = Mapping[tuple[str, Version], Sequence[Requirement]]
 """What a package of this name and version requires."""
@@ -46,16 +49,18 @@ def pinned_version(pin: Requirement) -> Version:
 
 def environments(pythons: Iterable[str]) -> Iterator[Environment]:
     """CPython of these minor versions, first and late patch releases, on Linux and macOS."""
-    platforms = (("linux", "Linux"), ("darwin", "Darwin"))
-    for python, patch, (name, system), machine in product(
-        pythons, ("0", "99"), platforms, ("x86_64", "arm64")
-    ):
+    platforms = (
+        ("linux", "Linux", "x86_64"),
+        ("linux", "Linux", "aarch64"),
+        ("darwin", "Darwin", "arm64"),
+    )
+    for python, patch, (name, system, machine) in product(pythons, ("0", "99"), platforms):
         yield {
-            **{key: str(value) for key, value in default_environment().items()},
+            **HERE,
             "implementation_name": "cpython",
             "implementation_version": f"{python}.{patch}",
             "os_name": "posix",
-            "platform_machine": "aarch64" if (name, machine) == ("linux", "arm64") else machine,
+            "platform_machine": machine,
             "platform_python_implementation": "CPython",
             "platform_system": system,
             "python_full_version": f"{python}.{patch}",
@@ -64,6 +69,7 @@ def environments(pythons: Iterable[str]) -> Iterator[Environment]:
         }
 
 
+@cache
 def installed() -> Metadata:
     """The metadata of this environment's packages, and of the benchmark's where it is set up."""
     return {

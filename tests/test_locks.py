@@ -8,11 +8,11 @@ import tomllib
 from typing import Any
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.locks import (
+    HERE,
     ROOT,
     active,
     entries,
@@ -49,7 +49,6 @@ INTERNALS = {"httptools", "nats-py", "uvicorn"}
 """The packages whose internals the code builds on."""
 
 EACH_LOCK = pytest.mark.parametrize("lock", LOCKS)
-HERE: dict[str, str] = {key: str(value) for key, value in default_environment().items()}
 
 
 @EACH_LOCK
