@@ -226,7 +226,6 @@ async def test_a_console_check_of_a_mistyped_secret_url_gets_401(stack: Stack) -
 
 QUARANTINED = {
     "not JSON": b"order paid!",
-    "UTF-16": '{"messageType":"X"}'.encode("utf-16"),
     "an array": b"[1,2]",
     "no envelope": b'{"hello":"world"}',
     "10,000 levels": b'{"messageType":"X","messageBody":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
@@ -294,10 +293,11 @@ async def test_another_method_gets_405(stack: Stack, method: str) -> None:
         {"content-encoding": "gzip"},
     ],
 )
-async def test_another_kind_of_content_gets_415(stack: Stack, headers: dict[str, str]) -> None:
-    answer = await stack.http.post(
-        "/callbacks/signed", content=paid(), headers=signed_headers() | headers
-    )
+async def test_another_kind_of_content_gets_415_where_it_is_not_signed(
+    stack: Stack, headers: dict[str, str]
+) -> None:
+    unsigned = signed_headers() | {"signature": "0" * 32} | headers
+    answer = await stack.http.post("/callbacks/signed", content=paid(), headers=unsigned)
     assert answer.status_code == 415
 
 
