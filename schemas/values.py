@@ -154,7 +154,7 @@ def _identifier(value: Any) -> str | None:
     if len(text) > LIMIT_ID_CHARS:
         _refuse(f"an id has at most {LIMIT_ID_CHARS} characters")
     if len(text) > _LIMIT_PLACEHOLDER_CHARS and text[0] not in "+-0":  # as most are
-        return _undamaged(text)
+        return text if text.isalnum() else _undamaged(text)
     if no_id(text):
         return None
     if text.lower() in _PLACEHOLDERS or _ZEROS.fullmatch(text):

@@ -25,6 +25,7 @@ _REPLACEMENT: Final = "\ufffd"
 _AROUND: Final = " \t\r\n\ufeff"
 _LONG_DECIMAL: Final = re.compile(rb"[:,\[]\s*-?(?=[0-9]+[.eE])[0-9.]{16}")
 """A number outside of a text whose decimals a float may not hold: 15 digits are always exact."""
+_POINT: Final = ord(".")  # a number is looked for in an eighth of the time that bytes take
 _FINE_DECIMAL: Final = re.compile(rb"\.[0-9]{4}")
 """What every such number in the range of an amount holds, found in a tenth of the time."""
 _TOLERANT: Final = json.JSONDecoder(
@@ -46,7 +47,7 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
     except ValueError as error:
         reason = f"not JSON: {error}"
     else:
-        return _tolerant(data) if _holds_long_decimals(data) else value
+        return _tolerant(data) if _POINT in data and _holds_long_decimals(data) else value
     try:
         value = _tolerant(data)
     except (ValueError, RecursionError):
@@ -57,8 +58,8 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
 
 
 def _holds_long_decimals(data: bytes) -> bool:
-    # Each test costs ten times the one before it, and most callbacks pass the first.
-    return b"." in data and bool(_FINE_DECIMAL.search(data) and _LONG_DECIMAL.search(data))
+    # The second search takes ten times as long as the first.
+    return bool(_FINE_DECIMAL.search(data) and _LONG_DECIMAL.search(data))
 
 
 def read_object(
