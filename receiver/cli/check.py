@@ -13,12 +13,14 @@ import typer
 
 from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
+from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.exposure import exposed_secrets
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
@@ -66,12 +68,8 @@ async def _check(config: Path | None, *, running: bool) -> int:
     count = len(settings.sources)
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
-    for doubt in _shared_secrets(settings):
-        _report("sources", doubt, well=None)
-    wanted = settings.receiver.limit_connections
-    if (room := room_for(wanted)) < wanted:
-        what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
-        _report("files", f"{what}: raise the hard limit (ulimit -Hn), or lower it", well=None)
+    for name, doubt in _doubts(config, settings):
+        _report(name, doubt, well=None)
     well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
@@ -90,6 +88,18 @@ async def _check(config: Path | None, *, running: bool) -> int:
 def _report(name: str, text: str, *, well: bool | None) -> None:
     word = "warn" if well is None else "ok" if well else "FAIL"
     typer.echo(f"{word:<4}  {name:<9} {text}")
+
+
+def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]]:
+    """What the operator should know of the settings themselves, each with the name of its line."""
+    if exposed := exposed_secrets(config):
+        yield "settings", exposed
+    for shared in _shared_secrets(settings):
+        yield "sources", shared
+    wanted = settings.receiver.limit_connections
+    if (room := room_for(wanted)) < wanted:
+        what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
+        yield "files", f"{what}: raise the hard limit (ulimit -Hn), or lower it"
 
 
 def _shared_secrets(settings: Settings) -> Iterator[str]:
@@ -112,13 +122,15 @@ async def _handlers(settings: Settings) -> str:
 
 async def _nats(settings: Settings) -> str:
     """The server of the settings, or the embedded one where it runs already."""
-    url = settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}"
+    not_running = f"embedded, not running now (data in {settings.nats.data_dir})"
+    if (url := settings.nats.url or _embedded_url(settings.nats.data_dir)) is None:
+        return not_running
     connection = Connection(url, (), name="yizhan-check", access=access(settings))
     try:
         if not await connection.start(patience_s=2.0):
-            if settings.nats.url is None:
-                return f"embedded, not running now (data in {settings.nats.data_dir})"
             shown = without_credentials(url)
+            if settings.nats.url is None and not connection.refused:
+                return not_running
             if connection.refused:
                 raise BusError(
                     f"{shown} refuses us: put user and password into nats.url, "
@@ -144,6 +156,15 @@ async def _nats(settings: Settings) -> str:
         return f"{without_credentials(url)}, server {version}, stream {stream}{replicas}"
     finally:
         await connection.stop()
+
+
+def _embedded_url(data_dir: Path) -> str | None:
+    """With the password of our own user, as the run that has the server left it there."""
+    try:
+        urls = announced(data_dir)
+    except OSError as error:
+        raise BusError(f"nats.data_dir: {data_dir}: cannot be read: {error.strerror}") from error
+    return None if urls is None else urls.operator
 
 
 async def _disk(settings: Settings) -> str:
@@ -174,7 +195,7 @@ async def _syncs_lazily(monitor_url: str) -> bool:
             return not config.get("sync_always", False)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise BusError(
-            f"{url} does not tell of JetStream ({type(error).__name__}): "
+            f"{without_credentials(url)} does not tell of JetStream ({type(error).__name__}): "
             "mend nats.monitor_url, or leave it out"
         ) from error
 
@@ -183,15 +204,15 @@ async def _api(settings: Settings) -> str:
     """Only whether the host answers: no call is made, since none is free of effects and cost."""
     if settings.api is None:
         return "not configured: handlers that need it do not run"
+    shown = without_credentials(settings.api.base_url)
     try:
         async with httpx2.AsyncClient(timeout=5) as http:
             await http.head(settings.api.base_url)
     except httpx2.HTTPError as error:
         raise BusError(
-            f"{settings.api.base_url} does not answer ({type(error).__name__}): "
-            "check api.base_url and the network"
+            f"{shown} does not answer ({type(error).__name__}): check api.base_url and the network"
         ) from error
-    return f"{settings.api.base_url} answers (edition {settings.api.edition})"
+    return f"{shown} answers (edition {settings.api.edition})"
 
 
 async def _receiver(settings: Settings) -> str:

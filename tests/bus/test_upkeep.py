@@ -98,7 +98,7 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
 ) -> None:
     monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
     heir = EmbeddedServer(EmbeddedServerConfig(tmp_path / "data", port=0))
-    heir.url = url = server.url
+    heir.urls, url = server.urls, server.url
     async with background.running(partial(take_over, heir), name="watch"):
         assert await stores(url)
         await server.stop()
