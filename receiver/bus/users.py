@@ -84,7 +84,9 @@ def kept_users(data_dir: Path, known: Users | None = None) -> Users:
         return known or kept
     users = known or Users.made()
     replace_private(file, f'{OPERATOR} = "{users.operator}"\n{SUBSCRIBER} = "{users.subscriber}"\n')
-    get_logger("yizhan.bus").warning("nats_users_written", file=str(file), before=reason)
+    log = get_logger("yizhan.bus")
+    unexpected = known is not None or reason == "damaged"
+    (log.warning if unexpected else log.info)("nats_users_written", file=str(file), before=reason)
     return users
 
 
