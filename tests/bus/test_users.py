@@ -1,4 +1,4 @@
-"""The two users of an embedded server: a real server lets them in, and keeps them to their rights."""
+"""The two users of an embedded server: it lets them in, nobody else, and to what they need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 from structlog.testing import capture_logs
 
 from receiver.bus.codec import encode_event
@@ -26,6 +25,7 @@ from receiver.bus.subjects import Subjects, input_subject
 from receiver.bus.users import FILE, Users
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
+from tests.bus.entering import enters
 
 SHOP = Subjects("shop-1")
 EVENT = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), SHOP)
@@ -60,19 +60,6 @@ class Refusals:
 
     def last_names(self, action: str, subject: str) -> bool:
         return bool(self.said) and f'{action} to "{subject.lower()}"' in self.said[-1]
-
-
-async def enters(url: str) -> bool:
-    """Whether a client gets in with this URL."""
-    try:
-        client = await nats.connect(
-            url, allow_reconnect=False, connect_timeout=10, error_cb=Refusals().add
-        )
-    except NatsError as error:
-        assert "authorization" in str(error).lower()
-        return False
-    await client.close()
-    return True
 
 
 @asynccontextmanager
