@@ -297,7 +297,7 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
         await running.line(lambda line: "sources_not_reloaded" in line)
         answer = await http.post(f"/callbacks/t/{new}", content=body)
         assert answer.json()["status"] == "duplicate"
-    client = await nats.connect(urls["nats"])
+    client = await nats.connect((await yizhan.run("url")).out.strip())
     config = (await client.jetstream().stream_info("YIZHAN")).config
     assert config.duplicate_window == 6.5 * 3600
     await client.close()
