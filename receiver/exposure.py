@@ -14,11 +14,12 @@ _SECRETS: Final = frozenset({"secret", "secrets", "path_token"})
 def exposed_secrets(config: Path | None) -> str:
     """What to do where the settings file holds secrets and group or others may read it; else empty.
 
-    Of a file that is another user's nothing is said: without those rights we could not read it,
-    as a mounted secret, or `/etc/yizhan.toml` of root and our group. Raises `ConfigurationError`.
+    A file of another owner is passed over: without those rights we could not read it, as a mounted
+    secret, or `/etc/yizhan.toml` of root and our group. So is a pipe, which is read only once.
+    Raises `ConfigurationError`.
     """
     file = settings_file(config)
-    if file is None or not _holds_secrets(read_toml(file)):
+    if file is None or not file.is_file() or not _holds_secrets(read_toml(file)):
         return ""
     status = file.stat()
     ours = os.geteuid() in {0, status.st_uid}

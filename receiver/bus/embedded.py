@@ -4,8 +4,8 @@ The server syncs before it acknowledges (`sync_interval: always`), listens on lo
 runs below a watchdog, so that Ctrl-C reaches us first and we can drain, and so that it ends with us
 where we are killed.
 
-It asks clients for a user where it is told to; see `receiver.bus.users`. What it writes is private
-to its owner, and the directory, where it is made here, too.
+It asks clients for a user where it is `secured`; see `receiver.bus.users`. What it writes is
+private to its owner, and so is the directory where it is made here.
 
 Two locks keep a directory to one run. Ours tells that its owner lives; the other is held by the
 server itself, so that nobody starts on data that a server without an owner is still closing.

@@ -43,7 +43,7 @@ def announced(data_dir: Path) -> ServerUrls | None:
     Those of an owner that was killed stay until the next start.
     """
     try:
-        lines = (data_dir / _FILE).read_text(encoding="utf-8").split()
+        lines = (data_dir / _FILE).read_text(encoding="utf-8", errors="replace").split()
     except (FileNotFoundError, NotADirectoryError):
         return None
     return ServerUrls(lines[0], lines[-1]) if lines else None

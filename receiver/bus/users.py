@@ -99,7 +99,7 @@ def _read(file: Path) -> Users:
 
 
 def authorization(users: Users, subjects: Subjects) -> str:
-    """The block of a nats-server's configuration that lets these two in and nobody else."""
+    """The block of a nats-server's configuration that lets in these two alone."""
     block = {
         "timeout": _AUTHORIZATION_S,
         "users": [

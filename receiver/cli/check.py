@@ -132,10 +132,7 @@ async def _nats(settings: Settings) -> str:
             if settings.nats.url is None and not connection.refused:
                 return not_running
             if connection.refused:
-                raise BusError(
-                    f"{shown} refuses us: put user and password into nats.url, "
-                    "or set nats.credentials_file or nats.nkey_seed_file"
-                )
+                raise BusError(f"{shown} refuses us: {_how_to_get_in(settings)}")
             raise BusError(f"{shown} does not answer: start it or mend nats.url")
         needed = settings.receiver.limit_bytes + _HEADERS_BYTES
         if connection.client.max_payload < needed:
@@ -156,6 +153,14 @@ async def _nats(settings: Settings) -> str:
         return f"{without_credentials(url)}, server {version}, stream {stream}{replicas}"
     finally:
         await connection.stop()
+
+
+def _how_to_get_in(settings: Settings) -> str:
+    if settings.nats.url is None:
+        return f"stop every run on {settings.nats.data_dir}, then start again"
+    return (
+        "put user and password into nats.url, or set nats.credentials_file or nats.nkey_seed_file"
+    )
 
 
 def _embedded_url(data_dir: Path) -> str | None:

@@ -31,8 +31,8 @@ _FILE: Final = "development.toml"
 
 
 class DevelopmentSettings(Settings):
-    """Settings without sources of anybody's own: the embedded server lets every local process in,
-    so that a first subscriber needs no password.
+    """Settings with made-up sources: the embedded server lets every process of the machine in, so
+    that a first subscriber needs no password.
     """
 
 

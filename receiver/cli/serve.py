@@ -45,11 +45,12 @@ def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
     """
     try:
         settings, developing = development.load(config)
+        exposed = "" if quiet else exposed_secrets(config)
     except ConfigurationError as error:
         fail(error)
     level = "warning" if quiet and settings.log.level == "info" else settings.log.level
     configure_logs(settings.log.model_copy(update={"level": level}))
-    if not quiet and (exposed := exposed_secrets(config)):
+    if exposed:
         get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
     return settings, developing
 

@@ -1,4 +1,4 @@
-"""The two users of an embedded server: it lets them in, nobody else, and to what they need."""
+"""The two users of an embedded server: it lets in these alone, and to what they need."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def publishing(url: str) -> AsyncIterator[JetStreamPublisher]:
     await connection.stop()
 
 
-async def test_nobody_enters_without_a_password(tmp_path: Path) -> None:
+async def test_a_client_without_the_password_is_refused(tmp_path: Path) -> None:
     async with server(tmp_path) as running:
         assert running.urls is not None
         address = running.url.rpartition("@")[2]
@@ -112,7 +112,9 @@ async def test_a_subscriber_reads_live_and_by_a_durable(tmp_path: Path) -> None:
             assert refusals.said == []
 
 
-async def test_a_subscriber_publishes_nothing_and_hears_nothing_else(tmp_path: Path) -> None:
+async def test_a_subscriber_may_publish_nothing_and_subscribe_to_nothing_else(
+    tmp_path: Path,
+) -> None:
     async with server(tmp_path) as running:
         assert running.urls is not None
         async with (
@@ -163,7 +165,7 @@ async def test_passwords_of_ones_own_are_taken_from_the_file(tmp_path: Path) -> 
         "\xff",
     ],
 )
-async def test_a_damaged_file_is_made_anew_and_that_is_said(tmp_path: Path, content: str) -> None:
+async def test_a_damaged_file_is_made_anew_and_logged(tmp_path: Path, content: str) -> None:
     before = users_of(await urls_of_a_run(tmp_path))
     (tmp_path / FILE).write_text(content, encoding="latin-1")
     with capture_logs() as logs:
@@ -175,7 +177,7 @@ async def test_a_damaged_file_is_made_anew_and_that_is_said(tmp_path: Path, cont
     assert users_of(await urls_of_a_run(tmp_path)) == after
 
 
-async def test_a_lost_file_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
+async def test_a_lost_file_is_made_anew_and_logged(tmp_path: Path) -> None:
     before = users_of(await urls_of_a_run(tmp_path))
     (tmp_path / FILE).unlink()
     with capture_logs() as logs:

@@ -17,6 +17,7 @@ import nats
 import pytest
 
 from receiver.bus.embedded import server_binary
+from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
@@ -281,12 +282,16 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
                 statuses.append((await http.post(f"/callbacks/s/{old}", content=body)).status_code)
 
         pushing = asyncio.create_task(push_on())
+        await eventually(lambda: len(statuses) > 5)
         both = SIGNED.format(dialect="xport", token=old) + SIGNED.format(
             dialect="global", token=new
         ).replace('"s"', '"t"')
         file.write_text(both)
         running.process.send_signal(signal.SIGHUP)
         await running.line(lambda line: "sources_reloaded" in line)
+        await running.line(lambda line: "streams_widened" in line)
+        before = len(statuses)
+        await eventually(lambda: len(statuses) > before + 5)
         pushing.cancel()
         await asyncio.wait({pushing})
         assert set(statuses) == {200}

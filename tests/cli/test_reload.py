@@ -69,8 +69,8 @@ async def test_a_longer_window_waits_for_nats_and_holds_up_nothing(yizhan: Yizha
     await running.line(lambda line: '"streams_not_widened"' in line)
     os.kill(server_of(running), signal.SIGCONT)
     await running.line(lambda line: '"streams_widened"' in line)
-    told = await yizhan.run("url")
-    client = await nats.connect(told.out.strip())
+    printed = await yizhan.run("url")
+    client = await nats.connect(printed.out.strip())
     info = await client.jetstream().stream_info("YIZHAN")
     assert info.config.duplicate_window == 6.5 * 3600
     await client.close()

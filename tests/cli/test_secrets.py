@@ -1,4 +1,4 @@
-"""No password of NATS, and no secret of a source, is seen by anybody but who has to know it."""
+"""No password of NATS, and no secret of a source, is in a process list, an answer or a log."""
 
 from __future__ import annotations
 
@@ -227,9 +227,9 @@ async def test_the_password_stays_when_the_worker_takes_the_server_over(
 
 
 async def embedded_port(yizhan: Yizhan) -> str:
-    told = await yizhan.run("url")
-    assert told.code == 0, told.err
-    return told.out.strip().rpartition(":")[2]
+    printed = await yizhan.run("url")
+    assert printed.code == 0, printed.err
+    return printed.out.strip().rpartition(":")[2]
 
 
 async def test_workers_follow_a_server_that_is_taken_over(yizhan: Yizhan, settings: Path) -> None:

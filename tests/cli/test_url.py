@@ -22,10 +22,10 @@ async def started(yizhan: Yizhan, **environ: str) -> Running:
 async def test_it_prints_the_subscribers_url_and_the_operators(yizhan: Yizhan) -> None:
     running = await started(yizhan, YIZHAN_SOURCES=SOURCES, YIZHAN_NATS__SUBJECT_ROOT="shop")
     assert "`yizhan url` prints a subscriber's URL" in "".join(running.lines)
-    told = await yizhan.run("url")
-    assert (told.code, told.err) == (0, "")
-    assert re.fullmatch(r"nats://subscriber:[0-9a-f]{64}@127\.0\.0\.1:\d+\n", told.out)
-    client = await nats.connect(told.out.strip())
+    printed = await yizhan.run("url")
+    assert (printed.code, printed.err) == (0, "")
+    assert re.fullmatch(r"nats://subscriber:[0-9a-f]{64}@127\.0\.0\.1:\d+\n", printed.out)
+    client = await nats.connect(printed.out.strip())
     durable = await client.jetstream().pull_subscribe("shop.events.>", "mine", stream="SHOP")
     assert (await durable.consumer_info()).name == "mine"
     await client.close()
@@ -40,8 +40,11 @@ async def test_on_development_defaults_no_password_is_needed(yizhan: Yizhan) -> 
     running = await started(yizhan)
     assert "open to every process of this machine" in "".join(running.lines)
     for option in ((), ("--operator",)):
-        told = await yizhan.run("url", *option)
-        assert (told.code, bool(re.fullmatch(r"nats://127\.0\.0\.1:\d+\n", told.out))) == (0, True)
+        printed = await yizhan.run("url", *option)
+        assert (printed.code, bool(re.fullmatch(r"nats://127\.0\.0\.1:\d+\n", printed.out))) == (
+            0,
+            True,
+        )
 
 
 async def test_development_defaults_do_not_open_a_directory_with_users(yizhan: Yizhan) -> None:
@@ -78,5 +81,9 @@ async def test_where_no_server_runs_it_ends_with_1(yizhan: Yizhan) -> None:
 
 
 async def test_help_says_what_it_is_for(yizhan: Yizhan) -> None:
-    told = await yizhan.run("url", "--help")
-    assert (told.code, "--operator" in told.out, "subscriber" in told.out) == (0, True, True)
+    printed = await yizhan.run("url", "--help")
+    assert (printed.code, "--operator" in printed.out, "subscriber" in printed.out) == (
+        0,
+        True,
+        True,
+    )
