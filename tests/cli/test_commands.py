@@ -269,6 +269,7 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
     file.write_text(SIGNED.format(dialect="xport", token=old))
     running = await yizhan.start("receive")
     urls = await greeting(running)
+    nats_url = (await yizhan.run("url")).out.strip()
     base = urls["health"].removesuffix("/healthz")
     statuses: list[int] = []
 
@@ -302,7 +303,7 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
         await running.line(lambda line: "sources_not_reloaded" in line)
         answer = await http.post(f"/callbacks/t/{new}", content=body)
         assert answer.json()["status"] == "duplicate"
-    client = await nats.connect((await yizhan.run("url")).out.strip())
+    client = await nats.connect(nats_url)
     config = (await client.jetstream().stream_info("YIZHAN")).config
     assert config.duplicate_window == 6.5 * 3600
     await client.close()
