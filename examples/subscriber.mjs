@@ -11,8 +11,12 @@ const root = process.env.SUBJECT_ROOT ?? "yizhan";
 const stream = root.toUpperCase();
 const durable = "example-node";
 
+const url = new URL(process.env.NATS_URL ?? "nats://127.0.0.1:4222");
+
 const connection = await connect({
-  servers: process.env.NATS_URL ?? "nats://127.0.0.1:4222",
+  servers: url.host, // this client does not read a user from the URL
+  user: url.username || undefined,
+  pass: url.password || undefined,
   name: durable,
 });
 const manager = await jetstreamManager(connection);

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +43,14 @@ def _nats_token(value: str) -> str:
 
 
 SubjectToken = Annotated[str, Field(max_length=64), AfterValidator(_nats_token)]
+
+
+def _has_host_and_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # its text may hold a part of the password
+        return False
 
 
 class _Section(BaseModel):
@@ -79,6 +88,11 @@ class NatsSettings(_Section):
         for one in (value or "").split(",") if value is not None else ():
             if not one.strip().startswith(("nats://", "tls://")):
                 raise ValueError('write "nats://host:4222" or "tls://host:4222", or several')
+            if not _has_host_and_port(one.strip()):
+                raise ValueError(
+                    "has no host, or no number as port: a password with one of / ? # [ ] in it "
+                    "cannot stand in a URL"
+                )
         return value
 
     @model_validator(mode="after")
@@ -273,11 +287,8 @@ class Settings(BaseSettings):
 
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings; raises `ConfigurationError` with one line for each fault."""
-    named = os.environ.get("YIZHAN_CONFIG")
-    path = file or (Path(named) if named else None)
-    if path is None and DEFAULT_FILE.is_file():
-        path = DEFAULT_FILE
-    values = _read_toml(path) if path else {}
+    path = settings_file(file)
+    values = read_toml(path) if path else {}
     unknown = sorted(_unknown_variables(os.environ))
     if unknown:
         raise ConfigurationError("\n".join(unknown))
@@ -291,7 +302,17 @@ def load_settings(file: Path | None = None) -> Settings:
         raise ConfigurationError(f"the environment: {error}: write it as JSON") from None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def settings_file(named: Path | None = None) -> Path | None:
+    """The file that the settings are read from; None where there is none."""
+    if named is None and (variable := os.environ.get("YIZHAN_CONFIG")):
+        named = Path(variable)
+    if named is None and DEFAULT_FILE.is_file():
+        named = DEFAULT_FILE
+    return named
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What stands in a file; raises `ConfigurationError`."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

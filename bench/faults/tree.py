@@ -17,6 +17,7 @@ from typing import Any
 from bench.faults.sender import ACCESS_KEY, SECRET, SOURCE
 from bench.processes import free_port
 from receiver.bus.embedded import server_binary
+from receiver.bus.server_urls import announced
 
 _START_S = 60.0
 _DRAIN_S = 180.0
@@ -36,13 +37,12 @@ class Receiver:
         self.port = free_port()
         self.data_dir = data_dir or directory / "data"
         self._log = directory / "receiver.log"
-        self._nats_port = free_port()
-        self.nats_url = nats_url or f"nats://127.0.0.1:{self._nats_port}"
+        self._external_nats_url = nats_url
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("YIZHAN_")},
             "YIZHAN_RECEIVER__PORT": str(self.port),
             "YIZHAN_NATS__DATA_DIR": str(self.data_dir),
-            "YIZHAN_NATS__PORT": str(self._nats_port),
+            "YIZHAN_NATS__PORT": str(free_port()),
             "YIZHAN_LOG__FORMAT": "json",
             "YIZHAN_LOG__LEVEL": "warning",
             "YIZHAN_SOURCES": json.dumps([_SOURCE]),
@@ -50,6 +50,16 @@ class Receiver:
             **(more or {}),
         }
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def nats_url(self) -> str:
+        """Of the NATS it runs on; of the embedded one while that is reached, with the password."""
+        if self._external_nats_url:
+            return self._external_nats_url
+        urls = announced(self.data_dir)
+        if urls is None:
+            raise RuntimeError("the embedded nats-server does not run")
+        return urls.operator
 
     async def start(self) -> None:
         """Start and wait until it answers."""

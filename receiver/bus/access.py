@@ -63,6 +63,7 @@ def without_credentials(url: str) -> str:
 
 
 def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.rpartition("://")
-    host = rest.rpartition("@")[2]
-    return f"{scheme}://{host}" if scheme else host
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

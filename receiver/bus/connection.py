@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from nats.errors import Error as NatsError
@@ -130,10 +132,18 @@ class Connection:
         """JetStream on the connected client; raises `BusError` while NATS is away."""
         return self.client.jetstream()
 
-    async def widen(self, plans: Sequence[StreamPlan]) -> None:
-        """Set the streams up to other plans; raises `BusError`, `ConfigurationError`."""
-        await self._ensure(self.client, plans)
-        self._plans = plans
+    def widen(self, window: timedelta) -> bool:
+        """Plan for duplicate windows of `window` at least; True where that is longer than before.
+
+        The streams get them when they are next set up: by `probe`, or when NATS is back.
+        """
+        wider = [
+            replace(plan, duplicate_window=max(plan.duplicate_window, window))
+            for plan in self._plans
+        ]
+        longer = wider != list(self._plans)
+        self._plans = wider
+        return longer
 
     async def probe(self, *, timeout_s: float = 1.0) -> None:
         """Ask the stream itself; raises `BusError` where it could not take a message now."""

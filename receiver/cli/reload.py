@@ -1,4 +1,8 @@
-"""SIGHUP: read sources, secrets and the certificate again, without dropping a request."""
+"""SIGHUP: read sources, secrets and the certificate again, without dropping a request.
+
+A secret that is retired is refused from that moment on, whether NATS is there or not. What needs
+NATS follows as soon as it answers.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,27 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Final
 
+from receiver import background
 from receiver.cli import development
-from receiver.cli.compose import Bus, Receiver, stream_plans
+from receiver.cli.compose import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
+from receiver.settings import Settings
+
+_AGAIN_S: Final = 1.0
+_PROBE_S: Final = 5.0
 
 
 @contextlib.asynccontextmanager
 async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncIterator[None]:
     """Exchange the receiver's sources on SIGHUP; with a mistake in the file the old ones stay.
 
-    Everything but the sources and the certificate keeps the settings of the start.
+    Everything but the sources and the certificate keeps the settings of the start. Neither of the
+    two waits for the other, or for NATS.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -36,20 +48,56 @@ async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncI
 async def _reload_when(
     asked: asyncio.Event, config: Path | None, receiver: Receiver, bus: Bus
 ) -> None:
+    widening: asyncio.Task[None] | None = None
+    try:
+        while True:
+            await asked.wait()
+            asked.clear()
+            _reload_certificate(receiver)
+            settings = _exchange_sources(config, receiver)
+            # A new dialect may repeat its callbacks for longer than the streams know their ids.
+            if settings is not None and bus.connection.widen(duplicate_window(settings)):
+                await background.stop(widening)
+                widening = background.start(partial(_widen, bus), name="widen-streams")
+    finally:
+        await background.stop(widening)
+
+
+def _reload_certificate(receiver: Receiver) -> None:
+    try:
+        if receiver.tls is not None:
+            receiver.tls.reload()
+    except ConfigurationError as error:
+        get_logger("yizhan.receiver").error("certificate_not_reloaded", error=str(error))
+
+
+def _exchange_sources(config: Path | None, receiver: Receiver) -> Settings | None:
+    """The settings as they are now, their sources in force; None where they hold a mistake."""
     log = get_logger("yizhan.receiver")
+    try:
+        settings, _ = development.load(config)
+        if not settings.sources:
+            raise ConfigurationError("sources: none is configured")
+    except ConfigurationError as error:
+        log.error("sources_not_reloaded", error=str(error))
+        return None
+    receiver.sources.exchange(settings.sources)
+    log.info("sources_reloaded", sources=[source.name for source in settings.sources])
+    return settings
+
+
+async def _widen(bus: Bus) -> None:
+    """Have the streams set up to the wider plans, whenever NATS lets us."""
+    log = get_logger("yizhan.receiver")
+    waiting = False
     while True:
-        await asked.wait()
-        asked.clear()
         try:
-            settings, _ = development.load(config)
-            if not settings.sources:
-                raise ConfigurationError("sources: none is configured")
-            # A new dialect may repeat its callbacks for longer: widen the window first.
-            await bus.connection.widen(stream_plans(settings, bus.subjects))
-            if receiver.tls is not None:
-                receiver.tls.reload()
-        except (ConfigurationError, BusError) as error:
-            log.error("sources_not_reloaded", error=str(error))
-            continue
-        receiver.sources.exchange(settings.sources)
-        log.info("sources_reloaded", sources=[source.name for source in settings.sources])
+            await bus.connection.probe(timeout_s=_PROBE_S)
+        except BusError as error:
+            if not waiting:
+                log.warning("streams_not_widened", error=str(error), action="retry")
+            waiting = True
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            log.info("streams_widened")
+            return

@@ -21,6 +21,7 @@ from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
+from receiver.exposure import exposed_secrets
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
@@ -45,10 +46,13 @@ def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
     """
     try:
         settings, developing = development.load(config)
+        exposed = "" if quiet else exposed_secrets(config)
     except ConfigurationError as error:
         fail(error)
     level = "warning" if quiet and settings.log.level == "info" else settings.log.level
     configure_logs(settings.log.model_copy(update={"level": level}))
+    if exposed:
+        get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
     return settings, developing
 
 
@@ -195,7 +199,8 @@ def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> 
         if developing and source.path_token is not None:
             token = f"/{source.path_token.get_secret_value()}"
         say(f"  callbacks  {url}/callbacks/{source.name}{token}  ({source.verification})")
-    say(f"  NATS       {without_credentials(nats_url)}  (subjects {settings.nats.subject_root}.>)")
+    shown, root = without_credentials(nats_url), settings.nats.subject_root
+    say(f"  NATS       {shown}  (subjects {root}.>{_who_enters(settings, nats_url)})")
     say(f"  health     {url}/healthz  {url}/readyz")
     if developing:
         token_source = next(s for s in settings.sources if s.path_token is not None)
@@ -206,3 +211,12 @@ def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> 
         say(f"    -d '{json.dumps(_EXAMPLE)}'\n")
         say("  yizhan replay --since 1h --to -      # the stored events, as JSON lines")
     say("\nCtrl-C stops it.")
+
+
+def _who_enters(settings: Settings, nats_url: str) -> str:
+    """Of an embedded server, who may connect to it and how; the operator of another one knows."""
+    if settings.nats.url is not None:
+        return ""
+    if without_credentials(nats_url) == nats_url:
+        return "; open to every process of this machine"
+    return "; `yizhan url` prints a subscriber's URL"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from receiver.cli.compose import opened_bus, opened_spool, ready_drainer
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load
 from receiver.errors import ConfigurationError
+from receiver.private_files import open_private
 from receiver.settings import Settings
 from receiver.spool import Spool
 from receiver.spool_file import SpoolState
@@ -81,9 +81,7 @@ async def _export(spool: Spool, file: Path) -> None:
     """JSON lines, oldest first; raises `ConfigurationError` where the file cannot be written."""
     count = row = 0
     try:
-        # It holds what callbacks hold, so only its owner may read it; nothing is overwritten.
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as lines:
+        with open_private(file) as lines:
             while bundles := await spool.read(after=row):
                 row = bundles[-1].row
                 count += len(bundles)

@@ -2,13 +2,15 @@
 
 Each worker listens on a socket of its own that the parent made (`SO_REUSEPORT`), so the kernel
 spreads the connections, and what waits for a worker that died waits for its successor. A worker
-ends when its parent does, however that ends: it reads the end of a pipe.
+ends when its parent does, however that ends: it reads the end of a pipe. The URL of NATS comes
+through that pipe, since a password in the arguments of a process is seen by everybody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -24,7 +26,7 @@ from receiver import background
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import certificate, opened_bus, running_receiver
-from receiver.cli.process import calm_collector, fail, run
+from receiver.cli.process import EXIT_FAILED, calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.errors import ConfigurationError
 from receiver.logs import configure_logs, get_logger
@@ -59,7 +61,8 @@ class Workers:
     def __init__(
         self, config: Path | None, nats_url: str, listeners: Sequence[socket.socket], grace_s: float
     ) -> None:
-        self._arguments = ["--nats-url", nats_url, *(["--config", str(config)] if config else [])]
+        self._arguments = ["--config", str(config)] if config else []
+        self._nats_url = nats_url
         self._listeners = listeners
         self._grace_s = grace_s
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -106,7 +109,9 @@ class Workers:
             start_new_session=True,  # Ctrl-C is for the parent, which tells us
         )
         self._processes[number] = process
+        assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write(f"{self._nats_url}\n".encode())
         return await process.stdout.readline() == _READY
 
     async def _keep(self, number: int) -> None:
@@ -141,7 +146,6 @@ async def running_workers(
 @app.command(_COMMAND, hidden=True)
 def receive_worker(
     listener: Annotated[int, typer.Option(help="The listening socket's descriptor.")],
-    nats_url: Annotated[str, typer.Option(help="Where NATS is.")],
     number: Annotated[int, typer.Option(help="Which worker this is.")],
     config: ConfigOption = None,
 ) -> None:
@@ -152,12 +156,12 @@ def receive_worker(
         fail(error)
     configure_logs(settings.log)
     structlog.contextvars.bind_contextvars(worker=number)
-    nats = settings.nats.model_copy(update={"url": nats_url})
+    nats = settings.nats.model_copy(update={"url": _line_from(0)})
     settings = settings.model_copy(update={"nats": nats})
 
     async def main(stop: asyncio.Event) -> int:
         loop = asyncio.get_running_loop()
-        loop.add_reader(0, stop.set)  # nothing is ever written: readable means that it was closed
+        loop.add_reader(0, stop.set)  # nothing more is written: readable means that it was closed
         async with (
             opened_bus(settings, name=f"yizhan-receive-{number}") as bus,
             running_receiver(
@@ -173,3 +177,13 @@ def receive_worker(
         return 0
 
     run(main)
+
+
+def _line_from(descriptor: int) -> str:
+    """The one line that the parent writes; ends the process where the parent ended before."""
+    read = b""
+    while not read.endswith(b"\n"):
+        if not (more := os.read(descriptor, 4096)):
+            sys.exit(EXIT_FAILED)
+        read += more
+    return read.decode().strip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
+from receiver.bus.access import without_credentials
 from receiver.bus.codec import data_schema
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.callback import Trust
@@ -66,7 +67,7 @@ def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> 
 
 def _host(nats_url: str) -> str:
     """Host and port of the first server in a URL, or in a list of them."""
-    return nats_url.partition(",")[0].rpartition("://")[2].rpartition("@")[2].rstrip("/")
+    return without_credentials(nats_url).partition(",")[0].rpartition("://")[2].rstrip("/")
 
 
 def _name(entry: Entry) -> str:

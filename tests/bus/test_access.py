@@ -136,3 +136,4 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str, reason: str) -> None
 def test_credentials_stay_out_of_what_is_shown() -> None:
     shown = without_credentials("nats://u:p@a:1, tls://secret@b:2,nats://c:3")
     assert shown == "nats://a:1,tls://b:2,nats://c:3"
+    assert without_credentials("nats://u:p://x@y@a:1,secret@b:2") == "nats://a:1,b:2"

@@ -242,7 +242,7 @@ async def test_a_second_run_on_the_same_directory_is_refused(tmp_path: Path) -> 
         before = files(tmp_path)
         with pytest.raises(DataDirInUseError, match="in use by another run") as refused:
             await embedded(tmp_path, 4999).start()
-        assert refused.value.url == server.url
+        assert refused.value.urls == server.urls
         assert files(tmp_path) == before
 
 

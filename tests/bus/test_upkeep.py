@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -98,7 +99,7 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
 ) -> None:
     monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
     heir = EmbeddedServer(EmbeddedServerConfig(tmp_path / "data", port=0))
-    heir.url = url = server.url
+    heir.urls, url = server.urls, server.url
     async with background.running(partial(take_over, heir), name="watch"):
         assert await stores(url)
         await server.stop()
@@ -107,6 +108,26 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
         await heir.wait_dead()
         await eventually(partial(stores, url), within_s=30)
     await heir.stop()
+
+
+@pytest.mark.parametrize("was_secured", [True, False])
+async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_secured: bool
+) -> None:
+    monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
+    config = EmbeddedServerConfig(tmp_path, port=0, secured=was_secured)
+    owner = EmbeddedServer(config)
+    heir = EmbeddedServer(replace(config, secured=not was_secured))
+    async with owner:
+        heir.urls = owner.urls
+        assert ("@" in owner.url) is was_secured
+        client = await nats.connect(owner.url)
+        await client.jetstream().add_stream(name="S", subjects=["s"])
+        await client.close()
+    async with background.running(partial(take_over, heir), name="watch"):
+        await eventually(partial(stores, owner.url), within_s=30)
+    await heir.stop()
+    assert heir.urls == owner.urls
 
 
 async def test_a_log_that_begins_anew_is_read_from_its_start(tmp_path: Path) -> None:

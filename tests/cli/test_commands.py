@@ -17,6 +17,7 @@ import nats
 import pytest
 
 from receiver.bus.embedded import server_binary
+from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
@@ -268,6 +269,7 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
     file.write_text(SIGNED.format(dialect="xport", token=old))
     running = await yizhan.start("receive")
     urls = await greeting(running)
+    nats_url = (await yizhan.run("url")).out.strip()
     base = urls["health"].removesuffix("/healthz")
     statuses: list[int] = []
 
@@ -281,12 +283,16 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
                 statuses.append((await http.post(f"/callbacks/s/{old}", content=body)).status_code)
 
         pushing = asyncio.create_task(push_on())
+        await eventually(lambda: len(statuses) > 5)
         both = SIGNED.format(dialect="xport", token=old) + SIGNED.format(
             dialect="global", token=new
         ).replace('"s"', '"t"')
         file.write_text(both)
         running.process.send_signal(signal.SIGHUP)
         await running.line(lambda line: "sources_reloaded" in line)
+        await running.line(lambda line: "streams_widened" in line)
+        before = len(statuses)
+        await eventually(lambda: len(statuses) > before + 5)
         pushing.cancel()
         await asyncio.wait({pushing})
         assert set(statuses) == {200}
@@ -297,7 +303,7 @@ async def test_sighup_exchanges_the_sources_without_dropping_a_request(yizhan: Y
         await running.line(lambda line: "sources_not_reloaded" in line)
         answer = await http.post(f"/callbacks/t/{new}", content=body)
         assert answer.json()["status"] == "duplicate"
-    client = await nats.connect(urls["nats"])
+    client = await nats.connect(nats_url)
     config = (await client.jetstream().stream_info("YIZHAN")).config
     assert config.duplicate_window == 6.5 * 3600
     await client.close()

@@ -54,7 +54,7 @@ async def receiver(yizhan: Yizhan) -> Receiver:
     await running.line(lambda line: line.startswith("Ctrl-C"))
     text = "".join(running.lines)
     base = re.findall(r"(http\S+)/healthz", text)[0]
-    return Receiver(running, base, re.findall(r"(nats://\S+)", text)[-1])
+    return Receiver(running, base, (await yizhan.run("url", "--operator")).out.strip())
 
 
 async def test_all_of_them_serve_and_store_each_callback_once(receiver: Receiver) -> None:

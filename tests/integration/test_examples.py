@@ -1,5 +1,7 @@
 """The examples of `examples/`, each as a process of its own against a real server.
 
+It is an embedded one that asks for a user, and they come with a subscriber's rights.
+
 The Node example runs where Node and `npm install` are, the one for FastStream where it is
 installed; elsewhere they skip and say so.
 """
@@ -23,6 +25,7 @@ import pytest
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
+from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.publisher import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.contract.catalogue import example_event
@@ -82,6 +85,19 @@ EACH_EXAMPLE = pytest.mark.parametrize(
     ids=lambda example: example.name,
 )
 Publish = Callable[[str], Awaitable[None]]
+
+
+@pytest.fixture
+async def server(tmp_path: Path, subjects: Subjects) -> AsyncIterator[EmbeddedServer]:
+    config = EmbeddedServerConfig(tmp_path, port=0, secured=True, subject_root=subjects.root)
+    async with EmbeddedServer(config) as running:
+        yield running
+
+
+@pytest.fixture
+def nats_url(server: EmbeddedServer) -> str:
+    """In place of the server of the session."""
+    return server.url
 
 
 @pytest.fixture
@@ -145,20 +161,21 @@ async def all_acknowledged(connection: Connection, stream: str, durable: str) ->
 @EACH_EXAMPLE
 async def test_an_example_goes_on_where_it_stopped(
     example: Example,
-    nats_url: str,
+    server: EmbeddedServer,
     subjects: Subjects,
     connection: Connection,
     publish: Publish,
 ) -> None:
     if example.missing:
         pytest.skip(example.missing)
+    assert server.urls is not None
     await publish("first")
-    async with running(example, nats_url, subjects) as process:
+    async with running(example, server.urls.subscriber, subjects) as process:
         lines = await lines_until(process, "first")
         assert lines[-1] == example.line.format(id="first")
         await all_acknowledged(connection, subjects.stream, example.durable)
     await publish("second")
-    async with running(example, nats_url, subjects) as process:
+    async with running(example, server.urls.subscriber, subjects) as process:
         lines = await lines_until(process, "second")
         assert not any("first" in line for line in lines)
         await all_acknowledged(connection, subjects.stream, example.durable)

@@ -1,0 +1,94 @@
+"""SIGHUP while something is wrong: a retired secret is refused all the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx2
+import nats
+
+from tests.certificates import make_certificate
+from tests.cli.conftest import Running, Yizhan
+from tests.cli.test_secrets import health, server_of
+
+OLD, NEW = "o" * 16, "n" * 16
+BODY = b'{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1","totalAmount":100}}'
+GLOBAL_BODY = b'{"message_type":3,"data":{"purchase_id":1}}'
+
+
+def source(name: str, token: str, dialect: str = "xport") -> str:
+    return (
+        f'[[sources]]\nname = "{name}"\ndialect = "{dialect}"\n'
+        f'verification = "path_token"\npath_token = "{token}"\n'
+    )
+
+
+def write(yizhan: Yizhan, *parts: str) -> Path:
+    file = yizhan.directory / "yizhan.toml"
+    file.write_text("".join(parts))
+    file.chmod(0o600)
+    return file
+
+
+async def reloaded(running: Running) -> None:
+    running.process.send_signal(signal.SIGHUP)
+    await running.line(lambda line: '"sources_reloaded"' in line)
+
+
+async def post(base: str, path: str, body: bytes = BODY) -> tuple[int, str]:
+    async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+        answer = await http.post(f"/callbacks/{path}", content=body)
+    return answer.status_code, str(answer.json().get("status"))
+
+
+async def test_a_token_is_retired_while_nats_is_away(yizhan: Yizhan) -> None:
+    write(yizhan, source("s", OLD))
+    running = await yizhan.start("receive", YIZHAN_NATS__URL="nats://127.0.0.1:9")
+    base = await health(running)
+    assert await post(base, f"s/{OLD}") == (200, "spooled")
+    write(yizhan, source("s", NEW))
+    await reloaded(running)
+    assert (await post(base, f"s/{OLD}"))[0] == 401
+    assert await post(base, f"s/{NEW}", BODY + b" ") == (200, "spooled")
+    assert await running.stop() == 0
+    assert "streams_not_widened" not in "".join(running.lines)
+
+
+async def test_a_longer_window_waits_for_nats_and_holds_up_nothing(yizhan: Yizhan) -> None:
+    write(yizhan, source("s", OLD))
+    running = await yizhan.start("receive")
+    base = await health(running)
+    os.kill(server_of(running), signal.SIGSTOP)
+    write(yizhan, source("s", NEW), source("t", NEW, "global"))
+    await reloaded(running)
+    assert (await post(base, f"s/{OLD}"))[0] == 401
+    assert await post(base, f"t/{NEW}", GLOBAL_BODY) == (200, "spooled")
+    await running.line(lambda line: '"streams_not_widened"' in line)
+    os.kill(server_of(running), signal.SIGCONT)
+    await running.line(lambda line: '"streams_widened"' in line)
+    printed = await yizhan.run("url")
+    client = await nats.connect(printed.out.strip())
+    info = await client.jetstream().stream_info("YIZHAN")
+    assert info.config.duplicate_window == 6.5 * 3600
+    await client.close()
+    assert await running.stop() == 0
+
+
+async def test_a_certificate_that_cannot_be_used_holds_up_no_retirement(yizhan: Yizhan) -> None:
+    cert, key = make_certificate(yizhan.directory, "localhost")
+    tls = f'[receiver]\ntls_cert_file = "{cert}"\ntls_key_file = "{key}"\n'
+    write(yizhan, tls, source("s", OLD))
+    running = await yizhan.start("receive")
+    await running.line(lambda line: line.startswith("Ctrl-C"))
+    base = re.findall(r"(https\S+)/healthz", "".join(running.lines))[0]
+    cert.write_text("no certificate")
+    write(yizhan, tls, source("s", NEW))
+    await reloaded(running)
+    assert "certificate_not_reloaded" in "".join(running.lines)
+    async with httpx2.AsyncClient(base_url=base, verify=False) as http:
+        assert (await http.post(f"/callbacks/s/{OLD}", content=BODY)).status_code == 401
+        assert (await http.post(f"/callbacks/s/{NEW}", content=BODY)).status_code == 200
+    assert await running.stop() == 0
