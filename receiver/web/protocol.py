@@ -213,10 +213,10 @@ class BoundedProtocol(SerialProtocol):
 
     def expire(self) -> None:
         """Cut the connection: a sender that is too slow hears it, an idle one does not."""
-        if self._ended or self.transport.is_closing():
-            self.transport.abort()
-        elif self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
             self._edge.refused("answer_not_read")
+            self.transport.abort()
+        elif self._ended or self.transport.is_closing():
             self.transport.abort()
         elif self._receiving and (self._in_head or not self._answered):
             self._edge.refused("too_slow")

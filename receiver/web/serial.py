@@ -77,7 +77,7 @@ class SerialProtocol(HttpToolsProtocol):
         else:
             self._parse(data, 0)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio's type, not uvicorn's
         """A sender that has sent all it wants to send still reads its answers; true says so.
 
         TLS cannot be closed by halves here: the event loop closes it.
