@@ -128,8 +128,6 @@ class BoundedProtocol(SerialProtocol):
         """The head is whole: now it is known which way the request goes."""
         if self.parser.should_upgrade():
             return
-        self._in_head = False
-        self._head_bytes = 0
         fields = dict(self.headers)
         version = self.parser.get_http_version()
         length = fields.get(b"content-length")
@@ -137,8 +135,10 @@ class BoundedProtocol(SerialProtocol):
             self._check_old(version, fields)
         if length is not None:
             self._framing.body_left = int(length)
+        self._head_bytes = 0
         self._arriving = self._in_lane(version, fields)
         if self._arriving is not None:
+            self._in_head = False
             self.cycle = self._arriving  # type: ignore[assignment] # all that uvicorn asks of it
             self._parts = []
             return
@@ -150,6 +150,7 @@ class BoundedProtocol(SerialProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        self._in_head = False
 
     def _check_old(self, version: str, fields: dict[bytes, bytes]) -> None:
         """Raise, within the parser, where HTTP/1.0 does not say how long its body is."""
@@ -197,7 +198,7 @@ class BoundedProtocol(SerialProtocol):
         """Begin to be idle, or go on with the next request of the pipeline."""
         self.server_state.total_requests += 1
         self._unanswered = False
-        if self.transport.is_closing():
+        if self._ended or self.transport.is_closing():
             return
         if not self._receiving:
             limits = self._edge.limits
@@ -269,7 +270,7 @@ class BoundedProtocol(SerialProtocol):
             close = b"" if delivery.keep_alive else b"connection: close\r\n"
             transport.write(b"%b%d\r\n%b\r\n%b" % (head, len(body), close, body))
             if not delivery.keep_alive:
-                transport.close()
+                self._end()
         self.on_response_complete()
 
     @property

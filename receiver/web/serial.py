@@ -9,6 +9,7 @@ read brought, and no more. A sender that has closed its half of the connection g
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -31,6 +32,15 @@ class _Flow(FlowControl):
     def resume_reading(self) -> None:
         if not self.holding:
             super().resume_reading()
+
+
+class _Transport:
+    """What a request of uvicorn's writes to: closing it ends the connection in our way."""
+
+    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = end
 
 
 class SerialProtocol(HttpToolsProtocol):
@@ -94,6 +104,11 @@ class SerialProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._go_on()
 
+    def on_headers_complete(self) -> None:
+        """Begin a request that goes through ASGI."""
+        super().on_headers_complete()
+        self.cycle.transport = _Transport(self.transport, self._end)  # type: ignore[assignment]
+
     def _parse(self, data: bytes, start: int) -> None:
         """Parse from `start` up to the first request that has to wait; hold the rest."""
         self._parsing = True
@@ -134,7 +149,7 @@ class SerialProtocol(HttpToolsProtocol):
         if self._half_closed and self._unanswered:
             self.cycle.keep_alive = False
         elif self._half_closed:
-            self.transport.close()
+            self._end()
 
     def _hold(self, data: bytes, start: int) -> None:
         """Keep what comes behind a request until that is answered; read nothing more till then.
@@ -166,7 +181,7 @@ class SerialProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.flow.holding = True
         else:
-            self.transport.close()
+            self._end()
 
     def _end(self) -> None:
         """Close once the sender has closed, too, or soon.
