@@ -16,7 +16,13 @@ from receiver.bus.codec import (
     encode_quarantined,
 )
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import GuardTakenError, Result, Submitter, UnsendableError
+from receiver.bus.publisher import (
+    TOO_LARGE,
+    GuardTakenError,
+    Result,
+    Submitter,
+    UnsendableError,
+)
 from receiver.bus.streams import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.callback import (
@@ -192,7 +198,7 @@ class Intake:
 
         def stored(result: Result) -> None:
             if isinstance(result, UnsendableError):
-                fault = Fault("body", "an event is larger than the server's max_payload")
+                fault = Fault("body", TOO_LARGE)
                 self._quarantine(verified, guard, fault, tell)
                 return
             if isinstance(result, BusError):

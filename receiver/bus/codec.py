@@ -315,6 +315,13 @@ def encode_quarantined(
     return OutgoingMessage(subject, identity, head.encode(), request.body)
 
 
+def quarantined(raw: OutgoingMessage, reason: str, subjects: Subjects) -> OutgoingMessage:
+    """A raw message that was made already, to be kept in quarantine in place of its events."""
+    source = raw.subject.removeprefix(subjects.raw(""))
+    head = f"{raw.head.decode()}{_line('yizhan-reason', reason)}{_line('yizhan-place', 'body')}"
+    return raw._replace(subject=subjects.quarantine(source), head=head.encode())
+
+
 def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
     """The message that a signature is used up by this callback; None where nothing is proven.
 

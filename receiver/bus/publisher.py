@@ -22,6 +22,10 @@ this condition, is on its way (nats-server, server/errors.json)."""
 _AGAIN_S: Final = 0.02
 
 
+TOO_LARGE: Final = "an event is larger than the server's max_payload"
+"""Why a callback is in quarantine that could be read."""
+
+
 class Stored(NamedTuple):
     """Where a message is in the stream; `duplicate` if it was there already.
 

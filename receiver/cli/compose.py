@@ -255,6 +255,7 @@ async def ready_drainer(
         yield Drainer(
             spool,
             publisher,
+            bus.subjects,
             probe=bus.connection.probe,
             stored_ids=partial(stored_ids, bus.connection, bus.subjects),
             window=duplicate_window(settings),

@@ -22,6 +22,7 @@ import pytest
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Submitter
+from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.intake import Intake
@@ -33,6 +34,7 @@ from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
+from tests.bus.relay import relayed
 
 CASES = Path(__file__).parents[1] / "fixtures/cases"
 LIMIT_BYTES = 1024 * 1024
@@ -451,3 +453,23 @@ async def test_a_captured_signature_is_refused_by_another_receiver_in_every_form
             assert (await receiver.post("xport", b"<p>", headers))[0] == 401
     await other.stop()
     assert await stack.kinds() == ["callbacks", "events"]
+
+
+async def test_a_callback_that_grows_beyond_the_servers_limit_is_kept_in_quarantine(
+    nats_url: str, connection: Connection, subjects: Subjects
+) -> None:
+    rewritten = (b'"max_payload":8388608', b'"max_payload":1000000')
+    async with relayed(nats_url, rewritten=rewritten) as url:
+        smaller = Connection(url, plans(subjects, []))
+        assert await smaller.start(patience_s=10)
+        publisher = GroupCommitPublisher(smaller, timeout_s=10)
+        body = b'{"messageType":"X","messageBody":"%b"}' % (
+            b"\x01" * 200_000
+        )  # each six bytes then
+        async with served(publisher, connection, subjects, lane=True) as stack:
+            assert await stack.post(f"token/{TOKEN}", body, {}) == (200, "quarantined")
+            assert await stack.post(f"token/{TOKEN}", body, {}) == (200, "duplicate")
+            (kept,) = await stack.stored()
+        assert (kept.data, await stack.kinds()) == (body, ["quarantine"])
+        await publisher.stop()
+        await smaller.stop()
