@@ -17,7 +17,7 @@ from tests.cli.conftest import Running, Yizhan
 
 TOKEN = "t" * 16
 SOURCE = f'[{{"name":"s","dialect":"xport","verification":"path_token","path_token":"{TOKEN}"}}]'
-BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"%s","totalAmount":100}}'
+BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1%s","totalAmount":100}}'
 PATIENCE_S = 30
 
 
