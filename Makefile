@@ -3,8 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras
+
+# The tests start the command a hundred times: it would compile every module anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -25,8 +29,11 @@ up: install ## Run everything, with a simulated platform pushing orders
 test: check unit ## Format, lint, types, import contracts and tests
 
 .PHONY: unit
-unit: install ## The tests alone
-	@$(BIN)/python -m pytest -q
+unit: install ## The tests alone, on every core; then those that others would disturb, one by one
+	@failed=0; \
+	$(PYTEST) -n auto --dist worksteal -m "not serial" || failed=1; \
+	$(PYTEST) -n 1 -m serial || failed=1; \
+	exit $$failed
 
 .PHONY: check
 check: install ## Format, lint, types, import contracts, lint of Dockerfile and YAML
@@ -49,7 +56,7 @@ docs: install ## Write the generated pages anew
 
 .PHONY: coverage
 coverage: install ## The tests, with branch coverage of code and tests
-	@$(BIN)/python -m pytest -q --cov --cov-report=term
+	@$(PYTEST) --cov --cov-report=term
 
 .PHONY: fuzz
 fuzz: install ## A million hostile inputs (guided by coverage where atheris installs)

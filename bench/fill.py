@@ -82,6 +82,7 @@ def _event_headers(identity: str, order: int, now: str) -> dict[str, str]:
         "ce-channel": "1688",
         "ce-receivedtime": now,
         "ce-callbackid": identity,
+        "ce-factid": identity,
         "ce-trust": "headers",
         "ce-origin": "push",
         "ce-subject": str(order),

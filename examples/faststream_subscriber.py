@@ -31,7 +31,10 @@ app = FastStream(broker)
     ack_policy=AckPolicy.NACK_ON_ERROR,
 )
 async def on_shipped(data: LogisticsShipped) -> None:
-    """FastStream validates the body as the model and acknowledges when this returns."""
+    """FastStream validates the body as the model and acknowledges when this returns.
+
+    What must happen once belongs in a table under the header `ce-factid` (`NatsMessage.headers`).
+    """
     for parcel in data.parcels:
         print(f"{data.order_id} shipped with {parcel.carrier}: {parcel.waybill_no}", flush=True)
 

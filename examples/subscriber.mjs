@@ -32,6 +32,7 @@ process.once("SIGINT", () => messages.stop());
 for await (const message of messages) {
   const type = message.headers.get("ce-type");
   const data = message.json(); // ids are text, so none is rounded
+  // What must happen once belongs in a table under "ce-factid", the same for all events of one fact.
   console.log(`${message.headers.get("ce-id")} ${type} ${data.order_id}`);
   for (const parcel of data.parcels ?? []) {
     console.log(`  shipped with ${parcel.carrier}: ${parcel.waybill_no}`);

@@ -38,7 +38,10 @@ async def main() -> None:
 
 
 async def handle(message: Msg) -> None:
-    """Work first, acknowledge then: what is not acknowledged comes again after 30 s."""
+    """Work first, acknowledge then: what is not acknowledged comes again after 30 s.
+
+    What must happen once belongs in a table under `ce-factid`, the same for all events of one fact.
+    """
     headers = message.headers or {}
     model = MODEL_OF_TYPE.get(headers["ce-type"].removeprefix("yizhan.").removesuffix(".v1"))
     if model is None:  # a type that was added after this program was written

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from receiver.settings import SourceSettings
 from schemas.events import EventData
 
 Trust = Literal["body", "headers", "token", "none", "requeried"]
-_CALLBACK_ID_CHARS: Final = 32
+_DIGEST_CHARS: Final = 32
 
 
 @dataclass(slots=True)  # not frozen: that would take as long as all the rest of it
 class InboundRequest:
     """One POST as it arrived: raw headers (lower-case names), exact body, nothing believed yet.
 
-    Nothing changes it once it is made.
+    Nothing changes it once it is made. Of a verified one content codings are undone in `body`, with
+    a word of why not in `coding_fault`; `text` is the body in UTF-8 where it came in another
+    charset (see `receiver.representation`).
     """
 
     source: SourceSettings
@@ -34,12 +35,19 @@ class InboundRequest:
     path_token: str | None = None
     client: str = ""
     delivery_id: str = ""
+    text: bytes | None = None
+    coding_fault: str = ""
     _by_name: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
     received_text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._by_name = dict(self.headers)
         self.received_text = self.received_at.isoformat()
+
+    @property
+    def readable(self) -> bytes:
+        """What a dialect reads."""
+        return self.body if self.text is None else self.text
 
     def header(self, name: bytes) -> bytes | None:
         """The last value of a header; None where it is absent. `name` in lower case."""
@@ -57,18 +65,33 @@ class InboundRequest:
 
 class Proof(NamedTuple):
     """What a verifier proved: `secret_index` is which of the secrets signed, `nonce` is what the
-    signature covers and may be used once (empty where the sender gave none that is worth it)."""
+    signature covers and may be used once (empty where the sender gave none that is worth it), and
+    `form` are the parameters that it covers, as they were read to fit it. `lifetime_s` is for how
+    many seconds at most the signature is taken."""
 
     trust: Trust
     secret_index: int | None = None
     nonce: str = ""
+    lifetime_s: int = 0
+    form: tuple[tuple[str, str], ...] | None = None
 
 
-class VerifiedRequest(NamedTuple):
-    """A request whose sender is known as far as `proof` says."""
+@dataclass(slots=True)  # not frozen, for the same reason
+class VerifiedRequest:
+    """A request whose sender is known as far as `proof` says.
+
+    `callback_id` is made once, from the source's name and from `said`: the bytes by which the
+    dialect knows a callback again, the raw body where it names none.
+    """
 
     request: InboundRequest
     proof: Proof
+    said: InitVar[bytes | None] = None
+    callback_id: str = field(init=False)
+
+    def __post_init__(self, said: bytes | None) -> None:
+        request = self.request
+        self.callback_id = callback_id(request.source.name, request.body if said is None else said)
 
 
 class Fault(NamedTuple):
@@ -85,29 +108,31 @@ class EventDraft(NamedTuple):
     time: datetime | None = None
 
 
-class Callback(NamedTuple):
+@dataclass(slots=True)  # not frozen, for the same reason
+class Callback:
     """What a dialect read out of a verified request.
 
-    `events` holds at least one event. `message_id` is the sender's own id, where it gives one.
-    `content` is what was said without the push time: equal contents are a probable retransmission.
+    `events` holds at least one event. `content` is what was said, without what differs from one
+    push of it to the next: equal contents from one source are a probable retransmission, so those
+    of two different callbacks must never be equal. It has no default, since any default would be
+    equal for all. `content_digest` is the first 32 hex digits of its SHA-256. `message_id` is the
+    sender's own id, where it gives one.
     """
 
     message_type: str | None
     events: Sequence[EventDraft]
+    content: bytes
     pushed_at: datetime | None = None
     message_id: str | None = None
-    content: bytes = b""
     faults: Sequence[Fault] = ()
     unknown_fields: Sequence[str] = ()
+    content_digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.content_digest = hashlib.sha256(self.content).hexdigest()[:_DIGEST_CHARS]
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleCheck:
-    """An empty push by which the platform's console tries the URL: answered 200, not stored."""
-
-
-@lru_cache(maxsize=8)  # asked for three times while one callback is taken in
-def callback_id(source: str, body: bytes) -> str:
-    """The id of a callback, from its content alone: the same bytes are the same callback."""
-    digest = hashlib.sha256(source.encode() + b"\n" + body)
-    return digest.hexdigest()[:_CALLBACK_ID_CHARS]
+def callback_id(source: str, said: bytes) -> str:
+    """The id of a callback: the same bytes from the same source are the same callback."""
+    digest = hashlib.sha256(source.encode() + b"\n" + said)
+    return digest.hexdigest()[:_DIGEST_CHARS]

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from receiver import background
-from receiver.bus.codec import encode_header
+from receiver.bus.codec import encode_header, quarantined
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import GuardTakenError, Publisher, UnsendableError
+from receiver.bus.publisher import TOO_LARGE, GuardTakenError, Publisher, UnsendableError
+from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.spool import Spool
-from receiver.spool_file import SpooledBundle
+from receiver.spool_row import Bundle, SpooledBundle
 
 LIMIT_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""
@@ -61,6 +62,7 @@ class Drainer:
         self,
         spool: Spool,
         publisher: Publisher,
+        subjects: Subjects,
         *,
         probe: Callable[[], Awaitable[None]],
         stored_ids: StoredIds,
@@ -70,6 +72,7 @@ class Drainer:
     ) -> None:
         self._spool = spool
         self._publisher = publisher
+        self._subjects = subjects
         self._probe = probe
         self._on_stored = on_stored
         self._sleep = sleep
@@ -192,7 +195,13 @@ class Drainer:
             # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
             self._log.warning("spooled_replay_stored", callback_id=bundle.id, replay_of=taken.owner)
             stored = await self._publisher.publish([_marked(m, taken.owner) for m in messages])
+        except UnsendableError:
+            stored = await self._publisher.publish([self._unsendable(bundle)], guard=bundle.guard)
         return stored[0].stream_seq
+
+    def _unsendable(self, bundle: Bundle) -> OutgoingMessage:
+        """What is kept of a callback of which a message is larger than the server takes."""
+        return quarantined(bundle.messages[0], TOO_LARGE, self._subjects)
 
 
 class _LongMemory:

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
 from receiver.callback import Trust
+from receiver.facts import fact_id
 from schemas.events import EventData
 
 DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)
-Origin = Literal["push", "handler", "sweep", "replay"]
+Origin = Literal["push", "handler", "sweep", "reparse", "replay"]
+Unknown = Literal["unknown"]
+"""What a word is read as that was added after this reader was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Event(Generic[DataT_co]):
     `id` is unique and made from content: `<callback id>.<n>`, or `<cause id>.<handler>.<n>` for
     what a handler made. `time` is when it happened, `received_at` when the callback came in.
     `source` is the name in the settings. `extensions` are attributes that we do not know.
+    `fact_id` is shared by all events that report one fact: it is the idempotency key. It is made
+    from data and id where it is not given, as for an event that was stored without one.
     """
 
     id: str
@@ -28,12 +33,17 @@ class Event(Generic[DataT_co]):
     received_at: datetime
     data: DataT_co
     callback_id: str
-    trust: Trust
-    origin: Origin = "push"
+    trust: Trust | Unknown
+    origin: Origin | Unknown = "push"
     causation_id: str | None = None
     retransmission_of: str | None = None
     traceparent: str | None = None
+    fact_id: str = ""
     extensions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.fact_id:
+            object.__setattr__(self, "fact_id", fact_id(self.data, self.id))
 
     @property
     def event_type(self) -> str:

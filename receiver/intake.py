@@ -1,4 +1,4 @@
-"""The way of a callback: verify, parse, store, and only then a receipt (design, section 2).
+"""The way of a callback: verify, parse, store, and only then a receipt.
 
 Knows nothing of HTTP: the edge gives it an `InboundRequest` and turns what it tells into an answer.
 """
@@ -11,31 +11,38 @@ from typing import Final, Literal, NamedTuple
 
 from receiver.bus.codec import (
     Marks,
-    content_digest,
     encode_callback,
     encode_guard,
     encode_quarantined,
 )
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import GuardTakenError, Result, Submitter
+from receiver.bus.publisher import (
+    TOO_LARGE,
+    GuardTakenError,
+    Result,
+    Submitter,
+    UnsendableError,
+)
+from receiver.bus.streams import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
     Fault,
     InboundRequest,
     VerifiedRequest,
-    callback_id,
 )
 from receiver.dialects.dialect import Dialect
-from receiver.dialects.verification import verify
+from receiver.dialects.verification import LIMIT_BYTES, verify
 from receiver.drift import DriftNotes
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
+from receiver.representation import check_content
 from receiver.retransmissions import Retransmissions
 
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
+_SIGNED: Final = frozenset({"body", "headers"})
+_LIMIT_EMPTY_BYTES: Final = 64 * 1024
 Spread = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and time of arrival of what was stored."""
 
@@ -84,6 +91,8 @@ class Intake:
         retransmissions: Retransmissions | None = None,
         spread: Spread = lambda *_: None,
         clock: Callable[[], datetime] = utc_now,
+        limit_bytes: int = LIMIT_BYTES,
+        window: timedelta = _WINDOW,
     ) -> None:
         self._publisher = publisher
         self._subjects = subjects
@@ -91,45 +100,107 @@ class Intake:
         self._said = retransmissions or Retransmissions(_WINDOW)
         self._spread = spread
         self._clock = clock
+        self._limit_bytes = limit_bytes
+        self._window = window
         self._log = get_logger("yizhan.intake")
         self._drift = DriftNotes()
         self._unprotected: set[str] = set()
 
     def accept(self, request: InboundRequest, tell: Tell) -> None:
-        """Verify, parse and store one delivery; `tell` is told once, perhaps before this returns.
+        """Verify, parse and store one delivery; `tell` is called once, perhaps before this returns.
 
-        Told are a `VerificationError` where the sender is not who it should be or uses a signature
-        again for another body, and a `MalformedCallbackError` where an unverified body cannot be
-        read.
+        The sender comes first and the form second: what carries a valid signature or token is
+        stored as its events where it can be read, else in quarantine. Its result is a
+        `VerificationError` where the sender is not who it should be, uses a signature again for
+        another body, or comes too late; a `MalformedCallbackError` where an unverified body cannot
+        be read or says that it is something else; and a receipt `checked` for an empty push to the
+        right URL without a valid signature, which is how the platforms' consoles try a URL.
         """
         dialect = self._dialects[request.source.dialect]
         try:
-            verified = verify(dialect, request, self._clock())
-            callback = dialect.parse(verified)
+            verified = verify(dialect, request, self._clock(), limit_bytes=self._limit_bytes)
+            guard = self._guard(verified)
+            self._check_unused(verified, guard)
+            if _is_empty(verified.request.body):
+                self._take_empty(verified, guard, tell)
+                return
+            _check_form(verified, dialect)
+            callback = self._parsed(dialect, verified)
+            self._check_age(verified, callback)
         except VerificationError as error:
-            tell(error)
+            tell(
+                Receipt("checked") if _is_empty(request.body) else _refused(request, dialect, error)
+            )
         except MalformedCallbackError as error:
             if verified.proof.trust == "none":
                 tell(error)
             else:
-                self._quarantine(verified, Fault(error.place, error.reason), tell)
+                self._quarantine(verified, guard, Fault(error.place, error.reason), tell)
         else:
-            if isinstance(callback, ConsoleCheck):
-                tell(Receipt("checked"))
-            else:
-                self._note(request, callback)
-                self._store(verified, callback, tell)
+            self._note(request, callback)
+            self._store(verified, guard, callback, tell)
 
-    def _store(self, verified: VerifiedRequest, callback: Callback, tell: Tell) -> None:
-        request, content = verified.request, content_digest(callback)
-        source = request.source.name
-        identity = callback_id(source, request.body)
+    def _parsed(self, dialect: Dialect, verified: VerifiedRequest) -> Callback:
+        """A content coding that could not be undone explains why a body cannot be read."""
+        try:
+            return dialect.parse(verified)
+        except MalformedCallbackError as error:
+            if verified.request.coding_fault:
+                raise MalformedCallbackError(verified.request.coding_fault, place="body") from error
+            raise
+
+    def _take_empty(
+        self, verified: VerifiedRequest, guard: OutgoingMessage | None, tell: Tell
+    ) -> None:
+        """A push that is signed is no console check, whatever it lacks."""
+        if verified.proof.trust in _SIGNED:
+            self._quarantine(verified, guard, Fault("body", "empty"), tell)
+        else:
+            tell(Receipt("checked"))
+
+    def _check_unused(self, verified: VerifiedRequest, guard: OutgoingMessage | None) -> None:
+        """Refuse before parsing what this process knows to be replayed; the log knows the rest."""
+        if guard is None or verified.request.source.replay_check != "refuse":
+            return
+        owner = self._publisher.used_by(guard)
+        if owner is not None and owner != guard.body:
+            raise VerificationError("replayed_signature")
+
+    def _check_age(self, verified: VerifiedRequest, callback: Callback) -> None:
+        """Bound for how long a captured body can be replayed, where the time is in the body.
+
+        By default from the duplicate window, within which a replay is a duplicate, to what the log
+        keeps: a message born before everything that is kept is no replay of it.
+        """
+        if verified.proof.trust != "body" or callback.pushed_at is None:
+            return
+        request = verified.request
+        age, limit_s = request.received_at - callback.pushed_at, request.source.max_age_s
+        if limit_s is None:
+            if self._window < age <= MAX_AGE:
+                raise VerificationError("stale_message")
+        elif age.total_seconds() > limit_s:
+            raise VerificationError("stale_message")
+
+    def _store(
+        self,
+        verified: VerifiedRequest,
+        guard: OutgoingMessage | None,
+        callback: Callback,
+        tell: Tell,
+    ) -> None:
+        request, content = verified.request, callback.content_digest
+        source, identity = request.source.name, verified.callback_id
         first = self._said.first_of(source, content, identity, request.received_at)
 
         def encode(replay_of: str | None) -> Sequence[OutgoingMessage]:
             return encode_callback(verified, callback, self._subjects, Marks(first, replay_of))
 
         def stored(result: Result) -> None:
+            if isinstance(result, UnsendableError):
+                fault = Fault("body", TOO_LARGE)
+                self._quarantine(verified, guard, fault, tell)
+                return
             if isinstance(result, BusError):
                 tell(_refusal(result))
                 return
@@ -151,9 +222,11 @@ class Intake:
             self._said.remember(source, content, identity, request.received_at)
             self._spread(source, content, identity, request.received_at)
 
-        self._submit(verified, encode, stored, tell)
+        self._submit(verified, guard, encode, stored, tell)
 
-    def _quarantine(self, verified: VerifiedRequest, fault: Fault, tell: Tell) -> None:
+    def _quarantine(
+        self, verified: VerifiedRequest, guard: OutgoingMessage | None, fault: Fault, tell: Tell
+    ) -> None:
         def encode(_: str | None) -> Sequence[OutgoingMessage]:
             return [encode_quarantined(verified, fault, self._subjects)]
 
@@ -161,23 +234,23 @@ class Intake:
             if isinstance(result, BusError):
                 tell(_refusal(result))
                 return
-            request = verified.request
             outcome: Outcome = "spooled" if result[0].spooled else "quarantined"
             tell(
                 Receipt(
                     "duplicate" if result[0].duplicate else outcome,
-                    callback_id=callback_id(request.source.name, request.body),
+                    callback_id=verified.callback_id,
                     stream_seq=result[0].stream_seq,
                     secret_index=verified.proof.secret_index,
                     fault=fault,
                 )
             )
 
-        self._submit(verified, encode, stored, tell)
+        self._submit(verified, guard, encode, stored, tell)
 
     def _submit(
         self,
         verified: VerifiedRequest,
+        guard: OutgoingMessage | None,
         encode: Callable[[str | None], Sequence[OutgoingMessage]],
         stored: Callable[[Result], None],
         tell: Tell,
@@ -197,7 +270,7 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
                 tell(error)
 
-        self._publisher.submit(encode(None), self._guard(verified), settled)
+        self._publisher.submit(encode(None), guard, settled)
 
     def _guard(self, verified: VerifiedRequest) -> OutgoingMessage | None:
         source, proof = verified.request.source, verified.proof
@@ -227,5 +300,29 @@ class Intake:
                 log.warning("unknown_field", field=unknown.field)
 
 
+def _is_empty(body: bytes) -> bool:
+    """Whether it says nothing: no bytes, or an empty object."""
+    return len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in {b"", b"{}"}
+
+
+def _refused(request: InboundRequest, dialect: Dialect, error: VerificationError) -> Exception:
+    """An unverified request that says it is something else is refused for that."""
+    try:
+        check_content(request.headers, dialect.content_types)
+    except MalformedCallbackError as malformed:
+        return malformed
+    return error
+
+
+def _check_form(verified: VerifiedRequest, dialect: Dialect) -> None:
+    """Of what nobody proved, the named content has to be right; raises `MalformedCallbackError`."""
+    if verified.proof.trust == "none":
+        check_content(verified.request.headers, dialect.content_types)
+
+
 def _refusal(error: BusError) -> Exception:
-    return VerificationError("replayed_signature") if isinstance(error, GuardTakenError) else error
+    if isinstance(error, GuardTakenError):
+        return VerificationError("replayed_signature")
+    if isinstance(error, UnsendableError):
+        return MalformedCallbackError("larger than the server's max_payload", status=413)
+    return error

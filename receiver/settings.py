@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,7 +20,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -30,10 +29,13 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
+from receiver.networks import Networks
 
 DEFAULT_FILE = Path("yizhan.toml")
 DialectName = Literal["xport", "aop", "global"]
 Verification = Literal["signature", "path_token", "both", "none"]
+_URL_MARKS: Final = "-._~!$&'()*+,;=:@"
+"""What may stand in a part of a URL's path as it is, beside letters and digits (RFC 3986)."""
 
 
 def _nats_token(value: str) -> str:
@@ -42,7 +44,15 @@ def _nats_token(value: str) -> str:
     return value
 
 
+def _source_name(value: str) -> str:
+    # Characters that mean something else in a URL: a sender would never reach the source.
+    if any(c.isascii() and not c.isalnum() and c not in _URL_MARKS for c in value):
+        raise ValueError("write letters, digits, '-' or '_': it becomes a part of a URL")
+    return value
+
+
 SubjectToken = Annotated[str, Field(max_length=64), AfterValidator(_nats_token)]
+SourceName = Annotated[SubjectToken, AfterValidator(_source_name)]
 
 
 def _has_host_and_port(url: str) -> bool:
@@ -132,7 +142,7 @@ class ReceiverSettings(_Section):
     publish_timeout_s: float = Field(default=0.8, gt=0, le=60)
     ack_budget_ms: int = Field(default=400, ge=10, le=10_000)
     spool_limit_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    trusted_proxies: Networks = ()
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:
@@ -146,18 +156,22 @@ class SourceSettings(_Section):
 
     `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted.
     `replay_check` is what becomes of a signature that was used for another body already;
+    `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
+    `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
     `allow_networks`, where it is given, is whence deliveries may come.
     """
 
-    name: SubjectToken
+    name: SourceName
     dialect: DialectName
     verification: Verification
     access_key: str | None = None
     secrets: tuple[SecretStr, ...] = ()
     path_token: SecretStr | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
+    retry_horizon_s: int | None = Field(default=None, ge=0, le=9000)
+    max_age_s: int | None = Field(default=None, ge=60)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
-    allow_networks: tuple[IPvAnyNetwork, ...] = ()
+    allow_networks: Networks = ()
 
     @field_validator("secrets")
     @classmethod
@@ -171,6 +185,12 @@ class SourceSettings(_Section):
     def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not 16 <= len(value.get_secret_value()) <= 256:
             raise ValueError("write 16 to 256 characters, for example from `openssl rand -hex 16`")
+        if value is not None and not _goes_into_a_path(value.get_secret_value()):
+            raise ValueError(
+                "is changed by senders or proxies on its way in a URL: write letters, digits and "
+                f"{_URL_MARKS} (and / between them, once at a time), for example from "
+                "`openssl rand -hex 16`"
+            )
         return value
 
     @model_validator(mode="after")
@@ -201,6 +221,15 @@ class SourceSettings(_Section):
     def checks_path_token(self) -> bool:
         """Whether a delivery must come to the secret URL."""
         return self.verification in {"path_token", "both"}
+
+
+def _goes_into_a_path(token: str) -> bool:
+    """Whether a token arrives as it is: percent-encoding and `//`, `.`, `..` may be resolved on the
+    way, and `?` or `#` would end the path.
+    """
+    if not all((c.isascii() and (c.isalnum() or c in _URL_MARKS)) or c == "/" for c in token):
+        return False
+    return {"", ".", ".."}.isdisjoint(token.split("/"))
 
 
 class APISettings(_Section):

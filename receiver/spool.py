@@ -19,7 +19,8 @@ from typing import Final, TypeVar
 
 from receiver.bus.publisher import GuardTakenError
 from receiver.errors import SpoolError
-from receiver.spool_file import Bundle, SpooledBundle, SpoolFile, SpoolState
+from receiver.spool_file import SpoolFile, SpoolState
+from receiver.spool_row import Bundle, SpooledBundle
 
 LIMIT_WAITING_BYTES: Final = 32 * 1024 * 1024
 """What may wait in memory for a transaction; beyond that a put is refused at once."""
@@ -38,7 +39,7 @@ class _Waiting:
 class Spool:
     """Keeps bundles in the file at `path` until they are removed; `close` it after use.
 
-    Nothing is opened before it is needed: a disk that fails now may be mended later, without a
+    Nothing is opened before it is needed: a disk that fails now may be repaired later, without a
     restart. `limit_bytes` bounds what the rows take; `put_timeout_s` how long a put may wait.
     """
 
@@ -93,6 +94,10 @@ class Spool:
     async def ids(self) -> frozenset[str]:
         """The ids of all bundles; raises `SpoolError`."""
         return await self._call(self._file.ids)
+
+    async def guards(self) -> dict[str, bytes]:
+        """The used signatures of all bundles, each with its callback; raises `SpoolError`."""
+        return await self._call(self._file.guards)
 
     async def state(self) -> SpoolState:
         """How much is kept and since when; raises `SpoolError`."""

@@ -1,10 +1,7 @@
-"""The file behind the spool: its table, its transactions, its limit. Blocks; used by one thread."""
+"""The file behind the spool: its rows and its limit. Blocks; used by one thread."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,64 +12,28 @@ from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
 from receiver.errors import SpoolError
 from receiver.logs import get_logger
+from receiver.spool_database import FileReplacedError, SpoolDatabase
+from receiver.spool_row import (
+    ROW_BYTES,
+    Bundle,
+    SpooledBundle,
+    digest_of,
+    encode_bundle,
+    read_row,
+)
 
-_BUSY_S: Final = 0.25
-"""How long another process may hold the file before a transaction gives up."""
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS bundles (
-    row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    source TEXT NOT NULL,
-    spooled_at REAL NOT NULL,
-    guard_id TEXT,
-    guard_owner BLOB,
-    size_bytes INTEGER NOT NULL,
-    content BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS bundles_by_guard ON bundles (guard_id) WHERE guard_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS bundles_by_source ON bundles (source, spooled_at);
-CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY, at REAL NOT NULL);
+_COLUMNS: Final = "row, id, spooled_at, content, digest"
+_READ: Final = f"SELECT {_COLUMNS} FROM bundles WHERE row > ? ORDER BY row"  # noqa: S608 - constants
+_READ_ONE: Final = f"SELECT {_COLUMNS} FROM bundles WHERE row = ?"  # noqa: S608 - constants
+_STATE: Final = """
+SELECT source, count(*), min(CASE typeof(spooled_at) WHEN 'real' THEN spooled_at END)
+FROM bundles GROUP BY source
 """
-_READ: Final = "SELECT row, spooled_at, size_bytes, content FROM bundles WHERE row > ? ORDER BY row"
-_STATE: Final = "SELECT source, count(*), min(spooled_at) FROM bundles GROUP BY source"
-_ROW_BYTES: Final = 512
-"""What a row takes beside its content, at most: columns, three indexes, half a page."""
 _LEAST_ROOM_BYTES: Final = 16 * 1024
 """With less than this a spool counts as full, though a small callback might still fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The messages of one publish, the raw one first, and its guard."""
-
-    messages: Sequence[OutgoingMessage]
-    guard: OutgoingMessage | None = None
-
-    @property
-    def id(self) -> str:
-        """The id of the callback."""
-        return self.messages[0].msg_id
-
-    @property
-    def source(self) -> str:
-        """The source that the callback came from."""
-        return self.messages[0].subject.rpartition(".")[2]
-
-    @property
-    def size_bytes(self) -> int:
-        """About what it takes in memory and on disk."""
-        return _ROW_BYTES + sum(
-            [2 * len(message.head) + len(message.body) for message in self.messages]
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SpooledBundle:
-    """A bundle with its place in the spool and the time (of the epoch) it was put there."""
-
-    row: int
-    spooled_at: float
-    bundle: Bundle
+_DAMAGED: Final = "damaged"
+"""What stands for a source that cannot be read."""
+_LIMIT_SOURCE_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +46,8 @@ class SpoolState:
     by_source: Mapping[str, int] = field(default_factory=dict)
 
 
-def encode_bundle(bundle: Bundle) -> bytes:
-    """A line of JSON that tells subjects, headers and lengths, then the bodies as they are."""
-    every = [*bundle.messages, *([bundle.guard] if bundle.guard else [])]
-    head = {
-        "guarded": bundle.guard is not None,
-        "messages": [[m.subject, m.headers, len(m.body)] for m in every],
-    }
-    text = json.dumps(head, separators=(",", ":")).encode()
-    return b"\n".join([text, b"".join(message.body for message in every)])
-
-
-def decode_bundle(content: bytes) -> Bundle:
-    """The bundle that `encode_bundle` was given; raises `SpoolError` for anything else."""
-    text, _, bodies = content.partition(b"\n")
-    try:
-        head: dict[str, Any] = json.loads(text)
-        messages, start = [], 0
-        for subject, headers, length in head["messages"]:
-            messages.append(OutgoingMessage.of(subject, headers, bodies[start : start + length]))
-            start += length
-        if start != len(bodies):
-            raise ValueError(start)
-        guard = messages.pop() if head["guarded"] else None
-        messages[0].msg_id  # noqa: B018 - there is a first, and it has an id
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise SpoolError("a row of the spool cannot be read") from error
-    return Bundle(messages, guard)
-
-
 class SpoolFile:
-    """One connection to the file, opened when needed and again after a fault.
+    """The rows of one file.
 
     Every method raises `sqlite3.Error` or `OSError` where the disk or the file is at fault.
     """
@@ -124,12 +56,25 @@ class SpoolFile:
         self._path = path
         self._limit_bytes = limit_bytes
         self._clock = clock
-        self._open: sqlite3.Connection | None = None
+        self._database = SpoolDatabase(path)
         self._unreadable: set[int] = set()
 
     def write(self, bundles: Sequence[Bundle]) -> list[bool | Exception]:
-        """One transaction; for each bundle whether it is new, or why it was not taken."""
-        with self._transaction() as database:
+        """One transaction; for each bundle whether it is new, or why it was not taken.
+
+        Raises `SpoolError` where the file is replaced again and again.
+        """
+        try:
+            return self._write(bundles)
+        except FileReplacedError:
+            pass
+        try:
+            return self._write(bundles)
+        except FileReplacedError:
+            raise SpoolError(f"the spool {self._path} is replaced while it is used") from None
+
+    def _write(self, bundles: Sequence[Bundle]) -> list[bool | Exception]:
+        with self._database.transaction() as database:
             left = self._limit_bytes - _used_bytes(database)
             results: list[bool | Exception] = []
             for bundle in bundles:
@@ -140,25 +85,42 @@ class SpoolFile:
                 else:
                     left -= content
                     results.append(content > 0)
-            return results
+        return results
 
     def _insert(self, database: sqlite3.Connection, bundle: Bundle, left: int) -> int:
         """The bytes that were written; 0 where the bundle was there."""
-        if database.execute("SELECT 1 FROM bundles WHERE id = ?", (bundle.id,)).fetchone():
-            return 0
         if bundle.guard is not None:
             _check_guard(database, bundle.guard)
+        if database.execute("SELECT 1 FROM bundles WHERE id = ?", (bundle.id,)).fetchone():
+            self._insert_guard(database, bundle.guard)
+            return 0
+        return self._insert_row(database, bundle, bundle.guard, left)
+
+    def _insert_guard(self, database: sqlite3.Connection, guard: OutgoingMessage | None) -> None:
+        """The signature of a callback that is here already under another: it is used up, too."""
+        if guard is None:
+            return
+        held = "SELECT 1 FROM bundles WHERE guard_id = ?"
+        if not database.execute(held, (guard.msg_id,)).fetchone():
+            self._insert_row(database, Bundle([guard]), guard, self._limit_bytes)
+
+    def _insert_row(
+        self,
+        database: sqlite3.Connection,
+        bundle: Bundle,
+        guard: OutgoingMessage | None,
+        left: int,
+    ) -> int:
         content = encode_bundle(bundle)
-        size_bytes = len(content) + _ROW_BYTES
+        size_bytes = len(content) + ROW_BYTES
         if size_bytes > left:
             raise SpoolError(
                 f"the spool {self._path} is full ({self._limit_bytes} bytes): bring NATS back "
                 "or raise receiver.spool_limit_bytes"
             )
-        guard = bundle.guard
         database.execute(
             "INSERT INTO bundles (id, source, spooled_at, guard_id, guard_owner, size_bytes,"
-            " content) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " content, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 bundle.id,
                 bundle.source,
@@ -167,6 +129,7 @@ class SpoolFile:
                 guard.body if guard else None,
                 size_bytes,
                 content,
+                digest_of(bundle.id, content),
             ),
         )
         return size_bytes
@@ -177,18 +140,19 @@ class SpoolFile:
         A row that cannot be read stays where it is, is logged once, and holds up no other.
         """
         found: list[SpooledBundle] = []
-        with self._connected() as database, contextlib.closing(database.cursor()) as rows:
-            for row, spooled_at, size_bytes, content in rows.execute(_READ, (after,)):
-                limit_bytes -= size_bytes
+        with self._database.connected() as database:
+            for columns in _rows_behind(database, after):
+                if columns[3] is not None:
+                    limit_bytes -= _size_of(columns[3])
                 if len(found) == limit or (found and limit_bytes < 0):
                     break
                 try:
-                    found.append(SpooledBundle(row, spooled_at, decode_bundle(content)))
+                    found.append(read_row(*columns))
                 except SpoolError:
-                    self._tell_unreadable(row)
+                    self._note_unreadable(columns[0])
         return found
 
-    def _tell_unreadable(self, row: int) -> None:
+    def _note_unreadable(self, row: int) -> None:
         if row not in self._unreadable:
             self._unreadable.add(row)
             get_logger("yizhan.spool").error(
@@ -197,63 +161,85 @@ class SpoolFile:
 
     def remove(self, rows: Sequence[int]) -> None:
         """Delete rows."""
-        with self._transaction() as database:
+        with self._database.connected() as database:
+            database.execute("BEGIN IMMEDIATE")
             database.executemany("DELETE FROM bundles WHERE row = ?", [(row,) for row in rows])
+            database.execute("COMMIT")
 
     def ids(self) -> frozenset[str]:
         """The ids of all rows."""
-        with self._connected() as database:
-            return frozenset(row[0] for row in database.execute("SELECT id FROM bundles"))
+        with self._database.connected() as database:
+            rows = database.execute("SELECT id FROM bundles WHERE typeof(id) = 'text'")
+            return frozenset(row[0] for row in rows)
+
+    def guards(self) -> dict[str, bytes]:
+        """The used signatures of all rows, with the callback that used each."""
+        with self._database.connected() as database:
+            rows = database.execute(
+                "SELECT guard_id, guard_owner FROM bundles"
+                " WHERE typeof(guard_id) = 'text' AND typeof(guard_owner) = 'blob'"
+            )
+            return dict(rows.fetchall())
 
     def state(self) -> SpoolState:
         """Depth, age and size as they are."""
-        with self._connected() as database:
-            told = database.execute(_STATE).fetchall()
+        with self._database.connected() as database:
+            groups = database.execute(_STATE).fetchall()
             used_bytes = _used_bytes(database)
         now = self._clock()
-        oldest = min((since for _, _, since in told), default=now)
-        by_source = {source: count for source, count, _ in told}
+        oldest = min((since for _, _, since in groups if since is not None), default=now)
+        by_source: dict[str, int] = {}
+        for source, count, _ in groups:
+            name = _source_name(source)
+            by_source[name] = by_source.get(name, 0) + count
         age_s = max(0.0, now - oldest)
         return SpoolState(sum(by_source.values()), age_s, used_bytes, by_source)
 
     def probe(self) -> SpoolState:
         """The state, after one synced write; raises `SpoolError` where no bundle would fit."""
-        with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (self._clock(),))
+        try:
+            with self._database.transaction() as database:
+                database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (self._clock(),))
+        except FileReplacedError:
+            raise SpoolError(f"the spool {self._path} was replaced while it was used") from None
         state = self.state()
         if self._limit_bytes - state.size_bytes < _LEAST_ROOM_BYTES:
             raise SpoolError(f"the spool {self._path} is full ({self._limit_bytes} bytes)")
         return state
 
     def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        if self._open is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._open.close()
-            self._open = None
+        """Close the file; the next call opens it again."""
+        self._database.close()
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """The connection; one that failed is not used again."""
-        try:
-            if self._open is None:
-                self._open = _opened(self._path)
-            yield self._open
-        except (sqlite3.Error, OSError):
-            self.close()
-            raise
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction, on disk once the block is left; closing what failed undoes it."""
-        with self._connected() as database:
+def _rows_behind(database: sqlite3.Connection, after: int) -> Iterator[Sequence[Any]]:
+    """The columns of each row; None in place of those that the file does not give.
+
+    A page that is damaged ends a whole query, so behind it rows are read one by one.
+    """
+    last = after
+    try:
+        for columns in database.execute(_READ, (after,)):
+            last = columns[0]
+            yield columns
+    except (sqlite3.DatabaseError, OverflowError):
+        numbers = database.execute("SELECT row FROM bundles WHERE row > ? ORDER BY row", (last,))
+        for (number,) in numbers.fetchall():
             try:
-                database.execute("BEGIN IMMEDIATE")
-                yield database
-                database.execute("COMMIT")
-            except BaseException:
-                self.close()
-                raise
+                yield database.execute(_READ_ONE, (number,)).fetchone()
+            except (sqlite3.DatabaseError, OverflowError):
+                yield (number, None, None, None, None)
+
+
+def _size_of(content: object) -> int:
+    return ROW_BYTES + (len(content) if isinstance(content, bytes) else 0)
+
+
+def _source_name(source: object) -> str:
+    """For metrics and `yizhan spool`: a damaged row could hold anything."""
+    if isinstance(source, str) and source.isprintable() and len(source) <= _LIMIT_SOURCE_CHARS:
+        return source
+    return _DAMAGED
 
 
 def _check_guard(database: sqlite3.Connection, guard: OutgoingMessage) -> None:
@@ -262,7 +248,7 @@ def _check_guard(database: sqlite3.Connection, guard: OutgoingMessage) -> None:
         (guard.msg_id, guard.body),
     ).fetchone()
     if taken:
-        raise GuardTakenError(taken[0].decode("ascii", "replace"))
+        raise GuardTakenError(bytes(taken[0]).decode("ascii", "replace"))
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:
@@ -272,19 +258,3 @@ def _used_bytes(database: sqlite3.Connection) -> int:
         for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * page_bytes)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """The file, private to its owner: it holds what callbacks hold."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA journal_size_limit = 8388608")
-        database.executescript(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database

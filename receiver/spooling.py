@@ -14,7 +14,7 @@ from receiver.errors import BusError, SpoolError
 from receiver.logs import get_logger
 from receiver.recent import Recent
 from receiver.spool import Spool
-from receiver.spool_file import Bundle
+from receiver.spool_row import Bundle
 
 _RETRY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
@@ -48,6 +48,7 @@ class SpoolingPublisher:
         self._next_try = 0.0
         self._kept = Recent[bytes](_LIMIT_KEPT)
         self._keeping: set[asyncio.Task[None]] = set()
+        self._learning: asyncio.Task[None] | None = None
         self._log = get_logger("yizhan.spool")
 
     def submit(
@@ -80,9 +81,32 @@ class SpoolingPublisher:
         except GuardTakenError as error:
             done(error)
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        """See `Submitter.used_by`."""
+        return self._kept.get(guard.msg_id) or self._publisher.used_by(guard)
+
+    async def learn(self) -> None:
+        """Remember the signatures that the spool holds, of an earlier run or of another process.
+
+        The log does not know them before the spool is drained. Call it before the first callback;
+        afterwards it happens by itself whenever the log is back.
+        """
+        try:
+            for guard_id, owner in (await self._spool.guards()).items():
+                self._kept.put(guard_id, owner)
+        except SpoolError as error:
+            self._log.warning("spooled_signatures_not_read", reason=str(error))
+
+    def learn_soon(self) -> None:
+        """The connection to the log was lost and is back: others may have spooled meanwhile."""
+        if self._learning is None:
+            self._learning = asyncio.create_task(self._learn_again(), name="spool-learn")
+
     async def stop(self) -> None:
         """Finish what is under way, and keep what comes of it."""
         await self._publisher.stop()
+        if self._learning is not None:
+            await asyncio.wait({self._learning})
         if self._keeping:
             await asyncio.wait(self._keeping)
 
@@ -92,7 +116,17 @@ class SpoolingPublisher:
             raise BusError("the log answers, and acknowledges nothing in time")
 
     def recovered(self) -> None:
-        """The log took something: callbacks go there again."""
+        """The log took something: callbacks go there again, once it is known which signatures the
+        spool holds.
+        """
+        if self._too_slow:
+            self.learn_soon()
+
+    async def _learn_again(self) -> None:
+        try:
+            await self.learn()
+        finally:
+            self._learning = None
         if self._too_slow:
             self._too_slow = False
             self._log.info("log_in_time_again")

@@ -90,6 +90,11 @@ class RecordingPublisher:
             self._store(guard)
         return [self._store(message) for message in messages]
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        """See `Submitter.used_by`."""
+        held = (message.body for message in self.messages if message.msg_id == guard.msg_id)
+        return next(held, None)
+
     def submit(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
     ) -> None:

@@ -87,8 +87,8 @@ class OrderDetailMessage(AlibabaMessage):
     """The whole 1688 order detail, as the general account's price change carries it (1.5)."""
 
     base_info: BaseInfo | None = None
-    product_items: Parts[ProductItem] = None
-    trade_terms: Parts[TradeTerm] = None
+    product_items: Parts[ProductItem] = ()
+    trade_terms: Parts[TradeTerm] = ()
     order_biz_info: Any = None
     native_logistics: Any = None
     guarantees_terms: Any = None
@@ -114,7 +114,7 @@ class TraceMessage(AlibabaMessage):
     mail_no: Identifier = None
     status_changed: Word = None
     change_time: ClockTime = None
-    order_logs_items: Parts[LogisticsOrderItem] = None
+    order_logs_items: Parts[LogisticsOrderItem] = ()
     order_id: Identifier = None
 
 
@@ -127,7 +127,7 @@ class MailNoChangeMessage(AlibabaMessage):
     old_mail_no: Identifier = None
     new_mail_no: Identifier = None
     event_time: ClockTime = None
-    order_logs_items: Parts[LogisticsOrderItem] = None
+    order_logs_items: Parts[LogisticsOrderItem] = ()
     order_id: Identifier = None
 
 
@@ -142,7 +142,7 @@ class PackageMessage(AlibabaMessage):
     transport_status: Word = None
     warehouse_status: Word = None
     action_time: ClockTime = None
-    trade_order_ids: Parts[Identifier] = None
+    trade_order_ids: Parts[Identifier] = ()
 
 
 class BatchPayItem(AlibabaMessage):
@@ -155,4 +155,4 @@ class BatchPayItem(AlibabaMessage):
 class BatchPayMessage(AlibabaMessage):
     """The outcome of a batch payment."""
 
-    batch_pay: Parts[BatchPayItem] = None
+    batch_pay: Parts[BatchPayItem] = ()

@@ -1,66 +1,28 @@
 """The API's replies as the platform sends them (api.md 1 and 2). Performs no I/O.
 
-A reply never breaks over a field: what is not known is kept as an extra, what has an unexpected
-type reads as absent. One mechanism does it: the validator of `LenientReply`, the base of every
-model here. Lists keep the platform's order (Taobao's samples begin with the newest step).
+The details of an order have the models of the callbacks. Every field may be absent and what is not
+known is kept; read them with `receiver.messages.reading`, by which a field of an unexpected type is
+absent. Lists keep the platform's order (Taobao's samples begin with the newest step).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from schemas.alibaba import (
-    AlibabaMessage,
-    BaseInfo,
-    OrderDetailMessage,
-    ProductItem,
-    TradeTerm,
-)
-from schemas.taobao import LinePrice, LogisticOrder, Price, SubOrder, TaobaoOrderMessage
-from schemas.values import ClockTime, Identifier, Text, Word
-
-RowT = TypeVar("RowT", bound=BaseModel)
+from schemas.alibaba import AlibabaMessage, OrderDetailMessage
+from schemas.taobao import TaobaoOrderMessage
+from schemas.values import ClockTime, Count, Identifier, Parts, Text, Word
 
 
-def _rows(value: Any) -> Any:
-    """The objects of a list; a lone object is a list of one, null is an empty list."""
-    rows = value if isinstance(value, list | tuple) else (value,)
-    return tuple(row for row in rows if isinstance(row, dict | BaseModel))
-
-
-Rows = Annotated[tuple[RowT, ...], BeforeValidator(_rows)]
-"""The objects of a list; whatever else stands in it is left out."""
-
-
-class LenientReply(BaseModel):
-    """The base of every reply: every field may be absent, unknown ones are kept."""
+class Reply(BaseModel):
+    """The base of the replies: every field may be absent, unknown ones are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _absent_if_unexpected(
-        cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> Any:
-        try:
-            return read(value)
-        except ValidationError:
-            return cls.model_fields[str(info.field_name)].default
 
-
-class Envelope(LenientReply):
+class Envelope(Reply):
     """What every reply is wrapped in; `code` 200 is success."""
 
     request_id: Word = Field(default=None, alias="requestId")
@@ -70,7 +32,7 @@ class Envelope(LenientReply):
     data: Any = None
 
 
-class Verdict(LenientReply):
+class Verdict(Reply):
     """The second result that some calls carry inside `data`."""
 
     success: bool | None = None
@@ -85,28 +47,8 @@ class Verdict(LenientReply):
         return self.error_info or self.error_msg or self.error_message
 
 
-class AlibabaReply(LenientReply, AlibabaMessage):
-    """The base of the 1688 replies: camelCase names."""
-
-
-class AlibabaBaseInfo(AlibabaReply, BaseInfo):
-    """The head of a 1688 order detail; amounts are yuan but for `discount`, which is fen."""
-
-
-class AlibabaProductItem(AlibabaReply, ProductItem):
-    """One line of a 1688 order detail; amounts are yuan."""
-
-
-class AlibabaTradeTerm(AlibabaReply, TradeTerm):
-    """One stage of paying a 1688 order."""
-
-
-class AlibabaOrderDetail(AlibabaReply, OrderDetailMessage):
+class AlibabaOrderDetail(OrderDetailMessage):
     """The 1688 order detail (callbacks.md 1.5)."""
-
-    base_info: AlibabaBaseInfo | None = None
-    product_items: Rows[AlibabaProductItem] = ()
-    trade_terms: Rows[AlibabaTradeTerm] = ()
 
     @property
     def order_id(self) -> str | None:
@@ -114,14 +56,14 @@ class AlibabaOrderDetail(AlibabaReply, OrderDetailMessage):
         return (self.base_info.id_of_str or self.base_info.id) if self.base_info else None
 
 
-class AlibabaLogisticsStep(AlibabaReply):
+class AlibabaLogisticsStep(AlibabaMessage):
     """One step of a parcel's way, as text."""
 
     accept_time: ClockTime = None
     remark: Text = None
 
 
-class AlibabaTraceNode(AlibabaReply):
+class AlibabaTraceNode(AlibabaMessage):
     """One step of a parcel's way, with what was done and where."""
 
     accept_time: ClockTime = None
@@ -131,22 +73,18 @@ class AlibabaTraceNode(AlibabaReply):
     remark: Text = None
 
 
-class AlibabaLogisticsTrace(AlibabaReply):
+class AlibabaLogisticsTrace(AlibabaMessage):
     """One parcel of a 1688 order and its way so far."""
 
     logistics_id: Identifier = None
     order_id: Identifier = None
     logistics_bill_no: Identifier = None
     logistics_company_name: Text = None
-    logistics_steps: Rows[AlibabaLogisticsStep] = ()
-    trace_node_list: Rows[AlibabaTraceNode] = ()
+    logistics_steps: Parts[AlibabaLogisticsStep] = ()
+    trace_node_list: Parts[AlibabaTraceNode] = ()
 
 
-class TaobaoReply(LenientReply):
-    """The base of the Taobao replies."""
-
-
-class TaobaoLogisticsStep(TaobaoReply):
+class TaobaoLogisticsStep(Reply):
     """One step of a parcel's way."""
 
     time: ClockTime = None
@@ -166,7 +104,7 @@ class TaobaoLogisticsStep(TaobaoReply):
     next_node_name: Text = Field(default=None, alias="nextNodeName")
 
 
-class TaobaoLogisticsPartner(TaobaoReply):
+class TaobaoLogisticsPartner(Reply):
     """A carrier of a parcel."""
 
     company: Text = None
@@ -174,59 +112,31 @@ class TaobaoLogisticsPartner(TaobaoReply):
     company_image_url: Text = Field(default=None, alias="companyImageUrl")
 
 
-class TaobaoLogisticsGoods(TaobaoReply):
+class TaobaoLogisticsGoods(Reply):
     """What a parcel holds."""
 
     title: Text = None
     property: Text = None
     image_url: Text = Field(default=None, alias="imageUrl")
-    quantity: int | None = None
+    quantity: Count = None
 
 
-class TaobaoParcel(TaobaoReply):
+class TaobaoParcel(Reply):
     """One parcel of a Taobao order line; the receiver's address stays an unread extra."""
 
     mail_no: Identifier = Field(default=None, alias="mailNo")
-    traces: Rows[TaobaoLogisticsStep] = Field(default=(), alias="logisticsTraces")
-    partners: Rows[TaobaoLogisticsPartner] = Field(default=(), alias="logisticsPartner")
-    goods: Rows[TaobaoLogisticsGoods] = Field(default=(), alias="logisticsGoods")
+    traces: Parts[TaobaoLogisticsStep] = Field(default=(), alias="logisticsTraces")
+    partners: Parts[TaobaoLogisticsPartner] = Field(default=(), alias="logisticsPartner")
+    goods: Parts[TaobaoLogisticsGoods] = Field(default=(), alias="logisticsGoods")
 
 
-class TaobaoLogisticsDetail(TaobaoReply):
+class TaobaoLogisticsDetail(Reply):
     """The parcels of one line of a Taobao order."""
 
     purchase_order_outer_id: Identifier = Field(default=None, alias="purchaseOrderOuterId")
-    parcels: Rows[TaobaoParcel] = Field(default=(), alias="pnmLogisticsDetails")
+    parcels: Parts[TaobaoParcel] = Field(default=(), alias="pnmLogisticsDetails")
 
 
-class TaobaoPrice(TaobaoReply, Price):
-    """The sums of a Taobao order; amounts are fen."""
-
-
-class TaobaoLogisticOrder(TaobaoReply, LogisticOrder):
-    """One parcel of a Taobao order line, by name and number only."""
-
-
-class TaobaoSubOrder(TaobaoReply, SubOrder):
-    """One line of a Taobao order; amounts are fen."""
-
-    logistic_orders: Rows[TaobaoLogisticOrder] = ()
-
-
-class TaobaoLinePrice(TaobaoReply, LinePrice):
-    """The price of one line of a Taobao order."""
-
-    price: TaobaoPrice | None = Field(default=None, alias="purchaseOrderItemPriceDTO")
-
-
-class TaobaoOrderDetail(TaobaoReply, TaobaoOrderMessage):
+class TaobaoOrderDetail(TaobaoOrderMessage):
     """The Taobao order detail. Its fields are not documented: these are the callback's, which may
     be absent here; everything else is in `model_extra`."""
-
-    price: TaobaoPrice | None = Field(default=None, alias="purchaseOrderPriceDTO")
-    line_prices: Rows[TaobaoLinePrice] = Field(
-        default=(), alias="purchaseOrderLinePriceChangeMessageDTOList"
-    )
-    sub_orders: Rows[TaobaoSubOrder] = Field(
-        default=(), validation_alias=AliasChoices("subOrders", "sku_list")
-    )

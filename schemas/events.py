@@ -6,70 +6,69 @@ optional fields. `event_type` is the middle of `ce-type`: `yizhan.<event_type>.v
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.statuses import (
-    Channel,
-    ClosedBy,
-    Operator,
-    OrderStatus,
-    PaymentOutcome,
-    Progress,
-    RefundStage,
-    RefundStatus,
-)
+from schemas import statuses
+from schemas.facts import FactKey, at, parts, waybill, waybills
+from schemas.parts import Amounts, Line, Parcel, PaymentResult, Trace, TraceStep
+from schemas.statuses import OrderStatus, PaymentOutcome, Progress, RefundStatus, open_word
 from schemas.values import Money
 
+__all__ = [
+    "EVENT_MODELS",
+    "MODEL_OF_TYPE",
+    "AftersalesRefundUpdated",
+    "AftersalesSynced",
+    "Amounts",
+    "Channel",
+    "ClosedBy",
+    "EventData",
+    "Line",
+    "LogisticsPackageChanged",
+    "LogisticsPartlyShipped",
+    "LogisticsProgressed",
+    "LogisticsShipped",
+    "LogisticsTracked",
+    "LogisticsWaybillChanged",
+    "Operator",
+    "OrderClosed",
+    "OrderCompleted",
+    "OrderCreated",
+    "OrderPriceChanged",
+    "OrderReceiptConfirmed",
+    "OrderStatusChanged",
+    "OrderSynced",
+    "Parcel",
+    "PaymentBatchSettled",
+    "PaymentResult",
+    "PaymentStageSucceeded",
+    "PaymentSucceeded",
+    "RefundStage",
+    "Trace",
+    "TraceStep",
+    "UnknownReceived",
+]
+"""The models and their parts: authors of handlers need both."""
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+Channel: TypeAlias = Annotated[statuses.Channel, BeforeValidator(open_word(statuses.Channel))]
+ClosedBy: TypeAlias = Annotated[statuses.ClosedBy, BeforeValidator(open_word(statuses.ClosedBy))]
+Operator: TypeAlias = Annotated[statuses.Operator, BeforeValidator(open_word(statuses.Operator))]
+RefundStage: TypeAlias = Annotated[
+    statuses.RefundStage, BeforeValidator(open_word(statuses.RefundStage))
+]
 
 
-class Amounts(_Part):
-    """The sums of an order; each is null where the platform did not tell it."""
-
-    total: Money | None = Field(default=None, description="What the buyer pays.")
-    goods: Money | None = Field(default=None, description="The goods alone.")
-    shipping: Money | None = Field(default=None, description="The freight.")
-    refunded: Money | None = Field(default=None, description="What was paid back.")
+def _status(word: str, platform_word: str | None) -> str | None:
+    """Our word; the platform's where ours is `unknown`."""
+    return platform_word if word == "unknown" else str(word)
 
 
-class Parcel(_Part):
-    """One parcel: the carrier's name and code, the waybill number, the platform's own id."""
-
-    carrier: str | None = Field(default=None, description="The carrier's name.")
-    carrier_code: str | None = Field(
-        default=None, description="The platform's code of the carrier."
-    )
-    waybill_no: str | None = Field(default=None, description="The carrier's number of the parcel.")
-    logistics_id: str | None = Field(
-        default=None, description="The platform's own id of the parcel."
-    )
-
-
-class Line(_Part):
-    """One line of an order."""
-
-    line_id: str | None = Field(default=None, description="The platform's id of the line.")
-    line_no: str | None = Field(default=None, description="The caller's own number of the line.")
-    item_id: str | None = Field(default=None, description="The platform's id of the listing.")
-    sku_id: str | None = Field(default=None, description="The platform's id of the variant.")
-    title: str | None = Field(default=None, description="The listing's title.")
-    quantity: int | None = Field(default=None, description="How many pieces.")
-    status: OrderStatus = Field(
-        default=OrderStatus.UNKNOWN,
-        description="Where the line stands; it may be ahead of the order.",
-    )
-    platform_status: str | None = Field(default=None, description="The platform's own word.")
-    refund_id: str | None = Field(default=None, description="The refund case of the line.")
-    platform_refund_status: str | None = Field(
-        default=None, description="The platform's own word for the refund."
-    )
-    price: Money | None = Field(default=None, description="Price of one piece.")
-    amounts: Amounts | None = Field(default=None, description="The sums of the line.")
-    parcels: tuple[Parcel, ...] = Field(default=(), description="The parcels the line travels in.")
+def _number(parcel: Parcel) -> str | None:
+    """By what a parcel is known: the waybill number, else the platform's id."""
+    return waybill(parcel.waybill_no) or parcel.logistics_id
 
 
 class EventData(BaseModel):
@@ -83,6 +82,29 @@ class EventData(BaseModel):
         default=None, description="The id by which the platform's query API knows the order."
     )
     order_no: str | None = Field(default=None, description="The caller's own order number.")
+
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """What distinguishes this fact from another of its type and order; None where nothing does.
+
+        An empty key: it happens once in an order. `time` is when the platform says that it
+        happened, None where it does not. Where two facts could have one key there must be none: a
+        fact that is handled twice is better than one that is lost.
+        """
+        del time
+        return None
+
+
+class _Once(EventData):
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """Nothing: it happens once in an order."""
+        del time
+        return ()
+
+
+class _AtItsTime(EventData):
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time."""
+        return at(time)
 
 
 class _OrderFact(EventData):
@@ -104,7 +126,7 @@ class _PaidFact(_StatusFact):
     )
 
 
-class OrderCreated(_PaidFact):
+class OrderCreated(_PaidFact, _Once):
     """An order was placed."""
 
     event_type: ClassVar[str] = "order.created"
@@ -119,6 +141,11 @@ class OrderPriceChanged(_PaidFact):
         default=(), description="The lines with their prices, where told."
     )
 
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, and the new total where it is known."""
+        total = self.amounts and self.amounts.total
+        return at(time, total=f"{total.amount} {total.currency}" if total else None)
+
 
 class OrderStatusChanged(_StatusFact):
     """An order, or a line of it, moved to another status."""
@@ -128,8 +155,12 @@ class OrderStatusChanged(_StatusFact):
     lines: tuple[Line, ...] = Field(default=(), description="The lines, each with its own status.")
     reason: str | None = Field(default=None, description="Why it closed or failed, if told.")
 
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, and the status."""
+        return at(time, status=_status(self.status, self.platform_status))
 
-class OrderClosed(_PaidFact):
+
+class OrderClosed(_PaidFact, _Once):
     """An order was closed before its completion."""
 
     event_type: ClassVar[str] = "order.closed"
@@ -137,37 +168,29 @@ class OrderClosed(_PaidFact):
     reason: str | None = Field(default=None, description="Why, in the platform's words.")
 
 
-class OrderReceiptConfirmed(_StatusFact):
+class OrderReceiptConfirmed(_StatusFact, _AtItsTime):
     """The buyer confirmed receipt of all or some goods."""
 
     event_type: ClassVar[str] = "order.receipt_confirmed"
 
 
-class OrderCompleted(_StatusFact):
+class OrderCompleted(_StatusFact, _Once):
     """The trade is complete."""
 
     event_type: ClassVar[str] = "order.completed"
 
 
-class PaymentSucceeded(_PaidFact):
+class PaymentSucceeded(_PaidFact, _Once):
     """An order was paid."""
 
     event_type: ClassVar[str] = "payment.succeeded"
     paid_at: AwareDatetime | None = Field(default=None, description="When it was paid.")
 
 
-class PaymentStageSucceeded(_StatusFact):
+class PaymentStageSucceeded(_StatusFact, _AtItsTime):
     """One stage of a payment in stages was paid."""
 
     event_type: ClassVar[str] = "payment.stage_succeeded"
-
-
-class PaymentResult(_Part):
-    """How the payment of one order in a batch ended."""
-
-    order_id: str = Field(description="The order that was to be paid.")
-    outcome: PaymentOutcome = Field(description="How it ended, in our words.")
-    platform_outcome: str | None = Field(default=None, description="The platform's own word.")
 
 
 class PaymentBatchSettled(EventData):
@@ -178,10 +201,21 @@ class PaymentBatchSettled(EventData):
         default=(), description="The result of this event's order."
     )
 
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The success, which happens once; else the platform's time, and the outcome."""
+        outcomes = [_status(part.outcome, part.platform_outcome) for part in self.results]
+        if outcomes == [PaymentOutcome.SUCCEEDED]:
+            return parts(outcome=outcomes[0])
+        return at(time, outcome=",".join(filter(None, outcomes)))
+
 
 class _ShippedFact(_StatusFact):
     parcels: tuple[Parcel, ...] = Field(default=(), description="The parcels that left.")
     lines: tuple[Line, ...] = Field(default=(), description="The shipped lines, where told.")
+
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The waybill numbers; else the platform's time."""
+        return waybills(parcel.waybill_no for parcel in self.parcels) or at(time)
 
 
 class LogisticsShipped(_ShippedFact):
@@ -210,6 +244,11 @@ class LogisticsProgressed(EventData):
         default=(), description="The lines of the order that it holds."
     )
 
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, the parcel, and what happened to it."""
+        word = _status(self.progress, self.platform_progress)
+        return at(self.changed_at or time, parcel=_number(self.parcel), progress=word)
+
 
 class LogisticsWaybillChanged(EventData):
     """A parcel travels under another waybill number now."""
@@ -221,6 +260,10 @@ class LogisticsWaybillChanged(EventData):
     line_ids: tuple[str, ...] = Field(
         default=(), description="The lines of the order that it holds."
     )
+
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, the old parcel and the new one."""
+        return at(self.changed_at or time, old=_number(self.old), new=_number(self.new))
 
 
 class LogisticsPackageChanged(EventData):
@@ -238,6 +281,16 @@ class LogisticsPackageChanged(EventData):
         default=None, description="The platform's word for the warehouse."
     )
     changed_at: AwareDatetime | None = Field(default=None, description="When it happened.")
+
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, the package and its states."""
+        return at(
+            self.changed_at or time,
+            package=self.package_id,
+            stage=self.stage,
+            transport=self.transport_status,
+            warehouse=self.warehouse_status,
+        )
 
 
 class AftersalesRefundUpdated(_OrderFact):
@@ -257,6 +310,10 @@ class AftersalesRefundUpdated(_OrderFact):
     amount: Money | None = Field(default=None, description="What is to be paid back.")
     line_ids: tuple[str, ...] = Field(default=(), description="The lines the case is about.")
 
+    def fact_key(self, time: datetime | None = None) -> FactKey:
+        """The platform's time, the refund case and its status."""
+        return at(time, refund=self.refund_id, status=_status(self.status, self.platform_status))
+
 
 class OrderSynced(_PaidFact):
     """The order as the platform's API tells it; made by a handler."""
@@ -265,25 +322,6 @@ class OrderSynced(_PaidFact):
     created_at: AwareDatetime | None = Field(default=None, description="When it was placed.")
     paid_at: AwareDatetime | None = Field(default=None, description="When it was paid.")
     lines: tuple[Line, ...] = Field(default=(), description="Every line of the order.")
-
-
-class TraceStep(_Part):
-    """One step of a parcel's way."""
-
-    time: AwareDatetime | None = Field(default=None, description="When it happened.")
-    action: str | None = Field(default=None, description="The platform's word for it.")
-    description: str | None = Field(default=None, description="The carrier's text.")
-    place: str | None = Field(default=None, description="Where it happened.")
-
-
-class Trace(_Part):
-    """A parcel and its way so far, in the platform's order."""
-
-    parcel: Parcel = Field(description="The parcel.")
-    progress: Progress = Field(
-        default=Progress.UNKNOWN, description="Where it stands, in our words."
-    )
-    steps: tuple[TraceStep, ...] = Field(default=(), description="Its way so far.")
 
 
 class LogisticsTracked(EventData):

@@ -35,7 +35,8 @@ from schemas.events import (
     UnknownReceived,
 )
 from schemas.statuses import OrderStatus, PaymentOutcome, Progress, RefundStatus
-from schemas.values import CHINA, Money
+from schemas.times import CHINA
+from schemas.values import Money
 
 _ORDER_1688: Final = "3942871650123456789"
 _ORDER_TAOBAO: Final = "2745812000123456789"

@@ -6,8 +6,9 @@ sisters, which answer `unknown` for a word that no table holds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 
 class _OpenWord(StrEnum):
@@ -74,6 +75,18 @@ ClosedBy = Literal["buyer", "seller", "platform", "unknown"]
 RefundStage = Literal["in_sale", "after_sale", "unknown"]
 Operator = Literal["buyer", "seller", "platform", "unknown"]
 
+
+def open_word(words: Any) -> Callable[[Any], Any]:
+    """For a `Literal` that may grow: its reader takes a text that is none of its words as
+    `unknown`; what is no text is given on as it is."""
+    known = frozenset(get_args(words))
+
+    def read(value: Any) -> Any:
+        return "unknown" if isinstance(value, str) and value not in known else value
+
+    return read
+
+
 _ORDER: Final[dict[str, OrderStatus]] = {
     # Taobao: integer, name and raw spelling (4.1).
     "12": OrderStatus.PENDING,
@@ -110,6 +123,7 @@ _REFUND: Final[dict[str, RefundStatus]] = {
     "0": RefundStatus.NONE,
     "10": RefundStatus.APPLIED,
     "20": RefundStatus.AGREED,
+    "90": RefundStatus.AGREED,  # agreed, the refund is pending
     "30": RefundStatus.RETURNED,
     "100": RefundStatus.REFUNDED,
     "-10": RefundStatus.REFUSED,
@@ -131,6 +145,7 @@ _LINE_LOGISTICS: Final[dict[str, OrderStatus]] = {
 }
 
 _PROGRESS: Final[dict[str, Progress]] = {
+    # The messages' own words.
     "CONSIGN": Progress.CONSIGNED,
     "ACCEPT": Progress.ACCEPTED,
     "TRANSPORT": Progress.IN_TRANSIT,
@@ -138,6 +153,20 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "AGENT_SIGN": Progress.AWAITING_PICKUP,
     "SIGN": Progress.SIGNED,
     "FAILED": Progress.FAILED,
+    # 1688's API and Taobao. Inferred: the lists have no meaning beside the words.
+    "WAITACCEPT": Progress.CONSIGNED,
+    "NOGET": Progress.FAILED,
+    "UNSIGN": Progress.FAILED,
+    "CANCEL": Progress.FAILED,
+    "WAITING_COLLECT": Progress.CONSIGNED,
+    "COLLECTED": Progress.ACCEPTED,
+    "WAITING_CUSTOMS": Progress.IN_TRANSIT,
+    "CUSTOMS_CLEARANCE": Progress.IN_TRANSIT,
+    "CUSTOMS_FAILED": Progress.FAILED,
+    "SIGNED": Progress.SIGNED,
+    "REJECTED": Progress.FAILED,
+    "RETURNED": Progress.FAILED,
+    "EXCEPTION": Progress.FAILED,
 }
 
 _OUTCOME: Final[dict[str, PaymentOutcome]] = {
@@ -176,7 +205,7 @@ def refund_status(word: str | None) -> RefundStatus:
 
 
 def progress(word: str | None) -> Progress:
-    """Our word for a waybill's `statusChanged` (4.4)."""
+    """Our word for what happened to a parcel, from a message or from either API (4.4)."""
     return _PROGRESS.get(_key(word), Progress.UNKNOWN)
 
 

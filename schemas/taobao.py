@@ -6,31 +6,48 @@ things differently; the aliases below accept both.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from schemas.values import ClockTime, Count, Fen, FewParts, Identifier, Parts, Text, Word
+from schemas.values import (
+    ClockTime,
+    Count,
+    Currency,
+    Fen,
+    FewParts,
+    Identifier,
+    Parts,
+    Text,
+    Word,
+    no_id,
+)
 
 
 class TaobaoMessage(BaseModel):
     """The base of every Taobao message: what is not known is kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    _two_names: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Ids that have two names, of which the first is read where both have a value."""
 
     @model_validator(mode="before")
     @classmethod
-    def _told(cls, value: Any) -> Any:
-        """Of two names for one thing, one with a value beats one that is null or blank."""
+    def _without_absent(cls, value: Any) -> Any:
+        """Of two names for one thing, one with a value beats one that is null or a placeholder."""
         if not isinstance(value, dict):
             return value
-        return {name: part for name, part in value.items() if part is not None and part != ""}
+        given = {name: part for name, part in value.items() if part is not None and part != ""}
+        for first, second in cls._two_names:
+            if second in given and no_id(given.get(first)):
+                given.pop(first, None)
+        return given
 
 
 class Price(TaobaoMessage):
     """`purchaseOrderPriceDTO`: the new sums; amounts are fen."""
 
-    currency: Word = Field(default=None, alias="purchaseCurrency")
+    currency: Currency = Field(default=None, alias="purchaseCurrency")
     total: Fen = Field(default=None, alias="purchaseTotalFee")
     goods: Fen = Field(default=None, alias="purchaseProductFee")
     shipping: Fen = Field(default=None, alias="purchaseShippingFee")
@@ -46,6 +63,8 @@ class LogisticOrder(TaobaoMessage):
 
 class SubOrder(LogisticOrder):
     """One line of an order, `subOrders[]` (1.6) or `sku_list[]` (3); amounts are fen."""
+
+    _two_names = (("purchase_order_line_outer_id", "order_line_no"),)
 
     purchase_order_outer_id: Identifier = None
     purchase_order_line_outer_id: Identifier = Field(
@@ -63,7 +82,7 @@ class SubOrder(LogisticOrder):
     purchase_amount: Fen = None
     pay_amount: Fen = None
     domestic_post_fee: Fen = None
-    purchase_currency: Word = None
+    purchase_currency: Currency = None
     quantity: Count = None
     sku_id: Identifier = None
     item_id: Identifier = None
@@ -71,19 +90,26 @@ class SubOrder(LogisticOrder):
     pay_time: ClockTime = None
     refund_id: Identifier = None
     refund_status: Word = None
-    logistic_orders: FewParts[LogisticOrder] = None
+    logistic_orders: FewParts[LogisticOrder] = ()
 
 
 class LinePrice(TaobaoMessage):
     """One line of a Taobao Global price change (3, message 8)."""
 
-    line_nos: FewParts[Identifier] = Field(default=None, alias="salesOrderLineIdList")
+    line_nos: FewParts[Identifier] = Field(default=(), alias="salesOrderLineIdList")
     line_id: Identifier = Field(default=None, alias="purchaseOrderLineId")
     price: Price | None = Field(default=None, alias="purchaseOrderItemPriceDTO")
 
 
 class TaobaoOrderMessage(TaobaoMessage):
     """A price, status or refund message of the Taobao channel or of Taobao Global."""
+
+    _two_names = (
+        ("purchase_id", "purchaseOrderId"),
+        ("outer_purchase_id", "orderNo"),
+        ("seller_id", "salesSellerId"),
+        ("refundId", "refund_id"),
+    )
 
     sales_order_id: Identifier = Field(default=None, alias="salesOrderId")
     purchase_order_id: Identifier = Field(
@@ -101,10 +127,10 @@ class TaobaoOrderMessage(TaobaoMessage):
     business_time: ClockTime = None
     price: Price | None = Field(default=None, alias="purchaseOrderPriceDTO")
     line_prices: Parts[LinePrice] = Field(
-        default=None, alias="purchaseOrderLinePriceChangeMessageDTOList"
+        default=(), alias="purchaseOrderLinePriceChangeMessageDTOList"
     )
     sub_orders: Parts[SubOrder] = Field(
-        default=None, validation_alias=AliasChoices("subOrders", "sku_list")
+        default=(), validation_alias=AliasChoices("subOrders", "sku_list")
     )
     refund_id: Identifier = Field(
         default=None, validation_alias=AliasChoices("refundId", "refund_id")

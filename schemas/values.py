@@ -1,36 +1,74 @@
-"""The small values that messages are made of: ids, money, times.
+"""The small values that messages are made of: ids, words, money, currencies, times, lists.
 
-Each `Annotated` type below reads every form the platforms are known to send and refuses the rest
-with a `ValueError` whose text never repeats the value. A blank string is read as absent.
+Each `Annotated` type below reads the forms that the platforms are known to send and refuses the
+rest with a `ValueError` whose text never repeats the value. A blank text is absent. A form that is
+read but is not as it should be (an amount that has to be rounded) is refused with `noted`, which
+carries the value: `receiver.messages.reading` puts it in place and keeps the reason.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, Final, NoReturn, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-CHINA: Final = timezone(timedelta(hours=8))
-"""The zone of every platform time that names none (callbacks.md 4.5)."""
+from schemas.currencies import YUAN, currency_code
+from schemas.times import read_push_time, read_time
 
 LIMIT_ID_CHARS: Final = 128
 LIMIT_PARTS: Final = 1_000
 LIMIT_FEW_PARTS: Final = 20
 LIMIT_COUNT: Final = 2**53 - 1
+NOTED: Final = "noted"
+"""The error type of a value that was read and is to be noted; its context holds the `value`."""
+
+
+class _NoCurrency(str):
+    __slots__ = ()
+
+
+NO_CURRENCY: Final = _NoCurrency("XXX")
+"""What a currency reads as that is none of ISO 4217: its amounts are not money that we know."""
+
 _LIMIT_AMOUNT: Final = Decimal("9999999999999.99")
-_LIMIT_AMOUNT_CHARS: Final = 32
+_LIMIT_AMOUNT_CHARS: Final = 64
+_LIMIT_INT64: Final = 2**63 - 1
 _LIMIT_FEN: Final = 999999999999999
+_LIMIT_FEN_DIGITS: Final = len(str(_LIMIT_FEN))
 _CENT: Final = Decimal("0.01")
 _ZERO: Final = Decimal("0.00")
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_ISO_CHARS: Final = len("2024-01-31 08:00:00")
-_EPOCH_DIGITS: Final = {10: 1, 13: 1_000}
-_MINUTE: Final = timedelta(minutes=1)
-_YEARS: Final = range(1970, 9999)
-"""Outside of it a time is a placeholder, and cannot be told in every zone."""
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_PLAIN: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+_ABSENT: Final = frozenset({"", "0", "null"})
+"""How the senders' languages write that there is no id: an empty text, a number's default, null."""
+_PLACEHOLDERS: Final = frozenset({"undefined", "none", "nil", "nan", "n/a", "(null)", "-1"})
+_LIMIT_PLACEHOLDER_CHARS: Final = max(map(len, _PLACEHOLDERS))
+_ZEROS: Final = re.compile(r"[+-]?0+(?:\.0*)?")
+_LOST_DIGITS: Final = re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]+")
+_REPLACED: Final = "\ufffd"
+
+
+class SpelledFloat(float):
+    """A JSON number with decimals that keeps its `spelling`, which a float of 53 bits may not."""
+
+    __slots__ = ("spelling",)
+    spelling: str
+
+    def __new__(cls, spelling: str) -> Self:
+        """As `float`, from the text of a JSON number."""
+        number = super().__new__(cls, spelling)
+        number.spelling = spelling
+        return number
+
+
+def noted(reason: str, value: Any) -> PydanticCustomError:
+    """The refusal of a form that was read as `value` all the same, for `reason`."""
+    return PydanticCustomError(NOTED, reason, {"value": value})
 
 
 def _two_places(amount: Decimal) -> Decimal:
@@ -47,12 +85,13 @@ class Money(BaseModel):
         Field(max_digits=15, decimal_places=2, examples=["100.00"]),
         AfterValidator(_two_places),
     ]
-    currency: str = Field(default="CNY", min_length=3, max_length=3, examples=["CNY"])
+    currency: str = Field(default=YUAN, min_length=3, max_length=3, examples=["CNY"])
 
     @classmethod
-    def yuan(cls, amount: Decimal, currency: str = "CNY") -> Money:
-        """Money of `amount` yuan; raises `ValueError` where it is out of range."""
-        return _money(_in_range(amount).quantize(_CENT) or _ZERO, currency)  # a zero has no sign
+    def yuan(cls, amount: Decimal, currency: str = YUAN) -> Money:
+        """Money of `amount` yuan, half a fen rounded up; `ValueError` where it is out of range."""
+        rounded = _in_range(amount).quantize(_CENT, ROUND_HALF_UP)
+        return _money(rounded or _ZERO, currency)  # a zero has no sign
 
 
 _new: Final = Money.__new__
@@ -76,23 +115,66 @@ def _in_range(amount: Decimal) -> Decimal:
 
 
 def _absent_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if type(value) is str and _is_blank(value) else value
+
+
+def _is_blank(text: str) -> bool:
+    """Whether a text says nothing: it is empty, of spaces, or a writer's null."""
+    return not text or text.isspace() or (len(text) == len("null") and text.lower() == "null")
+
+
+def _whole(value: Any) -> Any:
+    """A float that is a whole number as that number, where no digit was lost on the way."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LIMIT_COUNT:
+        return int(value)
+    return value
+
+
+def no_id(value: Any) -> bool:
+    """Whether `value` is one of the ways to write that there is no id, with nothing to note."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return value == 0
+    return value is None or (isinstance(value, str) and value.strip().lower() in _ABSENT)
 
 
 def _identifier(value: Any) -> str | None:
-    """Ids come as text or as bare integers; a float has already lost digits and is refused."""
+    """Ids come as text or as numbers; a large float has already lost digits and is refused."""
+    if type(value) is str and value.isdigit() and value[0] != "0" and len(value) <= LIMIT_ID_CHARS:
+        return value  # as most come
+    if type(value) is int and 0 < value <= _LIMIT_INT64:
+        return str(value)
     if value is None:
         return None
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        _refuse("an id must be text or a whole number")
-    text = str(value).strip()
+    if type(value) is not str:
+        value = _whole(value)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            _refuse("an id must be text or a whole number")
+        value = str(value)
+    text = value.strip()
     if len(text) > LIMIT_ID_CHARS:
         _refuse(f"an id has at most {LIMIT_ID_CHARS} characters")
-    return text or None
+    if len(text) > _LIMIT_PLACEHOLDER_CHARS and text[0] not in "+-0":  # as most are
+        return text if text.isalnum() else _undamaged(text)
+    if no_id(text):
+        return None
+    if text.lower() in _PLACEHOLDERS or _ZEROS.fullmatch(text):
+        _refuse("a placeholder where an id belongs")
+    return _undamaged(text)
+
+
+def _undamaged(text: str) -> str:
+    """Raises `ValueError` for an id that a float or a wrong encoding went through."""
+    if (not text.isascii() and _REPLACED in text) or (
+        text[1:2] == "." and _LOST_DIGITS.fullmatch(text)
+    ):
+        _refuse("an id that lost a part of it")
+    return text
 
 
 def _at_most(limit: int) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
+        if value is None:
+            return ()
         if isinstance(value, list) and len(value) > limit:
             _refuse(f"a list has at most {limit} entries here")
         return value
@@ -101,10 +183,15 @@ def _at_most(limit: int) -> Callable[[Any], Any]:
 
 
 def _word(value: Any) -> Any:
-    """A code word, which some messages send as a bare integer."""
+    """A code word, which some messages send as a number."""
+    if type(value) is str:
+        if len(value) > len("null") and not value.isspace():  # as most are
+            return value
+        return None if _is_blank(value) else value
+    value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _absent_if_blank(value)
+    return value
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -113,29 +200,32 @@ def _decimal(value: Any) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         _refuse("an amount must be a number")
-    text = str(value).strip()
-    try:
-        number = Decimal(text if _is_plain(text) else "NaN")
-    except ArithmeticError:
-        number = Decimal("NaN")
-    return _in_range(number)
+    if type(value) is float or type(value) is int:
+        return _in_range(Decimal(str(value)))
+    text = value.spelling if isinstance(value, SpelledFloat) else str(value).strip()
+    if len(text) > _LIMIT_AMOUNT_CHARS or not _PLAIN.fullmatch(text):
+        _refuse("an amount must be a number in range")
+    return _in_range(Decimal(text))
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text is short and without what Python alone takes for part of a number."""
-    return len(text) <= _LIMIT_AMOUNT_CHARS and text.isascii() and "_" not in text
+def _is_figures(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _fen(value: Any) -> Money | None:
     if type(value) is int and -_LIMIT_FEN <= value <= _LIMIT_FEN:  # as most come
-        return _money(value * _CENT, "CNY")
+        return _money(value * _CENT, YUAN)
+    if type(value) is str and len(value) <= _LIMIT_FEN_DIGITS and _is_figures(value):
+        return _money(int(value) * _CENT, YUAN)
     if isinstance(value, Money):
         return value
     number = _decimal(value)
     if number is None:
         return None
-    if number != number.to_integral_value():
-        _refuse("an amount in fen must be a whole number")
+    # A text with decimals may as well mean yuan, whatever stands behind its point.
+    spelled_whole = not isinstance(value, str) or _WHOLE.fullmatch(value.strip())
+    if not spelled_whole or number != number.to_integral_value():
+        _refuse("an amount in fen must be a whole number, written without decimals")
     return Money.yuan(number.scaleb(-2))
 
 
@@ -143,71 +233,24 @@ def _yuan(value: Any) -> Money | None:
     if isinstance(value, Money):
         return value
     number = _decimal(value)
-    return None if number is None else Money.yuan(number)
-
-
-def _epoch(value: Any) -> datetime | None:
-    """Seconds (10 digits) or milliseconds (13 digits) since 1970."""
-    value = _absent_if_blank(value)
-    if value is None or isinstance(value, datetime):
-        return value
-    return _from_epoch(str(value).strip() if isinstance(value, int | str) else "")
-
-
-def _from_epoch(text: str) -> datetime:
-    unit = _EPOCH_DIGITS.get(len(text))
-    if unit is None or not _is_digits(text):
-        _refuse("a push time must be epoch seconds or milliseconds")
-    return _EPOCH + timedelta(milliseconds=int(text) * 1_000 // unit)
-
-
-def _clock_time(value: Any) -> datetime | None:
-    """The platforms' spellings of a time; what names no zone is China time.
-
-    `yyyy-MM-dd HH:mm:ss` (stray spaces occur), `yyyyMMddHHmmssSSSZ`, RFC 3339, epoch.
-    """
-    if type(value) is str and len(value) == _ISO_CHARS and (time := _in_china(value)) is not None:
-        return time  # as most come
-    value = _absent_if_blank(value)
-    if value is None or isinstance(value, datetime):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    text = " ".join(value.split()) if isinstance(value, str) else ""
-    if _is_digits(text):
-        return _from_epoch(text).astimezone(CHINA)
-    time = _from_calendar(text)
-    if time is None or time.year not in _YEARS:
-        _refuse("a time must be text such as 2024-01-31 08:00:00")
-    return time
-
-
-def _in_china(text: str) -> datetime | None:
-    """A time to the second that names no zone; None for any other text."""
-    if text[10] not in " T":
+    if number is None:
         return None
-    try:
-        time = datetime.fromisoformat(f"{text}+08:00")
-    except ValueError:
+    money = Money.yuan(number)
+    if money.amount != number:
+        raise noted("an amount finer than a fen: rounded, half a fen up", money)
+    return money
+
+
+def _currency(value: Any) -> str | None:
+    if value == YUAN or type(value) is _NoCurrency:
+        return str(value)
+    word = _word(value)
+    if word is None:
         return None
-    return time if time.year in _YEARS else None
-
-
-def _from_calendar(text: str) -> datetime | None:
-    if len(text) == 22 and _is_digits(text[:17]):  # 20180614101942000+0800
-        text = f"{text[:8]}T{text[8:14]}.{text[14:]}"
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    offset = time.utcoffset()
-    if offset is None:
-        return time.replace(tzinfo=CHINA)
-    return None if offset % _MINUTE else time  # RFC 3339 has no finer offset
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    code = currency_code(word) if isinstance(word, str) else None
+    if code is None:
+        raise noted("a currency must be a code of ISO 4217: its amounts are left out", NO_CURRENCY)
+    return code
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -215,16 +258,16 @@ def _refuse(reason: str) -> NoReturn:
 
 
 PartT = TypeVar("PartT")
-Parts = Annotated[tuple[PartT | None, ...] | None, BeforeValidator(_at_most(LIMIT_PARTS))]
-"""A list whose entries may be null; one without end is a fault before it is work."""
-FewParts = Annotated[tuple[PartT | None, ...] | None, BeforeValidator(_at_most(LIMIT_FEW_PARTS))]
+Parts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(LIMIT_PARTS))]
+"""A list, empty for null; one without end is a fault before it is work."""
+FewParts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(LIMIT_FEW_PARTS))]
 """As `Parts`, for a list inside of one."""
 Identifier = Annotated[str | None, BeforeValidator(_identifier)]
-"""An id as text, from text or a whole number; never from a float."""
+"""An id as text, from text or a whole number; None where a placeholder stands for it."""
 Word = Annotated[Annotated[str, Field(max_length=256)] | None, BeforeValidator(_word)]
 """A code word of the platform, kept as it is."""
 Text = Annotated[str | None, BeforeValidator(_absent_if_blank)]
-"""Free text; a blank one is absent."""
+"""Free text; a blank one, and "null", is absent."""
 Count = Annotated[
     Annotated[int, Field(ge=-LIMIT_COUNT, le=LIMIT_COUNT)] | None, BeforeValidator(_absent_if_blank)
 ]
@@ -232,8 +275,10 @@ Count = Annotated[
 Fen = Annotated[Money | None, BeforeValidator(_fen)]
 """Money that the platform writes as a whole number of fen (hundredths of a yuan)."""
 Yuan = Annotated[Money | None, BeforeValidator(_yuan)]
-"""Money that the platform writes as decimal yuan; rounded to fen."""
-Epoch = Annotated[datetime | None, BeforeValidator(_epoch)]
-"""A time written as epoch milliseconds or seconds; UTC."""
-ClockTime = Annotated[datetime | None, BeforeValidator(_clock_time)]
+"""Money that the platform writes as decimal yuan; a part of a fen is rounded and noted."""
+Currency = Annotated[str | None, BeforeValidator(_currency)]
+"""A code of ISO 4217; None is the yuan, `NO_CURRENCY` one that is not known."""
+Epoch = Annotated[datetime | None, BeforeValidator(read_push_time)]
+"""The time of a push, most often epoch milliseconds or seconds; UTC."""
+ClockTime = Annotated[datetime | None, BeforeValidator(read_time)]
 """A time in any of the platforms' spellings; aware."""

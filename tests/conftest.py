@@ -18,6 +18,8 @@ from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 
+pytest_plugins = ["tests.hanging"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

@@ -24,7 +24,7 @@ from receiver.bus.subjects import Subjects
 from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
 from receiver.spool import Spool
-from receiver.spool_file import Bundle
+from receiver.spool_row import Bundle
 
 
 class Bundles:
@@ -86,6 +86,7 @@ def drainer(
     return Drainer(
         spool,
         publisher,
+        subjects,
         probe=partial(connection.probe, timeout_s=10),
         stored_ids=partial(stored_ids, connection, subjects),
         window=timedelta(hours=3),
@@ -285,3 +286,22 @@ async def test_what_can_never_be_sent_is_told(
     (told,) = [line for line in logs if line["event"] == "spooled_callback_not_stored"]
     assert (told["callback_id"], (await spool.state()).depth) == ("large", 1)
     await spool.close()
+
+
+async def test_a_callback_whose_event_can_never_be_sent_goes_to_quarantine(
+    tmp_path: Path,
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    bundles: Bundles,
+) -> None:
+    spool = Spool(tmp_path / "large.sqlite3", limit_bytes=10**8, put_timeout_s=10)
+    raw, event = bundles.make("large").messages
+    large = event._replace(body=b"x" * connection.client.max_payload)
+    await spool.put(Bundle([raw, large], bundles.guard("n", "large")))
+    await spool.put(bundles.make("other"))
+    assert await drainer(spool, publisher, connection, subjects).drain() == 2
+    kept = await connection.jetstream.get_last_msg(subjects.stream, subjects.quarantine("s"))
+    assert (kept.data, (kept.headers or {})[MSG_ID]) == (raw.body, "large")
+    assert "max_payload" in (kept.headers or {})["yizhan-reason"]
+    assert (await spool.state()).depth == 0

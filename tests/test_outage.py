@@ -28,10 +28,13 @@ from receiver.cli.compose import opened_bus, running_receiver
 from receiver.settings import Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
+from tests.freezing import freeze
+
+pytestmark = pytest.mark.serial
 
 LIMIT_S = 5.0  # far below the outage; how fast it really is, a measurement tells, not a test
 """Within which every POST is to be answered; the platform waits for one second."""
-BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"%d","totalAmount":100}}'
+BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1%d","totalAmount":100}}'
 
 
 @dataclass
@@ -138,10 +141,6 @@ def receiver(
     return start
 
 
-def freeze(server: EmbeddedServer) -> None:
-    os.kill(server.pid, signal.SIGSTOP)
-
-
 def thaw(server: EmbeddedServer) -> None:
     os.kill(server.pid, signal.SIGCONT)
 
@@ -171,7 +170,7 @@ async def test_a_frozen_server_costs_the_budget_once_and_loses_nothing(
 ) -> None:
     async with receiver() as receiving:
         await receiving.post_all(range(20))
-        freeze(server)
+        await freeze(server.pid)
         first = await receiving.post_all(range(20, 60))
         later = [await receiving.post(number) for number in range(60, 100)]
         status, told = await receiving.ready()
@@ -193,7 +192,7 @@ async def test_what_was_under_way_when_the_budget_ended_is_stored_once(
 ) -> None:
     async with receiver() as receiving:
         await receiving.post(1)
-        freeze(server)
+        await freeze(server.pid)
         answer = await receiving.post(2)
         thaw(server)
         await receiving.drained()
@@ -223,12 +222,12 @@ async def test_a_server_that_goes_again_while_it_is_given_the_spool(
     receiver: StartReceiver, server: EmbeddedServer
 ) -> None:
     async with receiver() as receiving:
-        freeze(server)
+        await freeze(server.pid)
         await receiving.post_all(range(300))
         thaw(server)
         await kill(server)
         await server.start()
-        freeze(server)
+        await freeze(server.pid)
         await receiving.post_all(range(300, 320))
         thaw(server)
         await receiving.drained()
@@ -290,7 +289,7 @@ async def test_a_log_that_answers_and_stores_nothing_is_told_and_mended(
 
 async def test_two_receivers_share_a_spool(receiver: StartReceiver, server: EmbeddedServer) -> None:
     async with receiver() as one, receiver() as other:
-        freeze(server)
+        await freeze(server.pid)
         await asyncio.gather(one.post_all(range(40)), other.post_all(range(20, 60)))
         assert (await one.ready())[1]["spool"]["depth"] == 60
         thaw(server)
@@ -306,7 +305,7 @@ async def test_a_full_spool_answers_503_in_time(
     receiver: StartReceiver, server: EmbeddedServer
 ) -> None:
     async with receiver(spool_limit_bytes=100_000) as receiving:
-        freeze(server)
+        await freeze(server.pid)
         with capture_logs() as logs:
             await receiving.post_all(range(100))
         refused = [answer for answer in receiving.answers if answer.status == 503]
@@ -328,7 +327,7 @@ async def test_a_spool_that_cannot_be_written_answers_503_and_says_why(
     (tmp_path / "file").write_text("")
     async with receiver(data_dir=tmp_path / "file") as receiving:
         assert (await receiving.post(1)).word == "stored"
-        freeze(server)
+        await freeze(server.pid)
         with capture_logs() as logs:
             assert (await receiving.post(2)).status == 503
         (error,) = [line["error"] for line in logs if line["event"] == "callback_not_stored"]

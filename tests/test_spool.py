@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from structlog.testing import capture_logs
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
+from receiver.callback import callback_id
 from receiver.errors import SpoolError
 from receiver.spool import LIMIT_WAITING_BYTES, Spool
-from receiver.spool_file import Bundle, decode_bundle, encode_bundle
+from receiver.spool_row import Bundle, decode_bundle, encode_bundle
 
 LIMIT = 64 * 1024 * 1024
 PER_PROCESS = 200
@@ -27,7 +29,7 @@ def message(msg_id: str, body: bytes = b"{}") -> OutgoingMessage:
 
 
 def bundle(msg_id: str, *, guard: str = "", body: bytes = b"{}") -> Bundle:
-    owner = OutgoingMessage.of("t.nonces.s", {MSG_ID: guard}, msg_id.encode()) if guard else None
+    owner = OutgoingMessage.of("t.nonces.s.x", {MSG_ID: guard}, msg_id.encode()) if guard else None
     return Bundle([message(msg_id, body), message(f"{msg_id}.0")], owner)
 
 
@@ -58,24 +60,180 @@ async def test_an_id_is_kept_once(spool: Spool) -> None:
     assert (await spool.state()).depth == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{}\n", b'{"messages":[],"guarded":false}\n'], ids=repr)
-async def test_a_row_that_cannot_be_read_stays_and_holds_up_no_other(
-    spool: Spool, path: Path, content: bytes
+DEEP = b'{"messages":' + b"[" * 100_000 + b"\n"
+DAMAGE: dict[str, tuple[str, object]] = {
+    "empty": ("content", b""),
+    "no messages": ("content", b'{"messages":[],"guarded":false}\n'),
+    "another JSON": ("content", b"{}\n"),
+    "no object": ("content", b"[1]\n"),
+    "too deep": ("content", DEEP),
+    "text": ("content", "text"),
+    "a number": ("content", 7),
+    "cut off": (
+        "content",
+        b'{"guarded":false,"messages":[["t.callbacks.s",{"Nats-Msg-Id":"a"},9]]}\n',
+    ),
+    "another id": ("id", "z"),
+    "an id that is a blob": ("id", b"a"),
+    "a time that is none": ("spooled_at", "yesterday"),
+    "another digest": ("digest", b"0" * 32),
+    "no digest": ("digest", None),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_damaged_row_stays_and_holds_up_no_other(
+    spool: Spool, path: Path, damage: str
 ) -> None:
+    column, value = DAMAGE[damage]
     for msg_id in "abc":
         await spool.put(bundle(msg_id))
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE bundles SET content = ? WHERE id = 'a'", (content,))
-        database.execute("UPDATE bundles SET content = substr(content, 1, 150) WHERE id = 'b'")
+        database.execute(f"UPDATE bundles SET {column} = ? WHERE id = 'a'", (value,))
     database.close()
     with capture_logs() as logs:
-        assert [kept.bundle.id for kept in await spool.read(limit=1)] == ["c"]
-        assert [kept.bundle.id for kept in await spool.read()] == ["c"]
-    assert [(line["event"], line["row"]) for line in logs] == [
-        ("spooled_row_unreadable", 1),
-        ("spooled_row_unreadable", 2),
-    ]
+        assert [kept.bundle.id for kept in await spool.read(limit=1)] == ["b"]
+        assert [kept.bundle.id for kept in await spool.read()] == ["b", "c"]
+    assert [(line["event"], line["row"]) for line in logs] == [("spooled_row_unreadable", 1)]
+    assert set(logs[0]) == {"event", "row", "spool", "log_level"}
     assert (await spool.state()).depth == 3
+    assert {"b", "c"} <= await spool.ids()
+
+
+async def test_any_flipped_bit_of_a_row_is_found(spool: Spool, path: Path) -> None:
+    await spool.put(bundle("a", guard="n"))
+    with sqlite3.connect(path) as database:
+        (content,) = database.execute("SELECT content FROM bundles").fetchone()
+        for position in range(len(content)):
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << position % 8
+            database.execute("UPDATE bundles SET content = ?", (bytes(flipped),))
+            database.commit()
+            assert await spool.read() == []
+    database.close()
+
+
+def damage_a_page(path: Path, holding: bytes) -> None:
+    """Overwrite a page of one body alone, with its pointer to the next one."""
+    data = bytearray(path.read_bytes())
+    start = data.index(holding) // 4096 * 4096
+    data[start : start + 4096] = b"\xff" * 4096
+    path.write_bytes(bytes(data))
+
+
+async def test_a_page_that_is_damaged_costs_its_own_rows_alone(path: Path) -> None:
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    for msg_id in "abcde":
+        await spool.put(bundle(msg_id, body=msg_id.encode() * 50_000))
+    await spool.close()
+    damage_a_page(path, b"c" * 4000)
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    found = [kept.bundle.id for kept in await spool.read()]
+    assert found == list("abde")
+    await spool.close()
+
+
+def of_version_0_1(path: Path, msg_id: str, body: bytes) -> None:
+    """A file as that version made it, with one row."""
+    content = encode_bundle(Bundle([message(msg_id, body), message(f"{msg_id}.0")]))
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TABLE bundles (row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+            " source TEXT NOT NULL, spooled_at REAL NOT NULL, guard_id TEXT, guard_owner BLOB,"
+            " size_bytes INTEGER NOT NULL, content BLOB NOT NULL)"
+        )
+        database.execute(
+            "INSERT INTO bundles VALUES (1, ?, 's', 1.5, NULL, NULL, 99, ?)", (msg_id, content)
+        )
+    database.close()
+
+
+@pytest.mark.parametrize(("body", "read"), [(b"{}", 1), (b"{1", 0)])
+async def test_a_row_of_version_0_1_is_checked_against_its_id(
+    path: Path, body: bytes, read: int
+) -> None:
+    of_version_0_1(path, callback_id("s", b"{}"), body)
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    assert len(await spool.read()) == read
+    assert await spool.put(bundle("new"))
+    assert len(await spool.read()) == read + 1
+    await spool.close()
+
+
+def removed(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+
+
+def replaced_by_an_empty_file(path: Path) -> None:
+    other = path.with_name("other")
+    other.touch()
+    other.replace(path)
+
+
+def replaced_by_another_spool(path: Path) -> None:
+    other = path.with_name("other")
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE bundles (row INTEGER PRIMARY KEY)")
+        database.execute("DROP TABLE bundles")
+    database.close()
+    other.replace(path)
+
+
+@pytest.mark.parametrize(
+    "hurt", [removed, renamed, replaced_by_an_empty_file, replaced_by_another_spool]
+)
+async def test_a_file_that_is_replaced_loses_nothing_that_was_put(
+    path: Path, hurt: Callable[[Path], None]
+) -> None:
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    await spool.put(bundle("before"))
+    hurt(path)
+    with capture_logs() as logs:
+        assert await spool.put(bundle("after"))
+    assert [line["event"] for line in logs] == ["spool_file_replaced"]
+    await spool.close()
+    again = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)  # what a restart finds
+    assert {kept.bundle.id for kept in await again.read()} == {"before", "after"}
+    await again.close()
+
+
+@pytest.mark.parametrize("size", [0, 4096, 10_000])
+async def test_nothing_is_said_to_be_kept_in_a_file_that_was_truncated(
+    path: Path, size: int
+) -> None:
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    for number in range(50):
+        await spool.put(bundle(f"before{number}", body=b"x" * 1000))
+    await spool.close()
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    await spool.state()
+    os.truncate(path, size)
+    kept = False
+    with contextlib.suppress(SpoolError):
+        kept = await spool.put(bundle("after"))
+    await spool.close()
+    again = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
+    found: set[str] = set()
+    with contextlib.suppress(SpoolError):
+        found = {kept.bundle.id for kept in await again.read(limit=100)}
+    assert ("after" in found) or not kept
+    await again.close()
+
+
+async def test_a_duplicate_uses_up_its_own_signature_in_the_spool(spool: Spool) -> None:
+    assert await spool.put(bundle("mine", guard="first"))
+    assert not await spool.put(bundle("mine", guard="second"))
+    with pytest.raises(GuardTakenError):
+        await spool.put(bundle("other", guard="second"))
+    assert await spool.guards() == {"first": b"mine", "second": b"mine"}
+    published = [kept.bundle for kept in await spool.read()]
+    assert [one.messages[0].subject for one in published] == ["t.callbacks.s", "t.nonces.s.x"]
 
 
 async def test_many_at_once_share_transactions(spool: Spool) -> None:
@@ -154,6 +312,7 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     await spool.close()
 
 
+@pytest.mark.serial
 async def test_a_file_that_another_holds_for_too_long_is_an_error_in_time(path: Path) -> None:
     spool = Spool(path, limit_bytes=LIMIT)
     await spool.put(bundle("a"))

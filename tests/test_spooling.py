@@ -35,16 +35,19 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
     await opened.close()
 
 
+def signed(
+    subjects: Subjects, owner: str, nonce: str = "n1"
+) -> tuple[list[OutgoingMessage], OutgoingMessage]:
+    guard = OutgoingMessage.of(subjects.nonce("s", nonce), {MSG_ID: nonce}, owner.encode())
+    return [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
+
+
 async def test_a_signature_that_is_in_the_spool_is_refused_by_a_log_that_is_back(
     away: Connection, spool: Spool, subjects: Subjects
 ) -> None:
-    def callback(owner: str) -> tuple[list[OutgoingMessage], OutgoingMessage]:
-        guard = OutgoingMessage.of(subjects.nonce("s", "n1"), {MSG_ID: "n1"}, owner.encode())
-        return [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
-
     inner = GroupCommitPublisher(away, timeout_s=10)
     publisher = SpoolingPublisher(inner, spool, ack_budget_s=10)
-    (messages, guard), (forged, same_guard) = callback("honest"), callback("forged")
+    (messages, guard), (forged, same_guard) = signed(subjects, "honest"), signed(subjects, "forged")
     (first,) = await awaited(publisher, messages, guard)
     assert await away.start(patience_s=10)
     with pytest.raises(GuardTakenError):
@@ -62,3 +65,19 @@ async def test_what_can_never_be_sent_is_not_spooled(
     with pytest.raises(UnsendableError):
         await awaited(SpoolingPublisher(publisher, spool, ack_budget_s=10), [message])
     assert (await spool.state()).depth == 0
+
+
+async def test_signatures_in_the_spool_are_known_after_a_restart_and_to_another_process(
+    away: Connection, spool: Spool, subjects: Subjects
+) -> None:
+    inner = GroupCommitPublisher(away, timeout_s=10)
+    first = SpoolingPublisher(inner, spool, ack_budget_s=10)
+    for nonce in ("n1", "n2"):  # the second is of a duplicate
+        await awaited(first, *signed(subjects, "honest", nonce))
+    assert await away.start(patience_s=10)
+    other = SpoolingPublisher(GroupCommitPublisher(away, timeout_s=10), spool, ack_budget_s=10)
+    await other.learn()
+    for nonce in ("n1", "n2"):
+        with pytest.raises(GuardTakenError):
+            await awaited(other, *signed(subjects, "forged", nonce))
+    await inner.stop()

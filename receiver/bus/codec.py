@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.subjects import Subjects
-from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest, callback_id
+from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest
 from receiver.errors import ConfigurationError, DecodingError
-from receiver.event import Event, Origin
+from receiver.event import Event, Origin, Unknown
+from receiver.facts import fact_id
 from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
 from schemas.values import LIMIT_ID_CHARS
 
@@ -50,6 +51,7 @@ _KNOWN: Final = frozenset(
         "ce-receivedtime",
         "ce-callbackid",
         "ce-causationid",
+        "ce-factid",
         "ce-trust",
         "ce-origin",
         "ce-retransmissionof",
@@ -108,7 +110,8 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
         origin=event.origin,
         more="".join(more),
     )
-    return _event_message(_one_line(event.id), event.time, data, origin, subjects)
+    fact = _one_line(event.fact_id)
+    return _event_message(_one_line(event.id), fact, event.time, data, origin, subjects)
 
 
 class _Origin(NamedTuple):
@@ -117,13 +120,18 @@ class _Origin(NamedTuple):
     source: str
     received: str
     callback_id: str
-    trust: Trust
-    origin: Origin = "push"
+    trust: Trust | Unknown
+    origin: Origin | Unknown = "push"
     more: str = ""
 
 
 def _event_message(
-    event_id: str, time: datetime, data: EventData, origin: _Origin, subjects: Subjects
+    event_id: str,
+    fact: str,
+    time: datetime,
+    data: EventData,
+    origin: _Origin,
+    subjects: Subjects,
 ) -> OutgoingMessage:
     event_type, order_id = data.event_type, data.order_id
     head = (
@@ -138,6 +146,7 @@ def _event_message(
         f"ce-channel: {data.channel}\r\n"
         f"ce-receivedtime: {origin.received}\r\n"
         f"ce-callbackid: {origin.callback_id}\r\n"
+        f"ce-factid: {fact}\r\n"
         f"ce-trust: {origin.trust}\r\n"
         f"ce-origin: {origin.origin}\r\n"
         f"{_line('ce-subject', order_id)}{origin.more}"
@@ -161,7 +170,11 @@ def _line(name: str, text: str | None) -> str:
 
 
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
-    """The event a stored message holds; raises `DecodingError` for what is not one of ours."""
+    """The event a stored message holds; raises `DecodingError` for what is not one of ours.
+
+    A word of trust or origin that was added later is read as `unknown`, an attribute that was
+    added later is kept among the extensions.
+    """
     fields = {name.lower(): decode_header(value) for name, value in (headers or {}).items()}
     model = _model(fields)
     try:
@@ -182,6 +195,7 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
         origin=_word(_ORIGINS, fields, "ce-origin", "push"),
         causation_id=fields.get("ce-causationid"),
         retransmission_of=fields.get("ce-retransmissionof"),
+        fact_id=fields.get("ce-factid", ""),
         traceparent=fields.get("traceparent"),
         extensions={
             name.removeprefix("ce-"): value
@@ -201,11 +215,10 @@ def _model(fields: Mapping[str, str]) -> type[EventData]:
     return model
 
 
-def _word(words: Mapping[str, WordT], fields: Mapping[str, str], name: str, default: str) -> WordT:
-    word = words.get(fields.get(name, default))
-    if word is None:
-        raise DecodingError(f"{name} holds a word that is not known")
-    return word
+def _word(
+    words: Mapping[str, WordT], fields: Mapping[str, str], name: str, default: str
+) -> WordT | Unknown:
+    return words.get(fields.get(name, default), "unknown")
 
 
 def _required(fields: Mapping[str, str], name: str) -> str:
@@ -244,13 +257,13 @@ def encode_callback(
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
-    source, identity = request.source.name, callback_id(request.source.name, request.body)
+    source, identity = request.source.name, verified.callback_id
     traceparent = _line("traceparent", _traceparent(request))
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
         f"{_line('yizhan-messagetype', callback.message_type)}"
         f"{_line('yizhan-messageid', callback.message_id)}"
-        f"{CONTENT}: {content_digest(callback)}\r\n"
+        f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
     )
     messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
@@ -264,8 +277,10 @@ def encode_callback(
     )
     pushed_at = callback.pushed_at or request.received_at
     for number, draft in enumerate(callback.events):
-        event_id, time = f"{identity}.{number}", draft.time or pushed_at
-        messages.append(_event_message(event_id, time, draft.data, origin, subjects))
+        event_id, data = f"{identity}.{number}", draft.data
+        fact = fact_id(data, event_id, draft.time)
+        time = draft.time or pushed_at
+        messages.append(_event_message(event_id, fact, time, data, origin, subjects))
     return messages
 
 
@@ -281,18 +296,15 @@ def _drift(callback: Callback) -> str:
     return lines
 
 
-def content_digest(callback: Callback) -> str:
-    """What a callback says, whenever it was pushed; the sender's own message id says it best."""
-    said = callback.message_id.encode() if callback.message_id else callback.content
-    return hashlib.sha256(said).hexdigest()[:32]
-
-
 def encode_quarantined(
     verified: VerifiedRequest, fault: Fault, subjects: Subjects
 ) -> OutgoingMessage:
-    """The exact bytes of a callback that could not be read, with the reason and the place."""
-    request = verified.request
-    identity = callback_id(request.source.name, request.body)
+    """The exact bytes of a callback that could not be read, with the reason and the place.
+
+    Its content is its whole body, so that it is never a retransmission: equal contents are equal
+    bytes, which is a duplicate.
+    """
+    request, identity = verified.request, verified.callback_id
     head = (
         f"{_arrival(verified, identity)}"
         f"{_line('traceparent', _traceparent(request))}"
@@ -303,10 +315,17 @@ def encode_quarantined(
     return OutgoingMessage(subject, identity, head.encode(), request.body)
 
 
+def quarantined(raw: OutgoingMessage, reason: str, subjects: Subjects) -> OutgoingMessage:
+    """A raw message that was made already, to be kept in quarantine in place of its events."""
+    source = raw.subject.removeprefix(subjects.raw(""))
+    head = f"{raw.head.decode()}{_line('yizhan-reason', reason)}{_line('yizhan-place', 'body')}"
+    return raw._replace(subject=subjects.quarantine(source), head=head.encode())
+
+
 def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
     """The message that a signature is used up by this callback; None where nothing is proven.
 
-    It is stored once for each nonce and source, and lives as long as the signature is fresh.
+    It is stored once for each nonce and source, and lives as long as the signature is taken.
     """
     request, nonce = verified.request, verified.proof.nonce
     if not nonce:
@@ -316,13 +335,11 @@ def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessa
     used = hashlib.sha256(text).hexdigest()[:32]
     head = (
         f"Nats-Msg-Id: nonce.{used}\r\n"
-        f"Nats-TTL: {2 * source.tolerance_s + _NONCE_MARGIN_S}s\r\n"
+        f"Nats-TTL: {verified.proof.lifetime_s + _NONCE_MARGIN_S}s\r\n"
         f"yizhan-receivedtime: {request.received_text}\r\n"
     )
-    owner = callback_id(source.name, request.body)
-    return OutgoingMessage(
-        subjects.nonce(source.name, used), f"nonce.{used}", head.encode(), owner.encode()
-    )
+    owner = verified.callback_id.encode()
+    return OutgoingMessage(subjects.nonce(source.name, used), f"nonce.{used}", head.encode(), owner)
 
 
 def _arrival(verified: VerifiedRequest, identity: str) -> str:
@@ -339,6 +356,7 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
         f"{_line('yizhan-client', request.client)}"
         f"{_line('yizhan-secretindex', None if index is None else str(index))}"
         f"{_line('content-type', _text_header(request, b'content-type'))}"
+        f"{_line('yizhan-contentencoding', _text_header(request, b'content-encoding'))}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -24,6 +24,7 @@ from receiver.bus.publisher import (
     UnsendableError,
     check_sendable,
     read_ack,
+    while_unheld,
 )
 from receiver.errors import BusError
 
@@ -114,13 +115,13 @@ class Commit:
         batch = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: ".encode()
         commands: list[bytes] = []
         messages = [m for bundle in self._bundles for m in _whole(bundle)]
-        last = messages.pop()
-        for number, message in enumerate(messages, start=1):
-            commands.append(hpub(message, b"%b%d\r\n" % (batch, number)))
+        last, last_condition = messages.pop()
+        for number, (message, condition) in enumerate(messages, start=1):
+            commands.append(hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
         reply = client.expect(self._answered)
         self._forget_reply = partial(client.forget, reply)
-        commit = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (batch, len(messages) + 1)
-        commands.append(hpub(last, commit, reply))
+        end = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (batch, len(messages) + 1)
+        commands.append(hpub(last, end + last_condition, reply))
         try:
             check_sendable(client, commands)
             client.write(b"".join(commands))
@@ -208,9 +209,14 @@ class Commit:
             ended()
 
 
-def _whole(bundle: Bundle) -> Sequence[OutgoingMessage]:
-    """The guard goes first: a batch is refused by what is stored already, whatever the order."""
-    return bundle.messages if bundle.guard is None else (bundle.guard, *bundle.messages)
+def _whole(bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
+    """Each message with its condition. The guard goes first, and only where nobody holds it: a
+    batch is refused by what is stored already, whatever the order.
+    """
+    if bundle.guard is not None:
+        yield bundle.guard, while_unheld(bundle.guard)
+    for message in bundle.messages:
+        yield message, b""
 
 
 def _read_batch_ack(data: bytes, size: int) -> Stored:

@@ -114,6 +114,10 @@ class GroupCommitPublisher:
         except BusError as error:
             done(error)
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        """See `Submitter.used_by`."""
+        return self._guards.get(guard.msg_id)
+
     def known(
         self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None
     ) -> Sequence[Stored] | None:

@@ -22,6 +22,10 @@ this condition, is on its way (nats-server, server/errors.json)."""
 _AGAIN_S: Final = 0.02
 
 
+TOO_LARGE: Final = "an event is larger than the server's max_payload"
+"""Why a callback is in quarantine that could be read."""
+
+
 class Stored(NamedTuple):
     """Where a message is in the stream; `duplicate` if it was there already.
 
@@ -87,6 +91,11 @@ class Submitter(Protocol):
     ) -> None:
         """As `Publisher.publish`: `done` is told the result, perhaps before this returns."""
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        """The body under which this process knows the guard to be stored; None where it does not
+        know, or nobody holds it.
+        """
+
 
 class ConflictError(BusError):
     """A guard is held, by these messages or by others, or a message is under way elsewhere."""
@@ -103,7 +112,8 @@ class DirectPublish:
     `Nats-Expected-Last-Msg-Id` would bind each to the one before in a single write, and is not
     used: on a stream with replicas its refusal leaves the stream without a leader.
 
-    `done` is called once; with a `ConflictError` the guard has to be asked for first. Raises
+    `done` is called once; with a `ConflictError` the guard has to be asked for first. `condition`,
+    header lines, is for messages without a guard. Raises
     `UnsendableError`, and the library's errors where the connection is not there.
     """
 
@@ -113,12 +123,15 @@ class DirectPublish:
         messages: Sequence[OutgoingMessage],
         guard: OutgoingMessage | None,
         done: Done,
+        *,
+        condition: bytes = b"",
     ) -> None:
         self._client = client
         self._done: Done | None = done
         self._replies = [client.expect(partial(self._answered, n)) for n in range(len(messages))]
         self._stored: dict[int, Stored] = {}
-        condition = b"" if guard is None else _while_unheld(guard)
+        if guard is not None:
+            condition = while_unheld(guard)
         commands = [
             hpub(message, condition, reply)
             for message, reply in zip(messages, self._replies, strict=True)
@@ -163,7 +176,7 @@ class DirectPublish:
             done(result)
 
 
-def _while_unheld(guard: OutgoingMessage) -> bytes:
+def while_unheld(guard: OutgoingMessage) -> bytes:
     """The condition that nothing is stored on the guard's subject: the *stored* one. A condition on
     the input subject is always true, without a word from the server.
     """
@@ -199,15 +212,44 @@ class JetStreamPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 if guard is not None:
-                    first = await self._publish(guard)
-                    if first.duplicate:
-                        await self._check_owner(first.stream_seq, guard)
+                    await self._claim(guard)
                 if not messages:
                     return ()
                 raw = await self._publish(messages[0])
                 return [raw, *await asyncio.gather(*map(self._publish, messages[1:]))]
         except TimeoutError as error:
             raise BusError("no acknowledgement in time") from error
+
+    async def _claim(self, guard: OutgoingMessage) -> None:
+        """Store the guard where nobody holds it; raises `GuardTakenError` where another does.
+
+        Its subject tells, for as long as it lives. One that has expired is nobody's, though the
+        duplicate window remembers its id for longer.
+        """
+        while True:
+            try:
+                await self._published(guard, while_unheld(guard))
+            except ConflictError:
+                if await self._is_ours(guard):
+                    return
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
+
+    async def _is_ours(self, guard: OutgoingMessage) -> bool:
+        """Whether we hold it; raises `GuardTakenError` where another does. The leader is asked: a
+        replica may be behind.
+        """
+        stream, jetstream = self._connection.stream, self._connection.jetstream
+        try:
+            held = await jetstream.get_last_msg(stream, guard.subject)
+        except NotFoundError:
+            return False
+        except (NatsError, OSError) as error:
+            raise BusError(f"the guard cannot be read: {type(error).__name__}") from error
+        if held.data != guard.body:
+            raise GuardTakenError((held.data or b"").decode("ascii", "replace"))
+        return True
 
     async def _publish(self, message: OutgoingMessage) -> Stored:
         """Until the server knows: in a cluster, one of the same id may be under way."""
@@ -217,10 +259,12 @@ class JetStreamPublisher:
             except ConflictError:
                 await asyncio.sleep(_AGAIN_S)
 
-    async def _published(self, message: OutgoingMessage) -> Stored:
+    async def _published(self, message: OutgoingMessage, condition: bytes = b"") -> Stored:
         answer: asyncio.Future[Sequence[Stored]] = asyncio.get_running_loop().create_future()
         try:
-            publish = DirectPublish(self._connection.client, [message], None, resolver(answer))
+            publish = DirectPublish(
+                self._connection.client, [message], None, resolver(answer), condition=condition
+            )
         except (NatsError, OSError) as error:
             raise BusError(f"not acknowledged: {type(error).__name__}") from error
         try:
@@ -228,24 +272,6 @@ class JetStreamPublisher:
         finally:
             publish.abandon()
         return stored
-
-    async def _check_owner(self, stream_seq: int, guard: OutgoingMessage) -> None:
-        """Raise `GuardTakenError` where the stored guard is another's.
-
-        One that has expired is nobody's: the duplicate window remembers its id for longer.
-        """
-        stream, jetstream = self._connection.stream, self._connection.jetstream
-        try:
-            try:
-                stored = await jetstream.get_msg(stream, stream_seq, direct=True)
-            except NotFoundError:  # a replica may be behind: only the leader knows
-                stored = await jetstream.get_msg(stream, stream_seq)
-        except NotFoundError:
-            return
-        except (NatsError, OSError) as error:
-            raise BusError(f"the guard cannot be read: {type(error).__name__}") from error
-        if stored.data != guard.body:
-            raise GuardTakenError((stored.data or b"").decode("ascii", "replace"))
 
 
 async def awaited(

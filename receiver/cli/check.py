@@ -19,6 +19,7 @@ from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
+from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.exposure import exposed_secrets
 from receiver.loading import load_handlers
@@ -91,7 +92,9 @@ def _report(name: str, text: str, *, well: bool | None) -> None:
 
 
 def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]]:
-    """What the operator should know of the settings themselves, each with the name of its line."""
+    """What keeps nothing from running and is worth knowing, each with the name of its line."""
+    for doubt in untested(declared()):
+        yield "packages", doubt
     if exposed := exposed_secrets(config):
         yield "settings", exposed
     for shared in _shared_secrets(settings):

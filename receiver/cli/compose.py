@@ -171,9 +171,16 @@ async def running_receiver(
         _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
-            Intake(publisher, bus.subjects, DIALECTS, retransmissions=said, spread=gossip.tell),
+            Intake(
+                publisher,
+                bus.subjects,
+                DIALECTS,
+                retransmissions=said,
+                spread=gossip.tell,
+                limit_bytes=settings.receiver.limit_bytes,
+                window=window,
+            ),
             sources,
-            DIALECTS,
             limit_bytes=settings.receiver.limit_bytes,
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
@@ -248,6 +255,7 @@ async def ready_drainer(
         yield Drainer(
             spool,
             publisher,
+            bus.subjects,
             probe=bus.connection.probe,
             stored_ids=partial(stored_ids, bus.connection, bus.subjects),
             window=duplicate_window(settings),
@@ -270,6 +278,9 @@ async def _spooling(
         publisher = SpoolingPublisher(
             bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
         )
+        if spool.path.exists():
+            await publisher.learn()
+        bus.connection.on_reconnect(publisher.learn_soon)
 
         async def probe() -> None:
             await bus.connection.probe()

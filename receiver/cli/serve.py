@@ -19,6 +19,7 @@ from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
+from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
 from receiver.exposure import exposed_secrets
 from receiver.logs import configure_logs, get_logger
@@ -55,6 +56,14 @@ def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
     return settings, developing
 
 
+def load_to_serve(config: Path | None) -> tuple[Settings, bool]:
+    """The same, for a process that stays: a dependency that was not tested is logged."""
+    loaded = load(config)
+    for doubt in untested(declared()):
+        get_logger("yizhan").warning("dependency_not_tested", error=doubt)
+    return loaded
+
+
 @app.command()
 def up(
     config: ConfigOption = None,
@@ -70,7 +79,7 @@ def up(
 
     Without a settings file it runs on safe development defaults and says so.
     """
-    settings, developing = load(config)
+    settings, developing = load_to_serve(config)
 
     async def main(stop: asyncio.Event) -> int:
         async with contextlib.AsyncExitStack() as stack:
@@ -113,7 +122,7 @@ def new_seed() -> int:
 @app.command()
 def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
-    settings, developing = load(config)
+    settings, developing = load_to_serve(config)
 
     async def alone(stop: asyncio.Event) -> None:
         async with (  # it listens only when the bus is open, or known to be away
@@ -150,7 +159,7 @@ async def _stopped(stop: asyncio.Event) -> None:
 @app.command()
 def work(config: ConfigOption = None) -> None:
     """Run the handlers alone."""
-    settings, _ = load(config)
+    settings, _ = load_to_serve(config)
 
     async def main(stop: asyncio.Event) -> int:
         async with (

@@ -20,7 +20,8 @@ from receiver.errors import ConfigurationError
 from receiver.private_files import open_private
 from receiver.settings import Settings
 from receiver.spool import Spool
-from receiver.spool_file import SpooledBundle, SpoolState
+from receiver.spool_file import SpoolState
+from receiver.spool_row import SpooledBundle
 
 
 @app.command()

@@ -9,10 +9,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
-from pydantic_core import from_json
 
 from receiver.client.endpoints import Endpoint
-from receiver.errors import APIError, APIRejectedError, APIUnavailableError, RateLimitedError
+from receiver.errors import (
+    APIError,
+    APIRejectedError,
+    APIUnavailableError,
+    MalformedCallbackError,
+    RateLimitedError,
+)
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import read_leniently
 from schemas.api import Envelope, Verdict
 
 _SUCCESS: Final = 200
@@ -56,7 +63,7 @@ class Reply:
         if not isinstance(self.data, dict):
             raise self._unexpected("an object")
         found = (part for part in _objects(self.data) if known_by in part)
-        return model.model_validate(next(found, self.data))
+        return self._as(model, next(found, self.data))
 
     def read_rows(self, model: type[ReplyT], *, known_by: Collection[str]) -> list[ReplyT]:
         """`data` as a list of `model`; empty for null.
@@ -68,12 +75,18 @@ class Reply:
         if self.data is None:
             return []
         if isinstance(self.data, list):
-            rows = [row for row in self.data if isinstance(row, dict)]
+            rows = _rows(self.data)
         elif isinstance(self.data, dict):
             rows = _find_rows(self.data, frozenset(known_by))
         else:
             raise self._unexpected("a list")
-        return [model.model_validate(row) for row in rows]
+        return [self._as(model, row) for row in rows]
+
+    def _as(self, model: type[ReplyT], row: dict[str, Any]) -> ReplyT:
+        try:
+            return read_leniently(model, row, self.endpoint)[0]
+        except MalformedCallbackError as error:
+            raise self._unexpected("as it is documented") from error
 
     def _unexpected(self, what: str) -> APIUnavailableError:
         return APIUnavailableError(
@@ -100,8 +113,9 @@ def read_reply(endpoint: Endpoint, answer: Answer, *, now: float) -> Reply:
     if _code(envelope.code) != _SUCCESS:
         text = f"{endpoint.name}: refused with code {_clean(envelope.code)}"
         raise _error(APIRejectedError, text, answer, envelope, now=now)
-    _check_verdict(endpoint, answer, envelope)
-    return Reply(endpoint.name, envelope.data, status=answer.status, request_id=envelope.request_id)
+    data = decoded(envelope.data, "data")
+    _check_verdict(endpoint, answer, envelope, data)
+    return Reply(endpoint.name, data, status=answer.status, request_id=envelope.request_id)
 
 
 def retry_after_s(value: str | None, *, now: float) -> float | None:
@@ -122,10 +136,9 @@ def retry_after_s(value: str | None, *, now: float) -> float | None:
 
 def _envelope(body: bytes) -> Envelope | None:
     try:
-        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError:
+        return read_leniently(Envelope, read_object(body), "reply")[0]
+    except MalformedCallbackError:
         return None
-    return Envelope.model_validate(value) if isinstance(value, dict) else None
 
 
 def _http_fault(endpoint: Endpoint, status: int) -> tuple[type[APIError], str] | None:
@@ -157,10 +170,10 @@ def _error(
     )
 
 
-def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope) -> None:
-    if not isinstance(envelope.data, dict):
+def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope, data: Any) -> None:
+    if not isinstance(data, dict):
         return
-    verdict = Verdict.model_validate(envelope.data)
+    verdict, _ = read_leniently(Verdict, data, "data")
     if verdict.success is not False:
         return
     code = verdict.error_code or "unknown"
@@ -189,7 +202,14 @@ def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict) and depth < _LIMIT_DEPTH:
         yield value
         for part in value.values():
-            yield from _objects(part, depth + 1)
+            yield from _objects(decoded(part, "data"), depth + 1)
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, which may be JSON text as each of them may be."""
+    held = decoded(value, "data")
+    rows = (decoded(row, "data") for row in held) if isinstance(held, list) else ()
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
@@ -198,7 +218,7 @@ def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, A
         if names & part.keys():
             return [part]
         for held in part.values():
-            rows = [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
+            rows = _rows(held)
             if any(names & row.keys() for row in rows):
                 return rows
     return []

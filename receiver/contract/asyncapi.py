@@ -28,7 +28,8 @@ attributes are `ce-` headers, percent-encoded as the binding says. The document 
 what it sends, a subscriber receives.
 
 The contract grows only by addition: skip properties that you do not know, and read a word that you
-do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event.
+do not know as `unknown`. Delivery is at least once and out of order: `ce-id` names an event. The
+platforms report one fact more than once: use `ce-factid` as your idempotency key.
 
 A plain subscription sees each event after it is stored, normally once. A durable consumer has to
 name the stream of the server's description: JetStream finds none by the subject of an event.
@@ -153,7 +154,7 @@ def event_headers() -> dict[str, Any]:
     required: dict[str, tuple[dict[str, Any], str]] = {
         "Nats-Msg-Id": (_TEXT, "Equal to ce-id: by it the stream knows a duplicate."),
         "ce-specversion": ({"type": "string", "const": "1.0"}, "The version of CloudEvents."),
-        "ce-id": (_TEXT, "Unique, and made from the content: the same fact has the same id."),
+        "ce-id": (_TEXT, "Unique, and made from the content: the same bytes have the same id."),
         "ce-type": (_TEXT, "yizhan.<domain>.<event>.v1"),
         "ce-source": (_TEXT, "/sources/<name of the source in the settings>"),
         "ce-time": (_TIME, "When it happened, as far as the platform told."),
@@ -170,6 +171,11 @@ def event_headers() -> dict[str, Any]:
         "ce-origin": (_words(get_args(Origin)), "What brought it here."),
     }
     optional: dict[str, tuple[dict[str, Any], str]] = {
+        "ce-factid": (
+            _TEXT,
+            "The same for all events that report one fact: use it as your idempotency key. Every "
+            "new event has it; one that 0.1 stored lacks it: use ce-id there.",
+        ),
         "ce-subject": (_TEXT, "The order id; absent where there is none."),
         "ce-causationid": (_TEXT, "The ce-id of the event that a handler made it from."),
         "ce-retransmissionof": (

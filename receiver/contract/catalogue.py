@@ -17,7 +17,7 @@ from receiver.settings import DialectName, Verification
 from schemas.events import EVENT_MODELS, EventData
 from schemas.examples import EXAMPLES
 from schemas.json_schema import event_schema
-from schemas.values import CHINA
+from schemas.times import CHINA
 
 SIGNATURE_TRUST: Final[dict[DialectName, Trust]] = {
     "xport": "headers",

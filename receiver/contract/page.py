@@ -44,10 +44,14 @@ Rules that hold for every type:
   as `unknown`.
 - Every property is written, null where the platform did not tell it. It may be missing in events
   that were stored before it was added.
-- Ids are text, also where the platform sends numbers. Money is decimal text in the main unit of
-  its currency (yuan), always with two places. Times are RFC 3339 with their offset.
-- The same event may be delivered twice, and events may overtake each other: `ce-id` names an event,
-  `ce-time` tells when it happened.
+- Ids are text, also where the platform sends numbers; a placeholder (`0`, `"null"`) is no id.
+- Money is decimal text in the main unit of its currency (yuan), always with two places, half a fen
+  rounded up. `currency` is a code of ISO 4217; an amount in a currency that is none is null.
+- Times are RFC 3339 with their offset; a placeholder (epoch 0, any time before 1971) is null.
+- The same event may be delivered twice, and the platforms report one fact in several callbacks:
+  use `ce-factid` as your idempotency key ([identity.md](identity.md) says how it is made). `ce-id`
+  names one event.
+- Events may overtake each other: `ce-time` is when it happened.
 """
 _TRUST_INTRO: Final = """\
 One callback can make several events. *Trust* is the event's `ce-trust` where the source verifies

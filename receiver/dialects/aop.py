@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret
 from receiver.dialects.dialect import Dialect
+from receiver.dialects.form import first_reading, readings
 from receiver.errors import MalformedCallbackError, VerificationError
-from receiver.messages.reading import Message, read_leniently, read_object, unknown_fields
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import events_of
 from receiver.signatures import aop_signature
 from schemas.values import Epoch, Identifier, Word
@@ -26,10 +30,9 @@ from schemas.values import Epoch, Identifier, Word
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
 """About 3 retries, their distance not documented; the horizon of `xport` is assumed (design 2)."""
 CONTENT_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
-LIMIT_FIELDS: Final = 64
-"""A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
 
 _MESSAGE: Final = "message"
+_DATA: Final = "message.data"
 _SIGNATURE: Final = "_aop_signature"
 
 
@@ -54,64 +57,81 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     is an exact duplicate and absorbed as such.
     """
     try:
-        pairs = _form(request.body)
+        forms = list(readings(request.body))
     except MalformedCallbackError as error:
         raise VerificationError("bad_form") from error
-    given = [value for key, value in pairs if key == _SIGNATURE]
-    if not given or not given[0]:
-        raise VerificationError("missing_signature")
-    if len(given) > 1:
-        raise VerificationError("repeated_signature")
-    index = matching_secret(request, given[0], lambda secret: aop_signature(pairs, secret))
-    return Proof(trust="body", secret_index=index)
+    for form in forms:
+        given = [value for key, value in form if key == _SIGNATURE]
+        if not given or not given[0]:
+            raise VerificationError("missing_signature")
+        if len(given) > 1:
+            raise VerificationError("repeated_signature")
+        sign = partial(aop_signature, form)
+        try:
+            index = matching_secret(request, given[0].strip(), sign)
+        except VerificationError:
+            continue
+        return Proof(trust="body", secret_index=index, form=form)
+    raise VerificationError("bad_signature")
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def parse(verified: VerifiedRequest) -> Callback:
     """Read the message of a form; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip() or body.strip() == b"{}":
-        return ConsoleCheck()
-    texts = [value for key, value in _form(body) if key == _MESSAGE]
+    form = verified.proof.form or first_reading(verified.request.readable)
+    texts = [value for key, value in form if key == _MESSAGE]
     if len(texts) != 1:
         reason = "repeated" if texts else "missing"
         raise MalformedCallbackError(reason, place=_MESSAGE)
-    outer = read_object(texts[0], _MESSAGE)
-    envelope, faults = read_leniently(Envelope, outer, _MESSAGE)
+    faults: list[Fault] = []
+    outer = read_object(texts[0], _MESSAGE, faults)
+    envelope, more = read_leniently(Envelope, outer, _MESSAGE)
+    faults.extend(more)
     if envelope.topic is None:
         raise MalformedCallbackError("missing", place="message.type")
     message = Message(
         message_type=envelope.topic,
         channel="1688",
-        body=envelope.data,
-        place="message.data",
+        body=decoded(envelope.data, _DATA, faults),
+        place=_DATA,
         pushed_at=envelope.born_at,
-        faults=list(faults),
+        faults=faults,
         unknown_fields=list(unknown_fields(envelope)),
     )
     events = events_of(message)
+    message_id = _usable(envelope.message_id)
     return Callback(
         message_type=envelope.topic,
         events=events,
+        content=message_id.encode() if message_id else without_push_time(outer, "gmtBorn"),
         pushed_at=envelope.born_at,
-        message_id=envelope.message_id,
+        message_id=message_id,
         faults=message.faults,
         unknown_fields=message.unknown_fields,
     )
 
 
-def _form(body: bytes) -> list[tuple[str, str]]:
-    """The form's decoded pairs in order; raises `MalformedCallbackError`."""
+def _usable(message_id: str | None) -> str | None:
+    """The platform's id of a message where it is one: a whole number above zero (section 2).
+
+    A placeholder that many messages share would make them all retransmissions of the first.
+    """
+    if message_id and message_id.isascii() and message_id.isdigit() and message_id.strip("0"):
+        return message_id
+    return None
+
+
+def said(request: InboundRequest, proof: Proof) -> bytes | None:
+    """The form's parameters as JSON pairs, sorted, without the signature; None where it is no form.
+
+    So the same parameters in another order or encoding, or signed with another secret, are the same
+    callback.
+    """
     try:
-        return parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=LIMIT_FIELDS,
-        )
-    except ValueError as error:
-        reason = "too many fields" if body.count(b"&") >= LIMIT_FIELDS else "not a UTF-8 form"
-        raise MalformedCallbackError(reason, place="form") from error
+        form = proof.form or first_reading(request.readable)
+    except MalformedCallbackError:
+        return None
+    pairs = sorted(pair for pair in form if pair[0] != _SIGNATURE)
+    return json.dumps(pairs, separators=(",", ":")).encode()
 
 
 AOP: Final = Dialect(
@@ -119,4 +139,5 @@ AOP: Final = Dialect(
     content_types=CONTENT_TYPES,
     verify_signature=verify_signature,
     parse=parse,
+    said=said,
 )

@@ -9,23 +9,20 @@ from pydantic import BaseModel, ConfigDict
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
     EventDraft,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret, required_header
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError
-from receiver.messages.reading import (
-    Message,
-    read_leniently,
-    read_object,
-    unknown_fields,
-)
+from receiver.messages.json_text import decoded, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import unknown
-from receiver.messages.taobao import Kind, read_message
+from receiver.messages.taobao import Kind, has_refund_id, read_message
 from receiver.signatures import global_signature
 from schemas.values import Epoch, Identifier, Word
 
@@ -33,7 +30,7 @@ RETRY_HORIZON: Final = timedelta(hours=6)
 """12 retries, half an hour apart (documented at the sister site)."""
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 
-_KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price"}
+_KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price", "9": "refund"}
 
 
 class Envelope(BaseModel):
@@ -61,29 +58,27 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     return Proof(trust="body", secret_index=index)
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def parse(verified: VerifiedRequest) -> Callback:
     """Read a push; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip():
-        return ConsoleCheck()
-    outer = read_object(body)
-    if not outer:
-        return ConsoleCheck()
-    envelope, faults = read_leniently(Envelope, outer, "body")
+    faults: list[Fault] = []
+    outer = read_object(verified.request.readable, faults=faults)
+    envelope, more = read_leniently(Envelope, outer, "body")
+    faults.extend(more)
     if envelope.message_type is None:
         raise MalformedCallbackError("missing", place="body.message_type")
     message = Message(
         message_type=envelope.message_type,
         channel="taobao",
-        body=envelope.data,
+        body=decoded(envelope.data, "data", faults),
         place="data",
         pushed_at=envelope.timestamp,
-        faults=list(faults),
+        faults=faults,
         unknown_fields=list(unknown_fields(envelope)),
     )
     return Callback(
         message_type=envelope.message_type,
         events=_events(message),
+        content=without_push_time(outer, "timestamp"),
         pushed_at=envelope.timestamp,
         faults=message.faults,
         unknown_fields=message.unknown_fields,
@@ -92,7 +87,9 @@ def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
 
 def _events(message: Message) -> list[EventDraft]:
     kind = _KINDS.get(message.message_type or "")
-    if kind is None:
+    if kind is not None:
+        message.take_lone_object()
+    if kind is None or (kind == "refund" and not has_refund_id(message)):
         return [unknown(message)]
     return read_message(message, kind, upstream=True)
 

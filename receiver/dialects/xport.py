@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.callback import (
     Callback,
-    ConsoleCheck,
+    Fault,
     InboundRequest,
     Proof,
     VerifiedRequest,
 )
+from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import (
-    check_fresh,
+    age_of,
     matching_secret,
     required_header,
     same_text,
@@ -26,14 +25,10 @@ from receiver.dialects.credentials import (
 from receiver.dialects.dialect import Dialect
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.messages import alibaba
-from receiver.messages.reading import (
-    Message,
-    read_json,
-    read_leniently,
-    read_object,
-    unknown_fields,
-)
+from receiver.messages.json_text import decoded, read_json, read_object
+from receiver.messages.reading import Message, read_leniently, unknown_fields
 from receiver.messages.recognition import events_of
+from receiver.settings import SourceSettings
 from receiver.signatures import xport_signature
 from schemas.statuses import Channel
 from schemas.values import Epoch, Word
@@ -46,8 +41,8 @@ NONCE_WORTH_CHARS: Final = 16
 _WORTH_CHARS: Final = 10 + NONCE_WORTH_CHARS
 """A timestamp in seconds and such a nonce."""
 
+_BODY: Final = "messageBody"
 _SIGNATURE_CHARS: Final = 32
-_SORTED: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _CHANNELS: Final[dict[str, Channel]] = {"0": "taobao", "1": "1688"}
 _PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("1688_", "1688"))
 
@@ -77,7 +72,7 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
         raise VerificationError("bad_signature")
     if not same_text(access_key, request.source.access_key or ""):
         raise VerificationError("bad_access_key")
-    check_fresh(timestamp, now, request.source.tolerance_s)
+    age_s = age_of(timestamp, now)
     index = matching_secret(
         request,
         signature,
@@ -85,40 +80,53 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     )
     used = timestamp + nonce
     worth = len(used) >= _WORTH_CHARS
-    return Proof(trust="headers", secret_index=index, nonce=used if worth else "")
+    tolerance_s = request.source.tolerance_s
+    oldest_s = tolerance_s + (_retried_for_s(request.source) if worth else 0)
+    if not -tolerance_s <= age_s <= oldest_s:
+        raise VerificationError("stale_timestamp")
+    return Proof("headers", index, used if worth else "", lifetime_s=oldest_s + tolerance_s)
 
 
-def parse(verified: VerifiedRequest) -> Callback | ConsoleCheck:
+def _retried_for_s(source: SourceSettings) -> int:
+    """How much longer than `tolerance_s` a signature with a nonce is taken.
+
+    Nobody knows whether a retry is signed anew, so the first signature is taken as long as retries
+    may come, where another body under it would be refused.
+    """
+    if source.replay_check != "refuse":
+        return 0
+    if source.retry_horizon_s is not None:
+        return source.retry_horizon_s
+    return int(RETRY_HORIZON.total_seconds())
+
+
+def parse(verified: VerifiedRequest) -> Callback:
     """Read a callback's envelope and message; raises `MalformedCallbackError`."""
-    body = verified.request.body
-    if not body.strip():
-        return ConsoleCheck()
-    outer = read_object(body)
-    if not outer:
-        return ConsoleCheck()
+    faults: list[Fault] = []
+    outer = read_object(verified.request.readable, faults=faults)
     if outer.get("messageType") is None and outer.get("messageBody") is None:
         raise MalformedCallbackError("neither messageType nor messageBody", place="body")
-    envelope, faults = read_leniently(Envelope, outer, "body")
-    message = _message(envelope)
-    message.faults.extend(faults)
+    envelope, more = read_leniently(Envelope, outer, "body")
+    faults.extend(more)
+    message = _message(envelope, faults)
     message.unknown_fields.extend(unknown_fields(envelope))
     events = events_of(message)
     return Callback(
         message_type=envelope.message_type,
         events=events,
         pushed_at=envelope.timestamp,
-        content=_content(outer),
+        content=without_push_time(outer, "timestamp"),
         faults=message.faults,
         unknown_fields=message.unknown_fields,
     )
 
 
-def _message(envelope: Envelope) -> Message:
+def _message(envelope: Envelope, faults: list[Fault]) -> Message:
     name, channel = _name_and_channel(envelope)
     body = envelope.message_body
     if isinstance(body, str) and body.strip():
         try:
-            body = read_json(body, "messageBody")
+            body = decoded(read_json(body, _BODY, faults), _BODY, faults)
         except MalformedCallbackError:
             if name in alibaba.TOPICS:
                 raise
@@ -126,8 +134,9 @@ def _message(envelope: Envelope) -> Message:
         message_type=name,
         channel=channel,
         body=body,
-        place="messageBody",
+        place=_BODY,
         pushed_at=envelope.timestamp,
+        faults=faults,
     )
 
 
@@ -141,14 +150,10 @@ def _name_and_channel(envelope: Envelope) -> tuple[str | None, Channel]:
     return name, channel
 
 
-def _content(outer: Mapping[str, Any]) -> bytes:
-    """What was said, without when it was pushed: equal for a retransmission under a new time."""
-    return _SORTED({key: value for key, value in outer.items() if key != "timestamp"}).encode()
-
-
 XPORT: Final = Dialect(
     retry_horizon=RETRY_HORIZON,
     content_types=CONTENT_TYPES,
     verify_signature=verify_signature,
     parse=parse,
+    signs_body=False,
 )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from receiver.callback import EventDraft, Fault
+from receiver.messages.json_text import decoded
 from receiver.messages.orders_1688 import OrderView, read_order
 from receiver.messages.reading import Message
 from schemas.alibaba import (
@@ -154,9 +155,11 @@ def _refund_status(order: OrderView) -> RefundStatus:
 
 def _batch_settled(message: Message) -> list[EventDraft]:
     drafts: list[EventDraft] = []
-    for number, item in enumerate(message.read(BatchPayMessage).batch_pay or ()):
-        if item is None or item.order_id is None:
-            message.faults.append(Fault(f"{message.place}.batchPay.{number}", "no order id"))
+    for item in message.read(BatchPayMessage).batch_pay:
+        if item.order_id is None:
+            message.faults.append(
+                Fault(f"{message.place}.batchPay", "an entry without an order id")
+            )
             continue
         result = PaymentResult(
             order_id=item.order_id,
@@ -226,7 +229,7 @@ def _waybill_changed(message: Message) -> list[EventDraft]:
 
 def _package_changed(message: Message) -> list[EventDraft]:
     package = message.read(PackageMessage)
-    orders = dict.fromkeys(order_id for order_id in package.trade_order_ids or () if order_id)
+    orders = dict.fromkeys(order_id for order_id in package.trade_order_ids if order_id)
     drafts = [
         EventDraft(
             LogisticsPackageChanged(
@@ -251,18 +254,22 @@ def _package_changed(message: Message) -> list[EventDraft]:
 
 def _unwrap(message: Message, model_name: str) -> None:
     """Step into the model where the data names it: `data` is the model or holds it by its name."""
-    if isinstance(message.body, dict) and isinstance(message.body.get(model_name), dict):
-        message.body = message.body[model_name]
-        message.place = f"{message.place}.{model_name}"
+    if not isinstance(message.body, dict) or message.body.get(model_name) is None:
+        return
+    place = f"{message.place}.{model_name}"
+    held = decoded(message.body[model_name], place, message.faults)
+    if isinstance(held, dict | list):
+        message.body, message.place = held, place
+        message.take_lone_object()
 
 
 def _by_order(
-    items: Iterable[LogisticsOrderItem | None] | None, order_id: str | None
+    items: Iterable[LogisticsOrderItem], order_id: str | None
 ) -> dict[str, tuple[str, ...]]:
     """The line ids of each order a parcel holds, in the order told."""
     orders: dict[str, tuple[str, ...]] = {order_id: ()} if order_id else {}
-    for item in items or ():
-        if item is not None and item.order_id is not None:
+    for item in items:
+        if item.order_id is not None:
             lines = (item.order_entry_id,) if item.order_entry_id else ()
             orders[item.order_id] = orders.get(item.order_id, ()) + lines
     return orders
@@ -286,6 +293,7 @@ TOPICS: Final[dict[str, Reader]] = {
     "ORDER_BATCH_PAY": _batch_settled,
     "ORDER_BUYER_VIEW_BUYER_MAKE": _created,
     "ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY": _price_changed,
+    "ORDER_ORDER_PRICE_MODIFY": _price_changed,
     "ORDER_BUYER_VIEW_ORDER_PAY": _paid,
     "ORDER_BUYER_VIEW_ORDER_STEP_PAY": partial(_status_fact, model=PaymentStageSucceeded),
     "ORDER_BUYER_VIEW_PART_PART_SENDGOODS": _partly_shipped,

@@ -86,6 +86,7 @@ MESSAGES: Final[tuple[PlatformMessage, ...]] = (
     _ka("ORDER_BUYER_VIEW_ORDER_BUYER_REFUND", AftersalesRefundUpdated, "Refund case moved"),
     _topic("ORDER_BUYER_VIEW_BUYER_MAKE", OrderCreated, "Order created"),
     _topic("ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY", OrderPriceChanged, "Price changed"),
+    _topic("ORDER_ORDER_PRICE_MODIFY", OrderPriceChanged, "Price changed, the seller's view"),
     _topic("ORDER_BUYER_VIEW_ORDER_PAY", PaymentSucceeded, "Order paid"),
     _topic("ORDER_BUYER_VIEW_ORDER_STEP_PAY", PaymentStageSucceeded, "One stage paid"),
     _topic("ORDER_BATCH_PAY", PaymentBatchSettled, "Outcome of a batch payment, an event an order"),
@@ -134,6 +135,13 @@ MESSAGES: Final[tuple[PlatformMessage, ...]] = (
     ),
     PlatformMessage("3", "taobao", ("global",), _STATUS_MODELS, _STATUS_MEANING),
     PlatformMessage("8", "taobao", ("global",), (OrderPriceChanged,), "Price changed"),
+    PlatformMessage(
+        "9",
+        "taobao",
+        ("global",),
+        (AftersalesRefundUpdated, UnknownReceived),
+        "Refund moved; unknown where no refund id can be read",
+    ),
     PlatformMessage(
         "1[1345678]",
         "taobao",

@@ -54,7 +54,7 @@ class OrderView(NamedTuple):
 
 def read_order(message: Message) -> OrderView:
     """Read an order message; raises `MalformedCallbackError` where the order id is not readable."""
-    if isinstance(message.body, dict) and message.body.get("baseInfo") is not None:
+    if isinstance(message.body, dict) and message.body.get("baseInfo") not in (None, "", []):
         return _from_detail(message)
     return _from_fields(message)
 
@@ -88,7 +88,7 @@ def _from_detail(message: Message) -> OrderView:
     return OrderView(
         order_id=message.require(head.id_of_str or head.id, "baseInfo.idOfStr"),
         platform_status=head.status,
-        pay_status=next((term.pay_status for term in detail.trade_terms or () if term), None),
+        pay_status=next((term.pay_status for term in detail.trade_terms), None),
         amounts=_amounts(
             head.total_amount, head.sum_product_payment, head.shipping_fee, head.refund
         ),
@@ -96,7 +96,7 @@ def _from_detail(message: Message) -> OrderView:
         paid_at=head.pay_time,
         changed_at=head.modify_time,
         close_reason=head.close_reason,
-        lines=tuple(_line(item) for item in detail.product_items or () if item),
+        lines=tuple(_line(item) for item in detail.product_items),
         refund_id=head.refund_id,
         refund_word=head.refund_status,
     )

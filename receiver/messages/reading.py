@@ -1,4 +1,8 @@
-"""Reading platform JSON: strict about syntax, lenient about fields. Performs no I/O."""
+"""The one reading layer of callbacks and of API replies: lenient about fields. Performs no I/O.
+
+A body that is as its model says is validated once. Else each fault is put right where it can be,
+and set to null where it cannot, and noted in both cases: what the rest says is never lost for it.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,25 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
+from receiver.messages.shapes import DROPPED, Reading, as_list, as_object
 from schemas.statuses import Channel
-from schemas.values import Money
+from schemas.values import NOTED, Identifier, Money
 
-_BOM: Final = b"\xef\xbb\xbf"
 _LIMIT_EXACT: Final = 2**53 - 1
 _LIMIT_ERRORS: Final = 2_000
+_LIMIT_ROUNDS: Final = 16
 _LIMIT_FAULTS: Final = 20
 _LIMIT_UNKNOWN_FIELDS: Final = 200
 _LIMIT_PLACE_CHARS: Final = 256
 _INFINITE: Final = (float("inf"), float("-inf"))
 _LEAVES: Final = frozenset({type(None), str, Money, datetime})
 """What most fields hold: nothing unknown is inside."""
+_ID: Final = TypeAdapter[str | None](Identifier)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -51,6 +57,14 @@ class Message:
         self.unknown_fields.extend(unknown_fields(read))
         return read
 
+    def take_lone_object(self) -> None:
+        """Take the one object of a list for the body; for a message that is known to have one."""
+        if isinstance(self.body, list):
+            reading = as_object(self.body, "")
+            if reading.value is not None:
+                self.body = reading.value
+                self.faults.append(Fault(self.place, reading.reason))
+
     def require(self, value: str | None, field_name: str, *, else_: str = "missing") -> str:
         """The identity `value`; raises `MalformedCallbackError` where it could not be read.
 
@@ -63,31 +77,10 @@ class Message:
         raise MalformedCallbackError(fault.reason if fault else else_, place=place)
 
 
-def read_json(text: bytes | str, place: str = "body") -> Any:
-    """Parse JSON; raises `MalformedCallbackError` that tells line and column, never the content.
-
-    Whole numbers keep every digit. A UTF-8 byte order mark is skipped, of equal keys the last
-    wins, nesting beyond about 200 levels, `NaN`, lone surrogates and other encodings are refused.
-    """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    try:
-        return from_json(data.removeprefix(_BOM), allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise MalformedCallbackError(f"not JSON: {error}", place=place) from None
-
-
-def read_object(text: bytes | str, place: str = "body") -> dict[str, Any]:
-    """As `read_json`, for what must be an object."""
-    value = read_json(text, place)
-    if not isinstance(value, dict):
-        raise MalformedCallbackError("not a JSON object", place=place)
-    return value
-
-
 def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, tuple[Fault, ...]]:
-    """Validate `body`; what does not fit is set to null and told as a `Fault`, the rest is kept.
+    """`body` as `model`, with a `Fault` for each part that is not as the model says.
 
-    Raises `MalformedCallbackError` where `body` is no object at all.
+    Raises `MalformedCallbackError` where `body` is no object, or holds more faults than sense.
     """
     if not isinstance(body, dict):
         raise MalformedCallbackError("not a JSON object", place=place)
@@ -103,14 +96,23 @@ def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, 
 def _without_faults(
     model: type[ModelT], body: Any, place: str, error: ValidationError
 ) -> tuple[ModelT, tuple[Fault, ...]]:
-    """Every field is optional, so each round clears at least one fault and the last one none."""
+    """Each round clears the faults that the last one found; a text unfolds into a part with more
+    of them, so there are several rounds, and a limit to them."""
     faults: list[Fault] = []
-    while error.error_count() <= _LIMIT_ERRORS:
-        for detail in error.errors(include_url=False, include_input=False, include_context=False):
-            body = _cleared(body, *detail["loc"])
-            if len(faults) < _LIMIT_FAULTS:
-                where = ".".join((place, *map(str, detail["loc"])))[:_LIMIT_PLACE_CHARS]
-                faults.append(Fault(where, detail["msg"].removeprefix("Value error, ")))
+    for _ in range(_LIMIT_ROUNDS):
+        if error.error_count() > _LIMIT_ERRORS:
+            break
+        shorter: set[tuple[int | str, ...]] = set()
+        for detail in error.errors(include_url=False):
+            path, reading = detail["loc"], _reading(detail)
+            body = _replaced(body, reading.value, *path)
+            if reading.value is DROPPED:
+                shorter.add(path[:-1])
+            if reading.reason and len(faults) < _LIMIT_FAULTS:
+                where = ".".join((place, *map(str, path)))[:_LIMIT_PLACE_CHARS]
+                faults.append(Fault(where, reading.reason))
+        for path in shorter:
+            body = _shortened(body, *path)
         try:
             return model.model_validate(body), tuple(faults)
         except ValidationError as again:
@@ -118,16 +120,49 @@ def _without_faults(
     raise MalformedCallbackError("too many fields of an unexpected type", place=place)
 
 
-def _cleared(value: Any, part: int | str, *path: int | str) -> Any:
-    """A copy with null at a place; what lies beside it is shared."""
+def _reading(detail: ErrorDetails) -> Reading:
+    """What a refused part is read as: itself put right, null, or nothing within a list."""
+    reason = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == NOTED:
+        return Reading(detail["ctx"]["value"], reason)
+    if detail["type"] == "tuple_type":
+        return as_list(detail["input"], reason)
+    reading = Reading(None, reason)
+    if detail["type"] == "model_type":
+        reading = as_object(detail["input"], reason)
+    if reading.value is None and isinstance(detail["loc"][-1], int):
+        return Reading(DROPPED, reading.reason)
+    return reading
+
+
+def _replaced(value: Any, by: Any, part: int | str, *path: int | str) -> Any:
+    """A copy with `by` at a place; what lies beside it is shared."""
     copy = value.copy()
-    copy[part] = _cleared(value[part], *path) if path else None
+    copy[part] = _replaced(value[part], by, *path) if path else by
     return copy
+
+
+def _shortened(value: Any, *path: int | str) -> Any:
+    """A copy without what is `DROPPED` from the list at a place."""
+    if not path:
+        return [part for part in value if part is not DROPPED]
+    copy = value.copy()
+    copy[path[0]] = _shortened(value[path[0]], *path[1:])
+    return copy
+
+
+def readable_id(value: Any) -> str | None:
+    """`value` as an id; None where it is a placeholder or none at all."""
+    try:
+        return _ID.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def unknown_fields(model: BaseModel) -> Sequence[str]:
     """The dotted names of what the platform sent and the model does not know, up to a limit."""
-    if not model.model_extra and _LEAVES.issuperset(map(type, model.__dict__.values())):
+    held = filter(None, model.__dict__.values())
+    if not model.model_extra and _LEAVES.issuperset(map(type, held)):
         return ()
     return list(islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS))
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from pydantic import BaseModel
+from typing import Final
 
 from receiver.callback import EventDraft
 from receiver.messages import alibaba, taobao
-from receiver.messages.reading import Message, exact_json, read_leniently
+from receiver.messages.reading import Message, exact_json, readable_id
 from schemas.events import UnknownReceived
-from schemas.values import Identifier
 
 _ID_FIELDS: Final = ("orderId", "salesOrderId", "purchase_id", "purchaseOrderId")
-
-
-class _Id(BaseModel):
-    value: Identifier = None
 
 
 def events_of(message: Message) -> list[EventDraft]:
@@ -27,10 +20,12 @@ def events_of(message: Message) -> list[EventDraft]:
     kind = None if message.channel == "1688" else taobao.kind_of(message)
     if kind and (message.channel == "taobao" or taobao.looks_like_taobao(message.body)):
         message.channel = "taobao"
+        message.take_lone_object()
         return taobao.read_message(message, kind)
     reader = alibaba.TOPICS.get(message.message_type or "")
     if reader is None:
         return [unknown(message)]
+    message.take_lone_object()
     if message.channel == "unknown":
         message.channel = "1688"  # the name is one of the 1688 topics
     return reader(message)
@@ -40,7 +35,7 @@ def unknown(message: Message) -> EventDraft:
     """The event of a message that no table knows, under its order's id where one is told."""
     order_id = None
     if isinstance(message.body, dict):
-        told = (_plain_id(message.body.get(name)) for name in _ID_FIELDS)
+        told = (readable_id(message.body.get(name)) for name in _ID_FIELDS)
         order_id = next(filter(None, told), None)
     return EventDraft(
         UnknownReceived(
@@ -50,7 +45,3 @@ def unknown(message: Message) -> EventDraft:
             body=exact_json(message.body),
         )
     )
-
-
-def _plain_id(value: Any) -> str | None:
-    return read_leniently(_Id, {"value": value}, "")[0].value

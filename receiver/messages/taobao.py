@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from receiver.callback import EventDraft
-from receiver.messages.reading import Message
+from receiver.messages.reading import Message, read_leniently, readable_id
 from schemas.events import (
     AftersalesRefundUpdated,
     Amounts,
@@ -22,7 +22,7 @@ from schemas.events import (
 )
 from schemas.statuses import OrderStatus, order_status, refund_status
 from schemas.taobao import LinePrice, Price, SubOrder, TaobaoOrderMessage
-from schemas.values import Money
+from schemas.values import NO_CURRENCY, Money, no_id
 
 Kind = Literal["price", "status", "refund"]
 
@@ -42,6 +42,7 @@ _BODY_MARKS: Final[tuple[tuple[str, Kind], ...]] = (
     ("subOrders", "status"),
     ("sku_list", "status"),
 )
+_REFUND_IDS: Final = frozenset({"refundId", "refund_id"})
 _ID_MARKS: Final = ("salesOrderId", "purchase_id", "purchaseOrderId", "subOrders", "sku_list")
 _SHIPPED: Final = frozenset({OrderStatus.SHIPPED, OrderStatus.RECEIVED, OrderStatus.COMPLETED})
 
@@ -61,19 +62,37 @@ def kind_of(message: Message) -> Kind | None:
     if not (looks_like_taobao(body) or (message.channel == "taobao" and "orderId" in body)):
         return None
     by_name = (kind for part, kind in _NAME_PARTS if part in name.upper())
-    by_body = (kind for mark, kind in _BODY_MARKS if body.get(mark) is not None)
+    by_body = (kind for mark, kind in _BODY_MARKS if _is_given(mark, body.get(mark)))
     return next(by_name, None) or next(by_body, None)
+
+
+def _is_given(mark: str, value: Any) -> bool:
+    """Whether a field holds something: a placeholder of an id, a refund's 0, no price do not."""
+    if mark in _REFUND_IDS:
+        return readable_id(value) is not None
+    if mark == "refundStatus":
+        return not no_id(value)
+    return value is not None and (bool(value) or mark in _ID_MARKS)
+
+
+def has_refund_id(message: Message) -> bool:
+    """Whether a refund's id can be read, of the message itself or of a line."""
+    if not isinstance(message.body, dict):
+        return False
+    order, _ = read_leniently(TaobaoOrderMessage, message.body, message.place)
+    return any((order.refund_id, *(line.refund_id for line in order.sub_orders)))
 
 
 def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> list[EventDraft]:
     """The events of a Taobao message; raises `MalformedCallbackError` without an order id.
 
     The query API knows an order of the platform's feed by `salesOrderId`, and one of Taobao
-    Global (`upstream`) by `purchase_id`.
+    Global (`upstream`) by `purchase_id`. A refund case of the latter is known by its own id: there
+    the order's may be absent.
     """
     order = message.read(TaobaoOrderMessage)
-    lines = tuple(_line(part) for part in order.sub_orders or () if part)
-    order_id = _order_id(message, order, upstream=upstream)
+    lines = tuple(_line(part) for part in order.sub_orders)
+    order_id = _order_id(message, order, kind, upstream=upstream)
     fact: dict[str, Any] = {
         "channel": message.channel,
         "order_id": order_id,
@@ -81,7 +100,7 @@ def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> lis
         "seller_id": order.seller_id,
     }
     if kind == "price":
-        priced = lines + tuple(_priced(part) for part in order.line_prices or () if part)
+        priced = lines + tuple(map(_priced, order.line_prices))
         changed = OrderPriceChanged(
             **fact,
             status=order_status(order.status),
@@ -95,12 +114,16 @@ def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> lis
     return _status_events(fact, order, lines)
 
 
-def _order_id(message: Message, order: TaobaoOrderMessage, *, upstream: bool) -> str:
+def _order_id(
+    message: Message, order: TaobaoOrderMessage, kind: Kind, *, upstream: bool
+) -> str | None:
     ours, theirs = order.sales_order_id, order.purchase_order_id
     known = (theirs or ours) if upstream else (ours or theirs)
-    outer = next((s.purchase_order_outer_id for s in order.sub_orders or () if s), None)
-    name = "purchase_id" if upstream else "salesOrderId"
-    return message.require(known or order.order_id or outer, name)
+    outer = (line.purchase_order_outer_id for line in order.sub_orders)
+    order_id = known or order.order_id or next(filter(None, outer), None)
+    if upstream and kind == "refund":
+        return order_id
+    return message.require(order_id, "purchase_id" if upstream else "salesOrderId")
 
 
 def _status_events(
@@ -108,7 +131,7 @@ def _status_events(
 ) -> list[EventDraft]:
     """The change itself, then the shipment that its lines tell of, then their refund cases."""
     word = order.status or _common_word(lines)
-    parts = [part for part in order.sub_orders or () if part]
+    parts = order.sub_orders
     reasons = [part.close_reason for part in parts] + [part.error_message for part in parts]
     changed = OrderStatusChanged(
         **fact,
@@ -217,14 +240,14 @@ def _line_amounts(part: SubOrder) -> Amounts | None:
 def _parcels(part: SubOrder) -> tuple[Parcel, ...]:
     parcels = [
         Parcel(carrier=p.logistic_company_name, waybill_no=p.logistic_number)
-        for p in (part, *(part.logistic_orders or ()))
-        if p is not None and (p.logistic_number or p.logistic_company_name)
+        for p in (part, *part.logistic_orders)
+        if p.logistic_number or p.logistic_company_name
     ]
     return tuple(dict.fromkeys(parcels))
 
 
 def _priced(part: LinePrice) -> Line:
-    line_no = next((no for no in part.line_nos or () if no), None)
+    line_no = next(filter(None, part.line_nos), None)
     return Line(line_id=part.line_id, line_no=line_no, amounts=_amounts(part.price))
 
 
@@ -239,6 +262,6 @@ def _amounts(price: Price | None) -> Amounts | None:
 
 
 def _money(money: Money | None, currency: str | None) -> Money | None:
-    if money is None or currency is None or len(currency) != 3:
+    if money is None or currency is None or currency == money.currency:
         return money
-    return Money.yuan(money.amount, currency.upper())
+    return None if currency == NO_CURRENCY else Money.yuan(money.amount, currency)

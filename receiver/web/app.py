@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.middleware import LastResort
 
-_CALLBACKS: Final = "/callbacks/"
+_CALLBACKS: Final = "callbacks"
 
 
 def create_app(
@@ -36,26 +37,39 @@ def create_app(
             *(_document(path, text) for path, text in (documents or {}).items()),
         ],
     )
-    return LastResort(_Front(callbacks, others))
+    paths = {route.path for route in others.routes if isinstance(route, Route)}
+    return LastResort(_Front(callbacks, others, paths))
 
 
 class _Front:
-    """Hands `/callbacks/{source}[/[{path_token}]]` to its endpoint without a router on the way:
-    that would cost as much as a tenth of a callback.
+    """Hands the URLs of sources, and those of nothing, to the callback endpoint without a router on
+    the way: that would cost as much as a tenth of a callback.
     """
 
-    def __init__(self, callbacks: CallbackEndpoint, others: ASGIApp) -> None:
+    def __init__(self, callbacks: CallbackEndpoint, others: ASGIApp, paths: Collection[str]) -> None:
         self._callbacks = callbacks
         self._others = others
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(_CALLBACKS):
-            source, _, path_token = path[len(_CALLBACKS) :].partition("/")
-            if source and "/" not in path_token:
-                await self._callbacks(scope, receive, send, source, path_token or None)
-                return
-        await self._others(scope, receive, send)
+        if scope["path"] in self._paths:
+            await self._others(scope, receive, send)
+            return
+        source, path_token = _addressed(scope.get("raw_path") or scope["path"].encode())
+        await self._callbacks(scope, receive, send, source, path_token)
+
+
+def _addressed(raw_path: bytes) -> tuple[str, str | None]:
+    """The source and the path token in `/callbacks/{source}[/{path_token}]`, as they were before
+    they were percent-encoded; an empty source for another path.
+
+    A slash too many, as a joined URL may have it, changes nothing. A token may hold slashes,
+    percent-encoded or not.
+    """
+    first, *rest = [part for part in raw_path.decode("latin-1").split("/") if part] or [""]
+    if unquote(first) != _CALLBACKS or not rest:
+        return "", None
+    return unquote(rest[0]), unquote("/".join(rest[1:])) or None
 
 
 def _document(path: str, text: bytes) -> Route:

@@ -10,7 +10,6 @@ from receiver.errors import MalformedCallbackError
 from receiver.web.delivery import Headers
 
 _PATIENCE: Final = 8
-_SAYS_NOTHING: Final = frozenset({"", "application/octet-stream"})
 
 
 class ClientGoneError(Exception):
@@ -50,19 +49,3 @@ def _announced(headers: Headers) -> int:
         if name == b"content-length" and value.isdigit() and len(value) < 20:
             return int(value)
     return 0
-
-
-def check_content(headers: Headers, accepted: frozenset[str]) -> None:
-    """Refuse a body that says it is something else (415).
-
-    No content type, or one of bare bytes, says nothing and is accepted; so is any `…+json` where
-    JSON is. A compressed body is refused: no platform is known to send one.
-    """
-    for name, value in headers:
-        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
-            raise MalformedCallbackError("content_encoding", status=415)
-        if name == b"content-type":
-            media = value.split(b";", 1)[0].strip().lower().decode("latin-1")
-            json_like = "application/json" in accepted and media.endswith("+json")
-            if not (media in accepted or media in _SAYS_NOTHING or json_like):
-                raise MalformedCallbackError("content_type", status=415)

@@ -9,7 +9,7 @@ other server.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -17,24 +17,24 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from receiver.callback import InboundRequest
-from receiver.dialects.dialect import Dialect
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
 from receiver.logs import get_logger
+from receiver.networks import Network
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
-from receiver.web.body import ClientGoneError, check_content, read_body
-from receiver.web.client_address import Network, client_address, within
+from receiver.web.advice import Advice
+from receiver.web.body import ClientGoneError, read_body
+from receiver.web.client_address import client_address, within
 from receiver.web.counts import DeliveryCounts
 from receiver.web.delivery import Delivery
 from receiver.web.sampling import Sampling
 
 _LIMIT_REJECTIONS_PER_S: Final = 50
+_LIMIT_OTHERS_PER_S: Final = 10
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-_EMPTY: Final = frozenset({b"", b"{}"})
-_LIMIT_EMPTY_BYTES: Final = 64
 _CHECKED: Final = b'{"status":"checked"}'
 
 
@@ -48,7 +48,6 @@ class CallbackEndpoint:
         self,
         intake: Intake,
         sources: Sources,
-        dialects: Mapping[str, Dialect],
         *,
         limit_bytes: int,
         trusted_proxies: Sequence[Network] = (),
@@ -58,11 +57,14 @@ class CallbackEndpoint:
         self.limit_bytes = limit_bytes
         self._intake = intake
         self._sources = sources
-        self._dialects = dialects
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
         self._rejections = Sampling(_LIMIT_REJECTIONS_PER_S)
+        self._console_checks = Sampling(_LIMIT_OTHERS_PER_S)
+        self._broken_off = Sampling(_LIMIT_OTHERS_PER_S)
+        self._failures = Sampling(_LIMIT_OTHERS_PER_S)
+        self._advice = Advice(trusted_proxies)
         self._log = get_logger("yizhan.receiver")
 
     async def __call__(
@@ -77,9 +79,8 @@ class CallbackEndpoint:
         peer = scope["client"][0] if scope.get("client") else None
         delivery = _Awaited(scope["method"], source_name, path_token, peer, scope["headers"])
         try:
-            self._admit(delivery)
-            if delivery.method == "POST":
-                delivery.body = await read_body(receive, delivery.headers, self.limit_bytes)
+            # Read first, whatever the answer will be: else it would depend on what came together.
+            delivery.body = await read_body(receive, delivery.headers, self.limit_bytes)
         except ClientGoneError:
             self.broken_off(delivery)
             return
@@ -102,13 +103,15 @@ class CallbackEndpoint:
     def broken_off(self, delivery: Delivery) -> None:
         """See `Lane.broken_off`."""
         self._counts.add("gone")
-        self._log.info("delivery_broken_off", **self._known(delivery))
+        if (held_back := self._broken_off.admit()) is not None:
+            self._log.info("delivery_broken_off", **self._known(delivery), **_left_out(held_back))
 
     def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
-        """The source and the client's address; refuses what needs no body to be refused."""
+        """The source and the client's address; refuses what needs no look at the body."""
         source = self._sources.get(delivery.source_name)
         if source is None:
-            raise DeliveryError("unknown_source", status=404)
+            reason = "unknown_source" if delivery.source_name else "unknown_path"
+            raise DeliveryError(reason, status=404)
         client = self._client(delivery, source)
         if delivery.method not in _METHODS:
             raise DeliveryError("method", status=405)
@@ -116,21 +119,19 @@ class CallbackEndpoint:
 
     def _take(self, delivery: Delivery) -> None:
         source, client = self._admit(delivery)
-        headers, body = delivery.headers, delivery.body
         request = InboundRequest(
             source=source,
-            headers=headers,
-            body=body,
+            headers=delivery.headers,
+            body=delivery.body,
             received_at=self._clock(),
             path_token=delivery.path_token,
             client=client,
             delivery_id=delivery.id,
         )
-        if len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in _EMPTY:
+        if delivery.method != "POST":
             check_path_token(request)
             self._told(delivery, Receipt("checked"))
             return
-        check_content(headers, self._dialects[source.dialect].content_types)
         self._intake.accept(request, partial(self._told, delivery))
 
     def _client(self, delivery: Delivery, source: SourceSettings) -> str:
@@ -139,6 +140,8 @@ class CallbackEndpoint:
             return delivery.peer or ""
         address = client_address(delivery.peer, delivery.headers, self._trusted_proxies)
         allowed = source.allow_networks
+        if allowed and address is None and delivery.peer:
+            raise VerificationError("forwarded_for_unreadable")
         if allowed and (address is None or not within(address, allowed)):
             raise VerificationError("network_not_allowed")
         return str(address or "")
@@ -166,11 +169,14 @@ class CallbackEndpoint:
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
-        self._log.error("request_failed", error=type(error).__name__, exc_info=error)
+        if (held_back := self._failures.admit()) is not None:
+            more = _left_out(held_back)
+            self._log.error("request_failed", error=type(error).__name__, exc_info=error, **more)
 
     def _write_line(self, delivery: Delivery, receipt: Receipt) -> None:
         if receipt.outcome == "checked":
-            self._log.info("console_checked", **self._known(delivery))
+            if (held_back := self._console_checks.admit()) is not None:
+                self._log.info("console_checked", **self._known(delivery), **_left_out(held_back))
             return
         details: dict[str, Any] = {
             "delivery_id": delivery.id,
@@ -193,6 +199,9 @@ class CallbackEndpoint:
         )
 
     def _write_rejection(self, delivery: Delivery, error: DeliveryError) -> None:
+        source = self._sources.get(delivery.source_name)
+        if source is not None:
+            self._advice.after(error.reason, delivery, source)
         if (held_back := self._rejections.admit()) is None:
             return
         self._log.warning(
@@ -201,7 +210,7 @@ class CallbackEndpoint:
             reason=error.reason,
             duration_ms=delivery.duration_ms,
             **self._known(delivery),
-            **({"not_logged": held_back} if held_back else {}),
+            **_left_out(held_back),
         )
 
     def _write_unavailable(self, delivery: Delivery, error: BusError) -> None:
@@ -234,6 +243,11 @@ class _Awaited(Delivery):
         """See `Delivery.answer`; the first one counts."""
         if not self.answered.done():
             self.answered.set_result((status, body))
+
+
+def _left_out(lines: int) -> dict[str, int]:
+    """How many lines were not written before this one, where there are any."""
+    return {"not_logged": lines} if lines else {}
 
 
 def _receipt_body(receipt: Receipt) -> bytes:

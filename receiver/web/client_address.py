@@ -1,34 +1,35 @@
 """Whose address a request has: the peer's, or what a proxy that we trust says of it. Pure.
 
 `X-Forwarded-For` is read from the right, because only what our own proxies appended is theirs; the
-first address that is no trusted proxy's is the client's.
+first address that is no trusted proxy's is the client's. `Forwarded` is not read: proxies that
+write `X-Forwarded-For` pass on a `Forwarded` that the client wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from receiver.networks import Address, Network, read_address
+
 _LIMIT_HOPS: Final = 32
 
 
 def client_address(
     peer: str | None, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]
 ) -> Address | None:
-    """The client's address; None where the peer has none, as on a Unix socket."""
-    address = _parse(peer)
+    """The client's address; None where it is not known: the peer has none, as on a Unix socket, or
+    a trusted proxy names something that is no address, such as `unknown`.
+    """
+    address = read_address(peer or "")
     if address is None or not trusted or not within(address, trusted):
         return address
     said = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-    for hop in reversed(said.decode("latin-1").split(",")[-_LIMIT_HOPS:]):
-        before = _parse(hop.strip())
-        if before is None:
-            return address
-        address = before
-        if not within(address, trusted):
+    hops = [hop for hop in said.decode("latin-1").split(",") if hop.strip()]
+    for hop in reversed(hops[-_LIMIT_HOPS:]):
+        address = read_address(hop)
+        if address is None or not within(address, trusted):
             return address
     return address
 
@@ -38,12 +39,3 @@ def within(address: Address, networks: Sequence[Network]) -> bool:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     plain = mapped or address
     return any(plain.version == network.version and plain in network for network in networks)
-
-
-def _parse(text: str | None) -> Address | None:
-    if not text or len(text) > 64:
-        return None
-    try:
-        return ip_address(text.strip("[]"))
-    except ValueError:
-        return None

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from receiver.logs import get_logger
+from receiver.networks import Network, read_address
 from receiver.web import answers
-from receiver.web.client_address import Network, client_address, within
+from receiver.web.client_address import within
 from receiver.web.sampling import Sampling
 from receiver.web.turnstile import Turnstile
 
@@ -131,9 +132,9 @@ class Edge:
 
     def _key(self, peer: str | None) -> str:
         """Whose connection it is: an address, or an IPv6 sender's network; blank if not counted."""
-        address = client_address(peer, (), ())
+        address = read_address(peer or "")
         if address is None or within(address, self.limits.trusted_proxies):
             return ""
-        if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        if isinstance(address, IPv6Address):
             return str(ip_network((address, 64), strict=False))
         return str(address)

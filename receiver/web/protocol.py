@@ -3,25 +3,26 @@
 A deadline for receiving a request, limits of its head, connections counted by address, requests
 that begin in turns, and an answer for overload. A plain POST of a callback goes to the `Lane`
 without a scope, a task or the messages of ASGI; everything else goes the usual way. Uvicorn's
-hooks that are overridden here are no public interface: its version is pinned, and
-`tests/web/test_edge.py` and `test_lane.py` cover each.
+hooks that are overridden here and in `serial` are no public interface: its version is pinned, and
+the tests of the edge cover each.
 """
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from receiver.web import answers
 from receiver.web.delivery import Delivery, Headers, Lane
 from receiver.web.edge import Edge
+from receiver.web.serial import SerialProtocol
 
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""
@@ -30,7 +31,7 @@ _REASONS: Final = {400: "not_http", 431: "headers_too_large", 503: "overloaded"}
 _NOT_PLAIN: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(SerialProtocol):
     """A connection that is cut when its `deadline` has passed."""
 
     def __init__(
@@ -42,16 +43,14 @@ class BoundedProtocol(HttpToolsProtocol):
         lane: Lane | None,
         app_state: dict[str, Any],
     ) -> None:
-        super().__init__(config, server_state, app_state, edge.loop)
-        self.deadline = edge.loop.time() + edge.limits.receive_timeout_s
-        self._edge = edge
+        super().__init__(config, server_state, app_state, edge)
         self._lane = lane
         self._limit_headers = edge.limits.headers
         self._limit_head_bytes = edge.limits.head_bytes
         self._key: str | None = None
-        self._receiving = False
-        self._head_bytes: int | None = 0
-        self._line_bytes = 0
+        self._in_head = True
+        self._head_bytes = 0
+        """Of a head, or behind the last part of a chunked body."""
         self._refusal = 400
         self._body_bytes = 0
         self._arriving: _InLane | None = None
@@ -59,10 +58,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it where its sender holds too many."""
-        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's narrower type
+        super().connection_made(transport)
         self._key = self._edge.enter(self.client[0] if self.client else None)
         if self._key is None:
-            self._refuse(503)
+            self._write_refusal(503)
+            self._ended = True
+            self.transport.close()  # at once: it is one too many
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the connection's place back."""
@@ -75,23 +76,28 @@ class BoundedProtocol(HttpToolsProtocol):
             self._arriving = None
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; what is no request, or has too large a head, is answered and cut."""
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
+    @property
+    def _limit_piece_bytes(self) -> int:
+        # One byte beyond the limit is enough to know; how much more came must not matter.
+        return self._limit_head_bytes + 1 - self._head_bytes
+
+    def _feed(self, piece: bytes) -> None:
+        """Parse a piece; what is no request, or has too large a head, is answered and cut."""
+        if not self._framing.body_left:
+            self._head_bytes += len(piece)
+        self._framing.fed(piece)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
-            return
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._decline()
         except httptools.HttpParserError:
             self._edge.refused(_REASONS[self._refusal])
             self._refuse(self._refusal)
-            return
-        # A header that never ends reaches no callback of the parser's.
-        if self._head_bytes is not None and self._head_bytes > self._limit_head_bytes:
-            self._edge.refused("headers_too_large")
-            self._refuse(431)
+        else:
+            # A header that never ends reaches no callback of the parser's.
+            if self._head_bytes > self._limit_head_bytes:
+                self._edge.refused("headers_too_large")
+                self._refuse(431)
 
     def on_message_begin(self) -> None:
         """A request begins: from here its time runs. The scope is made where one is needed."""
@@ -99,32 +105,40 @@ class BoundedProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._receiving = True
-        self._head_bytes = 0
-        self._line_bytes = 0
+        self._in_head = True
         self.deadline = self._edge.loop.time() + self._edge.limits.receive_timeout_s
 
     def on_url(self, url: bytes) -> None:
         """A part of the path."""
-        self._line_bytes += len(url)
-        if self._line_bytes > self._limit_head_bytes:
-            self._too_large()
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header, or a trailer."""
+        """A whole header. A trailer is dropped: a proxy has not looked at it as at a header, and
+        what is decided by headers was decided (RFC 9110, section 6.5.1).
+        """
+        if not self._in_head:
+            return
         headers = self.headers
-        self._line_bytes += len(name) + len(value) + 4
-        if self._line_bytes > self._limit_head_bytes or len(headers) >= self._limit_headers:
-            self._too_large()
+        if len(headers) >= self._limit_headers:
+            self._refusal = 431
+            raise ValueError("the head has too many headers")
         headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: now it is known which way the request goes."""
         if self.parser.should_upgrade():
             return
-        self._head_bytes = None
-        self._arriving = self._in_lane()
+        fields = dict(self.headers)
+        version = self.parser.get_http_version()
+        length = fields.get(b"content-length")
+        if version != "1.1":
+            self._check_old(version, fields)
+        if length is not None:
+            self._framing.body_left = int(length)
+        self._head_bytes = 0
+        self._arriving = self._in_lane(version, fields)
         if self._arriving is not None:
+            self._in_head = False
             self.cycle = self._arriving  # type: ignore[assignment] # all that uvicorn asks of it
             self._parts = []
             return
@@ -136,9 +150,20 @@ class BoundedProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        self._in_head = False
+
+    def _check_old(self, version: str, fields: dict[bytes, bytes]) -> None:
+        """Raise, within the parser, where HTTP/1.0 does not say how long its body is."""
+        if version != "1.0":
+            raise ValueError("no version of HTTP that is spoken here")
+        if b"transfer-encoding" in fields:  # RFC 9112, section 6.1: its framing is faulty
+            raise ValueError("HTTP/1.0 has no chunks")
+        if self.parser.get_method() == b"POST" and b"content-length" not in fields:
+            raise ValueError("a body of unknown length")  # RFC 1945, section 8.3
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._head_bytes = 0
         self._body_bytes += len(body)
         if not self._edge.hold(len(body)):
             self._refusal = 503
@@ -153,30 +178,33 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._receiving = False
+        self._head_bytes = 0
         self._release_body()
         limits = self._edge.limits
         if self._arriving is not None:
             delivery, self._arriving = self._arriving, None
             delivery.body = b"".join(self._parts)
             self._parts = []
+            self._unanswered = True
             self.deadline = self._edge.loop.time() + limits.answer_timeout_s
             self._edge.turnstile.enter(partial(self._take, delivery))
             return
         super().on_message_complete()
-        wait_s = limits.idle_timeout_s if self._answered else limits.answer_timeout_s
+        self._unanswered = not self._answered
+        wait_s = limits.answer_timeout_s if self._unanswered else limits.idle_timeout_s
         self.deadline = self._edge.loop.time() + wait_s
 
     def on_response_complete(self) -> None:
-        """Start the next request of the pipeline, or begin to be idle."""
+        """Begin to be idle, or go on with the next request of the pipeline."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        self._unanswered = False
+        if self._ended or self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-        elif not self._receiving:
-            self.deadline = self._edge.loop.time() + self._edge.limits.idle_timeout_s
+        if not self._receiving:
+            limits = self._edge.limits
+            wait_s = limits.answer_timeout_s if self.flow.write_paused else limits.idle_timeout_s
+            self.deadline = self._edge.loop.time() + wait_s
+        self._go_on()
 
     def shutdown(self) -> None:
         """Answer what is in flight, then close."""
@@ -186,12 +214,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def expire(self) -> None:
         """Cut the connection: a sender that is too slow hears it, an idle one does not."""
-        if self.transport.is_closing():
-            self.transport.abort()
-        elif self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
             self._edge.refused("answer_not_read")
             self.transport.abort()
-        elif self._receiving and not (self._head_bytes is None and self._answered):
+        elif self._ended or self.transport.is_closing():
+            self.transport.abort()
+        elif self._receiving and (self._in_head or not self._answered):
             self._edge.refused("too_slow")
             self._refuse(408)
         else:
@@ -206,23 +234,19 @@ class BoundedProtocol(HttpToolsProtocol):
             app = _overloaded
         super()._start_asgi_task(cycle, app)
 
-    def _in_lane(self) -> _InLane | None:
+    def _in_lane(self, version: str, fields: dict[bytes, bytes]) -> _InLane | None:
         """The delivery of a plain callback; None where the request goes the usual way.
 
-        Plain is a POST to the URL of a source with a whole body of a bounded length, when nothing
-        is under way on this connection.
+        Plain is a POST to the URL of a source with a whole body of a bounded length.
         """
         url, lane = self.url, self._lane
-        if lane is None or not url.startswith(_CALLBACKS) or not self._answered:
+        if lane is None or not url.startswith(_CALLBACKS):
             return None
-        if self.flow.write_paused:  # its sender does not read: ASGI waits until it does
-            return None
-        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+        if self.parser.get_method() != b"POST" or version != "1.1":
             return None
         source, _, path_token = url[len(_CALLBACKS) :].partition(b"/")
         if not source or b"/" in path_token or b"%" in url or b"?" in url or b"#" in url:
             return None
-        fields = dict(self.headers)
         length = fields.get(b"content-length", b"x")
         if not length.isdigit() or len(length) > 9 or int(length) > lane.limit_bytes:
             return None
@@ -246,14 +270,14 @@ class BoundedProtocol(HttpToolsProtocol):
             close = b"" if delivery.keep_alive else b"connection: close\r\n"
             transport.write(b"%b%d\r\n%b\r\n%b" % (head, len(body), close, body))
             if not delivery.keep_alive:
-                transport.close()
+                self._end()
         self.on_response_complete()
 
     @property
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _decline(self, rest: bytes) -> None:
+    def _decline(self) -> None:
         """Take a request that offers another protocol as if it did not.
 
         The parser leaves the body of such a request to that protocol. Java's client offers HTTP/2
@@ -264,10 +288,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._edge.refused("not_http")
             self._refuse(400)
             return
+        version = self.parser.get_http_version().encode()
         kept = [(n, v) for n, v in self.headers if n not in {b"upgrade", b"connection"}]
         lines = b"".join(b"%s: %s\r\n" % header for header in kept)
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, lines, rest))
+        self._head_bytes = 0
+        self._feed(b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, lines))
 
     def _release_body(self) -> None:
         """What was received of a body is not half a body any more."""
@@ -275,19 +301,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._edge.hold(-self._body_bytes)
             self._body_bytes = 0
 
-    def _too_large(self) -> NoReturn:
-        """Raise, within the parser: the head has too many headers or bytes."""
-        self._refusal = 431
-        raise ValueError("the head is too large")
-
     def _refuse(self, status: int) -> None:
-        """Answer at once, whatever is under way, and close."""
+        """Answer at once, and close; nothing more is said where that request has its answer."""
+        if self._in_head or not self._receiving or not self._answered:
+            self._write_refusal(status)
+        self._release_body()
+        self._parts = []
+        self._end()
+
+    def _write_refusal(self, status: int) -> None:
         body = answers.BODIES[status]
         lines = {**dict(answers.headers(status, body)), b"connection": b"close"}
         lines |= dict(self.server_state.default_headers)
         head = b"".join(b"%s: %s\r\n" % line for line in lines.items())
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[status], head, body))
-        self.transport.close()
 
 
 async def _overloaded(_: Scope, __: Receive, send: Send) -> None:

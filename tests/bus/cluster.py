@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -29,9 +27,6 @@ class Cluster:
     @property
     def url(self) -> str:
         return ",".join(self.urls.values())
-
-    def signal(self, name: str, number: signal.Signals) -> None:
-        os.kill(self.processes[name].pid, number)
 
     async def leader_of(self, stream: str) -> str:
         client = await nats.connect(servers(self.url))

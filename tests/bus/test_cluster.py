@@ -36,6 +36,7 @@ async def replicas_of(connection: Connection, stream: str) -> tuple[int | None, 
     return info.config.num_replicas, 1 + len(info.cluster.replicas or ())
 
 
+@pytest.mark.serial
 async def test_both_streams_are_held_by_three_servers_and_never_by_fewer_again(
     cluster: Cluster, subjects: Subjects
 ) -> None:

@@ -20,6 +20,7 @@ import uvloop
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from tests.bus.owners import DYING_OWNER, nothing_runs, owner, processes, until
+from tests.freezing import freeze
 
 BINARY = Path(sysconfig.get_path("scripts"), "nats-server")
 
@@ -221,7 +222,7 @@ async def test_a_server_that_does_not_end_is_killed(
 ) -> None:
     monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.1)
     async with embedded(tmp_path) as server:
-        os.kill(server.pid, signal.SIGSTOP)
+        await freeze(server.pid)
     await nothing_runs(tmp_path)
 
 
@@ -251,7 +252,7 @@ async def test_a_run_that_is_just_stopping_is_waited_for(
     monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.2)
     first, second = embedded(tmp_path), embedded(tmp_path)
     await first.start()
-    os.kill(first.pid, signal.SIGSTOP)  # so that it takes the whole grace time
+    await freeze(first.pid)  # so that it takes the whole grace time
     stopping = asyncio.create_task(first.stop())
     await until(lambda: not (tmp_path / "nats-server.url").exists())
     assert not stopping.done()

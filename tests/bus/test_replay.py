@@ -31,6 +31,7 @@ from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
+from tests.freezing import freeze
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -384,13 +385,14 @@ async def test_a_server_that_does_not_answer_is_an_error_and_no_end(
     assert await connection.start(patience_s=10)
     await store_many(JetStreamPublisher(connection, timeout_s=10), subjects, 1200)
 
-    async def freeze() -> None:
+    async def fall_silent() -> None:
         monkeypatch.setattr(history_module, "_SILENCE_S", 0.2)
-        os.kill(server.pid, signal.SIGSTOP)
+        await freeze(server.pid)
 
     summary = Summary()
+    sink = HookedSink(300, fall_silent)
     with pytest.raises(BusError):
-        await replay(connection, subjects, Selection(), HookedSink(300, freeze), summary=summary)
+        await replay(connection, subjects, Selection(), sink, summary=summary)
     os.kill(server.pid, signal.SIGCONT)
     assert 300 <= summary.delivered < summary.selected == 1200
     assert summary.first_at != summary.last_at

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -18,13 +17,17 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.subjects import Subjects
-from tests.bus.cluster import Cluster, running_cluster
+from tests.bus.cluster import running_cluster
 from tests.cli.conftest import Yizhan
+from tests.freezing import freeze
+
+pytestmark = pytest.mark.serial
 
 T = TypeVar("T")
+Lose = Callable[[asyncio.subprocess.Process], Awaitable[None]]
 TOKEN = "t" * 16
 SOURCE = f'[{{"name":"s","dialect":"xport","verification":"path_token","path_token":"{TOKEN}"}}]'
-BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"%d","totalAmount":100}}'
+BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1%d","totalAmount":100}}'
 
 
 async def push(http: httpx2.AsyncClient, number: int) -> str:
@@ -66,10 +69,17 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
                 return await ask()
 
 
-@pytest.mark.parametrize("lost", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-async def test_the_leader_of_the_stream_is_lost(
-    yizhan: Yizhan, tmp_path: Path, lost: signal.Signals
-) -> None:
+async def kill(process: asyncio.subprocess.Process) -> None:
+    process.kill()
+    await process.wait()
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    await freeze(process.pid)
+
+
+@pytest.mark.parametrize("lose", [kill, stop], ids=["killed", "frozen"])
+async def test_the_leader_of_the_stream_is_lost(yizhan: Yizhan, tmp_path: Path, lose: Lose) -> None:
     async with running_cluster(tmp_path) as cluster:
         running = await yizhan.start(
             "receive",
@@ -82,7 +92,7 @@ async def test_the_leader_of_the_stream_is_lost(
         async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
             acknowledged = [await push(http, number) for number in range(20)]
             leader = await cluster.leader_of("YIZHAN")
-            await lose(cluster, leader, lost)
+            await lose(cluster.processes[leader])
             acknowledged += [await push(http, number) for number in range(20, 60)]
             await spool_is_empty(http)
         assert await running.stop() == 0
@@ -90,9 +100,3 @@ async def test_the_leader_of_the_stream_is_lost(
         found = await stored_ids(left)
         expected = {i for callback in acknowledged for i in (callback, f"{callback}.0")}
         assert found == dict.fromkeys(expected, 1)
-
-
-async def lose(cluster: Cluster, name: str, number: signal.Signals) -> None:
-    cluster.signal(name, number)
-    if number == signal.SIGKILL:
-        await cluster.processes[name].wait()

@@ -56,7 +56,7 @@ async def test_a_killed_receiver_leaves_its_spool_to_the_next_start(yizhan: Yizh
     assert await stored(yizhan) == ids
 
 
-async def test_list_export_and_drain(yizhan: Yizhan) -> None:
+async def test_what_is_spooled_is_listed_and_exported(yizhan: Yizhan) -> None:
     ids = await spool_three(yizhan)
     listed = await yizhan.run("spool")
     assert re.search(r"^3 callbacks in .*spool\.sqlite3, \d+ bytes, the oldest for", listed.out)
@@ -71,6 +71,10 @@ async def test_list_export_and_drain(yizhan: Yizhan) -> None:
     assert bodies == [BODY, BODY + b" ", BODY + b"  "]
     again = await yizhan.run("spool", "--export", "spool.jsonl")
     assert (again.code, "name a new file" in again.err) == (2, True)
+
+
+async def test_what_is_spooled_is_drained_once_nats_is_there(yizhan: Yizhan) -> None:
+    ids = await spool_three(yizhan)
     away = await yizhan.run("spool", "--drain", YIZHAN_NATS__URL=AWAY)
     assert (away.code, "NATS is away" in away.err) == (1, True)
     drained = await yizhan.run("spool", "--drain", YIZHAN_SOURCES=SOURCES)

@@ -18,7 +18,8 @@ from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport
 from receiver.errors import APIRejectedError, APIUnavailableError
-from schemas.values import CHINA, Money
+from schemas.times import CHINA
+from schemas.values import Money
 from tests.client.conftest import Platform, settings_of
 
 ORDER_ID = "2019601741959504495"
@@ -253,3 +254,38 @@ async def test_many_calls_at_once_get_each_its_own_reply(
     traces = await asyncio.gather(*(api.alibaba.order_logistics(each) for each in ids))
 
     assert [trace.order_id for (trace,) in traces] == ids
+
+
+ROW = {"logisticsId": 7, "logisticsSteps": {"acceptTime": "20260520154000", "remark": "r"}}
+ROWS: dict[str, object] = {
+    "a list": [ROW],
+    "a list as JSON text": json.dumps([ROW]),
+    "a row as JSON text": json.dumps(ROW),
+    "rows as JSON text": [json.dumps(ROW)],
+    "JSON text in an object": {"logisticsTrace": json.dumps([ROW])},
+    "an object as JSON text": json.dumps({"logisticsTrace": [ROW]}),
+}
+
+
+@pytest.mark.parametrize("shape", ROWS)
+async def test_a_reply_in_another_shape_says_the_same(
+    platform: Platform, api: PlatformAPI, shape: str
+) -> None:
+    platform.reply(ROWS[shape])
+
+    (trace,) = await api.alibaba.order_logistics("1234567890")
+
+    assert trace.logistics_id == "7"
+    assert [step.accept_time for step in trace.logistics_steps] == [
+        datetime(2026, 5, 20, 15, 40, tzinfo=CHINA)
+    ]
+
+
+async def test_a_broken_text_in_a_reply_does_not_lose_it(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.send(b'{"code":200,"data":[{"logisticsId":7,"a":"\\ud83d","b":"x\ny","c":NaN}]}')
+
+    (trace,) = await api.alibaba.order_logistics("1234567890")
+
+    assert trace.logistics_id == "7"

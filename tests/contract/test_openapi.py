@@ -57,6 +57,9 @@ class Log:
         else:
             done([Stored(number, duplicate=False) for number, _ in enumerate(messages, start=1)])
 
+    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+        return None
+
     async def probe(self) -> None:
         if self.away:
             raise BusError("NATS is away")
@@ -72,7 +75,6 @@ async def client(log: Log) -> AsyncIterator[httpx2.AsyncClient]:
     endpoint = CallbackEndpoint(
         Intake(log, Subjects(), DIALECTS),
         Sources(SOURCES),
-        DIALECTS,
         limit_bytes=LIMIT_BYTES,
         counts=DeliveryCounts(),
     )

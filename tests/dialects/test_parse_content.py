@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from receiver.bus.codec import content_digest, encode_callback
+from receiver.bus.codec import encode_callback
 from receiver.bus.subjects import Subjects, decode_token
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS
+from receiver.dialects.verification import verify
 from receiver.settings import DialectName, SourceSettings
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -29,6 +30,12 @@ def parse(dialect: DialectName, body: bytes) -> Callback:
     callback = DIALECTS[dialect].parse(verified(dialect, body))
     assert isinstance(callback, Callback)
     return callback
+
+
+def came_as(dialect: DialectName, body: bytes) -> str:
+    """The id of a callback."""
+    request = verified(dialect, body).request
+    return verify(DIALECTS[dialect], request, NOW).callback_id
 
 
 def xport(body: Any, **outer: Any) -> bytes:
@@ -54,7 +61,7 @@ def test_the_content_is_what_was_said_without_the_push_time(body: Any) -> None:
     first = parse("xport", xport(body, messageType="NEW", timestamp="1769835600123"))
     again = parse("xport", xport(body, messageType="NEW", timestamp="1769837400456"))
     never = parse("xport", xport(body, messageType="NEW"))
-    assert content_digest(first) == content_digest(again) == content_digest(never)
+    assert first.content_digest == again.content_digest == never.content_digest
 
 
 def test_the_content_does_not_hang_on_the_order_or_the_spacing_of_keys() -> None:
@@ -84,16 +91,63 @@ def test_the_content_is_the_same_in_every_process_and_version() -> None:
 def test_another_content_is_another_digest(changed: dict[str, Any]) -> None:
     first = parse("xport", xport(BODIES[0]))
     second = parse("xport", xport(BODIES[0], **changed))
-    assert content_digest(first) != content_digest(second)
+    assert first.content_digest != second.content_digest
 
 
 @pytest.mark.parametrize("message_id", [1234567890123456789, "1234567890123456789"], ids=repr)
 def test_an_aop_message_is_known_by_its_own_id(message_id: Any) -> None:
     callback = parse("aop", aop(msgId=message_id))
     assert callback.message_id == "1234567890123456789"
-    assert content_digest(callback) == content_digest(parse("aop", aop(msgId=message_id, data={
-        "orderId": 2
-    })))  # fmt: skip
+    other = parse("aop", aop(msgId=message_id, data={"orderId": 2}))
+    assert callback.content_digest == other.content_digest
+
+
+@pytest.mark.parametrize(
+    "message_id", [None, "", " ", 0, "0", "000", -1, 1.5, "null", True, [], {}], ids=repr
+)
+def test_an_aop_message_without_a_usable_id_is_known_by_what_it_says(message_id: Any) -> None:
+    first, again, other = (
+        parse("aop", aop(msgId=message_id, gmtBorn=MILLISECONDS + n, data={"orderId": order}))
+        for n, order in ((0, 1), (1, 1), (2, 2))
+    )
+    assert first.message_id is None
+    assert first.content_digest == again.content_digest != other.content_digest
+
+
+def test_a_global_push_is_known_by_what_it_says() -> None:
+    first = parse("global", pushed(timestamp=MILLISECONDS // 1000, site="taobao_hk"))
+    again = parse("global", pushed(timestamp=MILLISECONDS, site="taobao_hk"))
+    others = (
+        parse("global", pushed(**changed))
+        for changed in (
+            {},
+            {"site": "taobao_tw"},
+            {"site": "taobao_hk", "seller_id": 2},
+            {"site": "taobao_hk", "message_type": 8},
+            {"site": "taobao_hk", "data": {"purchase_id": 2, "status": "x"}},
+        )
+    )
+    assert first.content_digest == again.content_digest
+    assert first.content_digest not in {other.content_digest for other in others}
+
+
+def test_the_parameters_of_an_aop_form_are_one_callback_in_any_order_and_under_any_signature() -> (
+    None
+):
+    bodies = (
+        b"message=%7B%7D&a=1&_aop_signature=AA",
+        b"a=1&_aop_signature=BB&message=%7b%7d",
+        b"a=%31&message=%7B%7D",
+    )
+    other = b"message=%7B%7D&a=2&_aop_signature=AA"
+    ids = {came_as("aop", body) for body in bodies}
+    assert len(ids) == 1
+    assert came_as("aop", other) not in ids
+
+
+def test_a_callback_in_any_other_dialect_is_its_bytes() -> None:
+    assert came_as("xport", b'{"a":1}') != came_as("xport", b'{"a": 1}')
+    assert came_as("aop", b"no form at all") != came_as("aop", b"no form at all!")
 
 
 def test_an_aop_message_without_a_readable_id_is_told_still() -> None:

@@ -9,11 +9,9 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -22,34 +20,8 @@ from hypothesis import strategies as st
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import MalformedCallbackError
-from receiver.settings import DialectName, SourceSettings
-
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-FILES = sorted((Path(__file__).parents[1] / "fixtures" / "messages").glob("*/*.json"))
-SOURCES = {name: SourceSettings(name="s", dialect=name, verification="none") for name in DIALECTS}
-
-
-@dataclass(frozen=True, slots=True)
-class Honest:
-    """A fixture with its JSON taken apart; `wrapped` is a body again."""
-
-    dialect: DialectName
-    outer: dict[str, Any]
-
-    def wrapped(self, text: str) -> bytes:
-        return (urlencode({"message": text}) if self.dialect == "aop" else text).encode()
-
-
-def honest(file: Path) -> Honest:
-    held = json.loads(file.read_text(encoding="utf-8"))
-    body = parse_qs(held["body"])["message"][0] if held["dialect"] == "aop" else held["body"]
-    outer = json.loads(body)
-    if isinstance(outer.get("messageBody"), str):
-        outer["messageBody"] = json.loads(outer["messageBody"])
-    return Honest(held["dialect"], outer)
-
-
-HONEST = [honest(file) for file in FILES]
+from receiver.settings import DialectName
+from tests.dialects.honest import FILES, HONEST, NOW, SOURCES, honest
 
 
 def check(dialect: DialectName, body: bytes) -> Callback | None:

@@ -131,11 +131,50 @@ def test_a_timestamp_within_the_tolerance_is_fresh(offset_s: int, unit: int) -> 
     assert check(source("xport"), xport_headers(timestamp=timestamp), b"{}").proof.nonce
 
 
-@pytest.mark.parametrize("offset_s", [-601, 601, -86400])
-def test_a_timestamp_beyond_the_tolerance_is_stale(offset_s: int) -> None:
+@pytest.mark.parametrize("offset_s", [-86400, -9601, 601, 1860])
+def test_a_timestamp_beyond_the_retries_or_ahead_is_stale(offset_s: int) -> None:
     timestamp = str(int(at(offset_s).timestamp()))
     with pytest.raises(VerificationError, match="stale_timestamp"):
         check(source("xport"), xport_headers(timestamp=timestamp), b"{}")
+
+
+@pytest.mark.parametrize("age_s", [1860, 9000, 9600])
+def test_a_retry_with_its_first_headers_is_taken_as_long_as_retries_come(age_s: int) -> None:
+    timestamp = str(int(at(-age_s).timestamp() * 1000))
+    proof = check(source("xport"), xport_headers(timestamp=timestamp), b"{}").proof
+    assert proof.nonce
+    assert proof.lifetime_s == 9000 + 600 + 600
+
+
+UNGUARDED: dict[str, tuple[dict[str, Any], str | None]] = {
+    "without a nonce": ({}, None),
+    "with a short nonce": ({}, "abc"),
+    "where replays are marked": ({"replay_check": "mark"}, NONCE),
+    "where replays are not looked at": ({"replay_check": "off"}, NONCE),
+    "where the horizon is none": ({"retry_horizon_s": 0}, NONCE),
+}
+
+
+@pytest.mark.parametrize("case", UNGUARDED)
+def test_the_tolerance_bounds_a_signature_that_nothing_guards(case: str) -> None:
+    values, nonce = UNGUARDED[case]
+    for age_s, stale in ((600, False), (601, True)):
+        timestamp = str(int(at(-age_s).timestamp() * 1000))
+        headers = xport_headers(timestamp=timestamp, nonce=nonce)
+        if not stale:
+            assert check(source("xport", **values), headers, b"{}").proof.trust == "headers"
+            continue
+        with pytest.raises(VerificationError, match="stale_timestamp"):
+            check(source("xport", **values), headers, b"{}")
+
+
+def test_a_setting_shortens_the_horizon() -> None:
+    shorter = source("xport", retry_horizon_s=1800)
+    timestamp = str(int(at(-2400).timestamp() * 1000))
+    assert check(shorter, xport_headers(timestamp=timestamp), b"{}").proof.lifetime_s == 3000
+    timestamp = str(int(at(-2401).timestamp() * 1000))
+    with pytest.raises(VerificationError, match="stale_timestamp"):
+        check(shorter, xport_headers(timestamp=timestamp), b"{}")
 
 
 BAD_TIMES = [

@@ -29,7 +29,7 @@ from schemas.events import (
     TraceStep,
 )
 from schemas.statuses import OrderStatus, Progress
-from schemas.values import CHINA
+from schemas.times import CHINA
 
 ORDER_ID = "2745812000123456789"
 Answer = Callable[[httpx2.Request], Any]

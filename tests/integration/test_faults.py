@@ -88,6 +88,7 @@ def test_the_page_tells_each_fault_and_what_was_lost() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
+@pytest.mark.serial
 async def test_a_frozen_server_loses_nothing(tmp_path: Path) -> None:
     happened = await frozen(1, rate_per_s=50)(tmp_path)
     assert happened.verdict.kept

@@ -18,7 +18,7 @@ from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from tests.web.test_callbacks import Stack, serve_stack, signed_headers
 
-CASE = Path(__file__).parents[1] / "fixtures/cases/41-refused-replay-reaches-plain-subscribers"
+CASE = Path(__file__).parents[1] / "fixtures/cases/refused-replay-reaches-plain-subscribers"
 HONEST, FORGED = (CASE / "honest.json").read_bytes(), (CASE / "forged.json").read_bytes()
 
 

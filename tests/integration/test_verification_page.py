@@ -65,7 +65,6 @@ async def test_the_commands_of_the_page_are_accepted(
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
         Sources([source(dialect)]),
-        DIALECTS,
         limit_bytes=1 << 20,
         counts=DeliveryCounts(),
     )

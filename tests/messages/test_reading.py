@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime
 from decimal import Decimal
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
 from receiver.messages.alibaba import TOPICS
+from receiver.messages.json_text import read_json
 from receiver.messages.orders_1688 import read_order
-from receiver.messages.reading import Message, exact_json, read_json, read_leniently, unknown_fields
+from receiver.messages.reading import Message, exact_json, read_leniently, unknown_fields
 from schemas.alibaba import OrderDetailMessage, OrderMessage, PackageMessage
 from schemas.taobao import TaobaoOrderMessage
-from schemas.values import CHINA, LIMIT_FEW_PARTS, LIMIT_PARTS, Money
+from schemas.times import CHINA
+from schemas.values import LIMIT_FEW_PARTS, LIMIT_PARTS, Money
 
 
 def message(body: Any, message_type: str = "ORDER_CREATE") -> Message:
@@ -61,7 +64,7 @@ def test_of_two_names_the_one_with_a_value_counts(
 def test_of_two_lists_the_one_that_is_there_counts() -> None:
     body = {"subOrders": None, "sku_list": [{"order_line_no": "1"}]}
     read, _ = read_leniently(TaobaoOrderMessage, body, "data")
-    assert [part and part.purchase_order_line_outer_id for part in read.sub_orders or ()] == ["1"]
+    assert [part.purchase_order_line_outer_id for part in read.sub_orders] == ["1"]
 
 
 def test_what_was_read_is_left_as_it_was() -> None:
@@ -98,7 +101,7 @@ def test_an_endless_list_of_orders_is_refused_with_its_reason() -> None:
 def test_an_endless_list_is_a_fault_and_the_rest_is_kept() -> None:
     body = {"packageId": "1", "tradeOrderIds": list(range(LIMIT_PARTS + 1))}
     read, faults = read_leniently(PackageMessage, body, "body")
-    assert (read.package_id, read.trade_order_ids) == ("1", None)
+    assert (read.package_id, read.trade_order_ids) == ("1", ())
     assert faults == (
         Fault("body.tradeOrderIds", f"a list has at most {LIMIT_PARTS} entries here"),
     )
@@ -108,9 +111,7 @@ def test_a_list_inside_of_a_list_is_held_shorter() -> None:
     parcels = [{"logistic_number": "1"}] * (LIMIT_FEW_PARTS + 1)
     body = {"subOrders": [{"sku_id": 1, "logistic_orders": parcels}]}
     read, faults = read_leniently(TaobaoOrderMessage, body, "body")
-    assert read.sub_orders is not None
-    assert read.sub_orders[0] is not None
-    assert (read.sub_orders[0].sku_id, read.sub_orders[0].logistic_orders) == ("1", None)
+    assert (read.sub_orders[0].sku_id, read.sub_orders[0].logistic_orders) == ("1", ())
     assert [fault.place for fault in faults] == ["body.subOrders.0.logistic_orders"]
 
 
@@ -121,10 +122,14 @@ def test_a_message_of_nothing_but_faults_is_refused() -> None:
     assert refused.value.place == "body"
 
 
+FOLDED = json.dumps(
+    {"pay_time": 0, "logistic_orders": json.dumps({"logistic_number": "nil", "rts_time": 0})}
+)
 BOMBS: dict[str, tuple[str, Any]] = {
     "lines": ("subOrders", [{}] * 300_000),
     "numbers": ("subOrders", [1] * 500_000),
     "parcels": ("subOrders", [{"logistic_orders": [{}] * 300}] * 1000),
+    "texts": ("subOrders", [FOLDED] * 660),
     "prices": ("purchaseOrderLinePriceChangeMessageDTOList", [{}] * 300_000),
 }
 
@@ -132,9 +137,9 @@ BOMBS: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_costs_no_more_than_its_parsing(bomb: str) -> None:
     name, value = BOMBS[bomb]
-    started = time.perf_counter()
+    started = time.process_time()
     read, faults = read_leniently(TaobaoOrderMessage, {"salesOrderId": 1, name: value}, "body")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert read.sales_order_id == "1"
     assert len(faults) in {1, 20}
 
@@ -164,7 +169,7 @@ def test_money_and_times_hold_nothing_unknown() -> None:
     assert read.pay_time == datetime(2026, 1, 31, 12, tzinfo=CHINA)
 
 
-@pytest.mark.parametrize("text", ["{", "nan", '"\\ud800"', "\ud800", "[1,]", "1 2"], ids=repr)
+@pytest.mark.parametrize("text", ["{", "nan", "\ud800", "[1,]", "1 2"], ids=repr)
 def test_text_that_is_no_json_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(MalformedCallbackError, match="not JSON") as refused:
         read_json(text, "messageBody")

@@ -52,6 +52,13 @@ KINDS: list[tuple[str | None, Channel, Any, str, str]] = [
         "aftersales.refund_updated",
     ),
     (None, "unknown", {"salesOrderId": "1", "subOrders": []}, "taobao", "order.status_changed"),
+    (
+        None,
+        "taobao",
+        {"salesOrderId": "1", "purchaseOrderPriceDTO": [], "subOrders": []},
+        "taobao",
+        "order.status_changed",
+    ),
     (None, "taobao", {"orderId": "1", "refundStatus": 10}, "taobao", "aftersales.refund_updated"),
     ("NEW", "1688", {"salesOrderId": "1", "subOrders": []}, "1688", "unknown.received"),
     ("NEW", "unknown", {"salesOrderId": "1"}, "unknown", "unknown.received"),
@@ -142,8 +149,7 @@ def test_an_order_of_a_batch_without_an_id_is_noted_and_the_others_are_told() ->
     assert isinstance(settled, PaymentBatchSettled)
     assert settled.order_id == "1"
     assert [fault.place for fault in told.faults] == [
-        "messageBody.batchPay.0",
-        "messageBody.batchPay.1",
+        "messageBody.batchPay",
     ]
 
 
@@ -214,17 +220,19 @@ def test_lines_that_agree_tell_the_orders_status(
 def test_lines_of_one_refund_case_make_one_event() -> None:
     lines: list[dict[str, Any]] = [
         {"sub_purchase_order_id": number, "refund_id": case, "refund_status": 10}
-        for number, case in enumerate(["a", "b", "a"])
+        for number, case in enumerate(["a", "b", "a"], start=1)
     ]
     _, first, second = status_of(*lines)
     assert isinstance(first, AftersalesRefundUpdated)
     assert isinstance(second, AftersalesRefundUpdated)
-    assert (first.refund_id, first.line_ids) == ("a", ("0", "2"))
-    assert (second.refund_id, second.line_ids) == ("b", ("1",))
+    assert (first.refund_id, first.line_ids) == ("a", ("1", "3"))
+    assert (second.refund_id, second.line_ids) == ("b", ("2",))
 
 
 @pytest.mark.parametrize(
-    ("currency", "told"), [("usd", "USD"), (None, "CNY"), ("", "CNY"), ("yuan", "CNY")], ids=repr
+    ("currency", "told"),
+    [("usd", "USD"), (None, "CNY"), ("", "CNY"), ("yuan", "CNY"), ("人民币", "CNY")],
+    ids=repr,
 )
 def test_money_is_told_in_its_own_currency(currency: str | None, told: str) -> None:
     price = {"purchaseCurrency": currency, "purchaseTotalFee": "3500"}

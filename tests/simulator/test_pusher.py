@@ -94,6 +94,7 @@ async def test_a_retry_can_tell_another_push_time(
     assert [json.loads(body)["timestamp"] for body in receiver.bodies] == ["1", "2000"]
 
 
+@pytest.mark.serial
 async def test_it_waits_one_second(receiver: Receiver, http: httpx2.AsyncClient) -> None:
     receiver.hangs = lambda _body: True
     hanging = pusher(receiver, http)
@@ -103,6 +104,7 @@ async def test_it_waits_one_second(receiver: Receiver, http: httpx2.AsyncClient)
     assert (hanging.counts.timed_out, hanging.counts.acknowledged) == (1, 0)
 
 
+@pytest.mark.serial
 async def test_waiting_for_a_free_connection_is_not_the_receivers_second(
     receiver: Receiver,
 ) -> None:

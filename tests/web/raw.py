@@ -16,6 +16,7 @@ from receiver.web.tls import Certificate
 
 WHOLE = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 PATIENCE_S = 10.0
+_SAME_TIMES = 10
 
 
 class App:
@@ -34,6 +35,7 @@ class App:
         self.large = b""
         self.taken: list[Delivery] = []
         self.headers: Headers = ()
+        self.seen = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -44,6 +46,7 @@ class App:
                 return
             body, more = body + message["body"], message["more_body"]
         self.begun.set()
+        self.seen += 1
         if self.hold is not None:
             await self.hold.wait()
         body += self.large
@@ -53,6 +56,7 @@ class App:
 
     def take(self, delivery: Delivery) -> None:
         self.begun.set()
+        self.seen += 1
         self.taken.append(delivery)
         self.headers = delivery.headers
         if self.hold is None:
@@ -82,6 +86,24 @@ class Sender:
         self._writer.write(data.replace(b"POST / ", self.target))
         await self._writer.drain()
 
+    def flood(self, data: bytes) -> None:
+        """Say it, without waiting until it is sent."""
+        self._writer.write(data.replace(b"POST / ", self.target))
+
+    async def stalled(self) -> int:
+        """How many bytes the other side does not take, once it takes no more."""
+        before, same = -1, 0
+        async with asyncio.timeout(PATIENCE_S):
+            while same < _SAME_TIMES:
+                await asyncio.sleep(0.02)
+                now = self._writer.transport.get_write_buffer_size()
+                before, same = now, same + 1 if now == before else 0
+        return before
+
+    def end(self) -> None:
+        """Close this half of the connection."""
+        self._writer.write_eof()
+
     async def hear(self) -> tuple[int, bytes, bytes]:
         """One answer: its status, head and body."""
         async with asyncio.timeout(PATIENCE_S):
@@ -102,6 +124,8 @@ class Sender:
                 return b""
 
     async def close(self) -> None:
+        if self._writer.transport.get_write_buffer_size():
+            self._writer.transport.abort()
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

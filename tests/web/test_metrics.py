@@ -12,7 +12,7 @@ from starlette.routing import Route
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.errors import BusError
 from receiver.spool import Spool
-from receiver.spool_file import Bundle
+from receiver.spool_row import Bundle
 from receiver.web.counts import DeliveryCounts
 from receiver.web.metrics import MetricsEndpoint
 

@@ -23,6 +23,7 @@ from receiver.event import Event
 from receiver.routing import Context, Router
 from receiver.testing import eventually
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
+from tests.freezing import freeze
 from tests.worker.conftest import Bench
 
 Created = Event[OrderCreated]
@@ -205,7 +206,7 @@ async def test_handling_goes_on_after_a_freeze_of_nats(tmp_path: Path, subjects:
             worker = await bench.work(router, pace=Pace(heartbeat_s=0.2))
             await bench.store(created("1"))
             await eventually(lambda: seen == ["1"])
-            os.kill(server.pid, signal.SIGSTOP)
+            await freeze(server.pid)
             try:
                 await eventually(lambda: any("no heartbeat" in str(line) for line in logs))
             finally:

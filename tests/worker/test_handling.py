@@ -265,6 +265,7 @@ async def test_a_slow_handler_does_not_hold_up_another(bench: Bench) -> None:
     assert worker.counts.of("slow", "done") == 40
 
 
+@pytest.mark.serial
 async def test_long_runs_and_what_waits_behind_them_are_kept_alive(bench: Bench) -> None:
     router, released, attempts = Router(), asyncio.Event(), []
 

@@ -1,0 +1,18 @@
+"""What a callback says, whenever it was pushed: how a retransmission is known. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+_SORTED: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def without_push_time(message: Mapping[str, Any], push_time: str) -> bytes:
+    """The outer object of a push as JSON with sorted keys, without the field `push_time`.
+
+    Every other field counts, also one that we do not know: a mark too few means that an event is
+    handled twice, a mark too many that one is left out.
+    """
+    return _SORTED({key: value for key, value in message.items() if key != push_time}).encode()

@@ -1,0 +1,207 @@
+"""One request at a time on a connection: what comes behind it waits as bytes, within bounds.
+
+Uvicorn parses all that a sender pipelines, and keeps it: a megabyte of small requests becomes a
+hundred of objects. Here the parser gets a request only when the one before it is answered and its
+sender reads. Until then nothing more is read from the socket, so that a connection holds what one
+read brought, and no more. A sender that has closed its half of the connection gets its answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from receiver.web.edge import Edge
+from receiver.web.framing import Framing
+
+_LINGER_S: Final = 1.0
+_LIMIT_LINGER_BYTES: Final = 1024 * 1024
+
+
+class _Flow(FlowControl):
+    """Flow control that does not resume reading while bytes are held."""
+
+    holding = False
+
+    def resume_reading(self) -> None:
+        if not self.holding:
+            super().resume_reading()
+
+
+class _Transport:
+    """What a request of uvicorn's writes to: closing it ends the connection in our way."""
+
+    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = end
+
+
+class SerialProtocol(HttpToolsProtocol):
+    """A connection whose requests are parsed one after the other."""
+
+    flow: _Flow
+
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], edge: Edge
+    ) -> None:
+        super().__init__(config, server_state, app_state, edge.loop)
+        self.deadline = edge.loop.time() + edge.limits.receive_timeout_s
+        self._edge = edge
+        self._framing = Framing()
+        self._receiving = False
+        """A request has begun and is not whole."""
+        self._unanswered = False
+        """A whole request waits for its answer."""
+        self._parsing = False
+        self._held = b""
+        self._held_from = 0
+        self._half_closed = False
+        self._ended = False
+        """Nothing that still comes is read."""
+        self._thrown_away_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's narrower type
+        self.flow = _Flow(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what is held."""
+        self._ended = True
+        self._drop_held()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as far as its turn has come."""
+        if self._ended:
+            self._throw_away(data)
+        elif self._held:  # was read before reading was paused, as with TLS
+            self._hold(self._held[self._held_from :] + data, 0)
+        else:
+            self._parse(data, 0)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio's type, not uvicorn's
+        """A sender that has sent all it wants to send still reads its answers; true says so.
+
+        TLS cannot be closed by halves here: the event loop closes it.
+        """
+        self._half_closed = True
+        if self.scheme == "https" or self._ended or not (self._unanswered or self._held):
+            return False
+        if not self._held:
+            self.cycle.keep_alive = False
+        return True
+
+    def resume_writing(self) -> None:
+        """Its sender reads again: go on with what it sent."""
+        super().resume_writing()
+        self._go_on()
+
+    def on_headers_complete(self) -> None:
+        """Begin a request that goes through ASGI."""
+        super().on_headers_complete()
+        self.cycle.transport = _Transport(self.transport, self._end)  # type: ignore[assignment]
+
+    def _parse(self, data: bytes, start: int) -> None:
+        """Parse from `start` up to the first request that has to wait; hold the rest."""
+        self._parsing = True
+        while start < len(data) and self._in_turn:
+            end = self._framing.end_of_piece(data, start, self._limit_piece_bytes)
+            piece, start = data[start:end], end
+            self._feed(piece)
+        self._parsing = False
+        if start < len(data) and not self._ended:
+            self._hold(data, start)
+
+    @property
+    def _in_turn(self) -> bool:
+        if self._receiving:
+            return not self._ended
+        return not (self._unanswered or self._ended or self.flow.write_paused)
+
+    @property
+    def _limit_piece_bytes(self) -> int:
+        """How much the parser may be given at once, but for a body of known length; above 0."""
+        raise NotImplementedError
+
+    def _feed(self, piece: bytes) -> None:
+        """Give a piece to the parser, and deal with what it says."""
+        raise NotImplementedError
+
+    def _go_on(self) -> None:
+        """Parse what is held, then read on, as far as nothing waits for an answer."""
+        if self._parsing or self._ended or not self._in_turn:
+            return
+        if self._held:
+            data, start = self._held, self._held_from
+            self._drop_held()
+            self._parse(data, start)
+        if self._held or self._ended:
+            return
+        self.flow.resume_reading()
+        if self._half_closed and self._unanswered:
+            self.cycle.keep_alive = False
+        elif self._half_closed:
+            self._end()
+
+    def _hold(self, data: bytes, start: int) -> None:
+        """Keep what comes behind a request until that is answered; read nothing more till then.
+
+        Where all connections hold too much, it is dropped: the connection is closed once the
+        request under way is answered, and a sender sends again what was not.
+        """
+        fits = self._edge.hold(len(data) - len(self._held))
+        self._held, self._held_from = data, start
+        if not fits:
+            self._edge.refused("overloaded")
+            self._end_after_answer()
+        elif not self._half_closed:
+            self.flow.pause_reading()
+            self.flow.holding = True
+
+    def _drop_held(self) -> None:
+        if self._held:
+            self._edge.hold(-len(self._held))
+            self._held = b""
+        if self.flow is not None:
+            self.flow.holding = False
+
+    def _end_after_answer(self) -> None:
+        self._ended = True
+        self._drop_held()
+        if self._unanswered:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            self.flow.holding = True
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Close once the sender has closed, too, or soon.
+
+        A connection that is closed while its sender still sends is reset, and the sender may never
+        see the last answer (RFC 9112, section 9.6).
+        """
+        self._ended = True
+        self._drop_held()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self._half_closed or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.deadline = self._edge.loop.time() + _LINGER_S
+
+    def _throw_away(self, data: bytes) -> None:
+        self._thrown_away_bytes += len(data)
+        if self._thrown_away_bytes > _LIMIT_LINGER_BYTES:
+            self.transport.abort()
