@@ -31,8 +31,9 @@ def url(
 ) -> None:
     """Print the URL by which a subscriber connects to the embedded NATS; it holds the password.
 
-    `NATS_URL=$(yizhan url) python examples/subscriber.py`. Exits 1 where the server does not run, 2
-    where nats.url names another server, or where there is no data directory.
+    For example: NATS_URL=$(yizhan url) python examples/subscriber.py
+
+    Exits 1 where the server does not run, 2 where nats.url is set or there is no data directory.
     """
 
     async def main(_: asyncio.Event) -> int:
