@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from receiver.errors import MalformedCallbackError
 
@@ -12,6 +12,7 @@ LIMIT_FIELDS: Final = 64
 """A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
 _BOM: Final = b"\xef\xbb\xbf"
 _FALLBACK: Final = "gb18030"
+_STRAY: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -41,9 +42,21 @@ def _pairs(fields: list[bytes]) -> Pairs:
     return tuple((_decoded(name), _decoded(value)) for name, _, value in split)
 
 
+def _unquoted(text: bytes) -> bytes:
+    """`%XX` undone; a `%` of nothing stays.
+
+    By Python's codec for escapes, in one pass: `urllib.parse.unquote_to_bytes` takes a third of a
+    second for a MiB of them.
+    """
+    if b"%" not in text:
+        return text
+    escaped = _STRAY.sub(b"%25", text).replace(b"\\", b"\\\\").replace(b"%", b"\\x")
+    return escaped.decode("unicode_escape").encode("latin-1")
+
+
 def _decoded(text: bytes) -> str:
     """UTF-8, or the encoding of Chinese senders that is not."""
-    data = unquote_to_bytes(text)
+    data = _unquoted(text)
     for encoding in ("utf-8", _FALLBACK):
         try:
             return data.decode(encoding)

@@ -6,6 +6,7 @@ and set to null where it cannot, and noted in both cases: what the rest says is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
@@ -27,7 +28,11 @@ _LIMIT_ROUNDS: Final = 16
 _LIMIT_FAULTS: Final = 20
 _LIMIT_UNKNOWN_FIELDS: Final = 200
 _LIMIT_PLACE_CHARS: Final = 256
-_INFINITE: Final = (float("inf"), float("-inf"))
+_SPECIAL: Final = re.compile(rb"[0-9]{16}|Infinity|NaN")
+_LONG: Final = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"'  # a text, which stays as it is
+    rb"|(?<![0-9.eE+-])-?[0-9]{16,}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+)
 _LEAVES: Final = frozenset({type(None), str, Money, datetime})
 """What most fields hold: nothing unknown is inside."""
 _ID: Final = TypeAdapter[str | None](Identifier)
@@ -183,11 +188,17 @@ def _unknown_fields(model: BaseModel, prefix: str) -> Iterator[str]:
 
 def exact_json(value: Any) -> Any:
     """`value` as any JSON reader can take it: whole numbers beyond 2^53 become text, and a number
-    too large for a float becomes null (the raw message keeps the original)."""
-    if isinstance(value, dict):
-        return {key: exact_json(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [exact_json(part) for part in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LIMIT_EXACT:
-        return str(value)
-    return None if value in _INFINITE else value
+    too large for a float becomes null (the raw message keeps the original).
+
+    By its text, since a walk through a large value takes several times as long.
+    """
+    text = to_json(value)
+    if not _SPECIAL.search(text):
+        return value
+    return from_json(_LONG.sub(_quoted, to_json(value, inf_nan_mode="null")))
+
+
+def _quoted(match: re.Match[bytes]) -> bytes:
+    number = match[0]
+    whole = number.lstrip(b"-").isdigit()
+    return b'"%b"' % number if whole and abs(int(number)) > _LIMIT_EXACT else number

@@ -197,3 +197,45 @@ def leaves(value: Any) -> list[Any]:
         if isinstance(value, dict | list)
         else [value]
     )
+
+
+EXACT: dict[str, tuple[Any, Any]] = {
+    "a long number": (2**53, str(2**53)),
+    "a negative one": ([-(2**60)], [str(-(2**60))]),
+    "one that a float holds": ({"a": 2**53 - 1}, {"a": 2**53 - 1}),
+    "17 digits behind a point": ([0.12345678901234567], [0.12345678901234567]),
+    "an exponent": ([1e300, 1e-300, 12345678901234567e5], [1e300, 1e-300, 12345678901234567e5]),
+    "infinite": ([float("inf"), 2**70], [None, str(2**70)]),
+    "a text": (
+        {'"1': ',12345678901234567,\\"', "b": 2**70},
+        {'"1': ',12345678901234567,\\"', "b": str(2**70)},
+    ),
+    "a key": ({"12345678901234567890": True}, {"12345678901234567890": True}),
+    "nothing": (None, None),
+}
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_numbers_that_not_every_reader_holds_become_text(case: str) -> None:
+    value, expected = EXACT[case]
+    assert exact_json(value) == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_every_other_value_stays_as_it_is(value: Any) -> None:
+    def walked(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: walked(inner) for key, inner in part.items()}
+        if isinstance(part, list):
+            return [walked(inner) for inner in part]
+        if isinstance(part, int) and not isinstance(part, bool) and abs(part) > 2**53 - 1:
+            return str(part)
+        return None if isinstance(part, float) and abs(part) == float("inf") else part
+
+    assert exact_json(value) == walked(value)
