@@ -95,6 +95,34 @@ WRONG = {
         '[receiver]\ntrusted_proxies = ["everywhere"]\n',
         r"receiver.trusted_proxies\[0\]",
     ),
+    "bits beyond a prefix": (
+        '[receiver]\ntrusted_proxies = ["10.0.0.5/8"]\n',
+        'write "10.0.0.0/8" for the network, or "10.0.0.5" for the one address',
+    ),
+    "a network with a port": (
+        '[receiver]\ntrusted_proxies = ["10.0.0.5:80"]\n',
+        'write "10.0.0.5"',
+    ),
+    "brackets": ('[receiver]\ntrusted_proxies = ["[::1]"]\n', 'write "::1"'),
+    "a zone": ('[receiver]\ntrusted_proxies = ["fe80::1%eth0"]\n', 'write "fe80::1"'),
+    "a host name": ('[receiver]\ntrusted_proxies = ["proxy"]\n', "names are not looked up"),
+    "a number": ("[receiver]\ntrusted_proxies = [10]\n", "write an address or a network"),
+    "no list": ('[receiver]\ntrusted_proxies = "10.0.0.0/8"\n', "write a list"),
+    "a name with a slash": (
+        '[[sources]]\nname = "a/b"\ndialect = "xport"\nverification = "none"\n',
+        "a part of a URL",
+    ),
+    **{
+        f"a token with {token!r}": (
+            SOURCE + f'verification = "path_token"\npath_token = "{token}-0123456789abcdef"\n',
+            "openssl rand -hex 16",
+        )
+        for token in ("/a", "a//b", "a/../b", "a%2Fb", "a?b", "a#b", "a b", "é", "a^b")
+    },
+    "a token that ends with a slash": (
+        SOURCE + 'verification = "path_token"\npath_token = "0123456789abcdef/"\n',
+        "openssl rand -hex 16",
+    ),
     "replicas of nobody": ("[nats]\nreplicas = 3\n", "nats: replicas need a cluster: set nats.url"),
     "no NATS URL": ('[nats]\nurl = "http://x"\n', 'nats.url: write "nats://host:4222"'),
     "half of TLS": ('[nats]\ntls_cert_file = "c"\n', "tls_key_file belong together"),
@@ -113,6 +141,23 @@ def test_a_mistake_is_told_with_its_place_and_cure(case: str) -> None:
     text, expected = WRONG[case]
     with pytest.raises(ConfigurationError, match=expected):
         load_settings(write(text))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("10.0.0.5", "10.0.0.5/32"),
+        (" 10.0.0.0/8 ", "10.0.0.0/8"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.5", "10.0.0.5/32"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_network_is_read_as_it_is_written(written: str, read: str) -> None:
+    settings = load_settings(write(f'[receiver]\ntrusted_proxies = ["{written}"]\n'))
+    assert [str(network) for network in settings.receiver.trusted_proxies] == [read]
 
 
 def test_every_mistake_is_told_at_once() -> None:

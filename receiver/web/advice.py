@@ -38,23 +38,24 @@ class Advice:
         self._given: set[tuple[str, str]] = set()
         self._log = get_logger("yizhan.receiver")
 
-    def after(self, reason: str, delivery: Delivery, source: SourceSettings) -> None:
-        """Log what helps against a refusal for this reason."""
-        if reason == "network_not_allowed":
-            self._of_network(delivery, source)
-        elif reason == "forwarded_for_unreadable":
-            self._give("client_not_known", _UNREADABLE, source)
-        elif reason in {"missing_signature", "missing_access_key"} and source.checks_signature:
-            self._give("unsigned_push", _UNSIGNED, source)
+    def unsigned(self, source: SourceSettings) -> None:
+        """A push without credentials was refused."""
+        self._give("unsigned_push", _UNSIGNED, source)
 
-    def _of_network(self, delivery: Delivery, source: SourceSettings) -> None:
+    def network(self, delivery: Delivery, source: SourceSettings) -> None:
+        """A delivery was refused for the address of its client, or because that is not known."""
         names = {name for name, _ in delivery.headers}
         peer = read_address(delivery.peer or "")
-        if peer is None or not within(peer, self._trusted_proxies):
-            if b"x-forwarded-for" in names:
+        trusted = peer is not None and within(peer, self._trusted_proxies)
+        if b"x-forwarded-for" in names:
+            if not trusted:
                 self._give("proxy_not_trusted", _UNTRUSTED, source)
-        elif b"forwarded" in names and b"x-forwarded-for" not in names:
+        elif trusted and b"forwarded" in names:
             self._give("forwarded_not_read", _FORWARDED, source)
+
+    def client_not_known(self, source: SourceSettings) -> None:
+        """A trusted proxy named something that is no address."""
+        self._give("client_not_known", _UNREADABLE, source)
 
     def _give(self, event: str, advice: str, source: SourceSettings) -> None:
         if (event, source.name) not in self._given:

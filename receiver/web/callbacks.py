@@ -35,6 +35,7 @@ from receiver.web.sampling import Sampling
 _LIMIT_REJECTIONS_PER_S: Final = 50
 _LIMIT_OTHERS_PER_S: Final = 10
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+_UNSIGNED: Final = frozenset({"missing_signature", "missing_access_key"})
 _CHECKED: Final = b'{"status":"checked"}'
 
 
@@ -141,8 +142,10 @@ class CallbackEndpoint:
         address = client_address(delivery.peer, delivery.headers, self._trusted_proxies)
         allowed = source.allow_networks
         if allowed and address is None and delivery.peer:
+            self._advice.client_not_known(source)
             raise VerificationError("forwarded_for_unreadable")
         if allowed and (address is None or not within(address, allowed)):
+            self._advice.network(delivery, source)
             raise VerificationError("network_not_allowed")
         return str(address or "")
 
@@ -200,8 +203,8 @@ class CallbackEndpoint:
 
     def _write_rejection(self, delivery: Delivery, error: DeliveryError) -> None:
         source = self._sources.get(delivery.source_name)
-        if source is not None:
-            self._advice.after(error.reason, delivery, source)
+        if source is not None and source.checks_signature and error.reason in _UNSIGNED:
+            self._advice.unsigned(source)
         if (held_back := self._rejections.admit()) is None:
             return
         self._log.warning(

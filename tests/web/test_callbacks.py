@@ -24,6 +24,7 @@ from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake
+from receiver.networks import Network
 from receiver.settings import SourceSettings
 from receiver.signatures import xport_signature
 from receiver.sources import Sources
@@ -96,14 +97,20 @@ class Stack:
 
 
 async def serve_stack(
-    publisher: Submitter, connection: Connection, subjects: Subjects, *, lane: bool = True
+    publisher: Submitter,
+    connection: Connection,
+    subjects: Subjects,
+    *,
+    lane: bool = True,
+    sources: Sequence[SourceSettings] = SOURCES,
+    trusted: Sequence[Network] = (ip_network("127.0.0.0/8"),),
 ) -> AsyncIterator[Stack]:
     counts = DeliveryCounts()
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
-        Sources(SOURCES),
+        Sources(sources),
         limit_bytes=LIMIT_BYTES,
-        trusted_proxies=[ip_network("127.0.0.0/8")],
+        trusted_proxies=trusted,
         counts=counts,
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))

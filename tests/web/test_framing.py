@@ -14,7 +14,8 @@ REQUESTS = [
     b"POST / HTTP/1.1\r\ncontent-length: 8\r\n\r\n\r\n\r\n\r\n\r\n",
     b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nx\r\n",
     b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n",
-    b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2;a=b\r\n\r\n\r\n0;c\r\nt: 1\r\nu: 2\r\n\r\n",
+    b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"2;a=b\r\n\r\n\r\n0;c\r\nt: 1\r\nu: 2\r\n\r\n",
 ]
 
 

@@ -33,6 +33,9 @@ class NoPublisher:
     def submit(self, *_: object) -> None:
         raise AssertionError
 
+    def used_by(self, _: object) -> None:
+        raise AssertionError
+
 
 class Mirror(CallbackEndpoint):
     """Answers with what a callback would be judged by."""
@@ -55,9 +58,7 @@ async def ready() -> None:
 async def servers() -> AsyncIterator[list[str]]:
     """One that sends plain callbacks past ASGI and one that does not."""
     intake = Intake(NoPublisher(), Subjects("t"), DIALECTS)
-    mirror = Mirror(
-        intake, Sources([SOURCE]), DIALECTS, limit_bytes=LIMIT_BYTES, counts=DeliveryCounts()
-    )
+    mirror = Mirror(intake, Sources([SOURCE]), limit_bytes=LIMIT_BYTES, counts=DeliveryCounts())
     app = create_app(mirror, HealthEndpoints(ready))
     async with (
         serving(app, bind("127.0.0.1", 0), lane=mirror) as first,
