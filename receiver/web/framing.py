@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 _EMPTY_LINE: Final = b"\r\n\r\n"
-_OVERLAP: Final = len(_EMPTY_LINE) - 1
+_LENGTH: Final = len(_EMPTY_LINE)
+_OVERLAP: Final = _LENGTH - 1
 
 
 class Framing:
@@ -27,27 +28,27 @@ class Framing:
         """Bytes that a body of known length still lacks."""
         self._before = b""
 
-    def end_of_piece(self, data: bytes, start: int, limit_bytes: int) -> int:
-        """The end of the piece of `data` that begins at `start`; `limit_bytes` holds for what is
-        no body of known length.
+    def cut(self, data: bytes, start: int, limit_bytes: int) -> int:
+        """The end of the piece of `data` that begins at `start`, which the parser gets next;
+        `limit_bytes` holds for what is no body of known length.
         """
         if self.body_left:
-            return min(start + self.body_left, len(data))
-        if self._before and (cut := self._across(data, start)):
-            return start + min(cut, limit_bytes)
-        found = data.find(_EMPTY_LINE, start, start + limit_bytes)
-        end = found + len(_EMPTY_LINE) if found >= 0 else start + limit_bytes
-        return min(end, len(data))
-
-    def fed(self, piece: bytes) -> None:
-        """The piece went to the parser."""
-        if self.body_left:
-            self.body_left -= len(piece)
+            end = min(start + self.body_left, len(data))
+            self.body_left -= end - start
             self._before = b""
-        else:
-            self._before = (self._before + piece[-_OVERLAP:])[-_OVERLAP:]
+            return end
+        if self._before and 0 < (across := self._across(data, start)) <= limit_bytes:
+            self._before = b""
+            return start + across
+        found = data.find(_EMPTY_LINE, start, start + limit_bytes)
+        if found >= 0:
+            self._before = b""
+            return found + _LENGTH
+        end = min(start + limit_bytes, len(data))
+        self._before = (self._before + data[start:end])[-_OVERLAP:]
+        return end
 
     def _across(self, data: bytes, start: int) -> int:
         """How much of `data` ends an empty line that began in an earlier piece; 0 for none."""
         found = (self._before + data[start : start + _OVERLAP]).find(_EMPTY_LINE)
-        return found + len(_EMPTY_LINE) - len(self._before) if found >= 0 else 0
+        return found + _LENGTH - len(self._before) if found >= 0 else 0

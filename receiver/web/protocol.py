@@ -46,11 +46,9 @@ class BoundedProtocol(SerialProtocol):
         super().__init__(config, server_state, app_state, edge)
         self._lane = lane
         self._limit_headers = edge.limits.headers
-        self._limit_head_bytes = edge.limits.head_bytes
+        self._full_room_bytes = self._room_bytes
         self._key: str | None = None
         self._in_head = True
-        self._head_bytes = 0
-        """Of a head, or behind the last part of a chunked body."""
         self._refusal = 400
         self._body_bytes = 0
         self._arriving: _InLane | None = None
@@ -76,16 +74,8 @@ class BoundedProtocol(SerialProtocol):
             self._arriving = None
         super().connection_lost(exc)
 
-    @property
-    def _limit_piece_bytes(self) -> int:
-        # One byte beyond the limit is enough to know; how much more came must not matter.
-        return self._limit_head_bytes + 1 - self._head_bytes
-
     def _feed(self, piece: bytes) -> None:
         """Parse a piece; what is no request, or has too large a head, is answered and cut."""
-        if not self._framing.body_left:
-            self._head_bytes += len(piece)
-        self._framing.fed(piece)
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
@@ -95,7 +85,7 @@ class BoundedProtocol(SerialProtocol):
             self._refuse(self._refusal)
         else:
             # A header that never ends reaches no callback of the parser's.
-            if self._head_bytes > self._limit_head_bytes:
+            if self._room_bytes <= 0:
                 self._edge.refused("headers_too_large")
                 self._refuse(431)
 
@@ -116,9 +106,9 @@ class BoundedProtocol(SerialProtocol):
         """A whole header. A trailer is dropped: a proxy has not looked at it as at a header, and
         what is decided by headers was decided (RFC 9110, section 6.5.1).
         """
+        headers = self.headers
         if not self._in_head:
             return
-        headers = self.headers
         if len(headers) >= self._limit_headers:
             self._refusal = 431
             raise ValueError("the head has too many headers")
@@ -128,6 +118,9 @@ class BoundedProtocol(SerialProtocol):
         """The head is whole: now it is known which way the request goes."""
         if self.parser.should_upgrade():
             return
+        if self._room_bytes <= 0:
+            self._refusal = 431
+            raise ValueError("the head is too large")
         fields = dict(self.headers)
         version = self.parser.get_http_version()
         length = fields.get(b"content-length")
@@ -135,7 +128,6 @@ class BoundedProtocol(SerialProtocol):
             self._check_old(version, fields)
         if length is not None:
             self._framing.body_left = int(length)
-        self._head_bytes = 0
         self._arriving = self._in_lane(version, fields)
         if self._arriving is not None:
             self._in_head = False
@@ -151,6 +143,7 @@ class BoundedProtocol(SerialProtocol):
         )
         super().on_headers_complete()
         self._in_head = False
+        self._room_bytes = self._full_room_bytes
 
     def _check_old(self, version: str, fields: dict[bytes, bytes]) -> None:
         """Raise, within the parser, where HTTP/1.0 does not say how long its body is."""
@@ -163,12 +156,12 @@ class BoundedProtocol(SerialProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        self._head_bytes = 0
         self._body_bytes += len(body)
         if not self._edge.hold(len(body)):
             self._refusal = 503
             raise ValueError("too many bodies at once")
         if self._arriving is None:
+            self._room_bytes = self._full_room_bytes
             super().on_body(body)
         else:
             self._parts.append(body)
@@ -178,7 +171,7 @@ class BoundedProtocol(SerialProtocol):
         if self.parser.should_upgrade():
             return
         self._receiving = False
-        self._head_bytes = 0
+        self._room_bytes = self._full_room_bytes
         self._release_body()
         limits = self._edge.limits
         if self._arriving is not None:
@@ -292,7 +285,7 @@ class BoundedProtocol(SerialProtocol):
         kept = [(n, v) for n, v in self.headers if n not in {b"upgrade", b"connection"}]
         lines = b"".join(b"%s: %s\r\n" % header for header in kept)
         self.parser = httptools.HttpRequestParser(self)
-        self._head_bytes = 0
+        self._room_bytes = self._full_room_bytes
         self._feed(b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, lines))
 
     def _release_body(self) -> None:

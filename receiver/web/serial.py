@@ -60,6 +60,9 @@ class SerialProtocol(HttpToolsProtocol):
         self._unanswered = False
         """A whole request waits for its answer."""
         self._parsing = False
+        self._room_bytes = edge.limits.head_bytes + 1
+        """What a head, or what stands between the parts of a chunked body, may still take; one
+        byte beyond the limit is enough to know, and how much more came must not matter."""
         self._held = b""
         self._held_from = 0
         self._half_closed = False
@@ -111,25 +114,22 @@ class SerialProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes, start: int) -> None:
         """Parse from `start` up to the first request that has to wait; hold the rest."""
+        framing, size = self._framing, len(data)
         self._parsing = True
-        while start < len(data) and self._in_turn:
-            end = self._framing.end_of_piece(data, start, self._limit_piece_bytes)
-            piece, start = data[start:end], end
-            self._feed(piece)
+        while start < size and (self._receiving or self._in_turn()) and not self._ended:
+            counts = not framing.body_left
+            end = framing.cut(data, start, self._room_bytes)
+            if counts:
+                self._room_bytes -= end - start
+            self._feed(data[start:end])
+            start = end
         self._parsing = False
-        if start < len(data) and not self._ended:
+        if start < size and not self._ended:
             self._hold(data, start)
 
-    @property
     def _in_turn(self) -> bool:
-        if self._receiving:
-            return not self._ended
-        return not (self._unanswered or self._ended or self.flow.write_paused)
-
-    @property
-    def _limit_piece_bytes(self) -> int:
-        """How much the parser may be given at once, but for a body of known length; above 0."""
-        raise NotImplementedError
+        """Whether a request may begin."""
+        return not (self._unanswered or self.flow.write_paused)
 
     def _feed(self, piece: bytes) -> None:
         """Give a piece to the parser, and deal with what it says."""
@@ -137,7 +137,7 @@ class SerialProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         """Parse what is held, then read on, as far as nothing waits for an answer."""
-        if self._parsing or self._ended or not self._in_turn:
+        if self._parsing or self._ended or not (self._receiving or self._in_turn()):
             return
         if self._held:
             data, start = self._held, self._held_from

@@ -46,11 +46,10 @@ class Parsed:
     def receive(self, data: bytes, limit_bytes: int) -> None:
         start = 0
         while start < len(data):
-            end = self.framing.end_of_piece(data, start, limit_bytes)
+            end = self.framing.cut(data, start, limit_bytes)
             assert start < end <= len(data)
             piece, start = data[start:end], end
             self._ended_in_this_piece = False
-            self.framing.fed(piece)
             self.parser.feed_data(piece)
 
 

@@ -186,7 +186,11 @@ TABLE: dict[str, tuple[bytes, list[int]]] = {
     "preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400]),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]),
     "good, then bad": (GOOD + b"hello\r\n\r\n" + GOOD, [200, 400]),
-    "largest head": (post(b"{}", b"a: " + b"x" * 16_301), [200]),
+    "largest head": (post(b"{}", b"a: " + b"x" * (16 * 1024 - len(post(b"", b"a: ")))), [200]),
+    "a byte more than the largest head": (
+        post(b"{}", b"a: " + b"x" * (16 * 1024 + 1 - len(post(b"", b"a: ")))) + GOOD,
+        [431],
+    ),
     "too large a head": (post(b"{}", b"a: " + b"x" * 17_000), [431]),
     "a fault behind the largest head": (post(b"{}", b"a: " + b"x" * 17_000 + b"\0"), [431]),
     "a fault in a large head": (post(b"{}", b"a: " + b"x" * 15_000 + b"\0" + b"x" * 2_000), [400]),
