@@ -32,7 +32,7 @@ from receiver.callback import (
     VerifiedRequest,
 )
 from receiver.dialects.dialect import Dialect
-from receiver.dialects.verification import LIMIT_BYTES, verify
+from receiver.dialects.verification import LIMIT_BYTES, has_path_token, verify
 from receiver.drift import DriftNotes
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
@@ -128,9 +128,8 @@ class Intake:
             callback = self._parsed(dialect, verified)
             self._check_age(verified, callback)
         except VerificationError as error:
-            tell(
-                Receipt("checked") if _is_empty(request.body) else _refused(request, dialect, error)
-            )
+            checked = _is_empty(request.body) and has_path_token(request)
+            tell(Receipt("checked") if checked else _refused(request, dialect, error))
         except MalformedCallbackError as error:
             if verified.proof.trust == "none":
                 tell(error)

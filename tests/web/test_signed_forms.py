@@ -353,6 +353,8 @@ async def test_an_empty_push_is_a_console_check_unless_it_is_signed(
         assert await stack.post("xport", body, headers) == (200, "checked")
     assert await stack.post(f"token/{TOKEN}", body, {}) == (200, "checked")
     assert await stack.post("open", body, {}) == (200, "checked")
+    for mistyped in ("token", "token/" + "x" * 32):
+        assert (await stack.post(mistyped, body, {}))[0] == 401
     assert await stack.stored() == []
     assert await stack.post("xport", body, xport_headers()) == (200, "quarantined")
     (kept,) = await stack.stored()
