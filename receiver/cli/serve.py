@@ -15,6 +15,7 @@ from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
+from receiver.cli.handler_process import running_handlers
 from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
@@ -95,7 +96,7 @@ def up(
             bus = await stack.enter_async_context(
                 opened_bus(running, name="yizhan-up", share=False)
             )
-            await stack.enter_async_context(running_worker(running, bus))
+            await stack.enter_async_context(running_handlers(running, bus.url))
             if len(listeners) > 1:
                 await stack.enter_async_context(
                     running_workers(config, settings, bus.url, listeners)

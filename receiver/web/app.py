@@ -46,7 +46,9 @@ class _Front:
     the way: that would cost as much as a tenth of a callback.
     """
 
-    def __init__(self, callbacks: CallbackEndpoint, others: ASGIApp, paths: Collection[str]) -> None:
+    def __init__(
+        self, callbacks: CallbackEndpoint, others: ASGIApp, paths: Collection[str]
+    ) -> None:
         self._callbacks = callbacks
         self._others = others
         self._paths = paths
