@@ -202,6 +202,7 @@ def derived(
         origin="handler",
         causation_id=cause.id,
         traceparent=cause.traceparent,
+        simulated=cause.simulated,
     )
 
 

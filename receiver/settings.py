@@ -158,7 +158,8 @@ class SourceSettings(_Section):
     `replay_check` is what becomes of a signature that was used for another body already;
     `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
     `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
-    `allow_networks`, where it is given, is whence deliveries may come.
+    `allow_networks`, where it is given, is whence deliveries may come. What a `simulated` source
+    sends is invented: its events say so (`ce-simulated`).
     """
 
     name: SourceName
@@ -172,6 +173,7 @@ class SourceSettings(_Section):
     max_age_s: int | None = Field(default=None, ge=60)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
     allow_networks: Networks = ()
+    simulated: bool = False
 
     @field_validator("secrets")
     @classmethod

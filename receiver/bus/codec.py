@@ -30,6 +30,7 @@ CONTENT: Final = "yizhan-content"
 UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
 UNKNOWN_TYPE: Final = "yizhan-unknowntype"
 LIMIT_UNKNOWN_FIELDS: Final = 20
+_SIMULATED: Final = "ce-simulated: true\r\n"
 _NONCE_MARGIN_S: Final = 60
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
@@ -55,6 +56,7 @@ _KNOWN: Final = frozenset(
         "ce-trust",
         "ce-origin",
         "ce-retransmissionof",
+        "ce-simulated",
     }
 )
 
@@ -100,6 +102,7 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
         _line("ce-causationid", event.causation_id),
         _line("ce-retransmissionof", event.retransmission_of),
         _line("traceparent", event.traceparent),
+        _SIMULATED if event.simulated else "",
         *(f"ce-{name}: {encode_header(text)}\r\n" for name, text in event.extensions.items()),
     ]
     origin = _Origin(
@@ -197,6 +200,7 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
         retransmission_of=fields.get("ce-retransmissionof"),
         fact_id=fields.get("ce-factid", ""),
         traceparent=fields.get("traceparent"),
+        simulated=fields.get("ce-simulated") == "true",
         extensions={
             name.removeprefix("ce-"): value
             for name, value in fields.items()
@@ -273,7 +277,8 @@ def encode_callback(
         identity,
         verified.proof.trust,
         more=f"{_line('ce-retransmissionof', marks.retransmission_of)}{traceparent}"
-        f"{_line('ce-replayof', marks.replay_of)}",
+        f"{_line('ce-replayof', marks.replay_of)}"
+        f"{_SIMULATED if request.source.simulated else ''}",
     )
     pushed_at = callback.pushed_at or request.received_at
     for number, draft in enumerate(callback.events):

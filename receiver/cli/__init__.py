@@ -1,6 +1,17 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, events, replay, serve, simulate, spool, url, workers
+from receiver.cli import (
+    check,
+    demo,
+    events,
+    handler_process,
+    replay,
+    serve,
+    simulate,
+    spool,
+    url,
+    workers,
+)
 from receiver.cli.app import app
 
 __all__ = [
@@ -8,6 +19,7 @@ __all__ = [
     "check",
     "demo",
     "events",
+    "handler_process",
     "main",
     "replay",
     "serve",

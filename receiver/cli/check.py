@@ -57,6 +57,7 @@ def check(
 async def _check(config: Path | None, *, running: bool) -> int:
     try:
         settings, developing = development.load(config)
+        development.check_sources(settings, config)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             _report("settings", line, well=False)

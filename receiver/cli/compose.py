@@ -27,7 +27,6 @@ from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects import DIALECTS
 from receiver.drainer import Drainer
-from receiver.errors import ConfigurationError
 from receiver.intake import Intake
 from receiver.loading import load_handlers
 from receiver.logs import get_logger
@@ -146,11 +145,6 @@ async def running_receiver(
 
     `worker` is the number of this process among those that share the port.
     """
-    if not settings.sources:
-        raise ConfigurationError(
-            "sources: none is configured, so nothing could be verified: "
-            "add a [[sources]] section with name, dialect and verification"
-        )
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls = certificate(settings)
     window = duplicate_window(settings)
@@ -340,7 +334,7 @@ async def running_server(
     except DataDirInUseError as error:
         if not share or error.urls is None:
             raise
-        if error.urls.open and config.secured:
+        if error.urls.open and config.secured and settings.sources:
             get_logger("yizhan.bus").warning("nats_server_open", action=_CLOSE_IT)
         if not inherit:
             yield error.urls.operator

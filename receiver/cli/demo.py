@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,18 +20,17 @@ from rich.table import Table
 from receiver.bus.tally import Tally, tally
 from receiver.cli import development
 from receiver.cli.app import app
-from receiver.cli.compose import Bus, opened_bus, running_receiver, running_worker
+from receiver.cli.compose import Bus, opened_bus, running_receiver
+from receiver.cli.handler_process import running_handlers
 from receiver.cli.process import run
 from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import BusError
 from receiver.logs import configure_logs
-from receiver.outcomes import Outcome
 from receiver.settings import LogSettings, Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
 from receiver.web.server import base_url, bind
-from receiver.worker import Worker
 
 _CALM_S: Final = 60.0
 """How long the handlers may take to catch up once the last callback is in."""
@@ -56,12 +55,14 @@ def demo(
 
     Exits 0 only if every acknowledged callback was found in the stream, exactly once.
     """
-    configure_logs(LogSettings(level="error"))
+    log = LogSettings(level="error")
+    configure_logs(log)
 
     async def main(stop: asyncio.Event) -> int:
         with contextlib.ExitStack() as stack:
             where = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            return await _demo(development.defaults(where), stop, orders, journal, seed)
+            settings = development.defaults(where).model_copy(update={"log": log})
+            return await _demo(settings, stop, orders, journal, seed)
 
     run(main)
 
@@ -89,7 +90,7 @@ async def _demo(
         )
         running = with_simulated_api(settings, platform)
         bus = await stack.enter_async_context(opened_bus(running, name="yizhan-demo"))
-        worker = await stack.enter_async_context(running_worker(running, bus))
+        await stack.enter_async_context(running_handlers(running, bus.url))
         await stack.enter_async_context(running_receiver(running, bus, listener))
         pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
         stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -101,7 +102,7 @@ async def _demo(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if not interrupted:
-            await _calm(worker, bus)
+            await _calm(bus)
         found = await tally(bus.connection, bus.subjects)
     verdict = Verdict.of(platform.counts, found)
     Console().print(_table(platform.counts, found, verdict))
@@ -132,26 +133,36 @@ class Verdict:
         return 1 if self.lost or self.twice else 0
 
 
-async def _calm(worker: Worker, bus: Bus) -> None:
+async def _calm(bus: Bus) -> None:
     """Wait until the handlers have looked at everything and rest, within reason.
 
     What a handler has put off for a minute is not waited for.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CALM_S):
-            before: Mapping[tuple[str, Outcome], int] | None = None
-            while await _waiting(bus) or worker.counts.read() != before:
-                before = worker.counts.read()
+            before: Sequence[tuple[int, ...]] | None = None
+            while (now := await _progress(bus)) is None or now != before:
+                before = now
                 await asyncio.sleep(_REST_S)
 
 
-async def _waiting(bus: Bus) -> bool:
-    """Whether events have not reached their handlers yet."""
+async def _progress(bus: Bus) -> Sequence[tuple[int, ...]] | None:
+    """How far each handler is; None while events have not reached their handlers yet."""
     try:
         consumers = await bus.connection.jetstream.consumers_info(bus.subjects.stream)
     except (NatsError, BusError):
-        return True
-    return any(info.num_pending for info in consumers if info.name.startswith("handler-"))
+        return None
+    handlers = [info for info in consumers if info.name.startswith("handler-")]
+    if any(info.num_pending for info in handlers):
+        return None
+    return [
+        (
+            info.delivered.consumer_seq if info.delivered else 0,
+            info.ack_floor.consumer_seq if info.ack_floor else 0,
+            info.num_ack_pending or 0,
+        )
+        for info in handlers
+    ]
 
 
 def _table(counts: Counts, found: Tally, verdict: Verdict) -> Table:

@@ -1,4 +1,5 @@
-"""What `yizhan` runs on where nobody wrote a configuration: safe, local, the same every time.
+"""The development sources: what `yizhan` runs on where no settings name a source, and what
+`up --simulate` adds to those that do. Safe, local, the same every time.
 
 The secrets are random, made once, and kept in the data directory, so that `yizhan up` in one
 terminal and `yizhan simulate` in another agree.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ TRIED_SOURCE: Final = "try"
 """The source to try by hand: a secret URL, so that a plain `curl` works."""
 
 _FILE: Final = "development.toml"
+_LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 
 class DevelopmentSettings(Settings):
@@ -36,12 +39,28 @@ class DevelopmentSettings(Settings):
     """
 
 
-def load(config: Path | None) -> tuple[Settings, bool]:
-    """The settings, and whether they are the development defaults."""
+def load(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
+    """The settings, and whether their sources are the development sources alone.
+
+    Those are used where there is no settings file and nothing names a source; `simulate` adds them
+    to whatever is named.
+    """
     settings = load_settings(config)
-    if settings_file(config) or settings.sources:
+    if simulate:
+        _check_loopback(settings.receiver.host)
+    elif settings.sources or settings_file(config):
         return settings, False
-    return _with_development_sources(settings), True
+    return _with_development_sources(settings), not settings.sources
+
+
+def check_sources(settings: Settings, config: Path | None) -> None:
+    """Raise `ConfigurationError` where no source is named: nothing could be verified."""
+    if not settings.sources:
+        raise ConfigurationError(
+            f"{settings_file(config)}: sources: none is configured, so no callback could be "
+            "verified: add a [[sources]] section with name, dialect and verification, or start "
+            "`yizhan up --simulate`, which adds sources to try"
+        )
 
 
 def defaults(data_dir: Path) -> Settings:
@@ -54,31 +73,51 @@ def defaults(data_dir: Path) -> Settings:
 
 
 def _with_development_sources(settings: Settings) -> Settings:
-    values = _development_values(settings.nats.data_dir)
-    sources = tuple(SourceSettings.model_validate(source) for source in values["sources"])
+    """With sources of one's own beside them, the embedded server asks for a user as ever."""
+    names = {source.name for source in settings.sources}
+    for name in (SIGNED_SOURCE, TRIED_SOURCE):
+        if name in names:
+            raise ConfigurationError(
+                f"sources: {name!r} is the name of a source that --simulate adds: "
+                "give yours another name, or leave out --simulate"
+            )
+    added = tuple(map(SourceSettings.model_validate, _sources(settings.nats.data_dir)))
     values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return DevelopmentSettings.model_construct(**(values | {"sources": sources}))
+    model = Settings if settings.sources else DevelopmentSettings
+    return model.model_construct(**(values | {"sources": (*settings.sources, *added)}))
 
 
-def _development_values(data_dir: Path) -> dict[str, Any]:
+def _check_loopback(host: str) -> None:
+    try:
+        address = ip_address(host)
+        reached = address.is_loopback or address.is_unspecified
+    except ValueError:
+        reached = host == "localhost"
+    if not reached:
+        raise ConfigurationError(
+            f"receiver.host: {host!r} is not reached on loopback, from where alone the sources of "
+            '--simulate take deliveries: write "127.0.0.1", or leave out --simulate'
+        )
+
+
+def _sources(data_dir: Path) -> list[dict[str, Any]]:
     kept = _kept_secrets(data_dir)
-    return {
-        "sources": [
-            {
-                "name": SIGNED_SOURCE,
-                "dialect": "xport",
-                "verification": "signature",
-                "access_key": "development",
-                "secrets": [kept["secret"]],
-            },
-            {
-                "name": TRIED_SOURCE,
-                "dialect": "xport",
-                "verification": "path_token",
-                "path_token": kept["path_token"],
-            },
-        ]
-    }
+    invented = {"dialect": "xport", "simulated": True, "allow_networks": _LOOPBACK}
+    return [
+        {
+            "name": SIGNED_SOURCE,
+            "verification": "signature",
+            "access_key": "development",
+            "secrets": [kept["secret"]],
+            **invented,
+        },
+        {
+            "name": TRIED_SOURCE,
+            "verification": "path_token",
+            "path_token": kept["path_token"],
+            **invented,
+        },
+    ]
 
 
 def _kept_secrets(data_dir: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,18 +24,24 @@ from receiver.settings import Settings
 _AGAIN_S: Final = 1.0
 _PROBE_S: Final = 5.0
 
+Read = Callable[[], tuple[Settings, bool]]
+
 
 @contextlib.asynccontextmanager
-async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncIterator[None]:
+async def reloading(
+    config: Path | None, receiver: Receiver, bus: Bus, *, simulate: bool = False
+) -> AsyncIterator[None]:
     """Exchange the receiver's sources on SIGHUP; with a mistake in the file the old ones stay.
 
+    `simulate` is whether the development sources are among them, as at the start.
     Everything but the sources and the certificate keeps the settings of the start. Neither of the
     two waits for the other, or for NATS.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
-    task = asyncio.create_task(_reload_when(asked, config, receiver, bus), name="reload")
+    read = partial(development.load, config, simulate=simulate)
+    task = asyncio.create_task(_reload_when(asked, read, receiver, bus), name="reload")
     try:
         yield
     finally:
@@ -45,16 +51,14 @@ async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncI
             await task
 
 
-async def _reload_when(
-    asked: asyncio.Event, config: Path | None, receiver: Receiver, bus: Bus
-) -> None:
+async def _reload_when(asked: asyncio.Event, read: Read, receiver: Receiver, bus: Bus) -> None:
     widening: asyncio.Task[None] | None = None
     try:
         while True:
             await asked.wait()
             asked.clear()
             _reload_certificate(receiver)
-            settings = _exchange_sources(config, receiver)
+            settings = _exchange_sources(read, receiver)
             # A new dialect may repeat its callbacks for longer than the streams know their ids.
             if settings is not None and bus.connection.widen(duplicate_window(settings)):
                 await background.stop(widening)
@@ -71,11 +75,11 @@ def _reload_certificate(receiver: Receiver) -> None:
         get_logger("yizhan.receiver").error("certificate_not_reloaded", error=str(error))
 
 
-def _exchange_sources(config: Path | None, receiver: Receiver) -> Settings | None:
+def _exchange_sources(read: Read, receiver: Receiver) -> Settings | None:
     """The settings as they are now, their sources in force; None where they hold a mistake."""
     log = get_logger("yizhan.receiver")
     try:
-        settings, _ = development.load(config)
+        settings, _ = read()
         if not settings.sources:
             raise ConfigurationError("sources: none is configured")
     except ConfigurationError as error:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
+from receiver.cli.greeting import Greeting
+from receiver.cli.handler_process import running_handlers
 from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
@@ -27,25 +27,16 @@ from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url
 
-_EXAMPLE = {
-    "messageType": "ORDER_PAY_SUCCESS",
-    "messagePlatform": 1,
-    "messageBody": {
-        "orderId": "2745812000123456789",
-        "orderStatus": "WAITING_FOR_SENT",
-        "totalAmount": 1200,
-        "payTime": "2026-01-31 08:00:00",
-    },
-}
 
-
-def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
-    """The settings and whether they are the development defaults; logs are set up with them.
+def load(
+    config: Path | None, *, quiet: bool = False, simulate: bool = False
+) -> tuple[Settings, bool]:
+    """What `development.load` gives; logs are set up with it.
 
     `quiet` is for commands that speak for themselves: only warnings are logged.
     """
     try:
-        settings, developing = development.load(config)
+        settings, developing = development.load(config, simulate=simulate)
         exposed = "" if quiet else exposed_secrets(config)
     except ConfigurationError as error:
         fail(error)
@@ -56,9 +47,9 @@ def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
     return settings, developing
 
 
-def load_to_serve(config: Path | None) -> tuple[Settings, bool]:
+def load_to_serve(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
     """The same, for a process that stays: a dependency that was not tested is logged."""
-    loaded = load(config)
+    loaded = load(config, simulate=simulate)
     for doubt in untested(declared()):
         get_logger("yizhan").warning("dependency_not_tested", error=doubt)
     return loaded
@@ -69,8 +60,15 @@ def up(
     config: ConfigOption = None,
     simulate: Annotated[
         bool,
-        typer.Option("--simulate", help="Let a simulated platform push orders' lives meanwhile."),
+        typer.Option(
+            "--simulate",
+            help="Add sources for trial, into which a simulated platform pushes invented orders.",
+        ),
     ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(help="With --simulate: push into this source instead.", show_default=False),
+    ] = None,
     interval_s: Annotated[
         float, typer.Option("--interval", min=0.01, help="Seconds between simulated orders.")
     ] = 3.0,
@@ -79,39 +77,70 @@ def up(
 
     Without a settings file it runs on safe development defaults and says so.
     """
-    settings, developing = load_to_serve(config)
+    if source is not None and not simulate:
+        fail(ConfigurationError("--source names where invented orders go: add --simulate"))
+    settings, developing = load_to_receive(config, simulate=simulate)
 
     async def main(stop: asyncio.Event) -> int:
         async with contextlib.AsyncExitStack() as stack:
             listeners = bind_all(settings)
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
-            platform, running = None, settings
+            platform, pushed, running = None, None, settings
             if simulate:
                 pushed = platform_config(
-                    settings, url, seed=new_seed(), interval_s=interval_s, step_s=0.4
+                    settings,
+                    url,
+                    source=source,
+                    seed=new_seed(),
+                    interval_s=interval_s,
+                    step_s=0.4,
                 )
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
-                running = with_simulated_api(settings, platform)
+                running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(
                 opened_bus(running, name="yizhan-up", share=False)
             )
-            await stack.enter_async_context(running_worker(running, bus))
+            await stack.enter_async_context(running_handlers(running, bus.url))
             if len(listeners) > 1:
                 await stack.enter_async_context(
-                    running_workers(config, settings, bus.url, listeners)
+                    running_workers(config, settings, bus.url, listeners, simulate=simulate)
                 )
             else:
                 receiver = running_receiver(running, bus, listeners[0])
                 await stack.enter_async_context(
-                    reloading(config, await stack.enter_async_context(receiver), bus)
+                    reloading(
+                        config,
+                        await stack.enter_async_context(receiver),
+                        bus,
+                        simulate=simulate,
+                    )
                 )
-            _greet(running, url, bus.url, developing=developing)
+            _greet(
+                Greeting(
+                    running,
+                    config,
+                    url,
+                    bus.url,
+                    development=developing or simulate,
+                    pushed_into=pushed.account.source_name if pushed else None,
+                )
+            )
             calm_collector()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
         return 0
 
     run(main)
+
+
+def load_to_receive(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
+    """The same, for a process that takes callbacks: it needs a source."""
+    loaded = load_to_serve(config, simulate=simulate)
+    try:
+        development.check_sources(loaded[0], config)
+    except ConfigurationError as error:
+        fail(error)
+    return loaded
 
 
 def new_seed() -> int:
@@ -122,7 +151,7 @@ def new_seed() -> int:
 @app.command()
 def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
-    settings, developing = load_to_serve(config)
+    settings, developing = load_to_receive(config)
 
     async def alone(stop: asyncio.Event) -> None:
         async with (  # it listens only when the bus is open, or known to be away
@@ -130,7 +159,7 @@ def receive(config: ConfigOption = None) -> None:
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, receiver, bus),
         ):
-            _greet(settings, receiver.url, bus.url, developing=developing)
+            _greet(Greeting(settings, config, receiver.url, bus.url, development=developing))
             calm_collector()
             await _stopped(stop)
 
@@ -141,7 +170,7 @@ def receive(config: ConfigOption = None) -> None:
             running_workers(config, settings, nats_url, listeners),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
-            _greet(settings, url, nats_url, developing=developing)
+            _greet(Greeting(settings, config, url, nats_url, development=developing))
             await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
@@ -187,36 +216,6 @@ async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> Non
             await task
 
 
-def _greet(settings: Settings, url: str, nats_url: str, *, developing: bool) -> None:
-    """Say where things are and what to try next; the only place that shows a secret URL, and only
-    one of the development defaults."""
-    say = typer.echo
-    if developing:
-        say("No settings file: running on development defaults, with random secrets.")
-        say("Write yizhan.toml for your own sources; the README lists every setting.\n")
-    for source in settings.sources:
-        token = "/<path_token>" if source.checks_path_token else ""
-        if developing and source.path_token is not None:
-            token = f"/{source.path_token.get_secret_value()}"
-        say(f"  callbacks  {url}/callbacks/{source.name}{token}  ({source.verification})")
-    shown, root = without_credentials(nats_url), settings.nats.subject_root
-    say(f"  NATS       {shown}  (subjects {root}.>{_who_enters(settings, nats_url)})")
-    say(f"  health     {url}/healthz  {url}/readyz")
-    if developing:
-        token_source = next(s for s in settings.sources if s.path_token is not None)
-        assert token_source.path_token is not None
-        target = f"{url}/callbacks/{token_source.name}/{token_source.path_token.get_secret_value()}"
-        say("\nTry, in another terminal:\n")
-        say(f"  curl -i {target} \\\n    -H 'content-type: application/json' \\")
-        say(f"    -d '{json.dumps(_EXAMPLE)}'\n")
-        say("  yizhan replay --since 1h --to -      # the stored events, as JSON lines")
-    say("\nCtrl-C stops it.")
-
-
-def _who_enters(settings: Settings, nats_url: str) -> str:
-    """Of an embedded server, who may connect to it and how; the operator of another one knows."""
-    if settings.nats.url is not None:
-        return ""
-    if without_credentials(nats_url) == nats_url:
-        return "; open to every process of this machine"
-    return "; `yizhan url` prints a subscriber's URL"
+def _greet(greeting: Greeting) -> None:
+    typer.echo(greeting.text())
+    typer.echo("\nCtrl-C stops it.")

@@ -28,7 +28,8 @@ def simulate(
         typer.Option(help="The receiver's base URL (default: from the settings).", metavar="URL"),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="The source to push to (default: the first that fits).")
+        str | None,
+        typer.Option(help="The source to push to (default: the first with `simulated = true`)."),
     ] = None,
     interval_s: Annotated[
         float, typer.Option("--interval", min=0, help="Seconds between two orders.")

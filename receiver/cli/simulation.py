@@ -13,15 +13,24 @@ from receiver.simulator.pusher import Account
 
 
 def simulated_source(settings: Settings, name: str | None = None) -> SourceSettings:
-    """The source to push to: the one named, else the first that a signature can be made for."""
+    """The source to push to: the one named, else the first that is marked as simulated.
+
+    Invented orders get into any other source only where it is named. It must be one that a
+    signature can be made for; raises `ConfigurationError`.
+    """
     fit = [source for source in settings.sources if source.dialect == "xport" and source.secrets]
-    chosen = next((source for source in fit if name in {None, source.name}), None)
-    if chosen is None:
+    wanted = (s for s in fit if (s.simulated if name is None else s.name == name))
+    if (chosen := next(wanted, None)) is not None:
+        return chosen
+    needs = 'it needs dialect = "xport" and secrets'
+    if name is not None:
         raise ConfigurationError(
-            f"sources: none{f' named {name}' if name else ''} can be simulated: "
-            'it needs dialect = "xport" and secrets'
+            f"--source {name}: no source of that name can be simulated: {needs}"
         )
-    return chosen
+    raise ConfigurationError(
+        f"sources: none is marked simulated = true ({needs}): mark one that is for tests, or name "
+        "the one that is to get invented orders with --source"
+    )
 
 
 def account_of(source: SourceSettings) -> Account:
@@ -69,13 +78,18 @@ def platform_config(
     )
 
 
-def with_simulated_api(settings: Settings, platform: SimulatedPlatform) -> Settings:
-    """The settings with the simulated platform's API in the real one's place."""
-    source = simulated_source(settings)
+def with_simulated_api(
+    settings: Settings, platform: SimulatedPlatform, *, source: str | None = None
+) -> Settings:
+    """The settings with the simulated platform's API in the real one's place.
+
+    `source` is the one that the platform pushes to, as for `platform_config`.
+    """
+    account = account_of(simulated_source(settings, source))
     api = APISettings(
         base_url=platform.api_url,
-        access_key=source.access_key or "",
-        secret=SecretStr(source.secrets[0].get_secret_value()),
+        access_key=account.access_key,
+        secret=SecretStr(account.secret),
         rate_per_s=1000,
     )
     return settings.model_copy(update={"api": api})

@@ -59,9 +59,13 @@ class Workers:
     """The worker processes of one parent."""
 
     def __init__(
-        self, config: Path | None, nats_url: str, listeners: Sequence[socket.socket], grace_s: float
+        self,
+        arguments: Sequence[str],
+        nats_url: str,
+        listeners: Sequence[socket.socket],
+        grace_s: float,
     ) -> None:
-        self._arguments = ["--config", str(config)] if config else []
+        self._arguments = arguments
         self._nats_url = nats_url
         self._listeners = listeners
         self._grace_s = grace_s
@@ -126,13 +130,18 @@ class Workers:
 
 @contextlib.asynccontextmanager
 async def running_workers(
-    config: Path | None, settings: Settings, nats_url: str, listeners: Sequence[socket.socket]
+    config: Path | None,
+    settings: Settings,
+    nats_url: str,
+    listeners: Sequence[socket.socket],
+    *,
+    simulate: bool = False,
 ) -> AsyncIterator[Workers]:
     """The receiver in several processes; SIGHUP reaches them all. Leaving lets each drain."""
-    if not settings.sources:
-        raise ConfigurationError("sources: none is configured: add a [[sources]] section")
     certificate(settings)  # said once, rather than by each worker
-    workers = Workers(config, nats_url, listeners, settings.receiver.grace_s)
+    arguments = ["--config", str(config)] if config else []
+    arguments += ["--simulate"] if simulate else []
+    workers = Workers(arguments, nats_url, listeners, settings.receiver.grace_s)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
     try:
@@ -148,10 +157,11 @@ def receive_worker(
     listener: Annotated[int, typer.Option(help="The listening socket's descriptor.")],
     number: Annotated[int, typer.Option(help="Which worker this is.")],
     config: ConfigOption = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="As the parent's.")] = False,
 ) -> None:
     """One worker of a receiver; started by its parent, ends with it."""
     try:
-        settings, _ = development.load(config)
+        settings, _ = development.load(config, simulate=simulate)
     except ConfigurationError as error:
         fail(error)
     configure_logs(settings.log)
@@ -167,7 +177,7 @@ def receive_worker(
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number
             ) as receiver,
-            reloading(config, receiver, bus),
+            reloading(config, receiver, bus, simulate=simulate),
         ):
             calm_collector()
             sys.stdout.buffer.write(_READY)

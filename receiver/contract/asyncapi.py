@@ -186,6 +186,11 @@ def event_headers() -> dict[str, Any]:
             _TEXT,
             "The callback that used the same signature first, where the source marks replays.",
         ),
+        "ce-simulated": (
+            {"type": "string", "const": "true"},
+            "Present where the event is invented: its source is marked `simulated` in the "
+            "settings, or a handler made it from such an event.",
+        ),
         "traceparent": (_TEXT, "W3C Trace Context, where the sender or a handler gave one."),
     }
     properties = {

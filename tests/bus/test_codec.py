@@ -56,6 +56,7 @@ events = st.builds(
     st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8))])),
     st.fixed_dictionaries(
         {
+            "simulated": st.booleans(),
             "trust": st.sampled_from(["body", "headers", "token", "none", "requeried"]),
             "origin": st.sampled_from(["push", "handler", "sweep", "reparse", "replay"]),
             "causation_id": st.text(min_size=1, max_size=20) | st.none(),

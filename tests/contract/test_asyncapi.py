@@ -94,10 +94,26 @@ def test_the_headers_told_are_the_headers_sent() -> None:
         example_event(EVENT_MODELS[0]),
         causation_id="c.0",
         retransmission_of="c",
+        simulated=True,
         extensions={"replayof": "c"},
     )
     sent = encode_event(event, Subjects()).headers
     assert set(event_headers()["properties"]) == set(sent)
+
+
+def test_a_header_that_was_published_stays() -> None:
+    """Their meaning is stored for years: a name here is never removed, and none is added to what
+    every message must have, since stored messages lack it."""
+    headers = event_headers()
+    assert {
+        *("ce-factid", "ce-subject", "ce-causationid", "ce-retransmissionof"),
+        *("ce-replayof", "ce-simulated", "traceparent"),
+    } <= headers["properties"].keys() - set(headers["required"])
+    assert set(headers["required"]) == {
+        *("Nats-Msg-Id", "ce-specversion", "ce-id", "ce-type", "ce-source", "ce-time"),
+        *("ce-dataschema", "ce-datacontenttype", "ce-channel", "ce-receivedtime"),
+        *("ce-callbackid", "ce-trust", "ce-origin"),
+    }
 
 
 def test_the_required_headers_are_always_sent() -> None:

@@ -1,0 +1,226 @@
+"""The handlers in a process of their own, so that none of them can delay or end the receiver.
+
+A handler may block the event loop, use up the processor, or end its process. The process is a child
+that is started again when it dies, after a pause that grows. It gets the settings and the URL of
+NATS through a socket, since arguments and environment are readable by others; it ends when its
+parent does, however that ends: it reads the end of that socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import SecretStr, TypeAdapter
+
+from receiver import background
+from receiver.cli.app import app
+from receiver.cli.compose import opened_bus, running_worker
+from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
+from receiver.errors import ConfigurationError
+from receiver.loading import load_handlers
+from receiver.logs import configure_logs, get_logger
+from receiver.settings import Settings
+
+_COMMAND: Final = "handler-process"
+_AFTER_GRACE_S: Final = 10.0
+"""What the process may take beyond the grace time of its runs, to cancel them and to disconnect."""
+_PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_STEADY_S: Final = 60.0
+"""A process that lived this long did not die of its start: the pauses begin anew."""
+_CHUNK_BYTES: Final = 65536
+
+
+class HandlerProcess:
+    """The child process that runs the handlers of `settings`, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings, nats_url: str) -> None:
+        nats = settings.nats.model_copy(update={"url": nats_url})
+        self._settings = settings.model_copy(update={"nats": nats})
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._log = get_logger("yizhan.handlers")
+
+    async def start(self) -> None:
+        """Return once the handlers are loaded and pull; raises `ConfigurationError` where they
+        cannot be loaded."""
+        await self._spawn()
+        self._keeping = background.start(self._keep, name="handler-process")
+
+    async def stop(self) -> None:
+        """Let the running handlers finish within the grace time; kill what takes longer."""
+        await background.stop(self._keeping)
+        process = self._process
+        try:
+            if process is not None and process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                await self._wait_or_kill(process)
+        finally:
+            self._release()
+
+    async def _wait_or_kill(self, process: asyncio.subprocess.Process) -> None:
+        limit_s = self._settings.handlers.grace_s + _AFTER_GRACE_S
+        try:
+            async with asyncio.timeout(limit_s):
+                await process.wait()
+        except TimeoutError:
+            self._log.error("handler_process_killed", error=f"it did not end within {limit_s:g} s")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+    async def _spawn(self) -> None:
+        """Start the process and wait until it works; raises `ConfigurationError`."""
+        self._release()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "receiver", _COMMAND, "--control", str(theirs.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the parent, which stops it
+            )
+        error = await self._first_answer()
+        if error is None:
+            return
+        code = await self._process.wait()
+        raise ConfigurationError(
+            error
+            or f"the handlers did not start: their process ended with code {code}; "
+            "what it wrote stands above"
+        )
+
+    async def _first_answer(self) -> str | None:
+        """None where the process works; else why not, empty where it ended without an answer."""
+        assert self._control is not None
+        self._control.setblocking(False)
+        loop = asyncio.get_running_loop()
+        read = b""
+        try:
+            await loop.sock_sendall(self._control, _dumped(self._settings))
+            while not read.endswith(b"\n"):
+                if not (more := await loop.sock_recv(self._control, _CHUNK_BYTES)):
+                    return ""
+                read += more
+        except ConnectionError:
+            return ""
+        error: str | None = json.loads(read)["error"]
+        return error
+
+    async def _keep(self) -> None:
+        """Start it again whenever it ended by itself."""
+        failures = 0
+        while True:
+            assert self._process is not None
+            started = time.monotonic()
+            code = await self._process.wait()
+            failures = 0 if time.monotonic() - started > _STEADY_S else failures
+            pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+            failures += 1
+            self._log.error(
+                "handler_process_died", exit_code=code, action="restart", delay_s=pause_s
+            )
+            await asyncio.sleep(pause_s)
+            try:
+                await self._spawn()
+            except ConfigurationError as error:
+                self._log.error("handlers_not_started", error=str(error))
+
+    def _release(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+
+@contextlib.asynccontextmanager
+async def running_handlers(settings: Settings, nats_url: str) -> AsyncIterator[HandlerProcess]:
+    """Run the handlers in a child process; leaving lets the running ones finish in grace time."""
+    process = HandlerProcess(settings, nats_url)
+    try:
+        await process.start()
+        yield process
+    finally:
+        await process.stop()
+
+
+@app.command(_COMMAND, hidden=True)
+def handler_process(
+    control: Annotated[int, typer.Option(help="The descriptor of the socket to the parent.")],
+) -> None:
+    """Run the handlers below a parent, and end with it."""
+    parent = socket.socket(fileno=control)
+    settings = _read(parent)
+    limit_s = settings.handlers.grace_s + _AFTER_GRACE_S
+    watch = partial(_end_with, parent, limit_s)
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    configure_logs(settings.log)
+
+    async def main(stop: asyncio.Event) -> int:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                load_handlers(settings.handlers.load)  # what is wrong there is said at once
+                bus = await stack.enter_async_context(opened_bus(settings, name="yizhan-handlers"))
+                await stack.enter_async_context(running_worker(settings, bus))
+            except ConfigurationError as error:
+                parent.sendall(_answer(str(error)))
+                return EXIT_CONFIGURATION
+            parent.sendall(_answer(None))
+            calm_collector()
+            await stop.wait()
+        return 0
+
+    run(main)
+
+
+def _end_with(parent: socket.socket, limit_s: float) -> None:
+    """Stop this process once the parent has ended; a thread, since a handler may block the loop."""
+    with contextlib.suppress(OSError):
+        while parent.recv(1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(limit_s)
+    os._exit(EXIT_FAILED)
+
+
+def _answer(error: str | None) -> bytes:
+    return json.dumps({"error": error}).encode() + b"\n"
+
+
+def _dumped(settings: Settings) -> bytes:
+    """The settings as one line of JSON, secrets included: for a private socket only."""
+    return json.dumps(_revealed(settings.model_dump()), default=str).encode() + b"\n"
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _revealed(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_revealed(inner) for inner in value]
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _read(parent: socket.socket) -> Settings:
+    """What the parent dumped; ends the process where the parent ended before."""
+    with parent.makefile("rb") as lines:
+        line = lines.readline()
+    if not line.endswith(b"\n"):
+        sys.exit(EXIT_FAILED)
+    values = json.loads(line)
+    # Not by the constructor, which would let the environment win over what the parent runs with.
+    sections = {
+        name: TypeAdapter(section.rebuild_annotation()).validate_python(values[name])
+        for name, section in Settings.model_fields.items()
+    }
+    return Settings.model_construct(**sections)

@@ -1,0 +1,171 @@
+"""`up` runs the handlers in a process of their own: none of them delays or ends the receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import httpx2
+
+from receiver.testing import eventually
+from tests.cli.conftest import Running, Yizhan
+
+CASES = Path(__file__).parents[1] / "fixtures/cases"
+TOKEN, SECRET = "t" * 16, "s" * 16
+SETTINGS = f"""
+[[sources]]
+name = "s"
+dialect = "xport"
+verification = "path_token"
+path_token = "{TOKEN}"
+[[sources]]
+name = "signed"
+dialect = "xport"
+verification = "signature"
+access_key = "k"
+secrets = ["{SECRET}"]
+[handlers]
+load = ["handler:router"]
+"""
+PLATFORM_S = 1.0
+"""How long the platform waits for an answer (callbacks.md)."""
+HANDLER = """
+from receiver.event import Event
+from receiver.routing import Context, Router
+from schemas.events import OrderCreated
+
+router = Router()
+
+
+@router.on(OrderCreated)
+async def handle(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("begun")
+"""
+
+
+class Up:
+    """A running `yizhan up` with a handler module of its own."""
+
+    def __init__(self, running: Running, base: str) -> None:
+        self.running = running
+        self._base = base
+
+    async def push(self, message_type: str, order_id: str) -> str:
+        """The outcome; fails where the platform would not have waited for it."""
+        body = {"messageType": message_type, "messageBody": {"orderId": order_id}}
+        async with httpx2.AsyncClient(timeout=PLATFORM_S) as http:
+            answer = await http.post(f"{self._base}/callbacks/s/{TOKEN}", json=body)
+        assert answer.status_code == 200
+        return str(answer.json()["status"])
+
+    def handler_process(self) -> int:
+        """Its process id; 0 where there is none."""
+        parent = self.running.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return next((int(pid) for pid in children if "handler-process" in of(pid, "cmdline")), 0)
+
+
+def of(pid: int | str, what: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+async def started(yizhan: Yizhan, handler: str, **environ: str) -> Up:
+    (yizhan.directory / "handler.py").write_text(handler)
+    file = yizhan.directory / "yizhan.toml"
+    file.write_text(SETTINGS)
+    file.chmod(0o600)
+    running = await yizhan.start("up", **environ)
+    await running.line(lambda line: line.startswith("Ctrl-C"))
+    return Up(running, re.findall(r"(http\S+)/healthz", "".join(running.lines))[0])
+
+
+async def test_a_handler_that_exits_ends_its_process_and_not_the_receiver(yizhan: Yizhan) -> None:
+    up = await started(yizhan, (CASES / "handler-sys-exit-kills-receiver/handler.py").read_text())
+    assert await up.push("ORDER_CANCEL", "1") == "stored"
+    died = await up.running.line(lambda line: "handler_process_died" in line)
+    assert json.loads(died)["exit_code"] == 3
+    assert [await up.push("ORDER_CREATE", str(number)) for number in range(1, 10)] == ["stored"] * 9
+    await up.running.line(lambda line: "handler_started" in line)
+    assert await up.push("ORDER_CREATE", "after") == "stored"
+    assert await up.running.stop() == 0
+
+
+async def test_a_handler_that_blocks_delays_no_answer(yizhan: Yizhan) -> None:
+    up = await started(yizhan, (CASES / "blocking-handler-delays-callbacks/handler.py").read_text())
+    assert await up.push("ORDER_PAY_SUCCESS", "1") == "stored"
+    until, number = time.monotonic() + 2.5, 0
+    while time.monotonic() < until:
+        number += 1
+        assert await up.push("ORDER_CREATE", str(number)) == "stored"
+    handled = json.loads(await up.running.line(lambda line: "event_handled" in line))
+    assert handled["duration_ms"] >= 3000
+    assert await up.running.stop() == 0
+
+
+async def test_the_pause_before_a_restart_grows(yizhan: Yizhan) -> None:
+    up = await started(yizhan, HANDLER)
+    pauses = []
+    for _ in range(3):
+        await eventually(lambda: up.handler_process() > 0, within_s=30)
+        os.kill(up.handler_process(), signal.SIGKILL)
+        died = await up.running.line(lambda line: "handler_process_died" in line)
+        pauses.append(json.loads(died)["delay_s"])
+        await up.running.line(lambda line: "handler_started" in line)
+    assert pauses == [0.5, 1.0, 2.0]
+    assert await up.running.stop() == 0
+
+
+async def test_no_handler_outlives_a_parent_that_is_killed(yizhan: Yizhan) -> None:
+    blocking = HANDLER.replace('ctx.log.info("begun")', 'print("begun", flush=True); sleep(600)')
+    up = await started(yizhan, f"from time import sleep\n{blocking}", YIZHAN_HANDLERS__GRACE_S="0")
+    assert await up.push("ORDER_CREATE", "1") == "stored"
+    await up.running.line(lambda line: line == "begun\n")
+    pid = up.handler_process()
+    assert pid > 0
+    up.running.process.kill()
+    await eventually(lambda: not of(pid, "cmdline"), within_s=30)
+
+
+async def test_a_stop_lets_a_run_finish_within_the_grace_time(yizhan: Yizhan) -> None:
+    slow = f"import asyncio\n{HANDLER}    await asyncio.sleep(1)\n"
+    up = await started(yizhan, slow)
+    assert await up.push("ORDER_CREATE", "1") == "stored"
+    await up.running.line(lambda line: '"begun"' in line)
+    assert await up.running.stop() == 0
+    assert '"outcome":"done"' in "".join(up.running.lines)
+
+
+async def test_no_secret_is_in_the_arguments_or_the_environment(yizhan: Yizhan) -> None:
+    up = await started(yizhan, HANDLER)
+    password = (await yizhan.run("url", "--operator")).out.split(":")[2].partition("@")[0]
+    pid = up.handler_process()
+    seen = of(pid, "cmdline") + of(pid, "environ")
+    assert "handler-process" in seen
+    assert len(password) > 8
+    assert not [secret for secret in (TOKEN, SECRET, password) if secret in seen]
+    assert await up.running.stop() == 0
+
+
+async def test_a_handler_that_cannot_be_loaded_is_a_sentence_and_2(yizhan: Yizhan) -> None:
+    (yizhan.directory / "yizhan.toml").write_text(SETTINGS)
+    ended = await yizhan.run("up", YIZHAN_LOG__LEVEL="error")
+    assert (ended.code, "Traceback" in ended.err) == (2, False)
+    assert ended.err.count("there is no module 'handler'") == 1
+
+
+async def test_a_fault_in_a_handler_module_shows_its_traceback_and_ends_with_2(
+    yizhan: Yizhan,
+) -> None:
+    (yizhan.directory / "yizhan.toml").write_text(SETTINGS)
+    (yizhan.directory / "handler.py").write_text("table = {}['key']\n")
+    ended = await yizhan.run("up", YIZHAN_LOG__LEVEL="error")
+    assert ended.code == 2
+    assert "KeyError: 'key'" in ended.err
+    assert "the handlers did not start" in ended.err
