@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,8 +26,8 @@ def load_handlers(load: Sequence[str]) -> list[Handler]:
     """The handlers of the routers that `load` names (`module:router`) and of every plug-in.
 
     A handler that is reached twice is loaded once. Imports the modules, also from the working
-    directory. Raises `ConfigurationError` where a name leads to no router; an error of a module's
-    own code is let through, because its traceback is what helps its author.
+    directory. Raises `ConfigurationError` where a name leads to no router, and where a module's own
+    code fails, with the file and line.
     """
     here = str(Path.cwd())
     if here not in sys.path:
@@ -75,3 +76,16 @@ def _module(name: str, origin: str) -> Any:
         ) from error
     except (ImportError, SyntaxError) as error:
         raise ConfigurationError(f"{origin}: {name} cannot be imported: {error}") from error
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"{origin}: {name} cannot be imported: {type(error).__name__}: {error} "
+            f"({_last_line(error)}): correct it there"
+        ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """Where in a file the error arose."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"

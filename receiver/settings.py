@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -25,11 +23,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
 from receiver.networks import Networks
+from receiver.settings_faults import explain, not_json, unknown_variables
 
 DEFAULT_FILE = Path("yizhan.toml")
 DialectName = Literal["xport", "aop", "global"]
@@ -310,21 +308,31 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "nats": NatsSettings,
+    "receiver": ReceiverSettings,
+    "sources": SourceSettings,
+    "api": APISettings,
+    "handlers": HandlersSettings,
+    "log": LogSettings,
+}
+
+
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings; raises `ConfigurationError` with one line for each fault."""
     path = settings_file(file)
     values = read_toml(path) if path else {}
-    unknown = sorted(_unknown_variables(os.environ))
+    unknown = sorted(unknown_variables(os.environ, _SECTIONS))
     if unknown:
         raise ConfigurationError("\n".join(unknown))
     try:
         return Settings(**values)
     except ValidationError as error:
         where = str(path) if path else "the environment"
-        lines = [_explain(fault) for fault in error.errors(include_url=False)]
+        lines = [explain(fault, _SECTIONS) for fault in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
-    except ValueError as error:  # pydantic-settings: a variable that is not the JSON it should be
-        raise ConfigurationError(f"the environment: {error}: write it as JSON") from None
+    except ValueError:  # pydantic-settings: a variable that is not the JSON it should be
+        raise ConfigurationError(not_json(os.environ)) from None
 
 
 def settings_file(named: Path | None = None) -> Path | None:
@@ -348,41 +356,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: is not valid TOML: {error}") from None
-
-
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    sections = [f"YIZHAN_{name.upper()}" for name in Settings.model_fields]
-    for name in environ:
-        upper = name.upper()
-        if not upper.startswith("YIZHAN_") or upper == "YIZHAN_CONFIG":
-            continue
-        if upper.split("__")[0] not in sections:
-            near = get_close_matches(upper, sections, n=1, cutoff=0.5)
-            hint = f": did you mean {near[0]}?" if near else ""
-            yield f"the environment: {name} names no setting{hint}"
-
-
-def _explain(fault: ErrorDetails) -> str:
-    name = ""
-    for part in fault["loc"]:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
-    if fault["type"] == "extra_forbidden":
-        return f"{name}: no such setting{_did_you_mean(fault['loc'])}"
-    if fault["type"] == "missing":
-        return f"{name}: is missing: add it"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}"
-
-
-def _did_you_mean(loc: tuple[int | str, ...]) -> str:
-    sections: dict[str, type[BaseModel]] = {
-        "nats": NatsSettings,
-        "receiver": ReceiverSettings,
-        "sources": SourceSettings,
-        "api": APISettings,
-        "handlers": HandlersSettings,
-        "log": LogSettings,
-    }
-    model = sections.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
-    near = get_close_matches(str(loc[-1]), list(model.model_fields), n=1, cutoff=0.5)
-    return f": did you mean {near[0]}?" if near else f": known are {', '.join(model.model_fields)}"

@@ -124,6 +124,12 @@ def test_a_module_that_cannot_be_imported_is_named(desk: Desk, text: str, senten
         load_handlers(["mine_broken:router"])
 
 
+def test_a_module_whose_code_fails_is_named_with_the_line(desk: Desk) -> None:
+    desk.write("mine_failing", "x = 1\nx / 0\n")
+    with pytest.raises(ConfigurationError, match=r"ZeroDivisionError: .*\(mine_failing.py, line 2"):
+        load_handlers(["mine_failing:router"])
+
+
 def test_a_plug_in_that_is_broken_is_named(desk: Desk) -> None:
     desk.plug_in("gone_module:router")
     with pytest.raises(ConfigurationError, match=r"the plug-in 'mine' \(gone_module:router\)"):

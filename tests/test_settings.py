@@ -134,7 +134,7 @@ def test_a_misspelled_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YIZHAN_SOURCES", "pandapon")
-    with pytest.raises(ConfigurationError, match="write it as JSON"):
+    with pytest.raises(ConfigurationError, match="is no JSON: write YIZHAN_"):
         load_settings()
 
 

@@ -56,7 +56,7 @@ def check(
 
 async def _check(config: Path | None, *, running: bool) -> int:
     try:
-        settings, developing = development.load(config)
+        settings, developing = development.load(config, keep=False)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             _report("settings", line, well=False)

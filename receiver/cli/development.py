@@ -36,12 +36,16 @@ class DevelopmentSettings(Settings):
     """
 
 
-def load(config: Path | None) -> tuple[Settings, bool]:
-    """The settings, and whether they are the development defaults."""
+def load(config: Path | None, *, keep: bool = True) -> tuple[Settings, bool]:
+    """The settings, and whether they are the development defaults.
+
+    Without `keep`, secrets that no run has made yet are not written: the data directory stays as
+    it is, and does not come into being.
+    """
     settings = load_settings(config)
     if settings_file(config) or settings.sources:
         return settings, False
-    return _with_development_sources(settings), True
+    return _with_development_sources(settings, keep=keep), True
 
 
 def defaults(data_dir: Path) -> Settings:
@@ -53,15 +57,14 @@ def defaults(data_dir: Path) -> Settings:
     )
 
 
-def _with_development_sources(settings: Settings) -> Settings:
-    values = _development_values(settings.nats.data_dir)
+def _with_development_sources(settings: Settings, *, keep: bool = True) -> Settings:
+    values = _development_values(_kept_secrets(settings.nats.data_dir, keep=keep))
     sources = tuple(SourceSettings.model_validate(source) for source in values["sources"])
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     return DevelopmentSettings.model_construct(**(values | {"sources": sources}))
 
 
-def _development_values(data_dir: Path) -> dict[str, Any]:
-    kept = _kept_secrets(data_dir)
+def _development_values(kept: dict[str, str]) -> dict[str, Any]:
     return {
         "sources": [
             {
@@ -81,24 +84,30 @@ def _development_values(data_dir: Path) -> dict[str, Any]:
     }
 
 
-def _kept_secrets(data_dir: Path) -> dict[str, str]:
+def _kept_secrets(data_dir: Path, *, keep: bool) -> dict[str, str]:
     file = data_dir / _FILE
     try:
         return {k: str(v) for k, v in tomllib.loads(file.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
         pass
+    except NotADirectoryError:
+        raise ConfigurationError(
+            f"nats.data_dir: {data_dir} is no directory: name one, or one that can be made"
+        ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{file}: cannot be read: delete it, and new development secrets are made"
         ) from error
     made = {"secret": secrets.token_hex(16), "path_token": secrets.token_hex(16)}
+    if not keep:
+        return made
     text = "".join(f'{name} = "{value}"\n' for name, value in made.items())
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open_private(file) as handle:
             handle.write(text)
     except FileExistsError:
-        return _kept_secrets(data_dir)  # another process made them in this moment
+        return _kept_secrets(data_dir, keep=keep)  # another process made them in this moment
     except OSError as error:
         raise ConfigurationError(
             f"nats.data_dir: cannot write in {data_dir}: {error.strerror}: "

@@ -15,7 +15,8 @@ from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
-from receiver.cli.process import calm_collector, fail, run
+from receiver.cli.options import existing_data
+from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
@@ -39,13 +40,14 @@ _EXAMPLE = {
 }
 
 
-def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
+def load(config: Path | None, *, quiet: bool = False, keep: bool = True) -> tuple[Settings, bool]:
     """The settings and whether they are the development defaults; logs are set up with them.
 
-    `quiet` is for commands that speak for themselves: only warnings are logged.
+    `quiet` is for commands that speak for themselves: only warnings are logged. Without `keep`
+    nothing is written, see `development.load`.
     """
     try:
-        settings, developing = development.load(config)
+        settings, developing = development.load(config, keep=keep)
         exposed = "" if quiet else exposed_secrets(config)
     except ConfigurationError as error:
         fail(error)
@@ -54,6 +56,19 @@ def load(config: Path | None, *, quiet: bool = False) -> tuple[Settings, bool]:
     if exposed:
         get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
     return settings, developing
+
+
+def load_to_look(config: Path | None, *, spool: bool = False) -> Settings:
+    """The settings, for a command that looks at what is stored and creates nothing.
+
+    Ends the process where there is no data directory to look into; `spool` says that it is needed
+    although NATS is elsewhere.
+    """
+    settings, _ = load(config, quiet=True, keep=False)
+    if settings.nats.url is None or spool:
+        with refusing():
+            existing_data(settings.nats)
+    return settings
 
 
 def load_to_serve(config: Path | None) -> tuple[Settings, bool]:

@@ -16,10 +16,15 @@ def simulated_source(settings: Settings, name: str | None = None) -> SourceSetti
     """The source to push to: the one named, else the first that a signature can be made for."""
     fit = [source for source in settings.sources if source.dialect == "xport" and source.secrets]
     chosen = next((source for source in fit if name in {None, source.name}), None)
+    if chosen is None and name is not None:
+        known = ", ".join(source.name for source in fit) or "none"
+        raise ConfigurationError(
+            f"--source {name}: no such source can be simulated "
+            f'(dialect = "xport", with secrets); there are: {known}'
+        )
     if chosen is None:
         raise ConfigurationError(
-            f"sources: none{f' named {name}' if name else ''} can be simulated: "
-            'it needs dialect = "xport" and secrets'
+            'sources: none can be simulated: it needs dialect = "xport" and secrets'
         )
     return chosen
 
