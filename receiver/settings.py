@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -31,9 +32,17 @@ from receiver.settings_faults import explain, not_json, unknown_variables
 
 DEFAULT_FILE = Path("yizhan.toml")
 DialectName = Literal["xport", "aop", "global"]
+"""The dialects that come with Yizhan; packages may offer others."""
+DIALECT_GROUP: Final = "yizhan.dialects"
+"""The entry points by which they do: the name is that of the settings."""
 Verification = Literal["signature", "path_token", "both", "none"]
 _URL_MARKS: Final = "-._~!$&'()*+,;=:@"
 """What may stand in a part of a URL's path as it is, beside letters and digits (RFC 3986)."""
+
+
+def dialect_names() -> list[str]:
+    """The dialects that the settings may name; no package is imported for it."""
+    return [*get_args(DialectName), *sorted(entry_points(group=DIALECT_GROUP).names)]
 
 
 def _nats_token(value: str) -> str:
@@ -160,7 +169,7 @@ class SourceSettings(_Section):
     """
 
     name: SourceName
-    dialect: DialectName
+    dialect: str
     verification: Verification
     access_key: str | None = None
     secrets: tuple[SecretStr, ...] = ()
@@ -170,6 +179,16 @@ class SourceSettings(_Section):
     max_age_s: int | None = Field(default=None, ge=60)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
     allow_networks: Networks = ()
+
+    @field_validator("dialect")
+    @classmethod
+    def _offered(cls, value: str) -> str:
+        known = dialect_names()
+        if value not in known:
+            raise ValueError(
+                f"write one of {', '.join(known)}, or install the package that offers it"
+            )
+        return value
 
     @field_validator("secrets")
     @classmethod

@@ -20,6 +20,7 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
+from receiver.dialects.installed import installed_dialects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.exposure import exposed_secrets
 from receiver.loading import load_handlers
@@ -63,6 +64,7 @@ async def _check(config: Path | None, *, running: bool) -> int:
         return EXIT_FAILED
     try:
         certificate(settings)
+        installed_dialects()
     except ConfigurationError as error:
         _report("settings", str(error), well=False)
         return EXIT_FAILED

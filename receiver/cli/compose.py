@@ -25,7 +25,7 @@ from receiver.bus.upkeep import keep_at_work, take_over
 from receiver.cli.development import DevelopmentSettings
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
-from receiver.dialects import DIALECTS
+from receiver.dialects.installed import installed_dialects
 from receiver.drainer import Drainer
 from receiver.errors import ConfigurationError
 from receiver.intake import Intake
@@ -72,7 +72,8 @@ class Bus:
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
     """How long the platforms of the configured sources go on repeating a callback."""
     configured = {source.dialect for source in settings.sources} or {"xport"}
-    return [DIALECTS[name].retry_horizon for name in configured]
+    dialects = installed_dialects()
+    return [dialects[name].retry_horizon for name in configured]
 
 
 def duplicate_window(settings: Settings) -> timedelta:
@@ -174,7 +175,7 @@ async def running_receiver(
             Intake(
                 publisher,
                 bus.subjects,
-                DIALECTS,
+                installed_dialects(),
                 retransmissions=said,
                 spread=gossip.tell,
                 limit_bytes=settings.receiver.limit_bytes,

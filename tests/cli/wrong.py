@@ -46,7 +46,8 @@ class Wrong:
         arguments = shlex.split(self.command)
         # Ports of the environment would hide that a settings file names a wrong one.
         ports = {"YIZHAN_NATS__PORT": "", "YIZHAN_RECEIVER__PORT": "", "COLUMNS": "120"}
-        return await Yizhan(directory).run(*arguments, **(ports | dict(self.environ)))
+        environ = ports | dict(self.environ)
+        return await Yizhan(directory).run(*arguments, within_s=90, **environ)
 
 
 def settings(text: str) -> dict[str, str]:
@@ -137,7 +138,11 @@ WRONG: Final = (
     Wrong("a port that is none", "simulate --url http://localhost:http"),
     Wrong("a journal that is a directory", "simulate --journal yizhan-data", DATA),
     Wrong("a journal in a missing directory", "demo --journal no/journal"),
-    Wrong("a source that is not there", "simulate --source shop", DATA),
+    Wrong(
+        "a source that is not there",
+        "simulate --source shpo",
+        settings(f'{_SIGNED}secrets = ["0123456789abcdef"]\n'),
+    ),
     Wrong("an order that is no number of orders", "demo --orders 0"),
     Wrong("an option that does not exist", "replay --to - --form 2h", DATA),
     Wrong("a command that does not exist", "replya"),
