@@ -90,6 +90,8 @@ def access(settings: Settings) -> Access:
     """How the settings get into NATS."""
     nats = settings.nats
     return Access(
+        user=nats.user,
+        password_file=nats.password_file,
         credentials_file=nats.credentials_file,
         nkey_seed_file=nats.nkey_seed_file,
         tls_ca_file=nats.tls_ca_file,

@@ -22,7 +22,7 @@ from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
-from receiver.exposure import exposed_secrets
+from receiver.exposure import exposed_secrets, weak_protection
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
@@ -55,6 +55,8 @@ def load(config: Path | None, *, quiet: bool = False, keep: bool = True) -> tupl
     configure_logs(settings.log.model_copy(update={"level": level}))
     if exposed:
         get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
+    for weakness in () if quiet else weak_protection(settings):
+        get_logger("yizhan").warning("protection_weak", action=weakness)
     return settings, developing
 
 

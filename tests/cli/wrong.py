@@ -87,6 +87,19 @@ WRONG: Final = (
         settings(f'{_SOURCE}verification = "none"\n' * 2),
     ),
     Wrong("no source at all", "receive", settings('[nats]\nurl = "nats://127.0.0.1:9"\n')),
+    Wrong(
+        "a variable as a secret", "receive", settings(f'{_SIGNED}secrets = ["${{SHOP_SECRET}}"]\n')
+    ),
+    Wrong(
+        "a secret file that is not there",
+        "receive",
+        settings(f'{_SIGNED}secret_files = ["mounted"]\n'),
+    ),
+    Wrong(
+        "a secret file of two lines",
+        "receive",
+        settings(f'{_SIGNED}secret_files = ["mounted"]\n') | {"mounted": "one\ntwo\n"},
+    ),
     Wrong("an API without secret", "work", settings(_API)),
     Wrong("an API that is no URL", "work", settings(f'{_API}secret = "s"\nbase_url = "x"\n')),
     Wrong("half of a certificate", "receive", settings('[receiver]\ntls_cert_file = "c.pem"\n')),
