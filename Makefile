@@ -54,6 +54,10 @@ fmt: install ## Format, and fix what lint can fix
 docs: install ## Write the generated pages anew
 	@$(BIN)/python -m receiver.contract > docs/events.md
 
+.PHONY: errors
+errors: install ## Run every wrong setting and command, write docs/errors.md (2 minutes)
+	@$(BIN)/python -m tests.cli.wrong > docs/errors.new && mv docs/errors.new docs/errors.md
+
 .PHONY: coverage
 coverage: install ## The tests, with branch coverage of code and tests
 	@$(PYTEST) --cov --cov-report=term

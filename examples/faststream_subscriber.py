@@ -13,7 +13,7 @@ import os
 from faststream import AckPolicy, FastStream
 from faststream.nats import JStream, NatsBroker, PullSub
 
-from schemas.events import LogisticsShipped
+from yizhan.events import LogisticsShipped
 
 NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 ROOT = os.environ.get("SUBJECT_ROOT", "yizhan")

@@ -15,7 +15,7 @@ import nats
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingNewError
 
-from schemas.events import MODEL_OF_TYPE, LogisticsShipped
+from yizhan.events import MODEL_OF_TYPE, LogisticsShipped
 
 NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 ROOT = os.environ.get("SUBJECT_ROOT", "yizhan")

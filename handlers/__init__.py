@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers import tracking
-from receiver.routing import Router
+from yizhan import Router
 
 router = Router()
 router.include(tracking.router)

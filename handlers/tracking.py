@@ -6,26 +6,27 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from receiver.client.platform import PlatformAPI
-from receiver.event import Event
-from receiver.routing import Context, Drop, Retry, Router
-from schemas.api import (
+from yizhan import Context, Drop, Event, Retry, Router
+from yizhan.api import (
     AlibabaLogisticsStep,
     AlibabaLogisticsTrace,
     AlibabaTraceNode,
+    PlatformAPI,
     TaobaoLogisticsStep,
     TaobaoParcel,
 )
-from schemas.events import (
+from yizhan.events import (
     LogisticsPartlyShipped,
     LogisticsShipped,
     LogisticsTracked,
+    OrderStatus,
     OrderStatusChanged,
     Parcel,
+    Progress,
     Trace,
     TraceStep,
+    progress,
 )
-from schemas.statuses import OrderStatus, Progress, progress
 
 Shipment = LogisticsShipped | LogisticsPartlyShipped | OrderStatusChanged
 

@@ -1,13 +1,17 @@
-"""Whether others on this machine can read the secrets in the settings file."""
+"""What keeps nothing from running and leaves a door open: readable or weak secrets, no proof."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
-from receiver.settings import read_toml, settings_file
+from receiver.settings import Settings, read_toml, settings_file
 
+SHORT_CHARS: Final = 8
+"""A secret with fewer characters is warned of."""
 _SECRETS: Final = frozenset({"secret", "secrets", "path_token"})
 
 
@@ -29,6 +33,35 @@ def exposed_secrets(config: Path | None) -> str:
         f"{file} holds secrets, and its mode {status.st_mode & 0o777:o} lets others in: "
         f"chmod 600 {file}"
     )
+
+
+def weak_protection(settings: Settings) -> Iterator[str]:
+    """What to change where a secret could be guessed, or where anyone may send callbacks."""
+    for source in settings.sources:
+        if any(len(secret.get_secret_value()) < SHORT_CHARS for secret in source.secrets):
+            yield (
+                f"sources: {source.name} has a secret of fewer than {SHORT_CHARS} characters, "
+                "which can be guessed: ask the platform for a longer one"
+            )
+        if source.verification == "none" and not _is_loopback(settings.receiver.host):
+            yield (
+                f'sources: {source.name} has verification = "none", and receiver.host is '
+                f"{settings.receiver.host}: whoever reaches it can store callbacks: set "
+                '"signature" or "path_token", or receiver.host = "127.0.0.1"'
+            )
+    api = settings.api
+    if api is not None and len(api.secret.get_secret_value()) < SHORT_CHARS:
+        yield (
+            f"api.secret has fewer than {SHORT_CHARS} characters, which can be guessed: "
+            "ask the platform for a longer one"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _holds_secrets(value: Any) -> bool:

@@ -214,7 +214,7 @@ def _check_models(models: Sequence[object]) -> None:
         if not known or MODEL_OF_TYPE.get(getattr(model, "event_type", "")) is not model:
             raise ConfigurationError(
                 f"@router.on({getattr(model, '__name__', model) or ''}) is not given an event "
-                "model: write one of schemas.events, such as @router.on(OrderCreated)"
+                "model: write one of yizhan.events, such as @router.on(OrderCreated)"
             )
 
 

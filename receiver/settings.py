@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,42 +22,32 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
 from receiver.networks import Networks
+from receiver.setting_values import (
+    SourceName,
+    SubjectToken,
+    check_path_token,
+    has_host_and_port,
+    read_secret,
+    refuse_placeholder,
+)
+from receiver.settings_faults import explain, not_json, unknown_variables
 
 DEFAULT_FILE = Path("yizhan.toml")
 DialectName = Literal["xport", "aop", "global"]
+"""The dialects that come with Yizhan; packages may offer others."""
+DIALECT_GROUP: Final = "yizhan.dialects"
+"""The entry points by which they do: the name is that of the settings."""
+_BY_VARIABLE: Final = "write the value, or give the sources as YIZHAN_SOURCES"
 Verification = Literal["signature", "path_token", "both", "none"]
-_URL_MARKS: Final = "-._~!$&'()*+,;=:@"
-"""What may stand in a part of a URL's path as it is, beside letters and digits (RFC 3986)."""
 
 
-def _nats_token(value: str) -> str:
-    if not value or any(c in " .*>\t\r\n" for c in value) or not value.isprintable():
-        raise ValueError("write letters, digits, '-' or '_': it becomes one token of a subject")
-    return value
-
-
-def _source_name(value: str) -> str:
-    # Characters that mean something else in a URL: a sender would never reach the source.
-    if any(c.isascii() and not c.isalnum() and c not in _URL_MARKS for c in value):
-        raise ValueError("write letters, digits, '-' or '_': it becomes a part of a URL")
-    return value
-
-
-SubjectToken = Annotated[str, Field(max_length=64), AfterValidator(_nats_token)]
-SourceName = Annotated[SubjectToken, AfterValidator(_source_name)]
-
-
-def _has_host_and_port(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # its text may hold a part of the password
-        return False
+def dialect_names() -> list[str]:
+    """The dialects that the settings may name; no package is imported for it."""
+    return [*get_args(DialectName), *sorted(entry_points(group=DIALECT_GROUP).names)]
 
 
 class _Section(BaseModel):
@@ -71,12 +58,14 @@ class NatsSettings(_Section):
     """Where the log is. Without `url` a server of our own is started in `data_dir`.
 
     `url` may name several servers of one cluster: a list, or one text with commas. A user and
-    password stand in the URL, or one of the files proves who we are. `monitor_url` is where a
-    server tells of itself over HTTP.
+    password stand in the URL, or the password of `user` in `password_file`, or one of the other
+    files proves who we are. `monitor_url` is where a server tells of itself over HTTP.
     """
 
     url: str | None = None
     replicas: int = Field(default=1, ge=1, le=5)
+    user: str | None = None
+    password_file: Path | None = None
     credentials_file: Path | None = None
     nkey_seed_file: Path | None = None
     tls_ca_file: Path | None = None
@@ -95,10 +84,13 @@ class NatsSettings(_Section):
     @field_validator("url")
     @classmethod
     def _is_nats(cls, value: str | None) -> str | None:
+        refuse_placeholder(
+            value or "", "set nats.user and nats.password_file, or give YIZHAN_NATS__URL"
+        )
         for one in (value or "").split(",") if value is not None else ():
             if not one.strip().startswith(("nats://", "tls://")):
                 raise ValueError('write "nats://host:4222" or "tls://host:4222", or several')
-            if not _has_host_and_port(one.strip()):
+            if not has_host_and_port(one.strip()):
                 raise ValueError(
                     "has no host, or no number as port: a password with one of / ? # [ ] in it "
                     "cannot stand in a URL"
@@ -111,8 +103,15 @@ class NatsSettings(_Section):
             raise ValueError("replicas need a cluster: set nats.url to its servers")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file belong together: set both or none")
-        if self.credentials_file is not None and self.nkey_seed_file is not None:
-            raise ValueError("credentials_file and nkey_seed_file exclude each other: set one")
+        files = (self.credentials_file, self.nkey_seed_file, self.password_file)
+        if sum(file is not None for file in files) > 1:
+            raise ValueError(
+                "credentials_file, nkey_seed_file and password_file exclude each other: set one"
+            )
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file belong together: set both or none")
+        if self.user is not None and (self.url is None or "@" in self.url):
+            raise ValueError("user and password_file are for a url that names no user: set one")
         return self
 
 
@@ -154,7 +153,8 @@ class ReceiverSettings(_Section):
 class SourceSettings(_Section):
     """One sender of callbacks: its wire format and how it proves itself.
 
-    `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted.
+    `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted, to which
+    `load_settings` adds what the `secret_files` hold, one secret each.
     `replay_check` is what becomes of a signature that was used for another body already;
     `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
     `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
@@ -163,10 +163,11 @@ class SourceSettings(_Section):
     """
 
     name: SourceName
-    dialect: DialectName
+    dialect: str
     verification: Verification
     access_key: str | None = None
     secrets: tuple[SecretStr, ...] = ()
+    secret_files: tuple[Path, ...] = ()
     path_token: SecretStr | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
     retry_horizon_s: int | None = Field(default=None, ge=0, le=9000)
@@ -175,32 +176,48 @@ class SourceSettings(_Section):
     allow_networks: Networks = ()
     simulated: bool = False
 
+    @field_validator("dialect")
+    @classmethod
+    def _offered(cls, value: str) -> str:
+        known = dialect_names()
+        if value not in known:
+            raise ValueError(
+                f"write one of {', '.join(known)}, or install the package that offers it"
+            )
+        return value
+
     @field_validator("secrets")
     @classmethod
     def _no_empty_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            refuse_placeholder(
+                secret.get_secret_value(),
+                'name a file in secret_files = ["..."], or give the sources as YIZHAN_SOURCES',
+            )
         if any(not secret.get_secret_value() for secret in value):
             raise ValueError("holds an empty secret: remove it or fill it in")
+        return value
+
+    @field_validator("access_key")
+    @classmethod
+    def _own_text(cls, value: str | None) -> str | None:
+        refuse_placeholder(value or "", _BY_VARIABLE)
         return value
 
     @field_validator("path_token")
     @classmethod
     def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not 16 <= len(value.get_secret_value()) <= 256:
-            raise ValueError("write 16 to 256 characters, for example from `openssl rand -hex 16`")
-        if value is not None and not _goes_into_a_path(value.get_secret_value()):
-            raise ValueError(
-                "is changed by senders or proxies on its way in a URL: write letters, digits and "
-                f"{_URL_MARKS} (and / between them, once at a time), for example from "
-                "`openssl rand -hex 16`"
-            )
+        if value is not None:
+            refuse_placeholder(value.get_secret_value(), _BY_VARIABLE)
+            check_path_token(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
     def _has_what_it_verifies_with(self) -> Self:
-        if self.checks_signature and not self.secrets:
+        if self.checks_signature and not (self.secrets or self.secret_files):
             raise ValueError(
                 f'verification = "{self.verification}" needs secrets = ["..."] '
-                "(the secret the platform gave you)"
+                "(the secret the platform gave you) or secret_files"
             )
         if self.checks_signature and self.dialect in {"xport", "global"} and not self.access_key:
             raise ValueError(
@@ -225,22 +242,17 @@ class SourceSettings(_Section):
         return self.verification in {"path_token", "both"}
 
 
-def _goes_into_a_path(token: str) -> bool:
-    """Whether a token arrives as it is: percent-encoding and `//`, `.`, `..` may be resolved on the
-    way, and `?` or `#` would end the path.
-    """
-    if not all((c.isascii() and (c.isalnum() or c in _URL_MARKS)) or c == "/" for c in token):
-        return False
-    return {"", ".", ".."}.isdisjoint(token.split("/"))
-
-
 class APISettings(_Section):
-    """The platform's API. `paths` overrides any endpoint's path by the endpoint's name."""
+    """The platform's API. `paths` overrides any endpoint's path by the endpoint's name.
+
+    `secret` may stand in a file instead, `secret_file`: `load_settings` reads it.
+    """
 
     base_url: str = "https://api.pandapon.com"
     edition: Literal["v1", "v2", "ka"] = "v2"
     access_key: str = Field(min_length=1)
-    secret: SecretStr = Field(min_length=1)
+    secret: SecretStr = SecretStr("")
+    secret_file: Path | None = None
     user_id: str = ""
     timestamp_unit: Literal["ms", "s"] = "ms"
     rate_per_s: float = Field(default=5.0, gt=0)
@@ -253,6 +265,19 @@ class APISettings(_Section):
         if not value.startswith(("http://", "https://")):
             raise ValueError("write a URL that begins with https:// (or http:// for a test)")
         return value.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _own_secret(cls, value: SecretStr) -> SecretStr:
+        instead = 'write secret_file = "...", or give YIZHAN_API__SECRET'
+        refuse_placeholder(value.get_secret_value(), instead)
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if bool(self.secret.get_secret_value()) == (self.secret_file is not None):
+            raise ValueError('write either secret = "..." or secret_file = "..."')
+        return self
 
 
 class HandlersSettings(_Section):
@@ -312,21 +337,45 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "nats": NatsSettings,
+    "receiver": ReceiverSettings,
+    "sources": SourceSettings,
+    "api": APISettings,
+    "handlers": HandlersSettings,
+    "log": LogSettings,
+}
+
+
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings; raises `ConfigurationError` with one line for each fault."""
     path = settings_file(file)
     values = read_toml(path) if path else {}
-    unknown = sorted(_unknown_variables(os.environ))
+    unknown = sorted(unknown_variables(os.environ, _SECTIONS))
     if unknown:
         raise ConfigurationError("\n".join(unknown))
     try:
-        return Settings(**values)
+        return _with_secret_files(Settings(**values))
     except ValidationError as error:
         where = str(path) if path else "the environment"
-        lines = [_explain(fault) for fault in error.errors(include_url=False)]
+        lines = [explain(fault, _SECTIONS) for fault in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
-    except ValueError as error:  # pydantic-settings: a variable that is not the JSON it should be
-        raise ConfigurationError(f"the environment: {error}: write it as JSON") from None
+    except ValueError:  # pydantic-settings: a variable that is not the JSON it should be
+        raise ConfigurationError(not_json(os.environ)) from None
+
+
+def _with_secret_files(settings: Settings) -> Settings:
+    """The settings with the secrets that stand in files; raises `ConfigurationError`."""
+    sources = []
+    for number, source in enumerate(settings.sources):
+        place = f"sources[{number}].secret_files"
+        read = [SecretStr(read_secret(place, file)) for file in source.secret_files]
+        sources.append(source.model_copy(update={"secrets": (*source.secrets, *read)}))
+    api = settings.api
+    if api is not None and api.secret_file is not None:
+        secret = SecretStr(read_secret("api.secret_file", api.secret_file))
+        api = api.model_copy(update={"secret": secret})
+    return settings.model_copy(update={"sources": tuple(sources), "api": api})
 
 
 def settings_file(named: Path | None = None) -> Path | None:
@@ -350,41 +399,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: is not valid TOML: {error}") from None
-
-
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    sections = [f"YIZHAN_{name.upper()}" for name in Settings.model_fields]
-    for name in environ:
-        upper = name.upper()
-        if not upper.startswith("YIZHAN_") or upper == "YIZHAN_CONFIG":
-            continue
-        if upper.split("__")[0] not in sections:
-            near = get_close_matches(upper, sections, n=1, cutoff=0.5)
-            hint = f": did you mean {near[0]}?" if near else ""
-            yield f"the environment: {name} names no setting{hint}"
-
-
-def _explain(fault: ErrorDetails) -> str:
-    name = ""
-    for part in fault["loc"]:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
-    if fault["type"] == "extra_forbidden":
-        return f"{name}: no such setting{_did_you_mean(fault['loc'])}"
-    if fault["type"] == "missing":
-        return f"{name}: is missing: add it"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}"
-
-
-def _did_you_mean(loc: tuple[int | str, ...]) -> str:
-    sections: dict[str, type[BaseModel]] = {
-        "nats": NatsSettings,
-        "receiver": ReceiverSettings,
-        "sources": SourceSettings,
-        "api": APISettings,
-        "handlers": HandlersSettings,
-        "log": LogSettings,
-    }
-    model = sections.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
-    near = get_close_matches(str(loc[-1]), list(model.model_fields), n=1, cutoff=0.5)
-    return f": did you mean {near[0]}?" if near else f": known are {', '.join(model.model_fields)}"

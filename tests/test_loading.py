@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ from receiver.errors import ConfigurationError
 from receiver.loading import load_handlers
 
 _ROUTER = """
-from receiver.routing import Router
-from schemas.events import OrderCreated
+from yizhan import Router
+from yizhan.events import OrderCreated
 
 router = Router()
 
@@ -122,6 +123,39 @@ def test_a_module_that_cannot_be_imported_is_named(desk: Desk, text: str, senten
     desk.write("mine_broken", text)
     with pytest.raises(ConfigurationError, match=sentence):
         load_handlers(["mine_broken:router"])
+
+
+def test_a_module_whose_code_fails_is_named_with_the_line(desk: Desk) -> None:
+    desk.write("mine_failing", "x = 1\nx / 0\n")
+    with pytest.raises(ConfigurationError, match=r"ZeroDivisionError: .*\(mine_failing.py, line 2"):
+        load_handlers(["mine_failing:router"])
+
+
+def hide(desk: Desk, package: str) -> None:
+    (desk.directory / package).mkdir()
+    (desk.directory / package / "mine.py").write_text(_ROUTER.format(name="note"))
+
+
+@pytest.mark.parametrize("package", ["schemas", "handlers", "receiver", "yizhan"])
+def test_a_package_that_ours_hides_is_named(desk: Desk, package: str) -> None:
+    importlib.import_module(package)
+    hide(desk, package)
+    with pytest.raises(ConfigurationError, match=f"hidden by Yizhan's own package '{package}': re"):
+        load_handlers([f"{package}.mine:router"])
+
+
+def test_a_module_that_imports_from_a_hidden_package_is_told_so(desk: Desk) -> None:
+    hide(desk, "schemas")
+    desk.write("mine_beside", "from schemas.mine import router")
+    with pytest.raises(ConfigurationError, match=r"mine_beside imports 'schemas.mine': .* hidden"):
+        load_handlers(["mine_beside:router"])
+
+
+def test_a_router_that_is_in_the_hidden_package_is_told_so(desk: Desk) -> None:
+    importlib.import_module("handlers")
+    hide(desk, "handlers")
+    with pytest.raises(ConfigurationError, match="hidden by Yizhan's own package 'handlers'"):
+        load_handlers(["handlers:orders"])
 
 
 def test_a_plug_in_that_is_broken_is_named(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ("receiver", "handlers", "schemas")
+PACKAGES = ("receiver", "handlers", "schemas", "yizhan")
 
 
 def test_the_installed_version_is_the_one_of_the_project() -> None:
@@ -30,7 +30,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     modules = {
         str(file.relative_to(ROOT)) for top in PACKAGES for file in ROOT.glob(f"{top}/**/*.py")
     }
-    assert modules <= set(names)
+    assert modules | {f"{top}/py.typed" for top in PACKAGES} <= set(names)
 
 
 def test_no_package_of_ours_hides_one_of_the_standard_library() -> None:

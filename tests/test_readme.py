@@ -95,7 +95,7 @@ def test_every_setting_is_in_the_table_and_no_other() -> None:
 
 @pytest.mark.parametrize("link", sorted(LINKS))
 def test_a_link_leads_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+    assert (ROOT / link.partition("#")[0]).exists()
 
 
 def test_every_make_target_that_is_named_exists() -> None:

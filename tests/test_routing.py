@@ -111,7 +111,7 @@ def test_any_other_number_of_parameters_is_refused(function: object) -> None:
 
 @pytest.mark.parametrize("models", [(), (dict,), (EventData,), ("order.created",), (tell,)])
 def test_what_is_no_event_model_is_refused(models: tuple[object, ...]) -> None:
-    with pytest.raises(ConfigurationError, match=r"write one of schemas\.events"):
+    with pytest.raises(ConfigurationError, match=r"write one of yizhan\.events"):
         Router().on(*models)  # type: ignore[call-overload] # the misuse under test
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from receiver.errors import ConfigurationError
+from receiver.exposure import weak_protection
 from receiver.settings import load_settings
+from receiver.settings_faults import JSON_VARIABLES
 
 GOOD = """
 [nats]
@@ -131,6 +133,32 @@ WRONG = {
         "exclude each other",
     ),
     "half of HTTPS": ('[receiver]\ntls_key_file = "k"\n', "tls_key_file belong together"),
+    "a variable as a secret": (
+        SOURCE + 'verification = "signature"\naccess_key = "k"\nsecrets = ["${SHOP}"]\n',
+        r"secrets: \$\{SHOP\} is not replaced by a variable here: name a file in secret_files",
+    ),
+    "a variable as an access key": (
+        SOURCE + 'verification = "none"\naccess_key = "${KEY}"\n',
+        r"access_key: \$\{KEY\} is not replaced",
+    ),
+    "a variable as a path token": (
+        SOURCE + 'verification = "path_token"\npath_token = "${A_TOKEN_OF_THE_SHOP}"\n',
+        "is not replaced .* as YIZHAN_SOURCES",
+    ),
+    "a variable as the API's secret": (
+        '[api]\naccess_key = "k"\nsecret = "${API}"\n',
+        "is not replaced .* secret_file = .* YIZHAN_API__SECRET",
+    ),
+    "a variable in NATS' URL": (
+        '[nats]\nurl = "nats://u:${PASSWORD}@a:1"\n',
+        "is not replaced .* nats.password_file, or give YIZHAN_NATS__URL",
+    ),
+    "no secret of the API": ('[api]\naccess_key = "k"\n', "api: write either secret"),
+    "a user without password": ('[nats]\nurl = "nats://a:1"\nuser = "u"\n', "belong together"),
+    "two users": (
+        '[nats]\nurl = "nats://x:y@a:1"\nuser = "u"\npassword_file = "p"\n',
+        "for a url that names no user",
+    ),
     "no TOML": ("[nats\n", "is not valid TOML"),
     "a bad API": ('[api]\naccess_key = "k"\nsecret = "s"\nbase_url = "ftp://x"\n', "https://"),
 }
@@ -179,7 +207,7 @@ def test_a_misspelled_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YIZHAN_SOURCES", "pandapon")
-    with pytest.raises(ConfigurationError, match="write it as JSON"):
+    with pytest.raises(ConfigurationError, match="is no JSON: write YIZHAN_"):
         load_settings()
 
 
@@ -187,4 +215,93 @@ def test_no_secret_shows_in_a_representation_or_a_mistake() -> None:
     settings = load_settings(write(GOOD))
     with pytest.raises(ConfigurationError) as told:
         load_settings(write(GOOD + "tolerance_s = -1\n"))
-    assert "secret" not in f"{settings!r} {told.value}".replace("secrets=", "")
+    assert "secret" not in f"{settings!r} {told.value}".replace("secrets=", "").replace(
+        "secret_files=", ""
+    )
+
+
+SIGNED = SOURCE + 'verification = "signature"\naccess_key = "k"\n'
+
+
+def test_secrets_come_from_files_one_each_beside_those_written_out(tmp_path: Path) -> None:
+    for name, text in (("old", "o" * 16 + "\n"), ("new", "n" * 16), ("windows", "w" * 16 + "\r\n")):
+        (tmp_path / name).write_bytes(text.encode())
+    files = ", ".join(f'"{tmp_path / name}"' for name in ("old", "new", "windows"))
+    text = f'{SIGNED}secrets = ["{"s" * 16}"]\nsecret_files = [{files}]\n'
+    (source,) = load_settings(write(text)).sources
+    read = [secret.get_secret_value() for secret in source.secrets]
+    assert read == [letter * 16 for letter in "sonw"]
+
+
+def test_spaces_in_a_secret_file_belong_to_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(" a secret \n")
+    text = f'[api]\naccess_key = "k"\nsecret_file = "{tmp_path / "secret"}"\n'
+    api = load_settings(write(text)).api
+    assert api is not None
+    assert api.secret.get_secret_value() == " a secret "
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory: mount the secret there"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"one\ntwo\n", "holds more than one line: write one secret, one file for each"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"x" * 70_000, "holds more than one line"),
+    ],
+)
+def test_a_file_without_one_secret_is_refused_and_not_shown(
+    tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    file = tmp_path / "mounted"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=sentence) as told:
+        load_settings(write(f'{SIGNED}secret_files = ["{file}"]\n'))
+    assert "sources[0].secret_files: " in str(told.value)
+    assert "one\ntwo" not in str(told.value)
+
+
+def test_a_dollar_sign_may_stand_in_a_secret() -> None:
+    text = f'{SIGNED}secrets = ["a$b{{c}}$HOME"]\n'
+    assert load_settings(write(text)).sources[0].secrets[0].get_secret_value() == "a$b{c}$HOME"
+
+
+@pytest.mark.parametrize("name", JSON_VARIABLES)
+def test_a_list_can_come_from_the_environment_as_its_example_shows(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("YIZHAN_API"):
+        monkeypatch.setenv("YIZHAN_API__ACCESS_KEY", "k")
+        monkeypatch.setenv("YIZHAN_API__SECRET", "s" * 16)
+    monkeypatch.setenv(name, JSON_VARIABLES[name].replace("...", "t" * 16))
+    section, _, key = name.removeprefix("YIZHAN_").lower().partition("__")
+    value = getattr(load_settings(), section)
+    assert value if not key else getattr(value, key)
+
+
+@pytest.mark.parametrize(
+    ("host", "secret", "verification", "words"),
+    [
+        ("127.0.0.1", "s" * 8, "signature", []),
+        ("127.0.0.1", "s" * 7, "signature", ["fewer than 8 characters"]),
+        ("0.0.0.0", "s" * 8, "signature", []),
+        ("0.0.0.0", "s" * 8, "none", ["whoever reaches it"]),
+        ("::", "s" * 8, "none", ["whoever reaches it"]),
+        ("localhost", "s" * 8, "none", []),
+        ("::1", "s" * 8, "none", []),
+        ("example.org", "s", "none", ["fewer than 8", "whoever reaches it"]),
+    ],
+)
+def test_weak_protection_is_found(
+    host: str, secret: str, verification: str, words: list[str]
+) -> None:
+    source = SIGNED.replace('"signature"', f'"{verification}"')
+    settings = load_settings(
+        write(f'[receiver]\nhost = "{host}"\n{source}secrets = ["{secret}"]\n')
+    )
+    found = list(weak_protection(settings))
+    assert len(found) == len(words)
+    assert all(word in text for word, text in zip(words, found, strict=True))

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from receiver.errors import ConfigurationError
+from receiver.setting_values import read_secret
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The files a client proves itself with and checks the server by; all may be left out.
+    """What a client proves itself with and checks the server by; all may be left out.
 
-    A user and password, or a token, stand in the URL instead.
+    `user` has its password in `password_file`; else a user and password, or a token, stand in the
+    URL.
     """
+
+    user: str | None = None
+    password_file: Path | None = None
 
     credentials_file: Path | None = None
     nkey_seed_file: Path | None = None
@@ -29,7 +34,10 @@ class Access:
             file: Path | None = getattr(self, name)
             if file is not None and not file.is_file():
                 raise ConfigurationError(f"nats.{name}: {file}: no such file")
+        password = self.password_file
         found = {
+            "user": self.user,
+            "password": password and read_secret("nats.password_file", password),
             "user_credentials": self.credentials_file and str(self.credentials_file),
             "nkeys_seed": self.nkey_seed_file and str(self.nkey_seed_file),
             "tls": self._tls(),

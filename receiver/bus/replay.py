@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from receiver.bus.codec import decode_event
@@ -59,7 +59,8 @@ class Selection:
         if kinds:
             return kinds
         raise ConfigurationError(
-            f"--type {asked}: is not taken there: leave it out, or name of {', '.join(self.among)}"
+            f"event type {asked}: is not taken there: "
+            f"leave it out, or name one of {', '.join(self.among)}"
         )
 
     def _kind(self) -> str:
@@ -72,13 +73,17 @@ class Selection:
         if self.event_type in MODEL_OF_TYPE:
             return self.event_type
         raise ConfigurationError(
-            f"--type {self.event_type}: there is no such event type or domain: "
+            f"event type {self.event_type}: there is no such event type or domain: "
             "`yizhan events` lists them"
         )
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """`30m`, `2h`, `7d` before `now`, or an RFC 3339 time; raises `ConfigurationError`."""
+    """`30m`, `2h`, `7d` before `now`, or an RFC 3339 time; raises `ConfigurationError`.
+
+    A time without an offset is refused: the platform's are China's, a server's log is UTC, and a
+    guess would silently select eight hours that were not meant.
+    """
     age = _AGE.fullmatch(text)
     try:
         if age:
@@ -86,10 +91,15 @@ def parse_time(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"{text}: is no time: write an age such as 30m, 2h or 7d, "
+            f"{text!r}: is no time: write an age such as 30m, 2h or 7d, "
             "or a time such as 2026-01-31T08:00:00+08:00"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.utcoffset() is None:
+        plain = moment.replace(tzinfo=None).isoformat()
+        raise ConfigurationError(
+            f"{text!r}: has no offset: write {plain}+08:00 (China's time) or {plain}+00:00 (UTC)"
+        )
+    return moment
 
 
 class Sink(Protocol):

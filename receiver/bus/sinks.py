@@ -40,26 +40,30 @@ class SubjectSink:
         self._prefix = prefix.removesuffix(".>").removesuffix(".")
         self._count = 0
 
-    async def check(self) -> None:
-        """Raise `ConfigurationError` where the prefix is none, is reserved, or where a stream would
-        store.
-        """
-        tokens = self._prefix.split(".")
+    @classmethod
+    def check_prefix(cls, prefix: str, root: str) -> None:
+        """Raise `ConfigurationError` where a prefix is none or is reserved; asks no server."""
+        prefix = prefix.removesuffix(".>").removesuffix(".")
+        tokens = prefix.split(".")
         odd = any(
             not token or not token.isprintable() or set(token) & set(" *>") for token in tokens
         )
-        if odd or self._prefix.startswith(_RESERVED):
+        if odd or prefix.startswith(_RESERVED):
             raise ConfigurationError(
-                f"--to subject:{self._prefix}: is no prefix of subjects: write one such as try.me"
+                f"subject:{prefix}: is no prefix of subjects: write one such as try.me"
             )
-        if tokens[0] == self._root and tokens[1:2] != ["replay"]:
+        if tokens[0] == root and tokens[1:2] != ["replay"]:
             raise ConfigurationError(
-                f"--to subject:{self._prefix}: subjects below {self._root} are Yizhan's own: "
-                f"write one such as {self._root}.replay.NAME, or one outside"
+                f"subject:{prefix}: subjects below {root} are Yizhan's own: "
+                f"write one such as {root}.replay.NAME, or one outside"
             )
+
+    async def check(self) -> None:
+        """As `check_prefix`, and raise `ConfigurationError` where a stream would store."""
+        self.check_prefix(self._prefix, self._root)
         for stream in await _streams_of(self._connection.client, f"{self._prefix}.>"):
             raise ConfigurationError(
-                f"--to subject:{self._prefix}: the stream {stream} takes such subjects in, "
+                f"subject:{self._prefix}: the stream {stream} takes such subjects in, "
                 "and would store the events a second time: choose a prefix outside every stream"
             )
 
@@ -108,11 +112,24 @@ class FileSink:
         self._out = stdout
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
 
+    def check(self) -> None:
+        """Raise `ConfigurationError` where the file is there or cannot be; creates nothing."""
+        if self._to_stdout:
+            return
+        if self._path.is_dir():
+            raise ConfigurationError(f"{self._path}: is a directory: name a file in it")
+        if self._path.exists() and not self._force:
+            raise ConfigurationError(f"{self._path} exists: name another file, or give --force")
+        if not self._path.parent.is_dir():
+            raise ConfigurationError(
+                f"{self._path}: cannot be written: there is no directory {self._path.parent}: "
+                "create it, or name another file"
+            )
+
     def __enter__(self) -> Self:
         if self._to_stdout:
             return self
-        if self._path.exists() and not self._force:
-            raise ConfigurationError(f"{self._path} exists: name another file, or give --force")
+        self.check()
         try:
             self._out = open_private(self._partial)
         except OSError as error:

@@ -20,8 +20,9 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
+from receiver.dialects.installed import installed_dialects
 from receiver.errors import BusError, ConfigurationError, YizhanError
-from receiver.exposure import exposed_secrets
+from receiver.exposure import exposed_secrets, weak_protection
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
@@ -56,7 +57,7 @@ def check(
 
 async def _check(config: Path | None, *, running: bool) -> int:
     try:
-        settings, developing = development.load(config)
+        settings, developing = development.load(config, keep=False)
         development.check_sources(settings, config)
     except ConfigurationError as error:
         for line in str(error).splitlines():
@@ -64,6 +65,7 @@ async def _check(config: Path | None, *, running: bool) -> int:
         return EXIT_FAILED
     try:
         certificate(settings)
+        installed_dialects()
     except ConfigurationError as error:
         _report("settings", str(error), well=False)
         return EXIT_FAILED
@@ -98,6 +100,8 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
         yield "packages", doubt
     if exposed := exposed_secrets(config):
         yield "settings", exposed
+    for weakness in weak_protection(settings):
+        yield "settings", weakness
     for shared in _shared_secrets(settings):
         yield "sources", shared
     wanted = settings.receiver.limit_connections
@@ -163,7 +167,8 @@ def _how_to_get_in(settings: Settings) -> str:
     if settings.nats.url is None:
         return f"stop every run on {settings.nats.data_dir}, then start again"
     return (
-        "put user and password into nats.url, or set nats.credentials_file or nats.nkey_seed_file"
+        "put user and password into nats.url, or set nats.user and nats.password_file, "
+        "nats.credentials_file or nats.nkey_seed_file"
     )
 
 

@@ -25,7 +25,7 @@ from receiver.bus.upkeep import keep_at_work, take_over
 from receiver.cli.development import DevelopmentSettings
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
-from receiver.dialects import DIALECTS
+from receiver.dialects.installed import installed_dialects
 from receiver.drainer import Drainer
 from receiver.intake import Intake
 from receiver.loading import load_handlers
@@ -71,7 +71,8 @@ class Bus:
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
     """How long the platforms of the configured sources go on repeating a callback."""
     configured = {source.dialect for source in settings.sources} or {"xport"}
-    return [DIALECTS[name].retry_horizon for name in configured]
+    dialects = installed_dialects()
+    return [dialects[name].retry_horizon for name in configured]
 
 
 def duplicate_window(settings: Settings) -> timedelta:
@@ -88,6 +89,8 @@ def access(settings: Settings) -> Access:
     """How the settings get into NATS."""
     nats = settings.nats
     return Access(
+        user=nats.user,
+        password_file=nats.password_file,
         credentials_file=nats.credentials_file,
         nkey_seed_file=nats.nkey_seed_file,
         tls_ca_file=nats.tls_ca_file,
@@ -168,7 +171,7 @@ async def running_receiver(
             Intake(
                 publisher,
                 bus.subjects,
-                DIALECTS,
+                installed_dialects(),
                 retransmissions=said,
                 spread=gossip.tell,
                 limit_bytes=settings.receiver.limit_bytes,

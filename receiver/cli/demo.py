@@ -22,7 +22,8 @@ from receiver.cli import development
 from receiver.cli.app import app
 from receiver.cli.compose import Bus, opened_bus, running_receiver
 from receiver.cli.handler_process import running_handlers
-from receiver.cli.process import run
+from receiver.cli.options import writable_file
+from receiver.cli.process import refusing, run
 from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import BusError
@@ -55,6 +56,8 @@ def demo(
 
     Exits 0 only if every acknowledged callback was found in the stream, exactly once.
     """
+    with refusing():
+        writable_file("--journal", journal)
     log = LogSettings(level="error")
     configure_logs(log)
 

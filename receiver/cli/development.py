@@ -39,18 +39,21 @@ class DevelopmentSettings(Settings):
     """
 
 
-def load(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
+def load(
+    config: Path | None, *, simulate: bool = False, keep: bool = True
+) -> tuple[Settings, bool]:
     """The settings, and whether their sources are the development sources alone.
 
     Those are used where there is no settings file and nothing names a source; `simulate` adds them
-    to whatever is named.
+    to whatever is named. Without `keep`, secrets that no run has made yet are not written: the data
+    directory stays as it is, and does not come into being.
     """
     settings = load_settings(config)
     if simulate:
         _check_loopback(settings.receiver.host)
     elif settings.sources or settings_file(config):
         return settings, False
-    return _with_development_sources(settings), not settings.sources
+    return _with_development_sources(settings, keep=keep), not settings.sources
 
 
 def check_sources(settings: Settings, config: Path | None) -> None:
@@ -72,7 +75,7 @@ def defaults(data_dir: Path) -> Settings:
     )
 
 
-def _with_development_sources(settings: Settings) -> Settings:
+def _with_development_sources(settings: Settings, *, keep: bool = True) -> Settings:
     """With sources of one's own beside them, the embedded server asks for a user as ever."""
     names = {source.name for source in settings.sources}
     for name in (SIGNED_SOURCE, TRIED_SOURCE):
@@ -81,7 +84,8 @@ def _with_development_sources(settings: Settings) -> Settings:
                 f"sources: {name!r} is the name of a source that --simulate adds: "
                 "give yours another name, or leave out --simulate"
             )
-    added = tuple(map(SourceSettings.model_validate, _sources(settings.nats.data_dir)))
+    kept = _kept_secrets(settings.nats.data_dir, keep=keep)
+    added = tuple(map(SourceSettings.model_validate, _sources(kept)))
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     model = Settings if settings.sources else DevelopmentSettings
     return model.model_construct(**(values | {"sources": (*settings.sources, *added)}))
@@ -100,8 +104,7 @@ def _check_loopback(host: str) -> None:
         )
 
 
-def _sources(data_dir: Path) -> list[dict[str, Any]]:
-    kept = _kept_secrets(data_dir)
+def _sources(kept: dict[str, str]) -> list[dict[str, Any]]:
     invented = {"dialect": "xport", "simulated": True, "allow_networks": _LOOPBACK}
     return [
         {
@@ -120,24 +123,30 @@ def _sources(data_dir: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _kept_secrets(data_dir: Path) -> dict[str, str]:
+def _kept_secrets(data_dir: Path, *, keep: bool) -> dict[str, str]:
     file = data_dir / _FILE
     try:
         return {k: str(v) for k, v in tomllib.loads(file.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
         pass
+    except NotADirectoryError:
+        raise ConfigurationError(
+            f"nats.data_dir: {data_dir} is no directory: name one, or one that can be made"
+        ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{file}: cannot be read: delete it, and new development secrets are made"
         ) from error
     made = {"secret": secrets.token_hex(16), "path_token": secrets.token_hex(16)}
+    if not keep:
+        return made
     text = "".join(f'{name} = "{value}"\n' for name, value in made.items())
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open_private(file) as handle:
             handle.write(text)
     except FileExistsError:
-        return _kept_secrets(data_dir)  # another process made them in this moment
+        return _kept_secrets(data_dir, keep=keep)  # another process made them in this moment
     except OSError as error:
         raise ConfigurationError(
             f"nats.data_dir: cannot write in {data_dir}: {error.strerror}: "

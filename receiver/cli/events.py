@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from receiver.bus.replay import parse_time
 from receiver.bus.subjects import Subjects
 from receiver.bus.tally import drift as read_drift
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus
-from receiver.cli.process import fail, run
-from receiver.cli.serve import load
+from receiver.cli.options import past_time
+from receiver.cli.process import fail, refusing, run
+from receiver.cli.serve import load, load_to_look
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
 from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
@@ -51,22 +51,22 @@ def events(
     ] = "7d",
 ) -> None:
     """List the event types: subject, from which messages, example. Or write the contract."""
-    settings, _ = load(config, quiet=True)
+    settings, _ = load(config, quiet=True, keep=False)
     subjects = Subjects(settings.nats.subject_root)
     if json_schema is not None:
-        _write(json_schema, json_schemas())
+        _write("--json-schema", json_schema, json_schemas())
     if examples is not None:
-        _write(examples, example_messages(subjects))
+        _write("--examples", examples, example_messages(subjects))
     if asyncapi:
         document = asyncapi_document(subjects)
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     if drift:
-        _drift(settings, since)
+        _drift(load_to_look(config), since)
     if not (json_schema or examples or asyncapi or drift):
         typer.echo(catalogue_text(subjects), nl=False)
 
 
-def _write(directory: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
+def _write(option: str, directory: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, document in documents.items():
@@ -75,15 +75,17 @@ def _write(directory: Path, documents: Mapping[str, Mapping[str, Any]]) -> None:
     except OSError as error:
         fail(
             ConfigurationError(
-                f"{directory}: cannot be written: {error.strerror}: name another directory"
+                f"{option} {directory}: cannot be written: {error.strerror}: name another directory"
             )
         )
     typer.echo(f"{len(documents)} files in {directory}", err=True)
 
 
 def _drift(settings: Settings, since: str) -> None:
+    with refusing():
+        start = past_time("--since", since, datetime.now(UTC))
+
     async def main(_: asyncio.Event) -> int:
-        start = parse_time(since, datetime.now(UTC))
         async with opened_bus(settings, name="yizhan-events") as bus:
             report = await read_drift(bus.connection, bus.subjects, since=start)
         _print_drift(report, since)

@@ -58,6 +58,15 @@ def fail(error: ConfigurationError) -> NoReturn:
     sys.exit(EXIT_CONFIGURATION)
 
 
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """End where the block raises a `ConfigurationError`: its sentence, and code 2."""
+    try:
+        yield
+    except ConfigurationError as error:
+        fail(error)
+
+
 async def _with_signals(main: Main) -> int:
     stop = asyncio.Event()
     with _handling_signals(stop):

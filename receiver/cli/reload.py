@@ -18,6 +18,7 @@ from receiver import background
 from receiver.cli import development
 from receiver.cli.compose import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
+from receiver.exposure import weak_protection
 from receiver.logs import get_logger
 from receiver.settings import Settings
 
@@ -86,6 +87,8 @@ def _exchange_sources(read: Read, receiver: Receiver) -> Settings | None:
         log.error("sources_not_reloaded", error=str(error))
         return None
     receiver.sources.exchange(settings.sources)
+    for weakness in weak_protection(settings):
+        log.warning("protection_weak", action=weakness)
     log.info("sources_reloaded", sources=[source.name for source in settings.sources])
     return settings
 

@@ -16,13 +16,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 from receiver.bus.history import HistoricMessage, opened_history
-from receiver.bus.replay import OncePublisher, Selection, Sink, Summary, parse_time
+from receiver.bus.replay import OncePublisher, Selection, Sink, Summary
 from receiver.bus.replay import replay as run_replay
 from receiver.bus.sinks import FileSink, SubjectSink
+from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import Bus, opened_bus
-from receiver.cli.process import EXIT_FAILED, run
-from receiver.cli.serve import load
+from receiver.cli.options import not_empty, option, time_range
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.serve import load_to_look
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
@@ -65,17 +67,22 @@ def replay(
 
     Exits 1 if an event failed.
     """
-    settings, _ = load(config, quiet=True)
+    with refusing():
+        _check_target(to)
+        not_empty("--order", order, write="write the order's id, or leave the option out")
+        not_empty("--type", event_type, write="write one such as payment, or leave the option out")
+        first, last = time_range(since, until, datetime.now(UTC))
+    settings = load_to_look(config)
 
     async def main(stop: asyncio.Event) -> int:
-        now = datetime.now(UTC)
         selection = Selection(
-            since=parse_time(since, now),
-            until=parse_time(until, now) if until else None,
+            since=first,
+            until=last,
             event_type=event_type,
             order_id=order,
             among=_taken_by(to, settings),
         )
+        _check(selection, to, settings, force=force)
         async with opened_bus(settings, name="yizhan-replay") as bus:
             bus.connection.client  # noqa: B018 - say now that NATS is away
             if dry_run:
@@ -85,6 +92,27 @@ def replay(
                 return await _run(bus, selection, sink, stop)
 
     run(main)
+
+
+def _check_target(to: str) -> None:
+    not_empty(
+        "--to", to, write="write handler:NAME, subject:PREFIX, a FILE, or - (standard output)"
+    )
+    if to in {_HANDLER, _SUBJECT}:
+        what = "NAME" if to == _HANDLER else "PREFIX"
+        raise ConfigurationError(f"--to {to}: says no {what.lower()}: write {to}{what}")
+
+
+def _check(selection: Selection, to: str, settings: Settings, *, force: bool) -> None:
+    """What can be known before a server is asked, or started."""
+    root = settings.nats.subject_root
+    with option("--type"):
+        selection.span(Subjects(root))
+    with option("--to"):
+        if to.startswith(_SUBJECT):
+            SubjectSink.check_prefix(to.removeprefix(_SUBJECT), root)
+        elif not to.startswith(_HANDLER):
+            FileSink(Path(to), stdout=sys.stdout, force=force).check()
 
 
 def _taken_by(to: str, settings: Settings) -> Sequence[str]:
@@ -146,11 +174,15 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             yield HandlerSink.of(handler, bus, api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
-        await subject_sink.check()
+        with option("--to"):
+            await subject_sink.check()
         yield subject_sink
         await subject_sink.close()
     else:
-        with FileSink(Path(to), stdout=sys.stdout, force=force) as file_sink:
+        file_sink = FileSink(Path(to), stdout=sys.stdout, force=force)
+        with contextlib.ExitStack() as stack:
+            with option("--to"):
+                stack.enter_context(file_sink)
             yield file_sink
 
 

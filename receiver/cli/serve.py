@@ -15,13 +15,14 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
 from receiver.cli.greeting import Greeting
 from receiver.cli.handler_process import running_handlers
-from receiver.cli.process import calm_collector, fail, run
+from receiver.cli.options import existing_data
+from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
-from receiver.exposure import exposed_secrets
+from receiver.exposure import exposed_secrets, weak_protection
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
@@ -29,14 +30,15 @@ from receiver.web.server import base_url
 
 
 def load(
-    config: Path | None, *, quiet: bool = False, simulate: bool = False
+    config: Path | None, *, quiet: bool = False, simulate: bool = False, keep: bool = True
 ) -> tuple[Settings, bool]:
     """What `development.load` gives; logs are set up with it.
 
-    `quiet` is for commands that speak for themselves: only warnings are logged.
+    `quiet` is for commands that speak for themselves: only warnings are logged. Without `keep`
+    nothing is written, see `development.load`.
     """
     try:
-        settings, developing = development.load(config, simulate=simulate)
+        settings, developing = development.load(config, simulate=simulate, keep=keep)
         exposed = "" if quiet else exposed_secrets(config)
     except ConfigurationError as error:
         fail(error)
@@ -44,7 +46,22 @@ def load(
     configure_logs(settings.log.model_copy(update={"level": level}))
     if exposed:
         get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
+    for weakness in () if quiet else weak_protection(settings):
+        get_logger("yizhan").warning("protection_weak", action=weakness)
     return settings, developing
+
+
+def load_to_look(config: Path | None, *, spool: bool = False) -> Settings:
+    """The settings, for a command that looks at what is stored and creates nothing.
+
+    Ends the process where there is no data directory to look into; `spool` says that it is needed
+    although NATS is elsewhere.
+    """
+    settings, _ = load(config, quiet=True, keep=False)
+    if settings.nats.url is None or spool:
+        with refusing():
+            existing_data(settings.nats)
+    return settings
 
 
 def load_to_serve(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.process import run
+from receiver.cli.options import http_url, not_empty, writable_file
+from receiver.cli.process import refusing, run
 from receiver.cli.serve import load, new_seed
 from receiver.cli.simulation import platform_config
 from receiver.simulator.platform import SimulatedPlatform
@@ -52,13 +53,17 @@ def simulate(
 
     Its API is served meanwhile; the first line tells where. Exits 1 if a push was given up.
     """
+    with refusing():
+        given = None if url is None else http_url("--url", url)
+        writable_file("--journal", journal)
+        not_empty("--source", source, write="write the name of a source, or leave the option out")
     settings, _ = load(config, quiet=True)
 
     async def main(stop: asyncio.Event) -> int:
-        base = url or f"http://{settings.receiver.host}:{settings.receiver.port}"
+        base = given or f"http://{settings.receiver.host}:{settings.receiver.port}"
         platform_settings = platform_config(
             settings,
-            base.rstrip("/"),
+            base,
             source=source,
             seed=new_seed() if seed is None else seed,
             speed=speed,

@@ -24,8 +24,9 @@ def simulated_source(settings: Settings, name: str | None = None) -> SourceSetti
         return chosen
     needs = 'it needs dialect = "xport" and secrets'
     if name is not None:
+        known = ", ".join(source.name for source in fit) or "none"
         raise ConfigurationError(
-            f"--source {name}: no source of that name can be simulated: {needs}"
+            f"--source {name}: no source of that name can be simulated: {needs}; there are: {known}"
         )
     raise ConfigurationError(
         f"sources: none is marked simulated = true ({needs}): mark one that is for tests, or name "

@@ -15,7 +15,7 @@ from receiver.bus.message import OutgoingMessage
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, opened_spool, ready_drainer
 from receiver.cli.process import EXIT_FAILED, run
-from receiver.cli.serve import load
+from receiver.cli.serve import load_to_look
 from receiver.errors import ConfigurationError
 from receiver.private_files import open_private
 from receiver.settings import Settings
@@ -39,7 +39,7 @@ def spool(
 
     An export leaves the spool as it is. Exits 1 if a drain left something.
     """
-    settings, _ = load(config, quiet=True)
+    settings = load_to_look(config, spool=True)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_spool(settings) as opened:

@@ -12,6 +12,7 @@ import typer
 
 from receiver.bus.server_urls import ServerUrls, announced
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.options import existing_data
 from receiver.cli.process import run
 from receiver.errors import BusError, ConfigurationError
 from receiver.settings import NatsSettings, load_settings
@@ -55,11 +56,7 @@ def _urls(nats: NatsSettings) -> ServerUrls | None:
             "nats.url names a server, whose users its own operator knows: "
             "this command is for the embedded server, which runs without nats.url"
         )
-    if not nats.data_dir.is_dir():
-        raise ConfigurationError(
-            f"nats.data_dir: {nats.data_dir} does not exist: run this where Yizhan was started, "
-            "or give --config or YIZHAN_NATS__DATA_DIR as there"
-        )
+    existing_data(nats)
     return _announced(nats.data_dir)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -103,11 +104,20 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.setblocking(False)  # noqa: FBT003 - the library's own shape
     except OSError as error:
         listener.close()
-        raise ConfigurationError(
-            f"receiver.port: cannot listen on {host}:{port}: {error.strerror}: "
-            "stop what uses it, or set receiver.port to another (0 picks a free one)"
-        ) from error
+        raise ConfigurationError(_cannot_listen(host, port, error)) from error
     return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    said = f"cannot listen on {host}:{port}: {error.strerror}"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"receiver.host: {said}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
+    if error.errno == errno.EACCES:
+        return f"receiver.port: {said}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
+    return (
+        f"receiver.port: {said}: "
+        "stop what uses it, or set receiver.port to another (0 picks a free one)"
+    )
 
 
 def base_url(listener: socket.socket, *, tls: bool = False) -> str:

@@ -80,6 +80,16 @@ async def test_a_password_in_the_url_lets_in_and_a_wrong_one_is_told(tmp_path: P
         assert not await gets_in(f"nats://u:wrong@{address}")
 
 
+async def test_a_password_in_a_file_lets_in_whatever_characters_it_has(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("p/?#[@ 密\n", encoding="utf-8")
+    settings = 'authorization { user: u, password: "p/?#[@ 密" }'
+    async with serving(tmp_path, settings) as address:
+        assert await gets_in(f"nats://{address}", Access(user="u", password_file=file))
+        file.write_text("wrong", encoding="utf-8")
+        assert not await gets_in(f"nats://{address}", Access(user="u", password_file=file))
+
+
 async def test_an_nkey_lets_in(tmp_path: Path) -> None:
     user, stranger = new_key(nkeys.PREFIX_BYTE_USER), new_key(nkeys.PREFIX_BYTE_USER)
     settings = f"authorization {{ users: [ {{ nkey: {user.public_key.decode()} }} ] }}"
@@ -120,17 +130,21 @@ async def test_tls_with_a_certificate_on_both_sides(tmp_path: Path) -> None:
         assert await gets_in(f"tls://{address.replace('127.0.0.1', 'localhost')}", ours)
 
 
+GONE = Path("gone")
+
+
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("access", "reason"),
     [
-        ("credentials_file", r"nats\.credentials_file: .*: no such file"),
-        ("nkey_seed_file", r"nats\.nkey_seed_file: .*: no such file"),
-        ("tls_ca_file", r"nats\.tls_ca_file.*No such file"),
+        (Access(credentials_file=GONE), r"nats\.credentials_file: .*: no such file"),
+        (Access(password_file=GONE), r"nats\.password_file: .*: cannot be read"),
+        (Access(nkey_seed_file=GONE), r"nats\.nkey_seed_file: .*: no such file"),
+        (Access(tls_ca_file=GONE), r"nats\.tls_ca_file.*No such file"),
     ],
 )
-def test_a_missing_file_is_named(tmp_path: Path, name: str, reason: str) -> None:
+def test_a_missing_file_is_named(access: Access, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
-        Connection("nats://127.0.0.1:9", (), access=Access(**{name: tmp_path / "none"}))
+        Connection("nats://127.0.0.1:9", (), access=access)
 
 
 def test_credentials_stay_out_of_what_is_shown() -> None:

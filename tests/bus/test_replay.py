@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -300,7 +301,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         ("2h", NOW - timedelta(hours=2)),
         ("7d", NOW - timedelta(days=7)),
         ("2026-01-31T08:00:00+08:00", datetime(2026, 1, 31, tzinfo=UTC)),
-        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31 00:00:00Z", datetime(2026, 1, 31, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_an_age_or_a_moment(text: str, expected: datetime) -> None:
@@ -311,6 +312,23 @@ def test_a_time_is_an_age_or_a_moment(text: str, expected: datetime) -> None:
 def test_what_is_no_time_is_told(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is no time"):
         parse_time(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("2026-01-31 08:00:00", "2026-01-31T08:00:00"),
+        ("2026-01-31", "2026-01-31T00:00:00"),
+        ("20260131T0800", "2026-01-31T08:00:00"),
+        ("2026-01-31T08:00:00.5", "2026-01-31T08:00:00.500000"),
+    ],
+)
+def test_a_time_without_offset_is_refused_with_both_readings(text: str, plain: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_time(text, NOW)
+    china, utc = re.findall(r"write (\S+) \(China's time\) or (\S+) \(UTC\)", str(caught.value))[0]
+    assert china == f"{plain}+08:00"
+    assert parse_time(utc, NOW) - parse_time(china, NOW) == timedelta(hours=8)
 
 
 def test_an_unknown_type_is_told() -> None:

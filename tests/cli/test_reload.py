@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
 import nats
 
+from receiver.signatures import xport_signature
 from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
 from tests.cli.test_secrets import health, server_of
@@ -38,9 +42,11 @@ async def reloaded(running: Running) -> None:
     await running.line(lambda line: '"sources_reloaded"' in line)
 
 
-async def post(base: str, path: str, body: bytes = BODY) -> tuple[int, str]:
+async def post(
+    base: str, path: str, body: bytes = BODY, *, headers: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
-        answer = await http.post(f"/callbacks/{path}", content=body)
+        answer = await http.post(f"/callbacks/{path}", content=body, headers=headers)
     return answer.status_code, str(answer.json().get("status"))
 
 
@@ -92,3 +98,39 @@ async def test_a_certificate_that_cannot_be_used_holds_up_no_retirement(yizhan: 
         assert (await http.post(f"/callbacks/s/{OLD}", content=BODY)).status_code == 401
         assert (await http.post(f"/callbacks/s/{NEW}", content=BODY)).status_code == 200
     assert await running.stop() == 0
+
+
+def signed(secret: str) -> dict[str, str]:
+    timestamp, nonce = str(int(time.time() * 1000)), secrets.token_hex(16)
+    signature = xport_signature("key", timestamp, nonce, secret)
+    return {
+        "access-key": "key",
+        "timestamp": timestamp,
+        "nonce-str": nonce,
+        "signature": signature,
+    }
+
+
+async def test_a_secret_file_that_is_exchanged_retires_the_old_secret(yizhan: Yizhan) -> None:
+    mounted = yizhan.directory / "mounted"
+    mounted.write_text(OLD + "\n")
+    write(
+        yizhan,
+        '[[sources]]\nname = "s"\ndialect = "xport"\nverification = "signature"\n',
+        'access_key = "key"\nsecret_files = ["mounted"]\n',
+    )
+    running = await yizhan.start("receive")
+    base = await health(running)
+    assert await post(base, "s", headers=signed(OLD)) == (200, "stored")
+    mounted.write_text(NEW + "\n")
+    await reloaded(running)
+    assert (await post(base, "s", BODY + b" ", headers=signed(OLD)))[0] == 401
+    assert (await post(base, "s", BODY + b" ", headers=signed(NEW)))[0] == 200
+    mounted.unlink()
+    running.process.send_signal(signal.SIGHUP)
+    line = await running.line(lambda line: '"sources_not_reloaded"' in line)
+    assert "sources[0].secret_files" in line
+    assert (await post(base, "s", BODY + b"  ", headers=signed(NEW)))[0] == 200
+    assert await running.stop() == 0
+    assert OLD not in "".join(running.lines)
+    assert NEW not in "".join(running.lines)

@@ -316,3 +316,15 @@ async def test_a_settings_file_without_secrets_may_be_read(yizhan: Yizhan, setti
     assert "chmod" not in (await yizhan.run("check")).out
     write(settings, '[nats]\nurl = "nats://u:passwordpassword@127.0.0.1:9"\n', mode=0o644)
     assert "chmod 600 yizhan.toml" in (await yizhan.run("check")).out
+
+
+async def test_weak_protection_is_warned_of_at_the_start_and_by_check(yizhan: Yizhan) -> None:
+    write(yizhan.directory / "yizhan.toml", OPEN_SOURCE)
+    host = "0.0.0.0"
+    checked = await yizhan.run("check", YIZHAN_RECEIVER__HOST=host)
+    assert re.search(r'warn  settings +sources: open has verification = "none"', checked.out)
+    assert checked.code == 0
+    running = await yizhan.start("receive", YIZHAN_RECEIVER__HOST=host)
+    await running.line(lambda line: '"protection_weak"' in line and "whoever reaches" in line)
+    await health(running)
+    assert await running.stop() == 0

@@ -43,6 +43,7 @@ async def stored(yizhan: Yizhan) -> list[str]:
 
 
 async def test_nothing_spooled_is_said_and_makes_no_file(yizhan: Yizhan) -> None:
+    (yizhan.directory / "yizhan-data").mkdir()
     ended = await yizhan.run("spool")
     assert (ended.code, "nothing is spooled" in ended.out) == (0, True)
     assert not (yizhan.directory / "yizhan-data" / "spool.sqlite3").exists()

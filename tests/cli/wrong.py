@@ -1,0 +1,208 @@
+"""Wrong settings and commands, and the page that shows what Yizhan says of each.
+
+`python -m tests.cli.wrong` runs them all and prints `docs/errors.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.cli.conftest import Ended, Yizhan
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "errors.md"
+SETTINGS: Final = "yizhan.toml"
+HANDLERS: Final = "my_handlers.py"
+
+_SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
+_SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
+_API: Final = '[api]\naccess_key = "key"\n'
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A command in a directory with `files`; a name that ends with `/` is a directory."""
+
+    what: str
+    command: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def lay_out(self, directory: Path) -> None:
+        for name, text in self.files.items():
+            if name.endswith("/"):
+                (directory / name).mkdir()
+            else:
+                (directory / name).write_text(text, encoding="utf-8")
+
+    async def run(self, directory: Path) -> Ended:
+        arguments = shlex.split(self.command)
+        # Ports of the environment would hide that a settings file names a wrong one.
+        ports = {"YIZHAN_NATS__PORT": "", "YIZHAN_RECEIVER__PORT": "", "COLUMNS": "120"}
+        environ = ports | dict(self.environ)
+        return await Yizhan(directory).run(*arguments, within_s=90, **environ)
+
+
+def settings(text: str) -> dict[str, str]:
+    return {SETTINGS: text}
+
+
+DATA: Final[dict[str, str]] = {"yizhan-data/": ""}
+
+WRONG: Final = (
+    # settings
+    Wrong("a key that does not exist", "up", settings("[nats]\nprot = 4222\n")),
+    Wrong("a section that does not exist", "up", settings("[reciever]\nport = 8080\n")),
+    Wrong("a file that is not TOML", "up", settings("[nats\n")),
+    Wrong("a file that is not there", "up --config other.toml"),
+    Wrong("a directory as the file", "up --config .", DATA),
+    Wrong("a port out of range", "receive", settings("[receiver]\nport = 70000\n")),
+    Wrong("a port that is no number", "receive", settings('[receiver]\nport = "http"\n')),
+    Wrong("a list written as text", "work", settings('[handlers]\nload = "handlers:router"\n')),
+    Wrong("`[sources]` for `[[sources]]`", "up", settings('[sources]\nname = "shop"\n')),
+    Wrong("a section written as a value", "up", settings("nats = 4222\n")),
+    Wrong("a URL of NATS without scheme", "up", settings('[nats]\nurl = "127.0.0.1:4222"\n')),
+    Wrong("replicas without a cluster", "up", settings("[nats]\nreplicas = 3\n")),
+    Wrong("a subject root of two tokens", "up", settings('[nats]\nsubject_root = "a.b"\n')),
+    Wrong("a data directory that is a file", "up --config empty", {"empty": "", "yizhan-data": ""}),
+    Wrong("a source without verification", "receive", settings(_SOURCE)),
+    Wrong("an unknown dialect", "receive", settings(_SOURCE.replace("xport", "xprt"))),
+    Wrong("a signature without secret", "receive", settings(_SIGNED)),
+    Wrong("an empty secret", "receive", settings(f'{_SIGNED}secrets = [""]\n')),
+    Wrong(
+        "a short path token",
+        "receive",
+        settings(f'{_SOURCE}verification = "path_token"\npath_token = "abc"\n'),
+    ),
+    Wrong(
+        "two sources of one name",
+        "receive",
+        settings(f'{_SOURCE}verification = "none"\n' * 2),
+    ),
+    Wrong("no source at all", "receive", settings('[nats]\nurl = "nats://127.0.0.1:9"\n')),
+    Wrong(
+        "a variable as a secret", "receive", settings(f'{_SIGNED}secrets = ["${{SHOP_SECRET}}"]\n')
+    ),
+    Wrong(
+        "a secret file that is not there",
+        "receive",
+        settings(f'{_SIGNED}secret_files = ["mounted"]\n'),
+    ),
+    Wrong(
+        "a secret file of two lines",
+        "receive",
+        settings(f'{_SIGNED}secret_files = ["mounted"]\n') | {"mounted": "one\ntwo\n"},
+    ),
+    Wrong("an API without secret", "work", settings(_API)),
+    Wrong("an API that is no URL", "work", settings(f'{_API}secret = "s"\nbase_url = "x"\n')),
+    Wrong("half of a certificate", "receive", settings('[receiver]\ntls_cert_file = "c.pem"\n')),
+    Wrong(
+        "a host that is not this machine's",
+        "receive",
+        settings(
+            '[nats]\nurl = "nats://127.0.0.1:9"\n[receiver]\nhost = "192.0.2.1"\n'
+            f'spool_limit_bytes = 0\n{_SOURCE}verification = "none"\n'
+        ),
+    ),
+    # the environment
+    Wrong("a variable that names nothing", "up", environ={"YIZHAN_NAST__PORT": "1"}),
+    Wrong("a list that is no JSON", "work", environ={"YIZHAN_HANDLERS__LOAD": "handlers:router"}),
+    Wrong("sources that are no JSON", "receive", environ={"YIZHAN_SOURCES": "shop"}),
+    # handlers
+    Wrong("a module that is not there", "check", settings('[handlers]\nload = ["mine:router"]\n')),
+    Wrong("a module without router", "check", settings('[handlers]\nload = ["handlers:routes"]\n')),
+    Wrong(
+        "an import string without router", "check", settings('[handlers]\nload = ["handlers"]\n')
+    ),
+    Wrong(
+        "a module that fails",
+        "check",
+        settings('[handlers]\nload = ["my_handlers:router"]\n') | {HANDLERS: "1 / 0\n"},
+    ),
+    # commands
+    Wrong("an empty `--to`", "replay --to ''", DATA),
+    Wrong("a handler without name", "replay --to handler:", DATA),
+    Wrong("a handler that is not there", "replay --to handler:nope", DATA),
+    Wrong("a prefix that is Yizhan's own", "replay --to subject:yizhan.events", DATA),
+    Wrong("a file that exists", "replay --to out", DATA | {"out": ""}),
+    Wrong("a file in a missing directory", "replay --to no/out", DATA),
+    Wrong("an empty `--order`", "replay --to - --order ''", DATA),
+    Wrong("an unknown type", "replay --to - --type payments", DATA),
+    Wrong("a time that is none", "replay --to - --since yesterday", DATA),
+    Wrong("an empty time", "replay --to - --until ''", DATA),
+    Wrong("a time without offset", "replay --to - --since '2026-01-31 08:00:00'", DATA),
+    Wrong("a day without offset", "replay --to - --until 2026-01-31", DATA),
+    Wrong("a time in the future", "replay --to - --since 2999-01-31T08:00:00+08:00", DATA),
+    Wrong("swapped times", "replay --to - --since 1h --until 2h", DATA),
+    Wrong("nothing to replay from", "replay --to -"),
+    Wrong("no spool to look into", "spool"),
+    Wrong("no server to have the URL of", "url"),
+    Wrong("nothing to read drift from", "events --drift"),
+    Wrong("drift since the future", "events --drift --since 2999-01-31T08:00:00+08:00", DATA),
+    Wrong("schemas into a file", "events --json-schema out", {"out": ""}),
+    Wrong("a URL that is none", "simulate --url localhost:8080"),
+    Wrong("a port that is none", "simulate --url http://localhost:http"),
+    Wrong("a journal that is a directory", "simulate --journal yizhan-data", DATA),
+    Wrong("a journal in a missing directory", "demo --journal no/journal"),
+    Wrong(
+        "a source that is not there",
+        "simulate --source shpo",
+        settings(f'{_SIGNED}secrets = ["0123456789abcdef"]\n'),
+    ),
+    Wrong("an order that is no number of orders", "demo --orders 0"),
+    Wrong("an option that does not exist", "replay --to - --form 2h", DATA),
+    Wrong("a command that does not exist", "replya"),
+)
+
+
+def sentence(ended: Ended) -> str:
+    """What was said of it: what is not `ok` of `check`, else what stands on standard error."""
+    failed = [line for line in ended.out.splitlines() if line.startswith("FAIL")]
+    said = failed or [line for line in ended.err.splitlines() if line.startswith("yizhan: ")]
+    said = said or re.findall(r"│ (.*?) +│", ended.err)  # of an unknown command or option
+    return "\n".join(" ".join(line.removeprefix("yizhan: ").split()) for line in said)
+
+
+def row(wrong: Wrong, ended: Ended) -> str:
+    """A row of the page's table."""
+    given = [f"`{name}={value}`" for name, value in wrong.environ.items()]
+    for name, text in wrong.files.items():
+        if name in {SETTINGS, HANDLERS}:
+            given += [f"`{line}`" for line in text.splitlines()]
+    said = sentence(ended).replace("|", "\\|").replace("\n", "<br>")
+    cells = (wrong.what, "<br>".join(given), f"`yizhan {wrong.command}`", said, str(ended.code))
+    return f"| {' | '.join(cells)} |"
+
+
+HEAD: Final = """# Wrong settings and commands
+
+What Yizhan says of each, and the exit code: 2 where the settings, an option or the directory does
+not fit, 1 where `yizhan check` found a fault. Nothing is created and no server is started. Each row
+was run; `make errors` writes this page.
+
+| wrong | given | command | sentence | exit code |
+| --- | --- | --- | --- | --- |
+"""
+
+
+async def outcome(wrong: Wrong) -> str:
+    """The row of the page, from a run in a new directory."""
+    with tempfile.TemporaryDirectory() as directory:
+        wrong.lay_out(Path(directory))
+        return row(wrong, await wrong.run(Path(directory)))
+
+
+async def page() -> str:
+    rows = [await outcome(wrong) for wrong in WRONG]
+    return HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(asyncio.run(page()), end="")

@@ -1,0 +1,14 @@
+"""What authors of handlers import; the rest of Yizhan may move, this stays.
+
+    from yizhan import Context, Drop, Event, Retry, Router
+    from yizhan.events import OrderCreated
+    from yizhan.testing import make_event, run_handler
+
+`yizhan.events` holds the models, `yizhan.api` the platform's API, `yizhan.testing` what tests of
+handlers need, `yizhan.dialects` what a wire format of your own is made of.
+"""
+
+from receiver.event import Event
+from receiver.routing import Context, Drop, Retry, Router
+
+__all__ = ["Context", "Drop", "Event", "Retry", "Router"]

@@ -1,0 +1,12 @@
+"""What tests of handlers need: make an event, run a handler on it, see what it published.
+
+    ran = await run_handler(ship_it, make_event(PaymentSucceeded(channel="1688", order_id="1")))
+    assert ran.outcome == "done"
+
+No NATS and no network: the handler runs just as a worker runs it.
+"""
+
+from receiver.outcomes import RetryPolicy
+from receiver.testing import NOON, HandlerRun, RecordingPublisher, make_event, run_handler
+
+__all__ = ["NOON", "HandlerRun", "RecordingPublisher", "RetryPolicy", "make_event", "run_handler"]
