@@ -60,6 +60,7 @@ class NatsSettings(_Section):
     `url` may name several servers of one cluster: a list, or one text with commas. A user and
     password stand in the URL, or the password of `user` in `password_file`, or one of the other
     files proves who we are. `monitor_url` is where a server tells of itself over HTTP.
+    Each stream keeps what is younger than `max_age_days`, and of that the youngest `max_bytes`.
     """
 
     url: str | None = None
@@ -75,6 +76,8 @@ class NatsSettings(_Section):
     data_dir: Path = Path("yizhan-data")
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"
+    max_age_days: int = Field(default=90, ge=1, le=36_500)
+    max_bytes: int | None = Field(default=None, ge=16 * 1024 * 1024, le=2**62)
 
     @field_validator("url", mode="before")
     @classmethod

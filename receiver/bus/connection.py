@@ -12,8 +12,11 @@ from typing import Any, Final
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
+from receiver import background
 from receiver.bus.access import Access, servers, without_credentials
-from receiver.bus.streams import StreamPlan, ensure_stream
+from receiver.bus.jetstream_api import NoJetStreamError
+from receiver.bus.refusals import Refusals, check_may_publish, denied
+from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
 from receiver.bus.wire import WireClient
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
@@ -22,6 +25,9 @@ _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
 _MENDED_S: Final = 5.0
 """How often to look whether a stream still contradicts the settings."""
+_LOOK_S: Final = 2.0
+"""How often to look whether one has come to: callbacks are stored on it for no longer than that."""
+_ANSWER_S: Final = 5.0
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
@@ -38,8 +44,9 @@ class Connection:
     `url` is one URL or several, with commas between, of the servers of one cluster.
 
     `start` returns once connected, or after `patience_s` without: the process then lives on and
-    answers 503 until NATS is there. A stream that contradicts the settings raises
-    `ConfigurationError` from `start`; found later, it keeps `ready` False until it is mended.
+    answers 503 until NATS is there. A stream that contradicts the settings, or what the server
+    refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
+    until it is mended. The streams are looked at every two seconds.
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class Connection:
         self._plans = plans
         self._name = name
         self._access = (access or Access()).options()
-        self._refused = False
+        self._refusals = Refusals()
         self._sleep = sleep
         self._client: WireClient | None = None
         self._streams_ready = False
@@ -63,7 +70,9 @@ class Connection:
         self._started = False
         self._stopping = False
         self._contradiction = ""
+        self._warnings: Sequence[str] = ()
         self._task: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
         self._log = get_logger("yizhan.bus")
 
@@ -73,17 +82,19 @@ class Connection:
         done, _ = await asyncio.wait({self._task}, timeout=patience_s)
         if done:
             await self._task
-            self._started = True
-            return True
+        else:
+            if not self._refusals.words:  # which were logged as they came
+                self._log.warning("nats_away", url=without_credentials(self.url))
+            self._task.add_done_callback(_retrieve)
         self._started = True
-        self._log.warning("nats_away", url=without_credentials(self.url))
-        self._task.add_done_callback(_retrieve)
-        return False
+        self._watch = background.start(self._keep_looking, name="streams-watch")
+        return bool(done)
 
     async def stop(self) -> None:
         """Send what is still buffered and close."""
         self._stopping = True
         self._streams_ready = False
+        await background.stop(self._watch)
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -113,7 +124,19 @@ class Connection:
     @property
     def refused(self) -> bool:
         """Whether a server refused our credentials."""
-        return self._refused
+        return self._refusals.credentials
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing can be stored now, as far as this side knows; the server's words if any."""
+        if self._contradiction or not self._refusals.words:
+            return self._contradiction or "NATS is away"
+        return f"NATS refuses: {self._refusals.words}"
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know of the streams' bounds, a sentence each."""
+        return self._warnings
 
     @property
     def ready(self) -> bool:
@@ -124,7 +147,7 @@ class Connection:
     def client(self) -> WireClient:
         """The connected client; raises `BusError` while NATS is away."""
         if self._client is None or not self.ready:
-            raise BusError(self._contradiction or "NATS is away")
+            raise BusError(self.why_not)
         return self._client
 
     @property
@@ -150,10 +173,11 @@ class Connection:
         client = self.client
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ensure(client, self._plans)
+                await self._ensure(client)
         except TimeoutError as error:
             raise BusError("the stream does not answer in time") from error
         except ConfigurationError as error:
+            self._begin_again()
             raise BusError(str(error)) from error
 
     async def _connect(self) -> None:
@@ -161,6 +185,7 @@ class Connection:
             try:
                 self._client = await self._dial()
                 await self._ensure_streams()
+                self._streams_ready = not self._stopping
             except BusError as error:
                 self._log.debug("nats_connect_failed", error=str(error))
                 await self._sleep(_RECONNECT_WAIT_S)
@@ -199,29 +224,75 @@ class Connection:
         return client
 
     async def _ensure_streams(self) -> None:
+        """On a new connection: what we may do is looked at, too."""
         assert self._client is not None
+        await self._ensure(self._client, permissions=True)
+
+    async def _ensure(self, client: WireClient, *, permissions: bool = False) -> None:
         try:
-            await self._ensure(self._client, self._plans)
+            _check_version(client)
+            states = await self._set_up(client, permissions=permissions)
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
             self._contradiction = str(error)
             raise
         self._contradiction = ""
-        self._streams_ready = True
-
-    async def _ensure(self, client: WireClient, plans: Sequence[StreamPlan]) -> None:
-        _check_version(client)
-        states = [await ensure_stream(client, plan) for plan in plans]
+        if permissions:
+            self._refusals.words = ""
         self._replicated = any(state.replicas > 1 for state in states[:1])
+        self._warn(tuple(warning for state in states for warning in state.warnings))
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 
+    async def _set_up(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
+        """The streams, made and widened; raises at once where we are not allowed to."""
+        async with self._refusals.denials() as denial:
+            work = asyncio.create_task(self._streams_of(client, permissions=permissions))
+            either: set[asyncio.Future[Any]] = {work, denial}
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if denial.done():
+                    raise denied(denial.result())
+                return await work
+            except NoJetStreamError as error:
+                if client.has_jetstream or client.is_clustered:
+                    raise
+                raise ConfigurationError(
+                    "the server runs without JetStream: add a jetstream block to its "
+                    "configuration, or set nats.url to a server that has one"
+                ) from error
+            finally:
+                work.cancel()
+                await asyncio.wait({work})
+
+    async def _streams_of(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
+        clustered = client.is_clustered
+        states = [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
+        if permissions:
+            await check_may_publish(client, [plan.subjects[0] for plan in self._plans])
+        return states
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            if warning not in self._warnings:
+                self._log.warning("stream_bounds", warning=warning)
+        self._warnings = warnings
+
+    async def _keep_looking(self) -> None:
+        """Whatever becomes of the streams while we run: nothing is stored on one that loses it."""
+        while True:
+            await self._sleep(_LOOK_S)
+            if not self.ready:
+                continue
+            with contextlib.suppress(BusError):  # a server that is slow shows in the publishing
+                await self.probe(timeout_s=_ANSWER_S)
+
     async def _on_error(self, error: Exception) -> None:
         self._log.debug("nats_error", error=type(error).__name__)
-        if "authorization" in str(error).lower() and not self._refused:
-            self._refused = True
-            self._log.error("nats_refuses_credentials", url=without_credentials(self.url))
+        if self._refusals.note(error):
+            url, words = without_credentials(self.url), self._refusals.words
+            self._log.error("nats_refuses", url=url, reason=words)
 
     async def _on_disconnected(self) -> None:
         if self._streams_ready:
@@ -253,6 +324,7 @@ class Connection:
         self._notify()
         try:
             await self._ensure_streams()
+            self._streams_ready = not self._stopping
         except ConfigurationError:
             self._begin_again()
         except BusError as error:

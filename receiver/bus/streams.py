@@ -6,26 +6,38 @@ through a client's model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from nats.aio.client import Client
 
+from receiver.bus.contradictions import ONE_REPLICA, contradictions, nanoseconds
 from receiver.bus.jetstream_api import call
-from receiver.bus.subjects import Subjects, overlap
+from receiver.bus.retention import warnings
+from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 
 MAX_AGE: Final = timedelta(days=90)
 MARGIN: Final = timedelta(minutes=30)
 """What the duplicate window is longer than the longest retry horizon (design, section 2)."""
-LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 _NAME_IN_USE: Final = 10058
 _STREAM_NOT_FOUND: Final = 10059
 _SUBJECTS_OVERLAP: Final = 10065
 _NO_CLUSTER: Final = 10074
+_MORE_ROOM: Final = "give the account or the server more room, or set nats.max_bytes to less"
+_REMEDIES: Final = {
+    10023: _MORE_ROOM,  # insufficient resources
+    10028: _MORE_ROOM,  # memory resources exceeded
+    10039: "enable JetStream for the account of our user",
+    10047: _MORE_ROOM,  # storage resources exceeded
+    10049: "change what it names",  # the stream could not be made
+    10052: "change what it names, by hand or in the settings",  # an invalid configuration
+    10076: "add a jetstream block to the server's configuration",
+}
+"""What the server calls a fault of its own, by its code, and is not mended by asking again."""
 _FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")
 
 
@@ -35,7 +47,8 @@ class StreamPlan:
 
     `replicas` is the number of servers that hold it. `stored_as`, where given, is what the stream
     makes of its one subject as it stores; `republished` what plain subscribers get once it is
-    committed. An older version took in `formerly`, which is given up.
+    committed. An older version took in `formerly`, which is given up. What is older than `max_age`
+    goes, and the oldest beyond `max_bytes`, where that is above 0.
     """
 
     name: str
@@ -45,6 +58,8 @@ class StreamPlan:
     stored_as: str | None = None
     republished: str | None = None
     formerly: Sequence[str] = ()
+    max_age: timedelta = MAX_AGE
+    max_bytes: int = -1
 
     def config(self) -> dict[str, Any]:
         """The configuration of a stream that does not exist yet (durations in nanoseconds)."""
@@ -54,8 +69,9 @@ class StreamPlan:
             "storage": "file",
             "retention": "limits",
             "discard": "old",
-            "max_age": _nanoseconds(MAX_AGE),
-            "duplicate_window": _nanoseconds(self.duplicate_window),
+            "max_age": nanoseconds(self.max_age),
+            "max_bytes": self.max_bytes,
+            "duplicate_window": nanoseconds(self.duplicate_window),
             "num_replicas": self.replicas,
             **dict.fromkeys(_FLAGS, True),
             **self.mappings(),
@@ -72,14 +88,22 @@ class StreamPlan:
 
 
 class StreamState(NamedTuple):
-    """What became of a stream: whether it was not there before, and how many servers hold it."""
+    """What became of a stream: whether it was not there before, how many servers hold it, and what
+    to know of its bounds.
+    """
 
     created: bool
     replicas: int
+    warnings: Sequence[str] = ()
 
 
 def plans(
-    subjects: Subjects, retry_horizons: Sequence[timedelta], *, replicas: int = 1
+    subjects: Subjects,
+    retry_horizons: Sequence[timedelta],
+    *,
+    replicas: int = 1,
+    max_age: timedelta = MAX_AGE,
+    max_bytes: int = -1,
 ) -> tuple[StreamPlan, ...]:
     """The streams of one root; the window covers the longest retry horizon and half an hour."""
     window = max(retry_horizons, default=timedelta(0)) + MARGIN
@@ -92,78 +116,69 @@ def plans(
             stored_as=subjects.everything,
             republished=subjects.all_events,
             formerly=subjects.formerly_taken,
+            max_age=max_age,
+            max_bytes=max_bytes,
         ),
-        StreamPlan(subjects.dead_stream, (subjects.all_dead,), window, replicas),
+        StreamPlan(
+            subjects.dead_stream,
+            (subjects.all_dead,),
+            window,
+            replicas,
+            max_age=max_age,
+            max_bytes=max_bytes,
+        ),
     )
 
 
-async def ensure_stream(client: Client, plan: StreamPlan) -> StreamState:
-    """Create the stream, or bring what exists up to date; it keeps its messages and ids.
+async def stream_info(client: Client, plan: StreamPlan) -> dict[str, Any] | None:
+    """The server's answer to `STREAM.INFO`, None where there is no such stream.
 
-    Raises `ConfigurationError` where it contradicts the plan, `BusError` where NATS does not
-    answer.
+    Raises `ConfigurationError` where the server refuses for good, else `BusError`.
     """
     info = await call(client, f"STREAM.INFO.{plan.name}", {})
     if _error_code(info) == _STREAM_NOT_FOUND:
+        return None
+    _raise_for_error(info, plan)
+    return info
+
+
+async def ensure_stream(
+    client: Client, plan: StreamPlan, *, clustered: bool = False
+) -> StreamState:
+    """Create the stream, or bring what exists up to date; it keeps its messages and ids.
+
+    Raises `ConfigurationError` where it contradicts the plan or the server refuses it for good,
+    `BusError` where NATS does not answer. `clustered`: the server is one of a cluster.
+    """
+    info = await stream_info(client, plan)
+    if info is None:
+        if clustered and plan.replicas < 2:
+            raise ConfigurationError(f"the stream {plan.name}: {': '.join(ONE_REPLICA)}")
         made = await call(client, f"STREAM.CREATE.{plan.name}", plan.config())
         if _error_code(made) != _NAME_IN_USE:
             _raise_for_error(made, plan)
             return StreamState(created=True, replicas=plan.replicas)
         # Another process has just made it, with another window.
-        info = await call(client, f"STREAM.INFO.{plan.name}", {})
-    _raise_for_error(info, plan)
+        if (info := await stream_info(client, plan)) is None:
+            raise BusError(f"the stream {plan.name} was deleted as it was made")
+    check_stream(info, plan, clustered=clustered)
     existing = info["config"]
-    for reason in contradictions(existing, plan):
-        raise ConfigurationError(
-            f"the stream {plan.name} exists and {reason}: "
-            "set nats.subject_root to another name, or change the stream by hand"
-        )
     wanted = widened(existing, plan)
     if wanted != existing:
         _raise_for_error(await call(client, f"STREAM.UPDATE.{plan.name}", wanted), plan)
-    return StreamState(created=False, replicas=wanted["num_replicas"])
+    noted = tuple(warnings(info, plan, now=datetime.now(UTC)))
+    return StreamState(created=False, replicas=wanted["num_replicas"], warnings=noted)
 
 
-def contradictions(existing: Mapping[str, Any], plan: StreamPlan) -> list[str]:
-    """Why an existing stream cannot keep the promise; empty where it can."""
-    rules = (
-        (existing.get("storage") == "file", "does not store on disk"),
-        (existing.get("retention") == "limits", "does not keep what was consumed"),
-        (not existing.get("no_ack"), "acknowledges nothing (no_ack)"),
-        (not existing.get("sealed"), "is sealed"),
-        (not existing.get("mirror"), "is a mirror of another"),
-        (existing.get("max_msgs_per_subject", -1) <= 0, "drops the older messages of a subject"),
-        (
-            not 0 < existing.get("max_msg_size", -1) < LIMIT_MESSAGE_BYTES,
-            f"refuses messages of {LIMIT_MESSAGE_BYTES} bytes (max_msg_size)",
-        ),
-    )
-    return [
-        *[reason for holds, reason in rules if not holds],
-        *_foreign_mappings(existing, plan),
-        *_overlapping(existing, plan),
-    ]
-
-
-def _foreign_mappings(existing: Mapping[str, Any], plan: StreamPlan) -> Iterator[str]:
-    """Mappings of somebody else: messages would be stored, or seen, where nobody expects them."""
-    wanted = plan.mappings()
-    for name in ("subject_transform", "republish"):
-        if existing.get(name) and existing[name] != wanted.get(name):
-            yield f"maps subjects in its own way ({name})"
-
-
-def _overlapping(existing: Mapping[str, Any], plan: StreamPlan) -> Iterator[str]:
-    """What it takes in beside ours: not what it stores, since that would come in again."""
-    if plan.stored_as is None:
-        return
-    for subject in existing.get("subjects") or ():
-        ours = subject in plan.subjects or subject in plan.formerly
-        if not ours and overlap(subject, plan.stored_as):
-            yield (
-                f"takes {subject}, which overlaps {plan.stored_as}, what it has to store and "
-                f"republish of {plan.subjects[0]}"
+def check_stream(info: Mapping[str, Any], plan: StreamPlan, *, clustered: bool) -> None:
+    """Raise `ConfigurationError`, a line for each reason, where a stream contradicts the plan."""
+    found = contradictions(info["config"], plan, clustered=clustered)
+    if found:
+        raise ConfigurationError(
+            "\n".join(
+                f"the stream {plan.name} exists and {reason}: {remedy}" for reason, remedy in found
             )
+        )
 
 
 def widened(existing: Mapping[str, Any], plan: StreamPlan) -> dict[str, Any]:
@@ -173,14 +188,10 @@ def widened(existing: Mapping[str, Any], plan: StreamPlan) -> dict[str, Any]:
     config = {**existing, **plan.mappings()}
     subjects = [s for s in existing.get("subjects") or () if s not in plan.formerly]
     config["subjects"] = subjects + [s for s in plan.subjects if s not in subjects]
-    window = _nanoseconds(plan.duplicate_window)
+    window = nanoseconds(plan.duplicate_window)
     config["duplicate_window"] = max(window, existing.get("duplicate_window", 0))
     config["num_replicas"] = max(plan.replicas, existing.get("num_replicas", 1))
     return config | dict.fromkeys(_FLAGS, True)
-
-
-def _nanoseconds(duration: timedelta) -> int:
-    return duration // timedelta(microseconds=1) * 1_000
 
 
 def _error_code(reply: Mapping[str, Any]) -> int | None:
@@ -194,7 +205,7 @@ def _raise_for_error(reply: Mapping[str, Any], plan: StreamPlan) -> None:
     description = reply["error"].get("description", "unknown error")
     if _error_code(reply) == _SUBJECTS_OVERLAP:
         raise ConfigurationError(
-            f"another stream already takes subjects of {plan.name}: "
+            f"another stream already takes subjects of {plan.name} ({description}): "
             "set nats.subject_root to another name"
         )
     if _error_code(reply) == _NO_CLUSTER:
@@ -202,6 +213,9 @@ def _raise_for_error(reply: Mapping[str, Any], plan: StreamPlan) -> None:
             f"nats.replicas: {plan.replicas} need a cluster, and this server is alone: "
             "set nats.replicas to 1, or nats.url to the servers of a cluster"
         )
+    refused = f"NATS refuses the stream {plan.name}: {description}"
+    if remedy := _REMEDIES.get(_error_code(reply) or 0):
+        raise ConfigurationError(f"{refused}: {remedy}")
     if 400 <= reply["error"].get("code", 500) < 500:
-        raise ConfigurationError(f"NATS refuses the stream {plan.name}: {description}")
-    raise BusError(f"NATS could not set up the stream {plan.name}: {description}")
+        raise ConfigurationError(refused)
+    raise BusError(refused)

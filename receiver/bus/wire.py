@@ -36,6 +36,11 @@ class WireClient(Client):
         return bool(self._server_info.get("cluster"))
 
     @property
+    def has_jetstream(self) -> bool:
+        """Whether JetStream runs on the connected server, by its own word."""
+        return bool(self._server_info.get("jetstream"))
+
+    @property
     def server_version(self) -> tuple[int, int]:
         """The connected server's version, major and minor; zeros where it names none."""
         match = re.match(r"v?(\d+)\.(\d+)", str(self._server_info.get("version", "")))

@@ -82,7 +82,14 @@ def duplicate_window(settings: Settings) -> timedelta:
 
 def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ...]:
     """The streams that the settings ask for."""
-    return plans(subjects, retry_horizons(settings), replicas=settings.nats.replicas)
+    nats = settings.nats
+    return plans(
+        subjects,
+        retry_horizons(settings),
+        replicas=nats.replicas,
+        max_age=timedelta(days=nats.max_age_days),
+        max_bytes=nats.max_bytes or -1,
+    )
 
 
 def access(settings: Settings) -> Access:
@@ -185,7 +192,11 @@ async def running_receiver(
         seen = Glance(probe)
         app = create_app(
             endpoint,
-            HealthEndpoints(seen, None if spool is None else Glance(spool.probe)),
+            HealthEndpoints(
+                seen,
+                None if spool is None else Glance(spool.probe),
+                warnings=lambda: bus.connection.warnings,
+            ),
             documents(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -17,12 +17,19 @@ SpoolProbe = Callable[[], Awaitable[SpoolState]]
 
 class HealthEndpoints:
     """`probe` raises `BusError` where the log could not take a message, `spool` where the spool
-    could not.
+    could not; `warnings` gives what to know of a log that can.
     """
 
-    def __init__(self, probe: Probe, spool: SpoolProbe | None = None) -> None:
+    def __init__(
+        self,
+        probe: Probe,
+        spool: SpoolProbe | None = None,
+        *,
+        warnings: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._probe = probe
         self._spool = spool
+        self._warnings = warnings
 
     async def healthz(self, request: Request) -> Response:
         """200 as long as requests are answered at all."""
@@ -41,6 +48,8 @@ class HealthEndpoints:
                 told["spool"] = _told(await self._spool())
             except BusError as error:
                 reasons.append(str(error))
+        if warnings := list(self._warnings()):
+            told["warnings"] = warnings
         if len(reasons) > (self._spool is not None):
             failed = {"status": "not ready", "reason": "; ".join(reasons)}
             return JSONResponse(failed | told, status_code=503)

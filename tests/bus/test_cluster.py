@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import nats
 import pytest
+from nats.js.errors import NotFoundError
 
+from receiver.bus.access import servers
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.history import Span, opened_history
@@ -40,7 +43,11 @@ async def replicas_of(connection: Connection, stream: str) -> tuple[int | None, 
 async def test_both_streams_are_held_by_three_servers_and_never_by_fewer_again(
     cluster: Cluster, subjects: Subjects
 ) -> None:
-    for replicas, found in ((1, (1, 1)), (3, (3, 3)), (1, (3, 3))):
+    client = await nats.connect(servers(cluster.url))
+    for made in plans(subjects, HORIZON):
+        await client.jetstream().add_stream(name=made.name, subjects=list(made.subjects))
+    await client.close()
+    for replicas, found in ((3, (3, 3)), (1, (3, 3))):
         asked = plans(subjects, HORIZON, replicas=replicas)
         connection = Connection(cluster.url, asked)
         assert await connection.start(patience_s=30)
@@ -49,6 +56,20 @@ async def test_both_streams_are_held_by_three_servers_and_never_by_fewer_again(
                 while await replicas_of(connection, stream) != found:
                     await asyncio.sleep(0.05)
         await connection.stop()
+
+
+@pytest.mark.serial
+async def test_one_replica_on_a_cluster_is_refused_and_nothing_is_made(
+    cluster: Cluster, subjects: Subjects
+) -> None:
+    connection = Connection(cluster.url, plans(subjects, HORIZON))
+    with pytest.raises(ConfigurationError, match=r"set nats\.replicas to 3"):
+        await connection.start(patience_s=30)
+    await connection.stop()
+    client = await nats.connect(servers(cluster.url))
+    with pytest.raises(NotFoundError):
+        await client.jetstream().stream_info(subjects.stream)
+    await client.close()
 
 
 async def test_replicas_on_a_server_that_is_alone_are_a_sentence(

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from nats.js.api import (
+    DiscardPolicy,
+    PersistMode,
     RePublish,
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    StreamConsumerLimits,
+    StreamSource,
     SubjectTransform,
 )
 from nats.js.errors import ServerError
@@ -77,12 +81,14 @@ async def test_an_existing_stream_is_widened_and_keeps_what_it_holds(
     client: Client, subjects: Subjects, by_hand: ByHand
 ) -> None:
     jetstream = client.jetstream()
-    await by_hand(subjects=["mine.too"], description="by hand", max_age=86400, duplicate_window=60)
+    await by_hand(
+        subjects=["mine.too"], description="by hand", max_age=100 * 86400, duplicate_window=60
+    )
     await jetstream.publish("mine.too", b"kept")
     await ensure_stream(client, plan(subjects))
     config = await config_of(client, subjects)
     assert set(config.subjects) == {"mine.too", subjects.all_input}
-    assert (config.description, config.max_age) == ("by hand", 86400)
+    assert (config.description, config.max_age) == ("by hand", 100 * 86400)
     assert (config.duplicate_window, config.allow_atomic) == (3600, True)
     assert (await jetstream.get_msg(subjects.stream, 1)).data == b"kept"
     await ensure_stream(client, plan(subjects, timedelta(minutes=1)))
@@ -135,6 +141,22 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no ack": ({"no_ack": True}, "acknowledges nothing"),
     "per subject": ({"max_msgs_per_subject": 1}, "drops the older messages"),
     "small messages": ({"max_msg_size": 1000}, "refuses messages"),
+    "few messages": ({"max_msgs": 5}, "keeps 5 messages and drops older ones"),
+    "few bytes": (
+        {"max_bytes": 10**6},
+        r"set nats\.max_bytes to 1000000, or run `yizhan retention",
+    ),
+    "a short age": ({"max_age": 3600, "duplicate_window": 60}, "drops messages after 1:00:00"),
+    "a shorter age": ({"max_age": 86400 * 7}, r"set nats\.max_age_days to 7, or run `yizhan ret"),
+    "discard new": ({"discard": DiscardPolicy.NEW}, "discard new"),
+    "interest": ({"retention": RetentionPolicy.INTEREST}, "does not keep what was consumed"),
+    "late writes": ({"persist_mode": PersistMode.ASYNC}, "persist_mode"),
+    "counter": ({"allow_msg_counter": True}, "takes numbers alone"),
+    "copies": ({"sources": [StreamSource(name="NONE")]}, "copies the messages of other streams"),
+    "idle consumers": (
+        {"consumer_limits": StreamConsumerLimits(inactive_threshold=60)},
+        "deletes consumers that are not in use",
+    ),
     "another transform": (
         {"subject_transform": SubjectTransform(src="ROOT.in.>", dest="elsewhere.>")},
         "subject_transform",
@@ -147,7 +169,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 def below(root: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [subject.replace("ROOT", root) for subject in value]
+        return [s.replace("ROOT", root) if isinstance(s, str) else s for s in value]
     if isinstance(value, SubjectTransform):
         return replace(value, src=value.src.replace("ROOT", root))
     return value

@@ -1,0 +1,106 @@
+"""What a server refuses, in its own words: a refusal is no outage, and waiting does not end it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from nats.aio.client import Client
+from nats.errors import (
+    AuthorizationError,
+    NoRespondersError,
+    SecureConnRequiredError,
+    SecureConnWantedError,
+)
+from nats.errors import Error as NatsError
+
+from receiver.errors import BusError, ConfigurationError
+
+_OUTAGES: Final = ("server shutdown", "stale connection", "slow consumer", "lame duck")
+"""Words of a server that ends a connection, and refuses nothing."""
+_WORDED: Final = (AuthorizationError, SecureConnRequiredError, SecureConnWantedError)
+_AUTHENTICATION: Final = ("authorization", "authentication")
+_DENIED: Final = "permissions violation"
+_PROBED: Final = "yizhan-check"
+
+
+def refusal_in(error: Exception) -> str:
+    """The server's words, empty where an error that the client reports is no refusal."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not hold: {error.verify_message}"
+    if type(error) is NatsError or isinstance(error, _WORDED):
+        words = str(error).removeprefix("nats: ").strip("' ")
+        return "" if any(outage in words.lower() for outage in _OUTAGES) else words
+    if isinstance(error, OSError | TimeoutError | NatsError):
+        return ""
+    return type(error).__name__  # such as a credentials file that is none: its text may be secret
+
+
+class Refusals:
+    """Collects what the server refuses; `words` is the last of it, empty while there is none.
+
+    `credentials` is whether it refused them once.
+    """
+
+    def __init__(self) -> None:
+        self.words = ""
+        self.credentials = False
+        self._denied: asyncio.Future[str] | None = None
+
+    def note(self, error: Exception) -> bool:
+        """Take in an error that the client reports; whether it is a refusal that is new."""
+        words = refusal_in(error)
+        if not words:
+            if isinstance(error, OSError):
+                self.words = ""  # the server that refused is gone
+            return False
+        new, self.words = words != self.words, words
+        self.credentials |= any(word in words.lower() for word in _AUTHENTICATION)
+        denied = self._denied
+        if denied is not None and not denied.done() and _concerns_set_up(words):
+            denied.set_result(words)
+        return new
+
+    @contextlib.asynccontextmanager
+    async def denials(self) -> AsyncIterator[asyncio.Future[str]]:
+        """Gives the words of the first permission that is missing while the streams are set up: no
+        answer comes to what was not allowed to be asked.
+        """
+        outer = self._denied
+        self._denied = outer or asyncio.get_running_loop().create_future()
+        try:
+            yield self._denied
+        finally:
+            self._denied = outer
+
+
+def _concerns_set_up(words: str) -> bool:
+    words = words.lower()
+    return _DENIED in words and any(part in words for part in ("$js.api.", "_inbox.", _PROBED))
+
+
+async def check_may_publish(client: Client, subjects: Sequence[str]) -> None:
+    """Publish to each of `subjects`, which end in `>`, what no stream takes; raises `BusError`.
+
+    Where it is not allowed nothing answers, and the server says so beside it; see `Refusals`.
+    """
+    headers = {"Nats-Expected-Stream": _PROBED}
+    for subject in subjects:
+        try:
+            await client.request(
+                f"{subject.removesuffix('>')}{_PROBED}", b"", timeout=5, headers=headers
+            )
+        except NoRespondersError:
+            continue  # allowed, and taken by nothing
+        except (NatsError, OSError) as error:
+            raise BusError(f"the stream does not answer: {type(error).__name__}") from error
+
+
+def denied(words: str) -> ConfigurationError:
+    """The error for a permission that is missing."""
+    return ConfigurationError(
+        f"NATS refuses: {words}: give our user the permissions that docs/subscribing.md lists"
+    )
