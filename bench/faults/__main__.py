@@ -8,13 +8,18 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.faults import clusters, disks, processes
+from bench.faults import clusters, disks, processes, spools
 from bench.faults.page import Row, read_rows, row_of, write_rows
 from bench.faults.stage import Fault, SkippedError, directory_on_disk
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings
 
-FAULTS: Sequence[Fault] = (*processes.FAULTS, *disks.FAULTS, *clusters.FAULTS)
+FAULTS: Sequence[Fault] = (
+    *processes.FAULTS,
+    *spools.FAULTS,
+    *disks.FAULTS,
+    *clusters.FAULTS,
+)
 _LIMIT_S = 300.0
 
 

@@ -1,9 +1,11 @@
-"""`python -m bench.faults.hostile flood|slow PORT COUNT`: bad senders in their own process."""
+"""`python -m bench.faults.hostile flood|slow|pipeline PORT COUNT`: bad senders in their own
+process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -51,10 +53,23 @@ async def _flood(port: int) -> None:
         writer.close()
 
 
+async def _pipeline(port: int) -> None:
+    """A megabyte of requests at once, and not one answer is read."""
+    body = body_of(1)
+    requests = (head_of(len(body), "0" * 32) + body) * (1024 * 1024 // (len(body) + 300))
+    address = ("127.0.0.1", port)
+    with socket.create_connection(address, source_address=(_STRANGER, 0)) as stranger:
+        stranger.settimeout(0)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(20):
+            await loop.sock_sendall(stranger, requests)
+            await asyncio.sleep(20)
+
+
 async def _for_ever(port: int, count: int, act: Callable[[int], Coroutine[Any, Any, None]]) -> None:
     async def again_and_again() -> None:
         while True:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 await act(port)
             await asyncio.sleep(0.02)
 
@@ -64,5 +79,5 @@ async def _for_ever(port: int, count: int, act: Callable[[int], Coroutine[Any, A
 
 
 if __name__ == "__main__":
-    acts = {"slow": _slow, "flood": _flood}
+    acts = {"slow": _slow, "flood": _flood, "pipeline": _pipeline}
     asyncio.run(_for_ever(int(sys.argv[2]), int(sys.argv[3]), acts[sys.argv[1]]))

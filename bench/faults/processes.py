@@ -169,4 +169,11 @@ FAULTS = (
         "200 connections from another address send bad signatures as fast as they are refused.",
         _beside("flood", 200, 15),
     ),
+    Fault(
+        "pipelined",
+        "100 senders that pipeline a megabyte and read nothing",
+        "100 connections from another address send a megabyte of requests at once, do not read one "
+        "answer, and come again as soon as they are cut off.",
+        _beside("pipeline", 100, 20),
+    ),
 )

@@ -64,10 +64,12 @@ async def under_load(
     duplicates: float = 0.0,
     read_from: str | None = None,
     forging: Forging | None = None,
+    left: int = 0,
 ) -> Happened:
     """Start the receiver, load it, `hurt` it meanwhile, wait until all is settled, and judge.
 
     `lasts_s` is about how long `hurt` takes: the load begins before it and goes on behind it.
+    `left` rows may stay in the spool in the end.
     """
     await receiver.start()
     platform = Platform(
@@ -77,7 +79,7 @@ async def under_load(
     await asyncio.sleep(LEAD_S)
     await hurt()
     await pushing
-    await receiver.settled()
+    await receiver.settled(left=left)
     stored = await read_stored(read_from or receiver.nats_url)
     await receiver.stop()
     told = platform.told

@@ -223,17 +223,20 @@ class JetStreamPublisher:
     async def _claim(self, guard: OutgoingMessage) -> None:
         """Store the guard where nobody holds it; raises `GuardTakenError` where another does.
 
-        Its subject tells, for as long as it lives. One that has expired is nobody's, though the
-        duplicate window remembers its id for longer.
+        Its subject says who, for as long as it lives: on a stream with replicas the server looks at
+        the id before the condition. One that has expired is nobody's, though the duplicate window
+        remembers its id for longer.
         """
         while True:
             try:
-                await self._published(guard, while_unheld(guard))
+                stored = await self._published(guard, while_unheld(guard))
             except ConflictError:
                 if await self._is_ours(guard):
                     return
                 await asyncio.sleep(_AGAIN_S)
             else:
+                if stored.duplicate:
+                    await self._is_ours(guard)
                 return
 
     async def _is_ours(self, guard: OutgoingMessage) -> bool:

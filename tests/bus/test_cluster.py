@@ -97,10 +97,12 @@ def guard(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
 @asynccontextmanager
 async def replicated(cluster: Cluster, subjects: Subjects) -> AsyncIterator[Connection]:
     connection = Connection(cluster.url, plans(subjects, HORIZON, replicas=3))
-    assert await connection.start(patience_s=30)
-    assert connection.replicated
-    yield connection
-    await connection.stop()
+    try:
+        assert await connection.start(patience_s=30)
+        assert connection.replicated
+        yield connection
+    finally:
+        await connection.stop()
 
 
 async def subjects_of_all(connection: Connection, subjects: Subjects) -> list[str]:
