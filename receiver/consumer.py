@@ -12,6 +12,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.pull import PullLoop
@@ -21,6 +22,7 @@ from receiver.logs import get_logger
 from receiver.outcomes import Ack, Decision, NakLater, Outcome, place_of
 from receiver.routing import Handler
 from receiver.runner import Ran, Runner, StoredMessage
+from receiver.screen import shown
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""
@@ -150,6 +152,7 @@ class HandlerConsumer:
         outcome = ran.decision.outcome
         self._count(self.handler.name, outcome)
         keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
+        keys["shown"] = shown(() if ran.data is None else (ran.data,))
         if ran.error:
             keys |= {"error": ran.error, "place": ran.place}
         if isinstance(ran.decision, NakLater):
@@ -203,5 +206,6 @@ def _facts(message: Msg) -> dict[str, Any]:
     return {
         "event_id": headers.get("ce-id", "")[:256],
         "event_type": event_type[:64],
+        "order_id": decode_header(headers.get("ce-subject", ""))[:256] or None,
         "attempt": message.metadata.num_delivered,
     }

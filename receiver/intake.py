@@ -38,6 +38,7 @@ from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.logs import get_logger
 from receiver.representation import check_content
 from receiver.retransmissions import Retransmissions
+from schemas.events import EventData
 
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
@@ -55,14 +56,15 @@ def utc_now() -> datetime:
 class Receipt(NamedTuple):
     """What became of an accepted delivery.
 
-    `stream_seq` is that of the raw message, 0 while it is `spooled`; `secret_index` tells
-    which secret signed, so that one that no sender uses any more can be retired.
+    `events` is what was read out of it. `stream_seq` is that of the raw message, 0 while it is
+    `spooled`; `secret_index` tells which secret signed, so that one that no sender uses any more
+    can be retired.
     """
 
     outcome: Outcome
     callback_id: str = ""
     message_type: str | None = None
-    event_types: Sequence[str] = ()
+    events: Sequence[EventData] = ()
     stream_seq: int = 0
     fault: Fault | None = None
     secret_index: int | None = None
@@ -213,7 +215,7 @@ class Intake:
                     outcome,
                     callback_id=identity,
                     message_type=callback.message_type,
-                    event_types=[draft.data.event_type for draft in callback.events],
+                    events=[draft.data for draft in callback.events],
                     stream_seq=result[0].stream_seq,
                     secret_index=verified.proof.secret_index,
                 )

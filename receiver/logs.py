@@ -1,7 +1,8 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
-JSON lines where nobody watches, colours on a terminal. A traceback never shows local variables,
-because secrets live there.
+JSON lines where nobody watches, `receiver.screen` on a terminal. A traceback never shows local
+variables, because secrets live there. The key `shown` is for the screen
+alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import atexit
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -17,6 +19,7 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from receiver.screen import Screen
 from receiver.settings import LogSettings
 
 _QUIET: Final[dict[str, int]] = {
@@ -34,7 +37,7 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
     out = stream or sys.stderr
     console = settings.format == "console" or (settings.format == "auto" and out.isatty())
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp]
-    rendering = _console(out) if console else [_JSONLine()]
+    rendering = [_one_line, Screen(out)] if console else [_JSONLine()]
     writer = _LineWriter(out)
     atexit.register(writer.write_out)
     structlog.configure(
@@ -71,12 +74,14 @@ class _LineWriter:
     """
 
     def __init__(self, out: TextIO) -> None:
+        self.last_at = time.monotonic()
         self._out = out
         self._lines: list[str] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def msg(self, message: str) -> None:
         """Take one line."""
+        self.last_at = time.monotonic()
         self._lines.append(message)
         try:
             loop = asyncio.get_running_loop()
@@ -128,6 +133,7 @@ class _JSONLine:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
         """The line; most hold nothing that has to be escaped, so it is looked at as a whole."""
+        event.pop("shown", None)
         if event.get("exc_info"):
             event = self._with_traceback(logger, method, event)
         try:
@@ -141,22 +147,18 @@ class _JSONLine:
         return to_json(event, fallback=repr, inf_nan_mode="strings").decode()
 
 
-def _console(out: TextIO) -> list[Processor]:
-    return [
-        _one_line,
-        structlog.dev.ConsoleRenderer(
-            colors=out.isatty(),
-            exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False),
-        ),
-    ]
-
-
 def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """A foreign word cannot break a line or steer a terminal: what is not printable is escaped."""
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable():
             event[key] = value.encode("unicode_escape").decode("ascii")
     return event
+
+
+def last_line_at() -> float:
+    """When this process wrote its last line, by `time.monotonic`."""
+    writer = structlog.get_config()["logger_factory"]()
+    return writer.last_at if isinstance(writer, _LineWriter) else 0.0
 
 
 def get_logger(name: str, **bound: Any) -> FilteringBoundLogger:

@@ -50,11 +50,14 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run ended; `error` and `place` are empty where it returned."""
+    """How a run ended; `error` and `place` are empty where it returned, `data` is that of the event
+    where it could be decoded.
+    """
 
     decision: Decision
     error: str = ""
     place: str = ""
+    data: EventData | None = None
 
 
 class RunContext:
@@ -136,8 +139,10 @@ class Runner:
         return ran
 
     async def _ran(self, handler: Handler, message: StoredMessage, attempt: int, log: Log) -> Ran:
+        data = None
         try:
             event = decode_event(message.headers, message.body)
+            data = event.data
             _refuse_own(event, handler)
             context = RunContext(self, handler, event, attempt, log)
             result = await handler.function(event, context)
@@ -147,8 +152,8 @@ class Runner:
             # other: let through, it would end the lane and leave the event held for ever.
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            return self._failed(error, handler, attempt)
-        return Ran(decide(None, attempt, self._policy))
+            return replace(self._failed(error, handler, attempt), data=data)
+        return Ran(decide(None, attempt, self._policy), data=data)
 
     async def _bury(
         self,

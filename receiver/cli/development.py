@@ -137,7 +137,8 @@ def _kept_secrets(data_dir: Path, *, keep: bool) -> dict[str, str]:
         raise ConfigurationError(
             f"{file}: cannot be read: delete it, and new development secrets are made"
         ) from error
-    made = {"secret": secrets.token_hex(16), "path_token": secrets.token_hex(16)}
+    # 96 bits that leave the URL room in a line of 80 columns.
+    made = {"secret": secrets.token_hex(16), "path_token": secrets.token_hex(12)}
     if not keep:
         return made
     text = "".join(f'{name} = "{value}"\n' for name, value in made.items())

@@ -5,29 +5,30 @@ The only place that shows a secret URL, and only one of the development sources.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import typer
+
 from receiver.bus.access import without_credentials
 from receiver.cli.development import TRIED_SOURCE
+from receiver.cli.reminder import reminding
+from receiver.screen import heading
 from receiver.settings import Settings, SourceSettings, settings_file
 
-_EXAMPLE: Final = {
-    "messageType": "ORDER_PAY_SUCCESS",
-    "messagePlatform": 1,
-    "messageBody": {
-        "orderId": "2745812000123456789",
-        "orderStatus": "WAITING_FOR_SENT",
-        "totalAmount": 1200,
-        "payTime": "2026-01-31 08:00:00",
-    },
-}
+_EXAMPLE: Final = """
+    {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1,
+     "messageBody": {"orderId": "2745812000123456789", "totalAmount": 1200,
+     "orderStatus": "WAITING_FOR_SENT", "payTime": "2026-01-31 08:00:00"}}"""
+_COLUMNS: Final = 80
+"""The width that is always there."""
+_MARGIN: Final = " " * 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Greeting:
     pushed_into: str | None = None
 
     def text(self) -> str:
-        """Lines for a terminal, without the one on how to stop."""
+        """Lines, without the one on how to stop."""
         return "\n".join([*self._circumstances(), *self._places(), *self._next()])
 
     def _circumstances(self) -> Iterator[str]:
@@ -60,12 +61,14 @@ class Greeting:
 
     def _places(self) -> Iterator[str]:
         for source in self.settings.sources:
-            words = f"{source.verification}{', simulated' if source.simulated else ''}"
-            yield f"  callbacks  {self._callback_url(source)}  ({words})"
+            words = f"({source.verification}{', simulated' if source.simulated else ''})"
+            line = f"  callbacks  {self._callback_url(source)}"
+            fits = len(line) + 2 + len(words) <= _COLUMNS
+            yield f"{line}  {words}" if fits else f"{line}\n{_MARGIN}{words}"
         root = self.settings.nats.subject_root
         yield f"  NATS       {without_credentials(self.nats_url)}  (subjects {root}.>)"
         if self.settings.nats.url is None:
-            yield f"             {self._who_enters()}"
+            yield f"{_MARGIN}{self._who_enters()}"
         yield f"  health     {self.url}/healthz  {self.url}/readyz"
 
     def _callback_url(self, source: SourceSettings) -> str:
@@ -86,11 +89,10 @@ class Greeting:
     def _next(self) -> Iterator[str]:
         yield "\nTry, in another terminal:\n"
         for source in filter(self._is_tried, self.settings.sources):
-            yield f"  curl -i {self._callback_url(source)} \\"
-            yield "    -H 'content-type: application/json' \\"
-            yield f"    -d '{json.dumps(_EXAMPLE)}'\n"
+            yield f"  curl -i -H 'content-type: application/json' -d '{_EXAMPLE}' \\"
+            yield f"    {self._callback_url(source)}\n"
+        yield "  # the stored events, as JSON lines:"
         yield f"  {self._command('replay', '--since', '1h', '--to', '-')}"
-        yield "                                  # the stored events, as JSON lines"
 
     def _command(self, *arguments: str) -> str:
         """A command as it can be typed where this one was started."""
@@ -98,10 +100,27 @@ class Greeting:
         return f"{typed_command()} {shlex.join([*arguments, *config])}"
 
 
+@contextlib.asynccontextmanager
+async def greeted(greeting: Greeting) -> AsyncIterator[None]:
+    """Print it; on a terminal again when it is asked for, with the names of the columns."""
+    on_terminal = sys.stdout.isatty()
+    screen = on_terminal and sys.stderr.isatty() and greeting.settings.log.format != "json"
+
+    def show() -> None:
+        typer.echo(greeting.text())
+        typer.echo(f"\nCtrl-C stops it{'; Enter shows this again' if on_terminal else ''}.")
+        if screen:
+            typer.echo(f"\n{heading(shutil.get_terminal_size().columns)}")
+
+    show()
+    async with reminding(show):
+        yield
+
+
 def typed_command() -> str:
     """By what this program can be called: `yizhan` where that leads here, else a path to it."""
-    python = Path(sys.executable)
-    script = python.with_name("yizhan")
+    python, called = Path(sys.executable), Path(sys.argv[0])
+    script = called if called.name == "yizhan" else python.with_name("yizhan")
     found = shutil.which("yizhan")
     if found is not None and script.exists() and script.samefile(found):
         return "yizhan"

@@ -13,7 +13,7 @@ import typer
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
-from receiver.cli.greeting import Greeting
+from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.options import existing_data
 from receiver.cli.process import calm_collector, fail, refusing, run
@@ -132,16 +132,15 @@ def up(
                         simulate=simulate,
                     )
                 )
-            _greet(
-                Greeting(
-                    running,
-                    config,
-                    url,
-                    bus.url,
-                    development=developing or simulate,
-                    pushed_into=pushed.account.source_name if pushed else None,
-                )
+            greeting = Greeting(
+                running,
+                config,
+                url,
+                bus.url,
+                development=developing or simulate,
+                pushed_into=pushed.account.source_name if pushed else None,
             )
+            await stack.enter_async_context(greeted(greeting))
             calm_collector()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
@@ -176,9 +175,10 @@ def receive(config: ConfigOption = None) -> None:
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, receiver, bus),
         ):
-            _greet(Greeting(settings, config, receiver.url, bus.url, development=developing))
+            greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             calm_collector()
-            await _stopped(stop)
+            async with greeted(greeting):
+                await _stopped(stop)
 
     async def with_workers(stop: asyncio.Event) -> None:
         listeners = bind_all(settings)
@@ -187,8 +187,9 @@ def receive(config: ConfigOption = None) -> None:
             running_workers(config, settings, nats_url, listeners),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
-            _greet(Greeting(settings, config, url, nats_url, development=developing))
-            await _stopped(stop)
+            greeting = Greeting(settings, config, url, nats_url, development=developing)
+            async with greeted(greeting):
+                await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
         await (alone if settings.receiver.workers == 1 else with_workers)(stop)
@@ -231,8 +232,3 @@ async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> Non
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def _greet(greeting: Greeting) -> None:
-    typer.echo(greeting.text())
-    typer.echo("\nCtrl-C stops it.")

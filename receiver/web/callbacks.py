@@ -22,6 +22,7 @@ from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
 from receiver.logs import get_logger
 from receiver.networks import Network
+from receiver.screen import shown
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
@@ -197,7 +198,9 @@ class CallbackEndpoint:
         self._log.info(
             "callback_stored",
             message_type=receipt.message_type,
-            event_types=receipt.event_types,
+            event_types=[data.event_type for data in receipt.events],
+            order_id=receipt.events[0].order_id if receipt.events else None,
+            shown=shown(receipt.events),
             **details,
         )
 

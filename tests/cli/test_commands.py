@@ -30,7 +30,7 @@ async def greeting(running: Running) -> dict[str, str]:
     """The URLs that `up` and `receive` print, by name."""
     await running.line(lambda line: line.startswith("Ctrl-C"))
     text = "".join(running.lines)
-    found = {name: url for url, name in re.findall(r"(http\S+/callbacks/(\w+)\S*)  \(", text)}
+    found = {name: url for url, name in re.findall(r"(http\S+/callbacks/(\w+)\S*)\s+\(", text)}
     found["nats"] = re.findall(r"(nats://\S+)", text)[-1]
     found["health"] = re.findall(r"(http\S+/healthz)", text)[0]
     return found
@@ -41,7 +41,7 @@ async def test_up_without_settings_greets_with_a_curl_line_that_works(yizhan: Yi
     urls = await greeting(running)
     text = "".join(running.lines)
     assert "development defaults" in text
-    curl = re.search(r"curl -i .*?'\n", text, re.DOTALL)
+    curl = re.search(r"curl -i .*?\n\n", text, re.DOTALL)
     assert curl is not None
     words = shlex.split(curl[0].replace("\\\n", " "))
     client = await nats.connect(urls["nats"])

@@ -53,7 +53,7 @@ async def test_the_steps_work_one_after_the_other(yizhan: Yizhan) -> None:
 
     running = await made_up(yizhan)
     greeting = "".join(running.lines)
-    curl = re.search(r"curl -i .*?'\n", greeting, re.DOTALL)
+    curl = re.search(r"curl -i .*?\n\n", greeting, re.DOTALL)
     assert curl is not None
     curl_line = shlex.split(curl[0].replace("\\\n", " "))
     assert (await output(here, *curl_line)).startswith("HTTP/1.1 200")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 from collections.abc import AsyncIterator
@@ -78,6 +79,16 @@ async def test_what_a_handler_makes_of_an_invented_event_says_so_too(
     running = await started(yizhan)
     (tracked,) = await next_events(yizhan, connections, 1, "yizhan.events.*.logistics.tracked.>")
     assert (header(tracked, "ce-origin"), header(tracked, "ce-simulated")) == ("handler", "true")
+    assert await running.stop() == 0
+
+
+async def test_the_log_names_the_order_of_a_callback_and_of_a_run(yizhan: Yizhan) -> None:
+    running = await started(yizhan)
+    callback = json.loads(await running.line(lambda line: '"callback_stored"' in line))
+    run = json.loads(await running.line(lambda line: '"event_handled"' in line))
+    for line in (callback, run):
+        assert re.fullmatch(r"\d{19}", line["order_id"])
+        assert "shown" not in line
     assert await running.stop() == 0
 
 
