@@ -1,6 +1,6 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, events, replay, serve, simulate, spool, url, workers
+from receiver.cli import check, demo, events, init, replay, serve, simulate, spool, url, workers
 from receiver.cli.app import app
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "check",
     "demo",
     "events",
+    "init",
     "main",
     "replay",
     "serve",

@@ -15,6 +15,7 @@ from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
+from receiver.cli.liveness import beating
 from receiver.cli.options import existing_data
 from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
@@ -148,6 +149,7 @@ def receive(config: ConfigOption = None) -> None:
             reloading(config, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
+            _log_no_handlers()
             calm_collector()
             await _stopped(stop)
 
@@ -159,6 +161,7 @@ def receive(config: ConfigOption = None) -> None:
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             _greet(settings, url, nats_url, developing=developing)
+            _log_no_handlers()
             await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
@@ -166,6 +169,12 @@ def receive(config: ConfigOption = None) -> None:
         return 0
 
     run(main)
+
+
+def _log_no_handlers() -> None:
+    get_logger("yizhan").info(
+        "handlers_not_run", reason="`yizhan work` runs handlers, `receive` does not"
+    )
 
 
 async def _stopped(stop: asyncio.Event) -> None:
@@ -181,9 +190,12 @@ def work(config: ConfigOption = None) -> None:
     async def main(stop: asyncio.Event) -> int:
         async with (
             opened_bus(settings, name="yizhan-work", inherit=True) as bus,
-            running_worker(settings, bus),
+            running_worker(settings, bus) as worker,
+            beating(worker, settings.nats.data_dir),
         ):
-            get_logger("yizhan").info("working", handlers=list(settings.handlers.load))
+            log = get_logger("yizhan")
+            log.info("receiver_not_run", reason="`yizhan receive` takes callbacks, `work` does not")
+            log.info("working", handlers=list(settings.handlers.load))
             await _stopped(stop)
         return 0
 
