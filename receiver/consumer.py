@@ -98,6 +98,11 @@ class HandlerConsumer:
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
+    @property
+    def alive(self) -> bool:
+        """Whether what `start` began still goes on."""
+        return not any(task.done() for task in self._tasks)
+
     async def stop(self, grace_s: float) -> None:
         """Pull nothing more, let runs finish within `grace_s`, give the rest back."""
         self._stopping = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from receiver.callback import Trust
 from receiver.facts import fact_id
@@ -14,6 +14,9 @@ DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)
 Origin = Literal["push", "handler", "sweep", "reparse", "replay"]
 Unknown = Literal["unknown"]
 """What a word is read as that was added after this reader was written."""
+
+_SHORT_CHARS: Final = 8
+"""How much of a callback's id a person needs to recognise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ class Event(Generic[DataT_co]):
     def __post_init__(self) -> None:
         if not self.fact_id:
             object.__setattr__(self, "fact_id", fact_id(self.data, self.id))
+
+    def __str__(self) -> str:
+        """`order.created of 1688 order 2745812000123456789 (0a1b2c3d….0)`: no data, for a log."""
+        head, _, rest = self.id.partition(".")
+        short = head if len(head) <= _SHORT_CHARS else f"{head[:_SHORT_CHARS]}…"
+        of = f" order {self.order_id}" if self.order_id else ""
+        return f"{self.event_type} of {self.data.channel}{of} ({short}{'.' * bool(rest)}{rest})"
 
     @property
     def event_type(self) -> str:

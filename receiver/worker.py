@@ -93,6 +93,11 @@ class Worker:
             if handler not in self._left_out
         ]
 
+    @property
+    def alive(self) -> bool:
+        """Whether every handler that was started still takes events."""
+        return all(consumer.alive for consumer in self._consumers)
+
     async def start(self) -> None:
         """Begin to handle; returns at once where NATS is away.
 

@@ -87,6 +87,13 @@ class Money(BaseModel):
     ]
     currency: str = Field(default=YUAN, min_length=3, max_length=3, examples=["CNY"])
 
+    def __str__(self) -> str:
+        """`100.00 CNY`."""
+        return f"{self.amount:.2f} {self.currency}"
+
+    def __repr__(self) -> str:
+        return f"Money('{self}')"
+
     @classmethod
     def yuan(cls, amount: Decimal, currency: str = YUAN) -> Money:
         """Money of `amount` yuan, half a fen rounded up; `ValueError` where it is out of range."""

@@ -18,6 +18,7 @@ from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import access, certificate
+from receiver.cli.liveness import worker_lives
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
 from receiver.dialects.installed import installed_dialects
@@ -45,17 +46,21 @@ def check(
         bool,
         typer.Option("--running", help="Ask the running receiver instead: a health check."),
     ] = False,
+    worker: Annotated[
+        bool,
+        typer.Option("--worker", help="Look whether the running worker lives: a health check."),
+    ] = False,
 ) -> None:
     """Check settings, handlers, NATS and the platform's API; exit 0 where all is well, else 1."""
     configure_logs(LogSettings(level="error"))
 
     async def main(_: asyncio.Event) -> int:
-        return await _check(config, running=running)
+        return await _check(config, running=running, worker=worker)
 
     run(main)
 
 
-async def _check(config: Path | None, *, running: bool) -> int:
+async def _check(config: Path | None, *, running: bool, worker: bool) -> int:
     try:
         settings, developing = development.load(config, keep=False)
         development.check_sources(settings, config)
@@ -75,10 +80,7 @@ async def _check(config: Path | None, *, running: bool) -> int:
     for name, doubt in _doubts(config, settings):
         _report(name, doubt, well=None)
     well = True
-    probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
-    if running:  # a health check: what others do, such as the platform's API, is not ours to heal
-        probes = {"receiver": _receiver}
-    for name, probe in probes.items():
+    for name, probe in _probes(running=running, worker=worker).items():
         try:
             _report(name, await probe(settings), well=True)
         except _DoubtError as doubt:
@@ -87,6 +89,18 @@ async def _check(config: Path | None, *, running: bool) -> int:
             _report(name, str(error), well=False)
             well = False
     return 0 if well else EXIT_FAILED
+
+
+def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:
+    """What to look at; a health check leaves out what others do, which is not ours to heal."""
+    if not (running or worker):
+        return {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
+    asked: dict[str, Probe] = {}
+    if running:
+        asked["receiver"] = _receiver
+    if worker:
+        asked["worker"] = _worker
+    return asked
 
 
 def _report(name: str, text: str, *, well: bool | None) -> None:
@@ -227,6 +241,10 @@ async def _api(settings: Settings) -> str:
             f"{shown} does not answer ({type(error).__name__}): check api.base_url and the network"
         ) from error
     return f"{shown} answers (edition {settings.api.edition})"
+
+
+async def _worker(settings: Settings) -> str:
+    return worker_lives(settings.nats.data_dir)
 
 
 async def _receiver(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
+from receiver.cli.liveness import beating
 from receiver.cli.options import existing_data
 from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
@@ -176,6 +177,7 @@ def receive(config: ConfigOption = None) -> None:
             reloading(config, receiver, bus),
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
+            _log_no_handlers()
             calm_collector()
             async with greeted(greeting):
                 await _stopped(stop)
@@ -188,6 +190,7 @@ def receive(config: ConfigOption = None) -> None:
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             greeting = Greeting(settings, config, url, nats_url, development=developing)
+            _log_no_handlers()
             async with greeted(greeting):
                 await _stopped(stop)
 
@@ -196,6 +199,12 @@ def receive(config: ConfigOption = None) -> None:
         return 0
 
     run(main)
+
+
+def _log_no_handlers() -> None:
+    get_logger("yizhan").info(
+        "handlers_not_run", reason="`yizhan work` runs handlers, `receive` does not"
+    )
 
 
 async def _stopped(stop: asyncio.Event) -> None:
@@ -211,9 +220,12 @@ def work(config: ConfigOption = None) -> None:
     async def main(stop: asyncio.Event) -> int:
         async with (
             opened_bus(settings, name="yizhan-work", inherit=True) as bus,
-            running_worker(settings, bus),
+            running_worker(settings, bus) as worker,
+            beating(worker, settings.nats.data_dir),
         ):
-            get_logger("yizhan").info("working", handlers=list(settings.handlers.load))
+            log = get_logger("yizhan")
+            log.info("receiver_not_run", reason="`yizhan receive` takes callbacks, `work` does not")
+            log.info("working", handlers=list(settings.handlers.load))
             await _stopped(stop)
         return 0
 

@@ -156,6 +156,8 @@ WRONG: Final = (
         "simulate --source shpo",
         settings(f'{_SIGNED}secrets = ["0123456789abcdef"]\n'),
     ),
+    Wrong("a settings file that is there", "init", settings("# mine\n")),
+    Wrong("a settings file in a missing directory", "init no/yizhan.toml"),
     Wrong("an order that is no number of orders", "demo --orders 0"),
     Wrong("an option that does not exist", "replay --to - --form 2h", DATA),
     Wrong("a command that does not exist", "replya"),

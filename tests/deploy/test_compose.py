@@ -61,6 +61,10 @@ def test_a_service_has_no_rights_and_bounded_resources(name: str) -> None:
     assert service["stop_grace_period"]
 
 
+def test_a_worker_that_hangs_is_seen() -> None:
+    assert SERVICES["worker"]["healthcheck"]["test"] == ["CMD", "yizhan", "check", "--worker"]
+
+
 def test_only_the_proxy_is_reached_from_outside() -> None:
     assert [name for name in SERVICES if "ports" in SERVICES[name]] == ["proxy"]
     assert COMPOSE["networks"]["bus"]["internal"]

@@ -274,3 +274,9 @@ def test_a_huge_exponent_is_cheap() -> None:
 def test_money_beyond_reason_is_refused() -> None:
     with pytest.raises(ValueError, match="in range"):
         Money.yuan(Decimal("1e13"))
+
+
+def test_money_prints_as_a_person_reads_it() -> None:
+    money = Money(amount=Decimal(1200), currency="CNY")
+    assert f"{money} {money!r}" == "1200.00 CNY Money('1200.00 CNY')"
+    assert str(Money.yuan(Decimal("-0.005"))) == "-0.01 CNY"
