@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -35,6 +35,7 @@ _MIN_SERVER: Final = (2, 14)
 """The nats-server that republishes, transforms and batches as the streams need it."""
 _LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 
+AnswerT = TypeVar("AnswerT")
 Sleep = Callable[[float], Awaitable[Any]]
 
 
@@ -134,6 +135,11 @@ class Connection:
         return f"NATS refuses: {self._refusals.words}"
 
     @property
+    def refusal(self) -> str:
+        """What the server refused last, in its words; empty where it refused nothing."""
+        return self._refusals.words
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What an operator should know of the streams' bounds, a sentence each."""
         return self._warnings
@@ -231,7 +237,7 @@ class Connection:
     async def _ensure(self, client: WireClient, *, permissions: bool = False) -> None:
         try:
             _check_version(client)
-            states = await self._set_up(client, permissions=permissions)
+            states = await self.allowed(client, self._streams_of(client, permissions=permissions))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
@@ -245,10 +251,12 @@ class Connection:
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 
-    async def _set_up(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
-        """The streams, made and widened; raises at once where we are not allowed to."""
+    async def allowed(self, client: WireClient, asked: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+        """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed
+        to ask, which the server says beside it, and where there is no JetStream.
+        """
         async with self._refusals.denials() as denial:
-            work = asyncio.create_task(self._streams_of(client, permissions=permissions))
+            work = asyncio.create_task(asked)
             either: set[asyncio.Future[Any]] = {work, denial}
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,17 @@
 """The command line `yizhan`: the only place that composes settings, parts and processes."""
 
-from receiver.cli import check, demo, events, replay, serve, simulate, spool, url, workers
+from receiver.cli import (
+    check,
+    demo,
+    events,
+    replay,
+    retention,
+    serve,
+    simulate,
+    spool,
+    url,
+    workers,
+)
 from receiver.cli.app import app
 
 __all__ = [
@@ -10,6 +21,7 @@ __all__ = [
     "events",
     "main",
     "replay",
+    "retention",
     "serve",
     "simulate",
     "spool",

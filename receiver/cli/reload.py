@@ -26,16 +26,18 @@ _PROBE_S: Final = 5.0
 
 
 @contextlib.asynccontextmanager
-async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncIterator[None]:
+async def reloading(
+    config: Path | None, started: Settings, receiver: Receiver, bus: Bus
+) -> AsyncIterator[None]:
     """Exchange the receiver's sources on SIGHUP; with a mistake in the file the old ones stay.
 
-    Everything but the sources and the certificate keeps the settings of the start. Neither of the
-    two waits for the other, or for NATS.
+    Everything but the sources and the certificate keeps the settings of the start, `started`, and
+    what differs from them is logged. Neither of the two waits for the other, or for NATS.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
-    task = asyncio.create_task(_reload_when(asked, config, receiver, bus), name="reload")
+    task = asyncio.create_task(_reload_when(asked, config, started, receiver, bus), name="reload")
     try:
         yield
     finally:
@@ -46,7 +48,7 @@ async def reloading(config: Path | None, receiver: Receiver, bus: Bus) -> AsyncI
 
 
 async def _reload_when(
-    asked: asyncio.Event, config: Path | None, receiver: Receiver, bus: Bus
+    asked: asyncio.Event, config: Path | None, started: Settings, receiver: Receiver, bus: Bus
 ) -> None:
     widening: asyncio.Task[None] | None = None
     try:
@@ -55,12 +57,29 @@ async def _reload_when(
             asked.clear()
             _reload_certificate(receiver)
             settings = _exchange_sources(config, receiver)
+            if settings is not None and (names := changed(started, settings)):
+                get_logger("yizhan.receiver").warning(
+                    "restart_needed", settings=names, action="restart to have these take effect"
+                )
             # A new dialect may repeat its callbacks for longer than the streams know their ids.
             if settings is not None and bus.connection.widen(duplicate_window(settings)):
                 await background.stop(widening)
                 widening = background.start(partial(_widen, bus), name="widen-streams")
     finally:
         await background.stop(widening)
+
+
+def changed(started: Settings, now: Settings) -> list[str]:
+    """The names of the settings that differ and that only a restart takes up."""
+    names: list[str] = []
+    for section in sorted(set(Settings.model_fields) - {"sources"}):
+        before, after = getattr(started, section), getattr(now, section)
+        if before is None or after is None:
+            names += [section] if before is not after else []
+            continue
+        fields = sorted(type(after).model_fields)
+        names += [f"{section}.{f}" for f in fields if getattr(before, f) != getattr(after, f)]
+    return names
 
 
 def _reload_certificate(receiver: Receiver) -> None:

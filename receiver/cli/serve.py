@@ -15,6 +15,7 @@ from receiver.bus.access import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
+from receiver.cli.preflight import ready
 from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
@@ -82,6 +83,7 @@ def up(
     settings, developing = load_to_serve(config)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings)
         async with contextlib.AsyncExitStack() as stack:
             listeners = bind_all(settings)
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
@@ -103,7 +105,7 @@ def up(
             else:
                 receiver = running_receiver(running, bus, listeners[0])
                 await stack.enter_async_context(
-                    reloading(config, await stack.enter_async_context(receiver), bus)
+                    reloading(config, settings, await stack.enter_async_context(receiver), bus)
                 )
             _greet(running, url, bus.url, developing=developing)
             calm_collector()
@@ -128,7 +130,7 @@ def receive(config: ConfigOption = None) -> None:
         async with (  # it listens only when the bus is open, or known to be away
             opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
-            reloading(config, receiver, bus),
+            reloading(config, settings, receiver, bus),
         ):
             _greet(settings, receiver.url, bus.url, developing=developing)
             calm_collector()
@@ -145,6 +147,7 @@ def receive(config: ConfigOption = None) -> None:
             await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings, working=False)
         await (alone if settings.receiver.workers == 1 else with_workers)(stop)
         return 0
 
@@ -162,6 +165,7 @@ def work(config: ConfigOption = None) -> None:
     settings, _ = load_to_serve(config)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings, receiving=False)
         async with (
             opened_bus(settings, name="yizhan-work", inherit=True) as bus,
             running_worker(settings, bus),

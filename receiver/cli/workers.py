@@ -156,6 +156,7 @@ def receive_worker(
         fail(error)
     configure_logs(settings.log)
     structlog.contextvars.bind_contextvars(worker=number)
+    started = settings  # the parent may have another URL of NATS than they name
     nats = settings.nats.model_copy(update={"url": _line_from(0)})
     settings = settings.model_copy(update={"nats": nats})
 
@@ -167,7 +168,7 @@ def receive_worker(
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number
             ) as receiver,
-            reloading(config, receiver, bus),
+            reloading(config, started, receiver, bus),
         ):
             calm_collector()
             sys.stdout.buffer.write(_READY)
