@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver import background
 from receiver.bus.access import Access, servers, without_credentials
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
@@ -88,14 +87,16 @@ class Connection:
                 self._log.warning("nats_away", url=without_credentials(self.url))
             self._task.add_done_callback(_retrieve)
         self._started = True
-        self._watch = background.start(self._keep_looking, name="streams-watch")
+        self._watch = asyncio.create_task(self._keep_looking(), name="streams-watch")
         return bool(done)
 
     async def stop(self) -> None:
         """Send what is still buffered and close."""
         self._stopping = True
         self._streams_ready = False
-        await background.stop(self._watch)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task})

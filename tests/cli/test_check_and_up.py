@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,9 +16,12 @@ from typing import Any
 import httpx2
 import nats
 import pytest
+from nats.aio.client import Client
 
 from tests.bus.plain_server import plain_server
 from tests.cli.conftest import Yizhan
+from tests.cli.test_secrets import server_of
+from tests.freezing import freeze
 
 CASES = Path(__file__).parents[1] / "fixtures" / "cases"
 SOURCE = (
@@ -39,13 +44,13 @@ USER = (
     'authorization { users: [{ user: u, password: p, permissions: { publish: ["$JS.API.>"] } }] }'
 )
 
-Prepare = Callable[[nats.NATS], Awaitable[None]]
+Prepare = Callable[[Client], Awaitable[None]]
 
 
 def stream(**changes: Any) -> Prepare:
     """Makes the stream as it is in the case, with `changes`."""
 
-    async def prepare(client: nats.NATS) -> None:
+    async def prepare(client: Client) -> None:
         await asked(client, "STREAM.CREATE.YIZHAN", {"name": "YIZHAN", **changes})
 
     return prepare
@@ -54,7 +59,7 @@ def stream(**changes: Any) -> Prepare:
 def case(name: str) -> Prepare:
     """Sends the request of a case's script."""
 
-    async def prepare(client: nats.NATS) -> None:
+    async def prepare(client: Client) -> None:
         text = next((CASES / name).glob("*.sh")).read_text()
         found = re.search(r"nats req '\$JS\.API\.(\S+)' '(.*)'", text)
         assert found is not None
@@ -63,18 +68,18 @@ def case(name: str) -> Prepare:
     return prepare
 
 
-async def consumer(client: nats.NATS) -> None:
+async def consumer(client: Client) -> None:
     await asked(client, "STREAM.CREATE.YIZHAN", {"name": "YIZHAN", "subjects": ["yizhan.in.>"]})
     config = {"durable_name": "handler-slow", "ack_policy": "explicit", "max_batch": 1}
     body = {"stream_name": "YIZHAN", "action": "create", "config": config}
     await asked(client, "CONSUMER.CREATE.YIZHAN.handler-slow", body)
 
 
-async def others(client: nats.NATS) -> None:
+async def others(client: Client) -> None:
     await asked(client, "STREAM.CREATE.O", {"name": "O", "subjects": ["yizhan.in.callbacks.>"]})
 
 
-async def asked(client: nats.NATS, verb: str, body: dict[str, Any]) -> None:
+async def asked(client: Client, verb: str, body: dict[str, Any]) -> None:
     reply = json.loads((await client.request(f"$JS.API.{verb}", json.dumps(body).encode())).data)
     assert "error" not in reply, reply
 
@@ -92,6 +97,11 @@ class Situation:
     login: str = ""
 
 
+WITHOUT_JETSTREAM = re.sub(
+    "listen:.*",
+    "",
+    (CASES / "check-says-ok-and-start-fails" / "nats-without-jetstream.conf").read_text(),
+)
 INPUT = {"subjects": ["yizhan.in.>"]}
 SITUATIONS: dict[str, Situation] = {
     "no source": Situation("sources: none is configured", settings="[receiver]\nport = 0\n"),
@@ -122,7 +132,7 @@ SITUATIONS: dict[str, Situation] = {
         "credentials_file: no.creds: no such", environ={"NATS__CREDENTIALS_FILE": "no.creds"}
     ),
     "unfit authority": Situation("PEM files", environ={"NATS__TLS_CA_FILE": "my.py"}, server=""),
-    "no JetStream": Situation("runs without JetStream", server="", stores=False),
+    "no JetStream": Situation("runs without JetStream", server=WITHOUT_JETSTREAM, stores=False),
     "a permission": Situation(r'(?i)publish to "yizhan\.in', server=USER, login="u:p@"),
     "replicas": Situation("need a cluster", environ={"NATS__REPLICAS": "3"}, server=""),
     "few messages": Situation(
@@ -169,7 +179,7 @@ async def situation(yizhan: Yizhan, found: Situation) -> AsyncIterator[dict[str,
             yield environ | {"YIZHAN_NATS__URL": url}
 
 
-async def connected(url: str) -> nats.NATS:
+async def connected(url: str) -> Client:
     """A client of a server that may be just starting."""
 
     async def not_yet(_: Exception) -> None:
@@ -223,6 +233,39 @@ async def test_check_and_up_tell_an_outage(yizhan: Yizhan) -> None:
     assert reason == "NATS is away"
 
 
+async def test_check_tells_a_frozen_embedded_server_from_none(yizhan: Yizhan) -> None:
+    async with situation(yizhan, Situation("")) as environ:
+        running = await yizhan.start("up", **environ)
+        await running.line(lambda line: line.startswith("Ctrl-C"))
+        server = server_of(running)
+        await freeze(server)
+        frozen = await yizhan.run("check", within_s=90, **environ)
+        os.kill(server, signal.SIGCONT)
+        assert await running.stop() == 0
+        none = await yizhan.run("check", within_s=90, **environ)
+    assert (frozen.code, none.code) == (1, 0), (frozen, none)
+    assert f"another run (process {server}), does not answer" in frozen.out
+    assert "embedded, not running now" in none.out
+
+
+async def test_callbacks_are_spooled_while_the_stream_would_drop_them(yizhan: Yizhan) -> None:
+    async with situation(yizhan, Situation("", server="")) as environ:
+        running = await yizhan.start("receive", **environ)
+        line = await running.line(lambda line: "/readyz" in line)
+        (base,) = re.findall(r"(http\S+)/readyz", line)
+        client = await connected(environ["YIZHAN_NATS__URL"])
+        config = (await client.jetstream().stream_info("YIZHAN")).config
+        await client.jetstream().update_stream(config, max_msgs=5)
+        await running.line(lambda line: "stream_contradicts_settings" in line)
+        async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+            answer = await http.post(f"/callbacks/s/{'t' * 16}", content=b'{"messageType":"X"}')
+            told = (await http.get("/readyz")).json()
+        await client.close()
+        assert await running.stop() == 0
+    assert (answer.status_code, answer.json()["status"]) == (200, "spooled")
+    assert "keeps 5 messages and drops older ones" in told["reason"]
+
+
 async def test_check_and_up_agree_on_what_an_embedded_server_has_stored(yizhan: Yizhan) -> None:
     async with situation(yizhan, Situation("")) as environ:
         running = await yizhan.start("up", **environ)
@@ -239,7 +282,7 @@ async def test_check_and_up_agree_on_what_an_embedded_server_has_stored(yizhan: 
 async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
     copy = {"name": "COPY", "subjects": ["yizhan.events.>"]}
 
-    async def prepare(client: nats.NATS) -> None:
+    async def prepare(client: Client) -> None:
         await asked(client, "STREAM.CREATE.COPY", copy)
 
     async with situation(yizhan, Situation("", server="", prepare=prepare)) as environ:

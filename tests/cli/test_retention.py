@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
+from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from receiver.bus.streams import StreamPlan, plans
@@ -20,7 +20,7 @@ BODY = bytes(100_000)
 LEAST = 16 * 1024 * 1024
 
 
-async def filled(url: str, subjects: Subjects, count: int) -> nats.NATS:
+async def filled(url: str, subjects: Subjects, count: int) -> Client:
     """A client of a server whose streams were made without bounds, the first with messages."""
     client = await connected(url)
     for plan in plans(subjects, [timedelta(hours=1)], max_age=timedelta(0)):
@@ -34,7 +34,7 @@ def kept(plan: StreamPlan) -> dict[str, Any]:
     return {"name": plan.name, "subjects": list(plan.subjects), "duplicate_window": 60}
 
 
-async def bounds(client: nats.NATS, subjects: Subjects) -> tuple[float, int, int]:
+async def bounds(client: Client, subjects: Subjects) -> tuple[float, int, int]:
     info = await client.jetstream().stream_info(subjects.stream)
     return info.config.max_age or 0, info.config.max_bytes or -1, info.state.messages
 
