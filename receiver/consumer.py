@@ -52,6 +52,16 @@ class Pace:
         return self.ack_wait_s / 3
 
 
+def consumer_plan(handler: Handler, subjects: Subjects, pace: Pace) -> ConsumerPlan:
+    """The durable of one handler."""
+    return ConsumerPlan(
+        subjects.stream,
+        handler.durable,
+        [subjects.events_of_type(model.event_type) for model in handler.models],
+        pace.ack_wait_s,
+    )
+
+
 class HandlerConsumer:
     """Feeds one handler from its durable."""
 
@@ -67,12 +77,7 @@ class HandlerConsumer:
         sleep: Sleep,
     ) -> None:
         self.handler = handler
-        self.plan = ConsumerPlan(
-            subjects.stream,
-            handler.durable,
-            [subjects.events_of_type(model.event_type) for model in handler.models],
-            pace.ack_wait_s,
-        )
+        self.plan = consumer_plan(handler, subjects, pace)
         self._runner = runner
         self._pace = pace
         self._count = count

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver import background
 from receiver.bus.access import Access, servers, without_credentials
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
@@ -35,6 +34,7 @@ _MIN_SERVER: Final = (2, 14)
 """The nats-server that republishes, transforms and batches as the streams need it."""
 _LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 
+AnswerT = TypeVar("AnswerT")
 Sleep = Callable[[float], Awaitable[Any]]
 
 
@@ -87,14 +87,16 @@ class Connection:
                 self._log.warning("nats_away", url=without_credentials(self.url))
             self._task.add_done_callback(_retrieve)
         self._started = True
-        self._watch = background.start(self._keep_looking, name="streams-watch")
+        self._watch = asyncio.create_task(self._keep_looking(), name="streams-watch")
         return bool(done)
 
     async def stop(self) -> None:
         """Send what is still buffered and close."""
         self._stopping = True
         self._streams_ready = False
-        await background.stop(self._watch)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -132,6 +134,11 @@ class Connection:
         if self._contradiction or not self._refusals.words:
             return self._contradiction or "NATS is away"
         return f"NATS refuses: {self._refusals.words}"
+
+    @property
+    def refusal(self) -> str:
+        """What the server refused last, in its words; empty where it refused nothing."""
+        return self._refusals.words
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -231,7 +238,7 @@ class Connection:
     async def _ensure(self, client: WireClient, *, permissions: bool = False) -> None:
         try:
             _check_version(client)
-            states = await self._set_up(client, permissions=permissions)
+            states = await self.allowed(client, self._streams_of(client, permissions=permissions))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
@@ -245,10 +252,12 @@ class Connection:
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 
-    async def _set_up(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
-        """The streams, made and widened; raises at once where we are not allowed to."""
+    async def allowed(self, client: WireClient, asked: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+        """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed
+        to ask, which the server says beside it, and where there is no JetStream.
+        """
         async with self._refusals.denials() as denial:
-            work = asyncio.create_task(self._streams_of(client, permissions=permissions))
+            work = asyncio.create_task(asked)
             either: set[asyncio.Future[Any]] = {work, denial}
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

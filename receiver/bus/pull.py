@@ -28,6 +28,8 @@ _HEARTBEATS_A_PULL: Final = 6
 _HEARTBEATS_MISSED: Final = 3
 _LOOK_S: Final = 0.5
 _RETRY_WAIT_S: Final = 0.25
+_SET_UP_S: Final = 5.0
+"""How long a consumer is taken to be as it was set up."""
 _ACK_SUBJECTS: Final = "$JS.ACK."
 _HEARTBEAT: Final = "100"
 _PULL_ENDED: Final = frozenset({"404", "408"})
@@ -68,6 +70,8 @@ class PullLoop:
         self._inbox = ""
         self._pull = _Pull()
         self._told = ""
+        self._paused = ""
+        self._set_up_at = 0.0
         self._log = get_logger("yizhan.handlers", consumer=plan.durable)
 
     def wake(self) -> None:
@@ -90,11 +94,12 @@ class PullLoop:
 
     async def _session(self) -> None:
         client = self._connection.client
-        await ensure_consumer(client, self._plan)
-        self._told = ""
+        await self._set_up(client)
         async with self._subscribed(client):
             reconnects = client.stats["reconnects"]
             while True:
+                if _now() - self._set_up_at > _SET_UP_S:
+                    await self._set_up(client)
                 await self._request(client)
                 while self._pull.wanted > 0:
                     await self._look()
@@ -102,6 +107,14 @@ class PullLoop:
                         raise BusError("the connection was lost")
                 while self._room() < 1:
                     await self._look()
+
+    async def _set_up(self, client: Client) -> None:
+        """Somebody else may have changed the consumer meanwhile; raises as `ensure_consumer`."""
+        pause = await ensure_consumer(client, self._plan)
+        if pause and pause != self._paused:
+            self._log.warning("consumer_paused", warning=pause)
+        self._paused = pause
+        self._set_up_at = _now()
 
     @contextlib.asynccontextmanager
     async def _subscribed(self, client: Client) -> AsyncIterator[None]:
@@ -153,6 +166,7 @@ class PullLoop:
         self._pull.heard_at = _now()
         if message.reply.startswith(_ACK_SUBJECTS):
             self._pull.wanted -= 1
+            self._told = ""
             await self._deliver(message)
         elif message.subject == self._inbox:
             self._note(message.headers or {})
@@ -164,7 +178,10 @@ class PullLoop:
         status = headers.get("Status")
         if status in _PULL_ENDED:
             self._pull.wanted = 0
-        elif status != _HEARTBEAT:
+            self._told = ""
+        elif status == _HEARTBEAT:
+            self._told = ""
+        else:
             reason, *_ = headers.get("Description", "").splitlines() or [""]
             self._pull.lost = f"the pull ended: {status} {reason}".strip()
 
@@ -176,6 +193,8 @@ class PullLoop:
         self._told = text
         if isinstance(error, ConfigurationError):
             self._log.error("consumer_contradicts_handler", error=str(error))
+        elif self._connection.ready:  # so it is not NATS that is away, which is logged already
+            self._log.warning("consumer_interrupted", error=text)
         else:
             self._log.info("consumer_interrupted", error=text)
 

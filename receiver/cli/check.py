@@ -1,42 +1,36 @@
-"""`yizhan check`: whether a start would succeed, and what to change where it would not."""
+"""`yizhan check`: whether a start would succeed, and what to change where it would not.
+
+It looks at what a start looks at (`receiver.cli.preflight`), and at NATS as a start would find it,
+without making or changing anything there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import httpx2
 import typer
 
 from receiver.bus.access import without_credentials
-from receiver.bus.connection import Connection
-from receiver.bus.server_urls import announced
-from receiver.bus.subjects import Subjects
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import access, certificate
+from receiver.cli.findings import Finding, Probe, report
 from receiver.cli.liveness import worker_lives
+from receiver.cli.machine_probe import local_url, receiver_port
+from receiver.cli.nats_probe import nats
+from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
-from receiver.dialects.installed import installed_dialects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.exposure import exposed_secrets, weak_protection
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
 from receiver.web.files import room_for
-
-_HEADERS_BYTES: Final = 64 * 1024
-"""What a message's headers may add to its body."""
-
-Probe = Callable[[Settings], Awaitable[str]]
-
-
-class _DoubtError(YizhanError):
-    """Nothing keeps it from running, but the operator should know."""
 
 
 @app.command()
@@ -51,7 +45,7 @@ def check(
         typer.Option("--worker", help="Look whether the running worker lives: a health check."),
     ] = False,
 ) -> None:
-    """Check settings, handlers, NATS and the platform's API; exit 0 where all is well, else 1."""
+    """Check all that a start needs, without starting; exit 0 where all is well, else 1."""
     configure_logs(LogSettings(level="error"))
 
     async def main(_: asyncio.Event) -> int:
@@ -65,36 +59,28 @@ async def _check(config: Path | None, *, running: bool, worker: bool) -> int:
         settings, developing = development.load(config, keep=False)
         development.check_sources(settings, config)
     except ConfigurationError as error:
-        for line in str(error).splitlines():
-            _report("settings", line, well=False)
+        report("settings", Finding(str(error), well=False))
         return EXIT_FAILED
-    try:
-        certificate(settings)
-        installed_dialects()
-    except ConfigurationError as error:
-        _report("settings", str(error), well=False)
-        return EXIT_FAILED
-    count = len(settings.sources)
-    defaults = ", development defaults" if developing else ""
-    _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
+    if developing:
+        report("settings", Finding("development defaults"))
     for name, doubt in _doubts(config, settings):
-        _report(name, doubt, well=None)
-    well = True
-    for name, probe in _probes(running=running, worker=worker).items():
-        try:
-            _report(name, await probe(settings), well=True)
-        except _DoubtError as doubt:
-            _report(name, str(doubt), well=None)
-        except YizhanError as error:
-            _report(name, str(error), well=False)
-            well = False
-    return 0 if well else EXIT_FAILED
+        report(name, Finding(doubt, well=None))
+    probes = _probes(running=running, worker=worker)
+    results = [await _look(name, probe, settings) for name, probe in probes.items()]
+    return 0 if all(results) else EXIT_FAILED
 
 
 def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:
     """What to look at; a health check leaves out what others do, which is not ours to heal."""
     if not (running or worker):
-        return {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
+        return {
+            "settings": _settings,
+            "handlers": _handlers,
+            "port": receiver_port,
+            "nats": nats,
+            "disk": _disk,
+            "api": _api,
+        }
     asked: dict[str, Probe] = {}
     if running:
         asked["receiver"] = _receiver
@@ -103,9 +89,25 @@ def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:
     return asked
 
 
-def _report(name: str, text: str, *, well: bool | None) -> None:
-    word = "warn" if well is None else "ok" if well else "FAIL"
-    typer.echo(f"{word:<4}  {name:<9} {text}")
+async def _look(name: str, probe: Probe, settings: Settings) -> bool:
+    """Report what a probe finds; whether a start would succeed as far as it saw."""
+    well = True
+    try:
+        async for finding in probe(settings):
+            report(name, finding)
+            well = well and finding.well is not False
+    except YizhanError as error:
+        report(name, Finding(str(error), well=False))
+        return False
+    return well
+
+
+async def _settings(settings: Settings) -> AsyncIterator[Finding]:
+    count = len(settings.sources)
+    if count:
+        yield Finding(f"{count} source{'' if count == 1 else 's'}")
+    for fault in faults(settings):
+        yield Finding(fault, well=False)
 
 
 def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]]:
@@ -137,81 +139,33 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
             )
 
 
-async def _handlers(settings: Settings) -> str:
+async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
     names = [handler.name for handler in load_handlers(settings.handlers.load)]
-    return ", ".join(names) or "none"
+    yield Finding(", ".join(names) or "none")
 
 
-async def _nats(settings: Settings) -> str:
-    """The server of the settings, or the embedded one where it runs already."""
-    not_running = f"embedded, not running now (data in {settings.nats.data_dir})"
-    if (url := settings.nats.url or _embedded_url(settings.nats.data_dir)) is None:
-        return not_running
-    connection = Connection(url, (), name="yizhan-check", access=access(settings))
-    try:
-        if not await connection.start(patience_s=2.0):
-            shown = without_credentials(url)
-            if settings.nats.url is None and not connection.refused:
-                return not_running
-            if connection.refused:
-                raise BusError(f"{shown} refuses us: {_how_to_get_in(settings)}")
-            raise BusError(f"{shown} does not answer: start it or mend nats.url")
-        needed = settings.receiver.limit_bytes + _HEADERS_BYTES
-        if connection.client.max_payload < needed:
-            raise BusError(
-                f"the server's max_payload is {connection.client.max_payload}, and a callback of "
-                f"receiver.limit_bytes needs {needed}: raise max_payload (8MB is good), "
-                "or lower receiver.limit_bytes"
-            )
-        if settings.nats.replicas > 1 and not connection.client.is_clustered:
-            raise BusError(
-                f"nats.replicas: {settings.nats.replicas} need a cluster, and this server is "
-                "alone: set nats.replicas to 1, or nats.url to the servers of a cluster"
-            )
-        stream = Subjects(settings.nats.subject_root).stream
-        server = connection.client.connected_server_version
-        version = f"{server.major}.{server.minor}.{server.patch}"
-        replicas = f", {settings.nats.replicas} replicas" if settings.nats.replicas > 1 else ""
-        return f"{without_credentials(url)}, server {version}, stream {stream}{replicas}"
-    finally:
-        await connection.stop()
-
-
-def _how_to_get_in(settings: Settings) -> str:
-    if settings.nats.url is None:
-        return f"stop every run on {settings.nats.data_dir}, then start again"
-    return (
-        "put user and password into nats.url, or set nats.user and nats.password_file, "
-        "nats.credentials_file or nats.nkey_seed_file"
-    )
-
-
-def _embedded_url(data_dir: Path) -> str | None:
-    """With the password of our own user, as the run that has the server left it there."""
-    try:
-        urls = announced(data_dir)
-    except OSError as error:
-        raise BusError(f"nats.data_dir: {data_dir}: cannot be read: {error.strerror}") from error
-    return None if urls is None else urls.operator
-
-
-async def _disk(settings: Settings) -> str:
+async def _disk(settings: Settings) -> AsyncIterator[Finding]:
     """Whether what is acknowledged survives a loss of power: synced first, or held by three."""
-    nats = settings.nats
-    if nats.url is None:
-        return "the embedded server syncs before it acknowledges"
+    server = settings.nats
+    if server.url is None:
+        yield Finding("the embedded server syncs before it acknowledges")
+        return
     lazily: bool | None = None
-    if nats.monitor_url is not None:
-        lazily = await _syncs_lazily(nats.monitor_url)
+    if server.monitor_url is not None:
+        lazily = await _syncs_lazily(server.monitor_url)
         if not lazily:
-            return "the server syncs before it acknowledges"
-    if nats.replicas >= 3:
-        return f"{nats.replicas} replicas: acknowledged by most of them; a server may sync later"
+            yield Finding("the server syncs before it acknowledges")
+            return
+    if server.replicas >= 3:
+        held = f"{server.replicas} replicas: acknowledged by most of them"
+        yield Finding(f"{held}; a server may sync later")
+        return
     what = "acknowledges before it syncs" if lazily else "may acknowledge before it syncs"
     tell = "" if lazily else ", and nats.monitor_url for this check to see it (http://host:8222)"
-    raise _DoubtError(
+    yield Finding(
         f"the server {what}, so a loss of power would lose what was answered 200: set "
-        f"`sync_interval: always` in the server's jetstream block, or nats.replicas = 3{tell}"
+        f"`sync_interval: always` in the server's jetstream block, or nats.replicas = 3{tell}",
+        well=None,
     )
 
 
@@ -228,10 +182,12 @@ async def _syncs_lazily(monitor_url: str) -> bool:
         ) from error
 
 
-async def _api(settings: Settings) -> str:
+async def _api(settings: Settings) -> AsyncIterator[Finding]:
     """Only whether the host answers: no call is made, since none is free of effects and cost."""
     if settings.api is None:
-        return "not configured: handlers that need it do not run"
+        yield Finding("not configured: handlers that need it do not run")
+        return
+    await check_api(settings)
     shown = without_credentials(settings.api.base_url)
     try:
         async with httpx2.AsyncClient(timeout=5) as http:
@@ -240,18 +196,16 @@ async def _api(settings: Settings) -> str:
         raise BusError(
             f"{shown} does not answer ({type(error).__name__}): check api.base_url and the network"
         ) from error
-    return f"{shown} answers (edition {settings.api.edition})"
+    yield Finding(f"{shown} answers (edition {settings.api.edition})")
 
 
-async def _worker(settings: Settings) -> str:
-    return worker_lives(settings.nats.data_dir)
+async def _worker(settings: Settings) -> AsyncIterator[Finding]:
+    yield Finding(worker_lives(settings.nats.data_dir))
 
 
-async def _receiver(settings: Settings) -> str:
+async def _receiver(settings: Settings) -> AsyncIterator[Finding]:
     """The running receiver's own word on whether it can store."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.receiver.host)  # noqa: S104
-    scheme = "http" if settings.receiver.tls_cert_file is None else "https"
-    url = f"{scheme}://{host or settings.receiver.host}:{settings.receiver.port}/readyz"
+    url = f"{local_url(settings.receiver)}/readyz"
     try:
         # The certificate names the host that senders know, and nothing secret is said.
         async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=False) as http:
@@ -260,4 +214,4 @@ async def _receiver(settings: Settings) -> str:
         raise BusError(f"{url} does not answer ({type(error).__name__}): start it") from error
     if answer.status_code != httpx2.codes.OK:
         raise BusError(f"{url} answers {answer.status_code}: look into its log")
-    return f"{url} answers 200"
+    yield Finding(f"{url} answers 200")

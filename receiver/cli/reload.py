@@ -30,19 +30,24 @@ Read = Callable[[], tuple[Settings, bool]]
 
 @contextlib.asynccontextmanager
 async def reloading(
-    config: Path | None, receiver: Receiver, bus: Bus, *, simulate: bool = False
+    config: Path | None,
+    started: Settings,
+    receiver: Receiver,
+    bus: Bus,
+    *,
+    simulate: bool = False,
 ) -> AsyncIterator[None]:
     """Exchange the receiver's sources on SIGHUP; with a mistake in the file the old ones stay.
 
-    `simulate` is whether the development sources are among them, as at the start.
-    Everything but the sources and the certificate keeps the settings of the start. Neither of the
-    two waits for the other, or for NATS.
+    `simulate` is whether the development sources are among them, as at the start. Everything but
+    the sources and the certificate keeps the settings of the start, `started`, and what differs
+    from them is logged. Neither of the two waits for the other, or for NATS.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     read = partial(development.load, config, simulate=simulate)
-    task = asyncio.create_task(_reload_when(asked, read, receiver, bus), name="reload")
+    task = asyncio.create_task(_reload_when(asked, read, started, receiver, bus), name="reload")
     try:
         yield
     finally:
@@ -52,7 +57,9 @@ async def reloading(
             await task
 
 
-async def _reload_when(asked: asyncio.Event, read: Read, receiver: Receiver, bus: Bus) -> None:
+async def _reload_when(
+    asked: asyncio.Event, read: Read, started: Settings, receiver: Receiver, bus: Bus
+) -> None:
     widening: asyncio.Task[None] | None = None
     try:
         while True:
@@ -60,12 +67,29 @@ async def _reload_when(asked: asyncio.Event, read: Read, receiver: Receiver, bus
             asked.clear()
             _reload_certificate(receiver)
             settings = _exchange_sources(read, receiver)
+            if settings is not None and (names := changed(started, settings)):
+                get_logger("yizhan.receiver").warning(
+                    "restart_needed", settings=names, action="restart to have these take effect"
+                )
             # A new dialect may repeat its callbacks for longer than the streams know their ids.
             if settings is not None and bus.connection.widen(duplicate_window(settings)):
                 await background.stop(widening)
                 widening = background.start(partial(_widen, bus), name="widen-streams")
     finally:
         await background.stop(widening)
+
+
+def changed(started: Settings, now: Settings) -> list[str]:
+    """The names of the settings that differ and that only a restart takes up."""
+    names: list[str] = []
+    for section in sorted(set(Settings.model_fields) - {"sources"}):
+        before, after = getattr(started, section), getattr(now, section)
+        if before is None or after is None:
+            names += [section] if before is not after else []
+            continue
+        fields = sorted(type(after).model_fields)
+        names += [f"{section}.{f}" for f in fields if getattr(before, f) != getattr(after, f)]
+    return names
 
 
 def _reload_certificate(receiver: Receiver) -> None:

@@ -17,6 +17,7 @@ from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
 from receiver.cli.options import existing_data
+from receiver.cli.preflight import ready
 from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
@@ -100,6 +101,7 @@ def up(
     settings, developing = load_to_receive(config, simulate=simulate)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings)
         async with contextlib.AsyncExitStack() as stack:
             listeners = bind_all(settings)
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
@@ -128,6 +130,7 @@ def up(
                 await stack.enter_async_context(
                     reloading(
                         config,
+                        settings,
                         await stack.enter_async_context(receiver),
                         bus,
                         simulate=simulate,
@@ -174,7 +177,7 @@ def receive(config: ConfigOption = None) -> None:
         async with (  # it listens only when the bus is open, or known to be away
             opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
-            reloading(config, receiver, bus),
+            reloading(config, settings, receiver, bus),
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             _log_no_handlers()
@@ -195,6 +198,7 @@ def receive(config: ConfigOption = None) -> None:
                 await _stopped(stop)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings, working=False)
         await (alone if settings.receiver.workers == 1 else with_workers)(stop)
         return 0
 
@@ -218,6 +222,7 @@ def work(config: ConfigOption = None) -> None:
     settings, _ = load_to_serve(config)
 
     async def main(stop: asyncio.Event) -> int:
+        await ready(settings, receiving=False)
         async with (
             opened_bus(settings, name="yizhan-work", inherit=True) as bus,
             running_worker(settings, bus) as worker,

@@ -166,6 +166,7 @@ def receive_worker(
         fail(error)
     configure_logs(settings.log)
     structlog.contextvars.bind_contextvars(worker=number)
+    started = settings  # the parent may have another URL of NATS than they name
     nats = settings.nats.model_copy(update={"url": _line_from(0)})
     settings = settings.model_copy(update={"nats": nats})
 
@@ -177,7 +178,7 @@ def receive_worker(
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number
             ) as receiver,
-            reloading(config, receiver, bus, simulate=simulate),
+            reloading(config, started, receiver, bus, simulate=simulate),
         ):
             calm_collector()
             sys.stdout.buffer.write(_READY)

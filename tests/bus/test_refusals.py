@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,33 +9,15 @@ import pytest
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import server_binary
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.testing import eventually
-from tests.bus.cluster import free_ports
+from tests.bus.plain_server import plain_server
 
 USER = "authorization {{ users: [{{ user: u, password: p, permissions: {{ publish: [{}] }} }}] }}"
-
-
-@contextlib.asynccontextmanager
-async def plain_server(directory: Path, more: str, *, stores: bool = True) -> AsyncIterator[str]:
-    """The address of a nats-server with `more` in its configuration."""
-    (port,) = free_ports(1)
-    file = directory / "server.conf"
-    store = f'jetstream {{ store_dir: "{directory / "store"}" }}\n' if stores else ""
-    file.write_text(f'listen: "127.0.0.1:{port}"\nmax_payload: 8MB\n{store}{more}\n')
-    process = await asyncio.create_subprocess_exec(
-        server_binary(), "-c", str(file), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.kill()
-        await process.wait()
 
 
 def to(url: str, subjects: Subjects) -> Connection:

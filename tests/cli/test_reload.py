@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -81,6 +82,29 @@ async def test_a_longer_window_waits_for_nats_and_holds_up_nothing(yizhan: Yizha
     assert info.config.duplicate_window == 6.5 * 3600
     await client.close()
     assert await running.stop() == 0
+
+
+async def test_what_needs_a_restart_is_named_and_its_value_is_not(yizhan: Yizhan) -> None:
+    write(yizhan, source("s", OLD))
+    running = await yizhan.start("receive", YIZHAN_NATS__URL="nats://127.0.0.1:9")
+    await health(running)
+    api = '[api]\naccess_key = "k"\nsecret = "hidden"\n'
+    write(yizhan, "[receiver]\nlimit_bytes = 2048\n", api, source("s", OLD))
+    await reloaded(running)
+    line = await running.line(lambda line: '"restart_needed"' in line)
+    assert json.loads(line)["settings"] == ["api", "receiver.limit_bytes"]
+    assert await running.stop() == 0
+    assert "hidden" not in "".join(running.lines)
+
+
+async def test_a_reload_of_the_same_settings_needs_no_restart(yizhan: Yizhan) -> None:
+    write(yizhan, source("s", OLD))
+    running = await yizhan.start("receive", YIZHAN_NATS__URL="nats://127.0.0.1:9")
+    await health(running)
+    write(yizhan, source("s", NEW))
+    await reloaded(running)
+    assert await running.stop() == 0
+    assert "restart_needed" not in "".join(running.lines)
 
 
 async def test_a_certificate_that_cannot_be_used_holds_up_no_retirement(yizhan: Yizhan) -> None:

@@ -1,0 +1,128 @@
+"""`yizhan retention apply`: give existing streams the bounds of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from receiver.bus.connection import Connection
+from receiver.bus.contradictions import nanoseconds, nanoseconds_read
+from receiver.bus.jetstream_api import call
+from receiver.bus.retention import in_words
+from receiver.bus.streams import StreamPlan, stream_info
+from receiver.bus.subjects import Subjects
+from receiver.bus.wire import WireClient
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.compose import access, running_server, stream_plans
+from receiver.cli.process import EXIT_FAILED, run
+from receiver.cli.serve import load
+from receiver.errors import BusError
+from receiver.settings import Settings
+
+retention = typer.Typer(no_args_is_help=True, help="How long and how much the streams keep.")
+app.add_typer(retention, name="retention")
+
+
+@retention.callback()
+def _retention() -> None:
+    """How long and how much the streams keep."""
+
+
+@retention.command()
+def apply(
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even if messages go.")] = False,
+) -> None:
+    """Give the existing streams nats.max_age_days and nats.max_bytes.
+
+    Says which messages would go, and asks before they do. Exits 1 where that was declined.
+    """
+    settings, _ = load(config, quiet=True)
+
+    async def main(_: asyncio.Event) -> int:
+        async with _connected(settings) as client:
+            plans = stream_plans(settings, Subjects(settings.nats.subject_root))
+            applied = [await _apply(client, plan, yes=yes) for plan in plans]
+        return 0 if all(applied) else EXIT_FAILED
+
+    run(main)
+
+
+@contextlib.asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[WireClient]:
+    """A client of the server, whatever its streams are like."""
+    async with running_server(settings) as url:
+        connection = Connection(url, (), name="yizhan-retention", access=access(settings))
+        try:
+            await connection.start()
+            yield connection.client
+        finally:
+            await connection.stop()
+
+
+async def _apply(client: WireClient, plan: StreamPlan, *, yes: bool) -> bool:
+    """Whether the stream has the bounds now, or will be made with them."""
+    info = await stream_info(client, plan)
+    if info is None:
+        typer.echo(f"{plan.name}: not there yet, a start makes it")
+        return True
+    existing = info["config"]
+    wanted = existing | {"max_age": nanoseconds(plan.max_age), "max_bytes": plan.max_bytes}
+    if wanted == existing:
+        typer.echo(f"{plan.name}: keeps {_bounds(existing)}, as the settings say")
+        return True
+    typer.echo(f"{plan.name}: keeps {_bounds(existing)}, and would keep {_bounds(wanted)}")
+    if (lost := await _lost(client, plan, info)) and not yes:
+        typer.echo(f"{plan.name}: {lost} for good, handled or not")
+        if not typer.confirm("Apply?"):
+            return False
+    elif lost:
+        typer.echo(f"{plan.name}: {lost}")
+    reply = await call(client, f"STREAM.UPDATE.{plan.name}", wanted)
+    if "error" in reply:
+        raise BusError(f"NATS refuses the bounds: {reply['error'].get('description')}")
+    typer.echo(f"{plan.name}: applied")
+    return True
+
+
+def _bounds(config: dict[str, Any]) -> str:
+    age = nanoseconds_read(config.get("max_age", 0))
+    kept = f"messages for {in_words(age) if age else 'ever'}"
+    limit_bytes = config.get("max_bytes", -1)
+    return f"{kept}, at most {limit_bytes} bytes" if limit_bytes > 0 else kept
+
+
+async def _lost(client: WireClient, plan: StreamPlan, info: dict[str, Any]) -> str:
+    """What would go: the messages that are too old, and the bytes that are too many; or empty."""
+    state = info["state"]
+    parts = []
+    if old := state["messages"] - await _younger(client, plan):
+        parts.append(f"{old} of {state['messages']} messages (older than {in_words(plan.max_age)})")
+    if plan.max_bytes > 0 and (over := state["bytes"] - plan.max_bytes) > 0:
+        parts.append(f"the oldest {over} of {state['bytes']} bytes")
+    return f"{' and '.join(parts)} would go" if parts else ""
+
+
+async def _younger(client: WireClient, plan: StreamPlan) -> int:
+    """How many messages are not too old, as a consumer that is deleted at once counts them."""
+    name = f"yizhan-retention-{secrets.token_hex(6)}"
+    config = {
+        "name": name,
+        "deliver_policy": "by_start_time",
+        "opt_start_time": (datetime.now(UTC) - plan.max_age).isoformat(),
+        "ack_policy": "none",
+        "inactive_threshold": 60_000_000_000,
+        "mem_storage": True,
+    }
+    body = {"stream_name": plan.name, "config": config, "action": "create"}
+    reply = await call(client, f"CONSUMER.CREATE.{plan.name}.{name}", body)
+    if "error" in reply:
+        raise BusError(f"NATS does not count the messages: {reply['error'].get('description')}")
+    await call(client, f"CONSUMER.DELETE.{plan.name}.{name}", {})
+    return int(reply["num_pending"])
