@@ -1,0 +1,146 @@
+"""What the pages show runs as it stands, and what they list is what the code has.
+
+Not run, because they need what a test machine has not: `docker`, `kubectl`, root's `systemctl` and
+`useradd`, and proxies with public names (the files of deploy/ are validated in tests/deploy). Of
+every `yizhan` command that a page shows the options are compared with the real ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer.main
+
+from receiver.bus.subjects import Subjects
+from receiver.cli import app
+from receiver.contract.asyncapi import event_headers
+from receiver.loading import load_handlers
+from receiver.routing import Router
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+PYTHON_RUN_BY = {
+    "README.md": "tests/test_readme.py",
+    "adding-a-dialect.md": "tests/dialects/test_installed.py",
+    "first-hour.md": "tests/test_first_hour.py",
+    "handlers.md": "tests/test_docs.py",
+}
+COMMAND = typer.main.get_group(app)
+SUBJECTS = (ROOT / "docs" / "subjects.md").read_text(encoding="utf-8")
+
+
+def blocks(page: Path, *kinds: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"```(?:{'|'.join(kinds)})\n(.*?)```", text, re.DOTALL)
+
+
+def commands() -> set[str]:
+    """Every `yizhan` command that a page shows, without what follows a pipe."""
+    known = "|".join(COMMAND.commands)
+    return {
+        " ".join(shlex.split(shown, comments=True))
+        for page in PAGES
+        for block in blocks(page, "console", "sh", "bash")
+        for shown in re.findall(rf"\byizhan ((?:{known})\b[^|;)\n]*)", block)
+    }
+
+
+def test_every_page_with_python_is_run_by_a_test() -> None:
+    shown = {page.name for page in PAGES if blocks(page, "python")}
+    assert shown == PYTHON_RUN_BY.keys()
+
+
+@pytest.mark.parametrize("shown", sorted(commands()))
+def test_a_command_that_is_shown_has_these_options(shown: str) -> None:
+    words = shown.split(" ")
+    COMMAND.commands[words[0]].make_context(words[0], words[1:])
+
+
+def test_commands_are_found_on_the_pages() -> None:
+    assert {"url --operator", "init /etc/yizhan/yizhan.toml", "demo --orders 20"} <= commands()
+
+
+def handlers_page() -> list[str]:
+    return blocks(ROOT / "docs" / "handlers.md", "python")
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_the_code_of_the_handlers_page_runs(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = handlers_page()[number]
+    name = f"page_block_{number}"
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = load_handlers([f"{name}:router"])
+    assert loaded
+    for check in checks(sys.modules.pop(name)):
+        await check()
+    assert len(handlers_page()) == 3
+
+
+def checks(module: ModuleType) -> list[Callable[[], Awaitable[None]]]:
+    assert isinstance(module.router, Router)
+    return [
+        function
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
+        if name.startswith("check_")
+    ]
+
+
+def test_the_table_of_imports_is_that_of_the_package() -> None:
+    text = (ROOT / "docs" / "handlers.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(yizhan[.\w]*)` \|", text, re.MULTILINE))
+    files = {file.stem for file in (ROOT / "yizhan").glob("*.py")} - {"__init__"}
+    assert named == {"yizhan"} | {f"yizhan.{stem}" for stem in files}
+
+
+def test_every_header_is_on_the_page_of_subjects() -> None:
+    source = "".join(
+        file.read_text(encoding="utf-8")
+        for name in ("codec", "dead_letters")
+        for file in [ROOT / "receiver" / "bus" / f"{name}.py"]
+    )
+    ours = set(re.findall(r"""["'{}\n](yizhan-[a-z]+)\b""", source))
+    assert len(ours) > 15
+    written = set(re.findall(r"`([\w-]+)`", SUBJECTS))
+    assert ours <= written
+    assert {name for name in written if name.startswith("yizhan-")} == ours
+    assert set(event_headers()["properties"]) <= written
+
+
+def test_every_subject_is_on_the_page_of_subjects() -> None:
+    subjects = Subjects()
+    made = [
+        subjects.raw("<source>"),
+        subjects.quarantine("<source>"),
+        subjects.nonce("<source>", "<digest>"),
+        subjects.dead("<handler>"),
+        subjects.said,
+        subjects.all_input,
+    ]
+    assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []
+    assert {f"`{subjects.stream}`", f"`{subjects.dead_stream}`"} <= set(
+        re.findall(r"`\w+`", SUBJECTS)
+    )
+
+
+def test_systemd_takes_the_unit() -> None:
+    unit = ROOT / "deploy" / "systemd" / "yizhan.service"
+    text = unit.read_text(encoding="utf-8")
+    assert re.search(r"^ExecStart=/opt/yizhan/bin/yizhan up ", text, re.MULTILINE)
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    said = subprocess.run([analyze, "verify", unit], check=False, capture_output=True, text=True)
+    faults = [line for line in said.stderr.splitlines() if "yizhan.service" in line]
+    assert [line for line in faults if "is not executable" not in line] == []
