@@ -57,7 +57,6 @@ def check(
 async def _check(config: Path | None, *, running: bool) -> int:
     try:
         settings, developing = development.load(config)
-        development.check_sources(settings, config)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             _report("settings", line, well=False)
@@ -67,12 +66,9 @@ async def _check(config: Path | None, *, running: bool) -> int:
     except ConfigurationError as error:
         _report("settings", str(error), well=False)
         return EXIT_FAILED
-    count = len(settings.sources)
-    defaults = ", development defaults" if developing else ""
-    _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
+    well = _named_sources(settings, config, developing=developing)
     for name, doubt in _doubts(config, settings):
         _report(name, doubt, well=None)
-    well = True
     probes: dict[str, Probe] = {"handlers": _handlers, "nats": _nats, "disk": _disk, "api": _api}
     if running:  # a health check: what others do, such as the platform's API, is not ours to heal
         probes = {"receiver": _receiver}
@@ -85,6 +81,19 @@ async def _check(config: Path | None, *, running: bool) -> int:
             _report(name, str(error), well=False)
             well = False
     return 0 if well else EXIT_FAILED
+
+
+def _named_sources(settings: Settings, config: Path | None, *, developing: bool) -> bool:
+    """Say how many there are; False where there are none."""
+    try:
+        development.check_sources(settings, config)
+    except ConfigurationError as error:
+        _report("settings", str(error), well=False)
+        return False
+    count = len(settings.sources)
+    defaults = ", development defaults" if developing else ""
+    _report("settings", f"{count} source{'' if count == 1 else 's'}{defaults}", well=True)
+    return True
 
 
 def _report(name: str, text: str, *, well: bool | None) -> None:
