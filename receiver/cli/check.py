@@ -57,7 +57,6 @@ def check(
 async def _check(config: Path | None, *, running: bool, worker: bool) -> int:
     try:
         settings, developing = development.load(config, keep=False)
-        development.check_sources(settings, config)
     except ConfigurationError as error:
         report("settings", Finding(str(error), well=False))
         return EXIT_FAILED
@@ -65,9 +64,19 @@ async def _check(config: Path | None, *, running: bool, worker: bool) -> int:
         report("settings", Finding("development defaults"))
     for name, doubt in _doubts(config, settings):
         report(name, Finding(doubt, well=None))
-    probes = _probes(running=running, worker=worker)
-    results = [await _look(name, probe, settings) for name, probe in probes.items()]
+    results = [_has_sources(settings, config)]
+    for name, probe in _probes(running=running, worker=worker).items():
+        results.append(await _look(name, probe, settings))
     return 0 if all(results) else EXIT_FAILED
+
+
+def _has_sources(settings: Settings, config: Path | None) -> bool:
+    try:
+        development.check_sources(settings, config)
+    except ConfigurationError as error:
+        report("settings", Finding(str(error), well=False))
+        return False
+    return True
 
 
 def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:

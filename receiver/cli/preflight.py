@@ -20,15 +20,6 @@ from receiver.settings import Settings
 Look = Callable[[Settings], object]
 
 
-def check_sources(settings: Settings) -> None:
-    """Raise `ConfigurationError` where nothing could be verified."""
-    if not settings.sources:
-        raise ConfigurationError(
-            "sources: none is configured, so nothing could be verified: "
-            "add a [[sources]] section with name, dialect and verification"
-        )
-
-
 def check_data_directory(settings: Settings) -> None:
     """Raise `ConfigurationError` where neither a spool nor an embedded server could write."""
     nats, why = settings.nats, "set nats.url to a server of your own"
@@ -67,7 +58,6 @@ def _access(settings: Settings) -> None:
 
 RECEIVING: Final[tuple[Look, ...]] = (
     _dialects,
-    check_sources,
     certificate,
     check_data_directory,
     _access,

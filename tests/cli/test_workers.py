@@ -58,7 +58,7 @@ async def receiver(yizhan: Yizhan) -> Receiver:
 
 
 async def test_all_of_them_serve_and_store_each_callback_once(receiver: Receiver) -> None:
-    outcomes = [await receiver.push(str(number % 30)) for number in range(90)]
+    outcomes = [await receiver.push(str(number % 30 + 1)) for number in range(90)]
     assert sorted(outcomes) == ["duplicate"] * 60 + ["stored"] * 30
     client = await nats.connect(receiver.nats_url)
     subject = "yizhan.callbacks.>"
@@ -114,7 +114,7 @@ async def test_sighup_reaches_every_worker(yizhan: Yizhan) -> None:
     running.process.send_signal(signal.SIGHUP)
     for _ in range(2):
         await running.line(lambda line: "sources_reloaded" in line)
-    for number in range(20):
+    for number in range(1, 21):
         async with httpx2.AsyncClient(base_url=base) as http:
             body = (BODY % number).encode()
             assert (await http.post("/callbacks/new", content=body)).status_code == 200
