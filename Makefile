@@ -29,9 +29,10 @@ up: install ## Run everything, with a simulated platform pushing orders
 test: check unit ## Format, lint, types, import contracts and tests
 
 .PHONY: unit
+# Most tests wait for processes and disks, so that two workers a core keep the cores busy.
 unit: install ## The tests alone, on every core; then those that others would disturb, one by one
 	@failed=0; \
-	$(PYTEST) -n auto --dist worksteal -m "not serial" || failed=1; \
+	$(PYTEST) -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not serial" || failed=1; \
 	$(PYTEST) -n 1 -m serial || failed=1; \
 	exit $$failed
 

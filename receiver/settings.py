@@ -8,10 +8,9 @@ Reading performs I/O only in `load_settings`.
 from __future__ import annotations
 
 import os
-import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Final, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -35,8 +34,8 @@ from receiver.setting_values import (
     refuse_placeholder,
 )
 from receiver.settings_faults import explain, not_json, unknown_variables
+from receiver.settings_file import read_toml, settings_file
 
-DEFAULT_FILE = Path("yizhan.toml")
 DialectName = Literal["xport", "aop", "global"]
 """The dialects that come with Yizhan; packages may offer others."""
 DIALECT_GROUP: Final = "yizhan.dialects"
@@ -379,26 +378,3 @@ def _with_secret_files(settings: Settings) -> Settings:
         secret = SecretStr(read_secret("api.secret_file", api.secret_file))
         api = api.model_copy(update={"secret": secret})
     return settings.model_copy(update={"sources": tuple(sources), "api": api})
-
-
-def settings_file(named: Path | None = None) -> Path | None:
-    """The file that the settings are read from; None where there is none."""
-    if named is None and (variable := os.environ.get("YIZHAN_CONFIG")):
-        named = Path(variable)
-    if named is None and DEFAULT_FILE.is_file():
-        named = DEFAULT_FILE
-    return named
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """What stands in a file; raises `ConfigurationError`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"{path}: no such file: give --config or YIZHAN_CONFIG a file that exists"
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: is not valid TOML: {error}") from None

@@ -21,8 +21,8 @@ from receiver.settings import (
     Settings,
     SourceSettings,
     load_settings,
-    settings_file,
 )
+from receiver.settings_file import settings_file
 
 SIGNED_SOURCE: Final = "dev"
 """The source of the simulator: signature verification."""

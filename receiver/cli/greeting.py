@@ -20,7 +20,8 @@ from receiver.bus.access import without_credentials
 from receiver.cli.development import TRIED_SOURCE
 from receiver.cli.reminder import reminding
 from receiver.screen import heading
-from receiver.settings import Settings, SourceSettings, settings_file
+from receiver.settings import Settings, SourceSettings
+from receiver.settings_file import settings_file
 
 _EXAMPLE: Final = """
     {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1,

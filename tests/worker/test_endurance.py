@@ -128,7 +128,7 @@ async def test_a_consumer_that_cannot_serve_is_refused_with_a_sentence(bench: Be
     await bench.connection.jetstream.add_consumer(
         bench.subjects.stream, durable_name="handler-note", deliver_subject="elsewhere"
     )
-    with pytest.raises(ConfigurationError, match="pushes instead of being pulled from: rename"):
+    with pytest.raises(ConfigurationError, match="pulled from: change that by hand"):
         await bench.work(router)
 
 
