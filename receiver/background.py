@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from receiver.cancellation import cancel
 from receiver.logs import get_logger
 from receiver.outcomes import place_of
 
@@ -23,9 +24,7 @@ def start(work: Work, *, name: str) -> asyncio.Task[None]:
 async def stop(task: asyncio.Task[None] | None) -> None:
     """End what `start` began, if anything."""
     if task is not None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancel(task)
 
 
 @contextlib.asynccontextmanager

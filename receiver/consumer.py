@@ -17,6 +17,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
+from receiver.cancellation import cancel
 from receiver.lanes import Lanes
 from receiver.logs import get_logger
 from receiver.outcomes import Ack, Decision, NakLater, Outcome, place_of
@@ -114,12 +115,10 @@ class HandlerConsumer:
         if not self._tasks:
             return
         pulling, beating = self._tasks
-        pulling.cancel()
-        await asyncio.wait({pulling})
+        await cancel(pulling)
         for message in await self._lanes.stop(grace_s=grace_s):
             await self._release(message)
-        beating.cancel()
-        await asyncio.wait({beating})
+        await cancel(beating)
         await self._loop.settle()
 
     def _room(self) -> int:

@@ -17,6 +17,7 @@ from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
 from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
 from receiver.bus.wire import WireClient
+from receiver.cancellation import cancel
 from receiver.errors import BusError, ConfigurationError
 from receiver.logs import get_logger
 
@@ -95,11 +96,9 @@ class Connection:
         self._stopping = True
         self._streams_ready = False
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await cancel(self._watch)
+        if self._task is not None:
+            await cancel(self._task)
         if self._client is not None and not self._client.is_closed:
             if self._client.is_connected:
                 with contextlib.suppress(NatsError, OSError):
@@ -188,7 +187,7 @@ class Connection:
             raise BusError(str(error)) from error
 
     async def _connect(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 self._client = await self._dial()
                 await self._ensure_streams()
@@ -272,8 +271,7 @@ class Connection:
                     "configuration, or set nats.url to a server that has one"
                 ) from error
             finally:
-                work.cancel()
-                await asyncio.wait({work})
+                await cancel(work)
 
     async def _streams_of(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
         clustered = client.is_clustered

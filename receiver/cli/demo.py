@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from receiver.bus.tally import Tally, tally
+from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.app import app
 from receiver.cli.compose import Bus, opened_bus, running_receiver
@@ -100,10 +101,9 @@ async def _demo(
         await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not pushing.done()
         for task in (pushing, stopping):
-            if not task.done():
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await cancel(task)
+        if not pushing.cancelled():
+            pushing.result()
         if not interrupted:
             await _calm(bus)
         found = await tally(bus.connection, bus.subjects)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from receiver import background
+from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.compose import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
@@ -52,9 +53,7 @@ async def reloading(
         yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancel(task)
 
 
 async def _reload_when(

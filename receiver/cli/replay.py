@@ -20,6 +20,7 @@ from receiver.bus.replay import OncePublisher, Selection, Sink, Summary
 from receiver.bus.replay import replay as run_replay
 from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.subjects import Subjects
+from receiver.cancellation import cancel
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import Bus, opened_bus
 from receiver.cli.options import not_empty, option, time_range
@@ -150,10 +151,10 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
         await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not replaying.done()
         for task in (replaying, stopping):
-            if not task.done():
-                task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await replaying
+            await cancel(task)
+        if not replaying.cancelled():
+            replaying.result()
+    sys.stdout.flush()  # the events before the summary, also where both go into one pipe
     console.print(
         f"{summary.delivered} delivered, {summary.failed} failed, "
         f"{summary.undecodable} not decodable, of {summary.selected} selected, "

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
@@ -246,6 +247,6 @@ async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> Non
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (pushing, stopping):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancel(task)
+    if not pushing.cancelled():
+        pushing.result()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from receiver.cancellation import cancel
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
@@ -79,10 +79,9 @@ def simulate(
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (pushing, stopping):
-                if not task.done():
-                    task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+                await cancel(task)
+            if not pushing.cancelled():
+                pushing.result()
             typer.echo(_summary(platform.counts))
             return 1 if platform.counts.given_up else 0
 
