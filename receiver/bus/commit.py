@@ -12,7 +12,7 @@ from uuid import uuid4
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
-from receiver.bus.message import OutgoingMessage, hpub
+from receiver.bus.message import OutgoingMessage, hpub, lifetime_s
 from receiver.bus.publisher import (
     ConflictError,
     DirectPublish,
@@ -114,7 +114,7 @@ class Commit:
         client = self._connection.client
         batch = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: ".encode()
         commands: list[bytes] = []
-        messages = [m for bundle in self._bundles for m in _whole(bundle)]
+        messages = [m for bundle in self._bundles for m in self._whole(bundle)]
         last, last_condition = messages.pop()
         for number, (message, condition) in enumerate(messages, start=1):
             commands.append(hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
@@ -128,6 +128,18 @@ class Commit:
         except (BusError, NatsError, OSError):
             self._forget_reply()
             raise
+
+    def _whole(self, bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
+        """Each message with its condition. The guard goes first: a batch is refused by what is
+        stored already, whatever the order. The stream knows it by its id, and where it lives for
+        longer than ids are known, by its subject.
+        """
+        guard = bundle.guard
+        if guard is not None:
+            lasting = lifetime_s(guard) > self._connection.window_s
+            yield guard, while_unheld(guard) if lasting else b""
+        for message in bundle.messages:
+            yield message, b""
 
     def _answered(self, data: bytes) -> None:
         """The batch is stored, or refused as a whole: because of one duplicate (10201) or of one
@@ -207,16 +219,6 @@ class Commit:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended()
-
-
-def _whole(bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
-    """Each message with its condition. The guard goes first, and only where nobody holds it: a
-    batch is refused by what is stored already, whatever the order.
-    """
-    if bundle.guard is not None:
-        yield bundle.guard, while_unheld(bundle.guard)
-    for message in bundle.messages:
-        yield message, b""
 
 
 def _read_batch_ack(data: bytes, size: int) -> Stored:

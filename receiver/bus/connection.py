@@ -118,6 +118,11 @@ class Connection:
         return self._plans[0].name
 
     @property
+    def window_s(self) -> float:
+        """For how many seconds, at least, the first stream knows an id again."""
+        return self._plans[0].duplicate_window.total_seconds()
+
+    @property
     def replicated(self) -> bool:
         """Whether several servers hold the first stream, as it was when it was last looked at."""
         return self._replicated

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from receiver.bus.subjects import input_subject
 
 MSG_ID: Final = "Nats-Msg-Id"
+_TTL: Final = b"Nats-TTL: "
 
 
 class OutgoingMessage(NamedTuple):
@@ -38,6 +40,12 @@ class OutgoingMessage(NamedTuple):
         """The headers by name, as a subscriber gets them."""
         lines = self.head.decode(errors="surrogateescape").split("\r\n")[:-1]
         return dict(line.split(": ", 1) for line in lines)
+
+
+def lifetime_s(message: OutgoingMessage) -> float:
+    """For how many seconds the stream keeps it, by its `Nats-TTL`; for ever without one."""
+    _, found, rest = message.head.partition(_TTL)
+    return int(rest[: rest.index(b"s\r\n")]) if found else math.inf
 
 
 def hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:

@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from receiver.bus.access import servers
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.history import Span, opened_history
+from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publisher import GuardTakenError, JetStreamPublisher, Publisher
 from receiver.bus.streams import plans
@@ -105,10 +105,17 @@ async def replicated(cluster: Cluster, subjects: Subjects) -> AsyncIterator[Conn
         await connection.stop()
 
 
-async def subjects_of_all(connection: Connection, subjects: Subjects) -> list[str]:
-    """The subject of every stored message, in their order."""
-    async with opened_history(connection, subjects.stream, Span(), headers_only=True) as history:
-        return [stored.nats_subject async for stored in history.read()]
+async def all_stored(
+    connection: Connection, subjects: Subjects, count: int
+) -> list[HistoricMessage]:
+    """Every stored message, in their order, once there are `count`: a replica may be behind."""
+    async with asyncio.timeout(20):
+        while True:
+            async with opened_history(connection, subjects.stream, Span()) as history:
+                found = [stored async for stored in history.read()]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("kind", ["group commit", "without memory", "plain"])
@@ -127,7 +134,8 @@ async def test_replayed_signatures_stop_no_replicated_stream(
                 await publisher.publish(forged, guard=guard(subjects, f"n{number}", f"f{number}"))
             assert taken.value.owner == f"h{number}"
         await connection.probe(timeout_s=10)
-        stored = await subjects_of_all(connection, subjects)
+        found = await all_stored(connection, subjects, 30)
+        stored = [message.nats_subject for message in found]
         assert [s for s in stored if ".events." in s] == [
             subjects.event("1688", "payment.succeeded", f"h{number}") for number in range(10)
         ]
@@ -141,8 +149,7 @@ async def test_a_lone_callback_is_one_batch_where_the_stream_is_replicated(
     async with replicated(cluster, subjects) as connection:
         publisher = GroupCommitPublisher(connection, timeout_s=10)
         await publisher.publish(made(subjects, "a"), guard=guard(subjects, "n", "a"))
-        async with opened_history(connection, subjects.stream, Span()) as history:
-            found = [stored async for stored in history.read()]
+        found = await all_stored(connection, subjects, 3)
         assert len(found) == 3
         assert len({stored.headers.get("Nats-Batch-Id") for stored in found} - {None}) == 1
         await publisher.stop()
@@ -166,6 +173,6 @@ async def test_many_at_once_with_duplicates_and_forgeries_are_settled_when_repli
         ]
         results = await asyncio.gather(*forged, return_exceptions=True)
         assert [type(result) for result in results] == [GuardTakenError] * 40
-        assert len(await subjects_of_all(connection, subjects)) == 120
+        assert len(await all_stored(connection, subjects, 120)) == 120
         for publisher in publishers:
             await publisher.stop()

@@ -425,3 +425,26 @@ async def test_a_stopped_connection_refuses_at_once(
 def test_a_reply_that_is_no_ack_is_a_bus_error(reply: bytes) -> None:
     with pytest.raises(BusError):
         read_ack(reply)
+
+
+@pytest.mark.parametrize(("lifetime_s", "conditional"), [(3 * 3600, False), (3 * 3600 + 1, True)])
+async def test_a_guard_that_outlives_its_id_is_known_by_its_subject_in_a_batch(
+    publisher: GroupCommitPublisher,
+    connection: Connection,
+    subjects: Subjects,
+    make: Messages,
+    lifetime_s: int,
+    *,
+    conditional: bool,
+) -> None:
+    def guard(number: int) -> OutgoingMessage:
+        headers = {MSG_ID: f"n{number}", "Nats-TTL": f"{lifetime_s}s"}
+        return OutgoingMessage.of(subjects.nonce("s", f"n{number}"), headers, b"me")
+
+    await asyncio.gather(
+        *(publisher.publish([make.event()], guard=guard(n)) for n in range(LEAST_BATCH))
+    )
+    stored = await connection.jetstream.get_last_msg(subjects.stream, subjects.nonce("s", "n1"))
+    headers = stored.headers or {}
+    assert "Nats-Batch-Id" in headers
+    assert ("Nats-Expected-Last-Subject-Sequence" in headers) == conditional
