@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.times import CHINA, read_push_time, read_time
+from tests.cost import bounded_cost
 
 AFTERNOON = datetime(2026, 5, 20, 15, 40, tzinfo=CHINA)
 SECONDS = int(AFTERNOON.timestamp())
@@ -192,11 +192,9 @@ def test_anything_else_is_a_time_or_a_refusal(written: Any) -> None:
 
 
 def test_a_long_text_is_refused_without_work() -> None:
-    started = time.perf_counter()
     for text in ("1" * 100_000, "2026-" * 20_000, " " * 1_000_000, "May " * 20):
-        with pytest.raises(ValueError, match="must be text"):
+        with bounded_cost(), pytest.raises(ValueError, match="must be text"):
             read_time(text + "x")
-    assert time.perf_counter() - started < 1
 
 
 def test_a_push_time_is_utc() -> None:

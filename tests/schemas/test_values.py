@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,6 +28,7 @@ from schemas.values import (
     Word,
     Yuan,
 )
+from tests.cost import bounded_cost
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=CHINA)
 READERS: dict[str, TypeAdapter[Any]] = {
@@ -264,11 +264,8 @@ def test_a_refusal_never_repeats_the_value(kind: str, written: Any) -> None:
 
 
 def test_a_huge_exponent_is_cheap() -> None:
-    started = time.process_time()
-    for _ in range(1000):
-        with pytest.raises(ValidationError):
-            READERS["fen"].validate_python("1e999999999999999999")
-    assert time.process_time() - started < 1
+    with bounded_cost(), pytest.raises(ValidationError):
+        READERS["fen"].validate_python("1e999999999999999999")
 
 
 def test_money_beyond_reason_is_refused() -> None:

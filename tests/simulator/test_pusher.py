@@ -100,7 +100,7 @@ async def test_it_waits_one_second(receiver: Receiver, http: httpx2.AsyncClient)
     hanging = pusher(receiver, http)
     started = time.monotonic()
     assert not await hanging.first(PUSH)
-    assert 0.9 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.9
     assert (hanging.counts.timed_out, hanging.counts.acknowledged) == (1, 0)
 
 
