@@ -12,13 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from receiver import background
 from receiver.bus.codec import encode_header, quarantined
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import TOO_LARGE, GuardTakenError, Publisher, UnsendableError
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
 from receiver.spool import Spool
 from receiver.spool_row import Bundle, SpooledBundle
 
@@ -83,11 +83,11 @@ class Drainer:
 
     def start(self) -> None:
         """Begin to drain, now and whenever there is something."""
-        self._task = background.start(self._drain_forever, name="spool-drain")
+        self._task = supervision.start(self._drain_forever, name="spool-drain")
 
     async def stop(self) -> None:
         """End; what is left waits for the next start."""
-        await background.stop(self._task)
+        await supervision.stop(self._task)
 
     async def drain(self) -> int:
         """One pass over the whole spool; gives how many bundles the log took.

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import place_of
 
 ItemT = TypeVar("ItemT")

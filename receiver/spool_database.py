@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 
 _BUSY_S: Final = 0.25
 """How long another process may hold the file before a transaction gives up."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import GuardTakenError
 from receiver.errors import SpoolError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.spool_database import FileReplacedError, SpoolDatabase
 from receiver.spool_row import (
     ROW_BYTES,

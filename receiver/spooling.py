@@ -11,7 +11,7 @@ from receiver.bus.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publisher import Done, GuardTakenError, Result, Stored, UnsendableError
 from receiver.errors import BusError, SpoolError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.recent import Recent
 from receiver.spool import Spool
 from receiver.spool_row import Bundle

@@ -22,7 +22,7 @@ from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
 from receiver.errors import BusError
 from receiver.event import Event
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import Decision, Outcome, RetryPolicy
 from receiver.routing import Handler, HandlerFunction
 from receiver.runner import Runner, StoredMessage

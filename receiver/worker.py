@@ -20,7 +20,7 @@ from receiver.bus.replay import OncePublisher
 from receiver.bus.subjects import Subjects
 from receiver.consumer import HandlerConsumer, Pace
 from receiver.errors import BusError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import Outcome, RetryPolicy
 from receiver.routing import Handler, unique
 from receiver.runner import Runner

@@ -20,11 +20,11 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from receiver import background
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.upkeep import keep_at_work
 from receiver.cli import compose
 from receiver.cli.compose import opened_bus, running_receiver
+from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
@@ -280,7 +280,7 @@ async def test_a_log_that_answers_and_stores_nothing_is_told_and_mended(
             "the log answers, and acknowledges nothing in time",
         )
         assert told["spool"]["depth"] > 0
-        async with background.running(partial(keep_at_work, server), name="watch"):
+        async with supervision.running(partial(keep_at_work, server), name="watch"):
             await receiving.drained()
             assert (await receiving.post(100)).word == "stored"
     assert {answer.status for answer in receiving.answers} == {200}

@@ -11,7 +11,7 @@ from receiver.bus.codec import decode_header, encode_event
 from receiver.bus.subjects import Subjects
 from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import NakLater, RetryPolicy
 from receiver.routing import Context, Drop, Handler, Retry
 from receiver.runner import Runner, StoredMessage

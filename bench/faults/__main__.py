@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bench.faults import clusters, disks, processes, spools
 from bench.faults.page import Row, read_rows, row_of, write_rows
 from bench.faults.stage import Fault, SkippedError, directory_on_disk
-from receiver.logs import configure_logs
+from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings
 
 FAULTS: Sequence[Fault] = (

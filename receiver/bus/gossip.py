@@ -20,7 +20,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.recollection import Remember
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 
 _PAUSE_S: Final = 0.2
 _AT_ONCE: Final = 1000

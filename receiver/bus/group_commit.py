@@ -28,7 +28,7 @@ from receiver.bus.publisher import (
     awaited,
 )
 from receiver.errors import BusError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.recent import Recent
 
 LEAST_BATCH: Final = 10

@@ -22,7 +22,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan, consumer_info, ensure_consumer
 from receiver.errors import BusError, ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 
 _HEARTBEATS_A_PULL: Final = 6
 _HEARTBEATS_MISSED: Final = 3

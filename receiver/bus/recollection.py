@@ -13,7 +13,7 @@ from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 
 _AGAIN_S: Final = 1.0
 _CALM_S: Final = 10.0

@@ -11,7 +11,7 @@ from typing import Final
 
 from receiver.bus.embedded import EmbeddedServer
 from receiver.errors import ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 
 _LOOK_S: Final = 1.0
 _RESTART_S: Final = 10.0

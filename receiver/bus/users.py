@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from receiver.bus.server_urls import ServerUrls
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.private_files import close_to_others, replace_private
 
 OPERATOR: Final = "yizhan"

@@ -28,7 +28,7 @@ from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.exposure import exposed_secrets, weak_protection
 from receiver.loading import load_handlers
-from receiver.logs import configure_logs
+from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings
 from receiver.web.files import room_for
 

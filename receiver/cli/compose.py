@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-from receiver import background
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
 from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
@@ -29,7 +28,10 @@ from receiver.dialects.installed import installed_dialects
 from receiver.drainer import Drainer
 from receiver.intake import Intake
 from receiver.loading import load_handlers
-from receiver.logs import get_logger
+from receiver.observability.counters import DeliveryCounts
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
+from receiver.resilience.single_flight import Glance
 from receiver.retransmissions import Retransmissions
 from receiver.settings import ReceiverSettings, Settings
 from receiver.sources import Sources
@@ -37,10 +39,8 @@ from receiver.spool import Spool
 from receiver.spooling import SpoolingPublisher
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
-from receiver.web.counts import DeliveryCounts
 from receiver.web.edge import EdgeLimits
 from receiver.web.files import room_for
-from receiver.web.glance import Glance
 from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
@@ -161,7 +161,7 @@ async def running_receiver(
     said = Retransmissions(window)
     gossip = Gossip(bus.connection, bus.subjects, said.remember)
     async with (
-        background.running(
+        supervision.running(
             partial(
                 keep_recollecting,
                 bus.connection,
@@ -171,7 +171,7 @@ async def running_receiver(
             ),
             name="recollection",
         ),
-        background.running(gossip.run, name="gossip"),
+        supervision.running(gossip.run, name="gossip"),
         _spooling(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -359,5 +359,5 @@ async def running_server(
         watch = partial(keep_at_work, server)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)
-        await stack.enter_async_context(background.running(watch, name="nats-server-watch"))
+        await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
         yield server.url

@@ -18,7 +18,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from receiver.bus.tally import Tally, tally
-from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.app import app
 from receiver.cli.compose import Bus, opened_bus, running_receiver
@@ -28,7 +27,8 @@ from receiver.cli.process import refusing, run
 from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import BusError
-from receiver.logs import configure_logs
+from receiver.observability.logs import configure_logs
+from receiver.resilience.cancellation import cancel
 from receiver.settings import LogSettings, Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts

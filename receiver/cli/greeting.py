@@ -19,7 +19,7 @@ import typer
 from receiver.bus.access import without_credentials
 from receiver.cli.development import TRIED_SOURCE
 from receiver.cli.reminder import reminding
-from receiver.screen import heading
+from receiver.observability.screen import heading
 from receiver.settings import Settings, SourceSettings
 from receiver.settings_file import settings_file
 

@@ -24,13 +24,13 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import SecretStr, TypeAdapter
 
-from receiver import background
 from receiver.cli.app import app
 from receiver.cli.compose import opened_bus, running_worker
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
 from receiver.errors import ConfigurationError
 from receiver.loading import load_handlers
-from receiver.logs import configure_logs, get_logger
+from receiver.observability.logs import configure_logs, get_logger
+from receiver.resilience import supervision
 from receiver.settings import Settings
 
 _COMMAND: Final = "handler-process"
@@ -57,11 +57,11 @@ class HandlerProcess:
         """Return once the handlers are loaded and pull; raises `ConfigurationError` where they
         cannot be loaded."""
         await self._spawn()
-        self._keeping = background.start(self._keep, name="handler-process")
+        self._keeping = supervision.start(self._keep, name="handler-process")
 
     async def stop(self) -> None:
         """Let the running handlers finish within the grace time; kill what takes longer."""
-        await background.stop(self._keeping)
+        await supervision.stop(self._keeping)
         process = self._process
         try:
             if process is not None and process.returncode is None:

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from receiver import background
 from receiver.errors import BusError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
 from receiver.worker import Worker
 
 FILE: Final = "worker.alive"
@@ -37,7 +37,7 @@ async def beating(worker: Worker, data_dir: Path) -> AsyncIterator[None]:
         yield
         return
     try:
-        async with background.running(partial(_beat, worker, file), name="worker-alive"):
+        async with supervision.running(partial(_beat, worker, file), name="worker-alive"):
             yield
     finally:
         _removed(file)

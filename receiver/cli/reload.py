@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from receiver import background
-from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.compose import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
 from receiver.exposure import weak_protection
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
+from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
 
 _AGAIN_S: Final = 1.0
@@ -72,10 +72,10 @@ async def _reload_when(
                 )
             # A new dialect may repeat its callbacks for longer than the streams know their ids.
             if settings is not None and bus.connection.widen(duplicate_window(settings)):
-                await background.stop(widening)
-                widening = background.start(partial(_widen, bus), name="widen-streams")
+                await supervision.stop(widening)
+                widening = supervision.start(partial(_widen, bus), name="widen-streams")
     finally:
-        await background.stop(widening)
+        await supervision.stop(widening)
 
 
 def changed(started: Settings, now: Settings) -> list[str]:

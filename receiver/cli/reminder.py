@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
-from receiver import background
-from receiver.logs import last_line_at
+from receiver.observability.logs import last_line_at
+from receiver.resilience import supervision
 
 _QUIET_S: Final = 60.0
 _AGAIN_S: Final = 1.0
@@ -30,7 +30,7 @@ async def reminding(show: Show) -> AsyncIterator[None]:
     if not sys.stdout.isatty():
         yield
         return
-    async with background.running(partial(watch_quiet, show), name="reminder"):
+    async with supervision.running(partial(watch_quiet, show), name="reminder"):
         if not sys.stdin.isatty():
             yield
             return

@@ -20,7 +20,6 @@ from receiver.bus.replay import OncePublisher, Selection, Sink, Summary
 from receiver.bus.replay import replay as run_replay
 from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.subjects import Subjects
-from receiver.cancellation import cancel
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import Bus, opened_bus
 from receiver.cli.options import not_empty, option, time_range
@@ -30,8 +29,9 @@ from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.loading import load_handlers
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import Ack, RetryPolicy, Term
+from receiver.resilience.cancellation import cancel
 from receiver.routing import Handler
 from receiver.runner import Runner, StoredMessage
 from receiver.settings import Settings

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
@@ -26,7 +25,8 @@ from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
 from receiver.exposure import exposed_secrets, weak_protection
-from receiver.logs import configure_logs, get_logger
+from receiver.observability.logs import configure_logs, get_logger
+from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url

@@ -22,14 +22,14 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from receiver import background
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import certificate, opened_bus, running_receiver
 from receiver.cli.process import EXIT_FAILED, calm_collector, fail, run
 from receiver.cli.reload import reloading
 from receiver.errors import ConfigurationError
-from receiver.logs import configure_logs, get_logger
+from receiver.observability.logs import configure_logs, get_logger
+from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.web.server import bind
 
@@ -79,13 +79,13 @@ class Workers:
         if not all(await asyncio.gather(*started)):
             raise ConfigurationError("a worker did not start: it said why above")
         self._keeping = [
-            background.start(partial(self._keep, number), name=f"worker-{number}")
+            supervision.start(partial(self._keep, number), name=f"worker-{number}")
             for number in self._processes
         ]
 
     async def stop(self) -> None:
         """Let each answer what is in flight; kill those that take too long."""
-        await asyncio.gather(*map(background.stop, self._keeping))
+        await asyncio.gather(*map(supervision.stop, self._keeping))
         for listener in self._listeners:
             listener.close()  # from here on nobody is kept waiting in a queue that we hold open
         self.signal(signal.SIGTERM)

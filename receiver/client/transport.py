@@ -14,7 +14,7 @@ from receiver.client.rate_limit import RateLimit
 from receiver.client.replies import Answer, Reply, read_reply
 from receiver.client.signing import Signer
 from receiver.errors import APIError, APIRejectedError, APIUnavailableError, ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 
 LIMIT_REPLY_BYTES: Final = 8 * 1024 * 1024

@@ -20,18 +20,18 @@ from receiver.callback import InboundRequest
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
-from receiver.logs import get_logger
 from receiver.networks import Network
-from receiver.screen import shown
+from receiver.observability.counters import DeliveryCounts
+from receiver.observability.log_sampling import Sampling
+from receiver.observability.logs import get_logger
+from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
 from receiver.web.advice import Advice
 from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import client_address, within
-from receiver.web.counts import DeliveryCounts
 from receiver.web.delivery import Delivery
-from receiver.web.sampling import Sampling
 
 _LIMIT_REJECTIONS_PER_S: Final = 50
 _LIMIT_OTHERS_PER_S: Final = 10

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from receiver.errors import BusError
+from receiver.observability.counters import DeliveryCounts
 from receiver.spool_file import SpoolState
-from receiver.web.counts import DeliveryCounts
 from receiver.web.health import Probe
 
 ReadSpool = Callable[[], Awaitable[SpoolState]]

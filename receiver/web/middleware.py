@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.web import answers
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from receiver import background
 from receiver.errors import ConfigurationError
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
 from receiver.web.delivery import Lane
 from receiver.web.edge import Edge, EdgeLimits, Expiring
 from receiver.web.protocol import BoundedProtocol
@@ -146,7 +146,7 @@ async def serving(
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     task.add_done_callback(lambda _: _give_up(server))
     connections = cast("set[Expiring]", server.server_state.connections)  # all are ours
-    sweep = background.start(partial(edge.sweep, connections), name="sweep")
+    sweep = supervision.start(partial(edge.sweep, connections), name="sweep")
     try:
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
@@ -156,7 +156,7 @@ async def serving(
     finally:
         server.should_exit = True
         await task
-        await background.stop(sweep)
+        await supervision.stop(sweep)
         listener.close()
 
 

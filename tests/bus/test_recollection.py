@@ -13,7 +13,6 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from receiver import background
 from receiver.bus.connection import Connection
 from receiver.bus.gossip import Gossip
 from receiver.bus.publisher import Submitter
@@ -23,6 +22,7 @@ from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake, Receipt, Told
+from receiver.resilience import supervision
 from receiver.retransmissions import Retransmissions
 from receiver.settings import SourceSettings
 from receiver.testing import eventually
@@ -81,7 +81,7 @@ async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
         sleep=sleep,
     )
     with capture_logs() as logs:
-        async with background.running(keep, name="recollection"):
+        async with supervision.running(keep, name="recollection"):
             await eventually(lambda: read(logs) == [0])
             await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
             await connection.client._send_command(b"NONSENSE\r\n")  # the server hangs up
@@ -103,8 +103,8 @@ async def test_receivers_tell_each_other_what_they_stored(
     one = Gossip(connection, subjects, theirs.remember)
     other = Gossip(connection, subjects, ours.remember)
     async with (
-        background.running(one.run, name="one"),
-        background.running(other.run, name="other"),
+        supervision.running(one.run, name="one"),
+        supervision.running(other.run, name="other"),
     ):
         await accepted(
             Intake(publisher, subjects, DIALECTS, spread=one.tell), pushed("1700000000000")
@@ -127,9 +127,9 @@ async def test_a_client_that_was_dialled_anew_listens_again(
 ) -> None:
     ours = Retransmissions(WINDOW)
     other = Gossip(connection, subjects, ours.remember)
-    async with background.running(other.run, name="other"):
+    async with supervision.running(other.run, name="other"):
         one = Gossip(connection, subjects, lambda *_: None)
-        async with background.running(one.run, name="one"):
+        async with supervision.running(one.run, name="one"):
             one.tell("s", "first", "id", datetime.now(UTC))
             await eventually(lambda: len(ours) == 1)
             before = connection.client

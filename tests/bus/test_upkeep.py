@@ -16,11 +16,11 @@ import pytest
 from nats.errors import Error as NatsError
 from structlog.testing import capture_logs
 
-from receiver import background
 from receiver.bus import upkeep
 from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.server_log import ServerLog
 from receiver.bus.upkeep import keep_at_work, take_over
+from receiver.resilience import supervision
 from receiver.testing import eventually
 
 BODY = b"x" * 20_000
@@ -57,7 +57,7 @@ async def stores(url: str) -> bool:
 
 async def test_a_server_that_ended_is_started_again(server: EmbeddedServer) -> None:
     before = server.pid
-    async with background.running(partial(keep_at_work, server), name="watch"):
+    async with supervision.running(partial(keep_at_work, server), name="watch"):
         os.kill(before, signal.SIGKILL)
         await eventually(partial(stores, server.url), within_s=30)
     assert server.pid != before
@@ -80,7 +80,7 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
     assert not await stores(server.url)
     before = server.pid
     with capture_logs() as logs:
-        async with background.running(partial(keep_at_work, server), name="watch"):
+        async with supervision.running(partial(keep_at_work, server), name="watch"):
             await eventually(partial(stores, server.url), within_s=30)
     assert pids == [before] * 3
     assert server.pid != before
@@ -100,7 +100,7 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
     monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
     heir = EmbeddedServer(EmbeddedServerConfig(tmp_path / "data", port=0))
     heir.urls, url = server.urls, server.url
-    async with background.running(partial(take_over, heir), name="watch"):
+    async with supervision.running(partial(take_over, heir), name="watch"):
         assert await stores(url)
         await server.stop()
         await eventually(partial(stores, url), within_s=30)
@@ -124,7 +124,7 @@ async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
         client = await nats.connect(owner.url)
         await client.jetstream().add_stream(name="S", subjects=["s"])
         await client.close()
-    async with background.running(partial(take_over, heir), name="watch"):
+    async with supervision.running(partial(take_over, heir), name="watch"):
         await eventually(partial(stores, owner.url), within_s=30)
     await heir.stop()
     assert heir.urls == owner.urls

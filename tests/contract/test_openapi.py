@@ -23,11 +23,11 @@ from receiver.contract.openapi import openapi
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake, Outcome
+from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
-from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
 
 SERVER = "http://receiver"

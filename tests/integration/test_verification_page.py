@@ -16,11 +16,11 @@ from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.intake import Intake
+from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
-from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
 

@@ -25,12 +25,12 @@ from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake
 from receiver.networks import Network
+from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.signatures import xport_signature
 from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
-from receiver.web.counts import DeliveryCounts
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
 

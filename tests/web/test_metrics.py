@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.errors import BusError
+from receiver.observability.counters import DeliveryCounts
 from receiver.spool import Spool
 from receiver.spool_row import Bundle
-from receiver.web.counts import DeliveryCounts
 from receiver.web.metrics import MetricsEndpoint
 
 

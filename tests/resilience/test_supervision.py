@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from receiver import background
+from receiver.resilience import supervision
 
 
 async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(background, "_AGAIN_S", 0)
+    monkeypatch.setattr(supervision, "_AGAIN_S", 0)
     begun = 0
     through = asyncio.Event()
 
@@ -25,7 +25,7 @@ async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
         through.set()
 
     with capture_logs() as logs:
-        async with background.running(work, name="thing"):
+        async with supervision.running(work, name="thing"):
             await asyncio.wait_for(through.wait(), 5)
     assert begun == 3
     assert [line["event"] for line in logs] == ["background_work_failed"] * 2
@@ -43,9 +43,9 @@ async def test_work_that_is_stopped_is_cancelled() -> None:
         finally:
             ended.set()
 
-    task = background.start(work, name="thing")
+    task = supervision.start(work, name="thing")
     await asyncio.sleep(0)
-    await background.stop(task)
-    await background.stop(None)
+    await supervision.stop(task)
+    await supervision.stop(None)
     assert ended.is_set()
     assert task.cancelled()

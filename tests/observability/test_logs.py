@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from receiver.logs import configure_logs, get_logger
+from receiver.observability.logs import configure_logs, get_logger
 from receiver.settings import LogSettings
 
 

@@ -19,7 +19,7 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from receiver.screen import Screen
+from receiver.observability.screen import Screen
 from receiver.settings import LogSettings
 
 _QUIET: Final[dict[str, int]] = {

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.cancellation import cancel
+from receiver.resilience.cancellation import cancel
 
 
 async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:

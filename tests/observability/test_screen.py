@@ -21,8 +21,8 @@ import structlog
 from rich.cells import cell_len
 
 from receiver.cli.reminder import watch_quiet
-from receiver.logs import configure_logs, get_logger
-from receiver.screen import heading, shown
+from receiver.observability.logs import configure_logs, get_logger
+from receiver.observability.screen import heading, shown
 from receiver.settings import LogSettings
 from receiver.testing import eventually
 from schemas.events import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from receiver.web.sampling import Sampling
+from receiver.observability.log_sampling import Sampling
 
 
 def test_each_second_lets_its_number_through_and_tells_the_rest() -> None:

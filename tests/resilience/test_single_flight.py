@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from receiver.errors import BusError
-from receiver.web.glance import Glance
+from receiver.resilience.single_flight import Glance
 
 
 class Looks:

@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from receiver.cancellation import cancel
-from receiver.logs import get_logger
+from receiver.observability.logs import get_logger
 from receiver.outcomes import place_of
+from receiver.resilience.cancellation import cancel
 
 _AGAIN_S: Final = 1.0
 

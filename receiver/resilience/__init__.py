@@ -1,0 +1,1 @@
+"""Tasks that are restarted, cancelled and shared."""
