@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from receiver.errors import ConfigurationError
-from receiver.setting_values import read_secret
+from receiver.settings.values import read_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from receiver.settings import (
     SourceSettings,
     load_settings,
 )
-from receiver.settings_file import settings_file
+from receiver.settings.file import settings_file
 
 SIGNED_SOURCE: Final = "dev"
 """The source of the simulator: signature verification."""

@@ -21,7 +21,7 @@ from receiver.cli.development import TRIED_SOURCE
 from receiver.cli.reminder import reminding
 from receiver.observability.screen import heading
 from receiver.settings import Settings, SourceSettings
-from receiver.settings_file import settings_file
+from receiver.settings.file import settings_file
 
 _EXAMPLE: Final = """
     {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1,

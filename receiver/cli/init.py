@@ -13,7 +13,7 @@ from receiver.cli.options import writable_file
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
 from receiver.private_files import open_private, replace_private
-from receiver.settings_file import DEFAULT_FILE
+from receiver.settings.file import DEFAULT_FILE
 
 TEMPLATE: Final = """\
 # Settings of Yizhan. The README lists every one. `yizhan check` says whether they fit.

@@ -17,11 +17,11 @@ from typing import Final
 from receiver.cli import development
 from receiver.cli.compose import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
-from receiver.exposure import weak_protection
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
+from receiver.settings.exposure import weak_protection
 
 _AGAIN_S: Final = 1.0
 _PROBE_S: Final = 5.0

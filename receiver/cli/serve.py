@@ -24,10 +24,10 @@ from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
-from receiver.exposure import exposed_secrets, weak_protection
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
+from receiver.settings.exposure import exposed_secrets, weak_protection
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from receiver.networks import Network, read_address
 from receiver.observability.logs import get_logger
 from receiver.settings import SourceSettings
+from receiver.settings.networks import Network, read_address
 from receiver.web.client_address import within
 from receiver.web.delivery import Delivery
 

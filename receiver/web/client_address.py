@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
-from receiver.networks import Address, Network, read_address
+from receiver.settings.networks import Address, Network, read_address
 
 _LIMIT_HOPS: Final = 32
 

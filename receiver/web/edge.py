@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from receiver.networks import Network, read_address
 from receiver.observability.log_sampling import Sampling
 from receiver.observability.logs import get_logger
+from receiver.settings.networks import Network, read_address
 from receiver.web import answers
 from receiver.web.client_address import within
 from receiver.web.turnstile import Turnstile

@@ -24,9 +24,9 @@ from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.intake import Intake
-from receiver.networks import Network
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
+from receiver.settings.networks import Network
 from receiver.signatures import xport_signature
 from receiver.sources import Sources
 from receiver.web.app import create_app

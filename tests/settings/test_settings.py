@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from receiver.errors import ConfigurationError
-from receiver.exposure import weak_protection
 from receiver.settings import load_settings
-from receiver.settings_faults import JSON_VARIABLES
+from receiver.settings.exposure import weak_protection
+from receiver.settings.faults import JSON_VARIABLES
 
 GOOD = """
 [nats]

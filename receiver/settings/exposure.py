@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.settings import Settings
-from receiver.settings_file import read_toml, settings_file
+from receiver.settings.file import read_toml, settings_file
 
 SHORT_CHARS: Final = 8
 """A secret with fewer characters is warned of."""

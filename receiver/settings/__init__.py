@@ -24,8 +24,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
-from receiver.networks import Networks
-from receiver.setting_values import (
+from receiver.settings.faults import explain, not_json, unknown_variables
+from receiver.settings.file import read_toml, settings_file
+from receiver.settings.networks import Networks
+from receiver.settings.values import (
     SourceName,
     SubjectToken,
     check_path_token,
@@ -33,8 +35,6 @@ from receiver.setting_values import (
     read_secret,
     refuse_placeholder,
 )
-from receiver.settings_faults import explain, not_json, unknown_variables
-from receiver.settings_file import read_toml, settings_file
 
 DialectName = Literal["xport", "aop", "global"]
 """The dialects that come with Yizhan; packages may offer others."""
