@@ -12,7 +12,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StorageType, StreamConfig
 
 from bench.contenders import ALL, Contender
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 
 
 @dataclass(frozen=True, slots=True)

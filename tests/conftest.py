@@ -13,10 +13,10 @@ import pytest
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 
 pytest_plugins = ["tests.hanging"]
 

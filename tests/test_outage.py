@@ -20,10 +20,10 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
-from receiver.bus.upkeep import keep_at_work
 from receiver.cli import compose
 from receiver.cli.compose import opened_bus, running_receiver
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.supervisor import keep_at_work
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.testing import eventually

@@ -16,8 +16,8 @@ from typing import Any
 
 from bench.faults.sender import ACCESS_KEY, SECRET, SOURCE
 from bench.processes import free_port
-from receiver.bus.embedded import server_binary
-from receiver.bus.server_urls import announced
+from receiver.embedded.server import server_binary
+from receiver.embedded.server_urls import announced
 
 _START_S = 60.0
 _DRAIN_S = 180.0

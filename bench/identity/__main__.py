@@ -16,9 +16,9 @@ from pathlib import Path
 import nats
 from nats.aio.client import Client
 
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.streams import ensure_stream, plans
 from receiver.bus.subjects import Subjects, input_subject
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 
 BATCH = 900
 WINDOW_S = 3 * 3600

@@ -13,19 +13,19 @@ from typing import Final
 
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.gossip import Gossip
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Submitter
 from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
-from receiver.bus.upkeep import keep_at_work, take_over
 from receiver.cli.development import DevelopmentSettings
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
 from receiver.drainer import Drainer
+from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.supervisor import keep_at_work, take_over
 from receiver.intake import Intake
 from receiver.loading import load_handlers
 from receiver.observability.counters import DeliveryCounts

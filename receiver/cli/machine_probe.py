@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from receiver.bus.data_directory import is_open, left_open, stored_config
-from receiver.bus.embedded import port_taken, server_binary
 from receiver.bus.streams import check_stream
 from receiver.bus.subjects import Subjects
 from receiver.cli.compose import stream_plans
 from receiver.cli.findings import Finding
 from receiver.cli.preflight import faults
+from receiver.embedded.data_directory import is_open, left_open, stored_config
+from receiver.embedded.server import port_taken, server_binary
 from receiver.errors import ConfigurationError
 from receiver.settings import ReceiverSettings, Settings
 from receiver.web.server import bind

@@ -11,15 +11,15 @@ from nats.errors import Error as NatsError
 from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan
-from receiver.bus.data_directory import is_owned, server_pid
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
 from receiver.bus.refusals import check_may_publish
-from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
 from receiver.cli.compose import access, stream_plans
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
 from receiver.consumer import Pace, consumer_plan
+from receiver.embedded.data_directory import is_owned, server_pid
+from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
 from receiver.loading import load_handlers
 from receiver.settings import Settings

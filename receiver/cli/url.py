@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from receiver.bus.server_urls import ServerUrls, announced
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.options import existing_data
 from receiver.cli.process import run
+from receiver.embedded.server_urls import ServerUrls, announced
 from receiver.errors import BusError, ConfigurationError
 from receiver.settings import NatsSettings, load_settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import nats
 
 from receiver.bus.access import servers
-from receiver.bus.embedded import server_binary
+from receiver.embedded.server import server_binary
 
 _READY_S = 60.0
 

@@ -12,7 +12,7 @@ OWNER = """
 import asyncio, os, signal, sys
 from pathlib import Path
 import nats
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 
 async def main():
     server = EmbeddedServer(EmbeddedServerConfig(Path(sys.argv[1]), port=0))

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from receiver.bus.embedded import server_binary
+from receiver.embedded.server import server_binary
 from tests.bus.cluster import free_ports
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from receiver.bus.access import Access, without_credentials
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import server_binary
+from receiver.embedded.server import server_binary
 from receiver.errors import ConfigurationError
 from tests.certificates import make_certificate
 

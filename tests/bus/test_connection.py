@@ -15,11 +15,11 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.streams import StreamPlan, plans
 from receiver.bus.subjects import Subjects
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.testing import eventually
 from tests.bus.relay import relayed

@@ -20,7 +20,6 @@ from nats.aio.client import Client
 from receiver.bus import history as history_module
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.publisher import JetStreamPublisher, Publisher
@@ -28,6 +27,7 @@ from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, r
 from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.testing import make_event

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
 from receiver.bus.publisher import UnsendableError, check_sendable
 from receiver.bus.wire import WireClient
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)

@@ -16,7 +16,7 @@ import httpx2
 import nats
 import pytest
 
-from receiver.bus.embedded import server_binary
+from receiver.embedded.server import server_binary
 from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.certificates import make_certificate

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from receiver.bus.embedded import server_binary
-from receiver.bus.server_urls import announced
-from receiver.bus.users import Users
+from receiver.embedded.server import server_binary
+from receiver.embedded.server_urls import announced
+from receiver.embedded.users import Users
 from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.bus.entering import enters

@@ -20,10 +20,10 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import server_binary
 from receiver.bus.publisher import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects, input_subject
+from receiver.embedded.server import server_binary
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
 from tests.deploy.conftest import Spawn, documents, free_port, replaced

@@ -25,10 +25,10 @@ import pytest
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.publisher import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.contract.catalogue import example_event
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from schemas.events import LogisticsShipped, UnknownReceived
 
 ROOT = Path(__file__).parents[2]

@@ -13,11 +13,11 @@ import pytest
 import structlog
 
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.publisher import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.consumer import Pace
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.routing import Context, Router

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from receiver.bus.server_urls import ServerUrls
 from receiver.bus.subjects import Subjects
+from receiver.embedded.server_urls import ServerUrls
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.private_files import close_to_others, replace_private

@@ -17,12 +17,12 @@ from structlog.testing import capture_logs
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
 from receiver.bus.publisher import JetStreamPublisher
-from receiver.bus.server_urls import ServerUrls
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects, input_subject
-from receiver.bus.users import FILE, Users
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.server_urls import ServerUrls
+from receiver.embedded.users import FILE, Users
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
 from tests.bus.entering import enters

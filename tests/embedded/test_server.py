@@ -17,7 +17,7 @@ import nats
 import pytest
 import uvloop
 
-from receiver.bus.embedded import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from tests.bus.owners import DYING_OWNER, nothing_runs, owner, processes, until
 from tests.freezing import freeze
@@ -220,7 +220,7 @@ async def test_a_server_without_its_watchdog_counts_as_dead(tmp_path: Path) -> N
 async def test_a_server_that_does_not_end_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.1)
+    monkeypatch.setattr("receiver.embedded.watchdog.GRACE_S", 0.1)
     async with embedded(tmp_path) as server:
         await freeze(server.pid)
     await nothing_runs(tmp_path)
@@ -249,7 +249,7 @@ async def test_a_second_run_on_the_same_directory_is_refused(tmp_path: Path) -> 
 async def test_a_run_that_is_just_stopping_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.bus.watchdog.GRACE_S", 0.2)
+    monkeypatch.setattr("receiver.embedded.watchdog.GRACE_S", 0.2)
     first, second = embedded(tmp_path), embedded(tmp_path)
     await first.start()
     await freeze(first.pid)  # so that it takes the whole grace time
@@ -264,7 +264,7 @@ async def test_a_run_that_is_just_stopping_is_waited_for(
 async def test_a_server_that_nobody_watches_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.bus.embedded._LOCK_S", 0.1)
+    monkeypatch.setattr("receiver.embedded.server._LOCK_S", 0.1)
     async with owner(tmp_path) as running:
         server = await running.says()
         watching = [pid for pid in processes(tmp_path) if pid != server]
@@ -326,8 +326,8 @@ async def test_a_binary_that_does_not_run_is_said(
 async def test_a_server_that_never_gets_ready_is_ended(
     tmp_path: Path, no_package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.bus.embedded._QUIET_S", 0.05)
-    monkeypatch.setattr("receiver.bus.embedded._START_S", 0.05)
+    monkeypatch.setattr("receiver.embedded.server._QUIET_S", 0.05)
+    monkeypatch.setattr("receiver.embedded.server._START_S", 0.05)
     program(no_package, "exec /bin/sleep 60")
     with pytest.raises(ConfigurationError, match="was not ready"):
         await embedded(tmp_path / "data").start()

@@ -16,10 +16,10 @@ import pytest
 from nats.errors import Error as NatsError
 from structlog.testing import capture_logs
 
-from receiver.bus import upkeep
-from receiver.bus.embedded import EmbeddedServer, EmbeddedServerConfig
-from receiver.bus.server_log import ServerLog
-from receiver.bus.upkeep import keep_at_work, take_over
+from receiver.embedded import supervisor
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.server_log import ServerLog
+from receiver.embedded.supervisor import keep_at_work, take_over
 from receiver.resilience import supervision
 from receiver.testing import eventually
 
@@ -89,9 +89,9 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
 
 
 def test_room_is_what_can_be_written(tmp_path: Path) -> None:
-    assert upkeep._has_room(tmp_path)
+    assert supervisor._has_room(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert not upkeep._has_room(tmp_path / "gone")
+    assert not supervisor._has_room(tmp_path / "gone")
 
 
 async def test_the_server_of_a_run_that_ends_is_taken_over(

@@ -27,12 +27,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from receiver.bus.access import without_credentials
-from receiver.bus.data_directory import LOCK, SERVER_LOCK, STORE, left_open
-from receiver.bus.server_log import ServerLog
-from receiver.bus.server_urls import ServerUrls, announce, announced, retract
 from receiver.bus.subjects import Subjects
-from receiver.bus.users import Users, authorization, have_users, kept_users
-from receiver.bus.watchdog import GRACE_S, WatchedProcess
+from receiver.embedded.data_directory import LOCK, SERVER_LOCK, STORE, left_open
+from receiver.embedded.server_log import ServerLog
+from receiver.embedded.server_urls import ServerUrls, announce, announced, retract
+from receiver.embedded.users import Users, authorization, have_users, kept_users
+from receiver.embedded.watchdog import GRACE_S, WatchedProcess
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.private_files import close_to_others, replace_private

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from receiver.bus.embedded import EmbeddedServer
+from receiver.embedded.server import EmbeddedServer
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 

@@ -1,0 +1,1 @@
+"""Our own nats-server: started, watched, restarted."""
