@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from receiver.bus.codec import encode_header, quarantined
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import TOO_LARGE, GuardTakenError, Publisher, UnsendableError
+from receiver.bus.publish.contract import TOO_LARGE, GuardTakenError, Publisher, UnsendableError
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger

@@ -16,7 +16,7 @@ from receiver.bus.codec import (
     encode_quarantined,
 )
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import (
+from receiver.bus.publish.contract import (
     TOO_LARGE,
     GuardTakenError,
     Result,

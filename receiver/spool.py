@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from receiver.bus.publisher import GuardTakenError
+from receiver.bus.publish.contract import GuardTakenError
 from receiver.errors import SpoolError
 from receiver.spool_file import SpoolFile, SpoolState
 from receiver.spool_row import Bundle, SpooledBundle

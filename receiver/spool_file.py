@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import GuardTakenError
+from receiver.bus.publish.contract import GuardTakenError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
 from receiver.spool_database import FileReplacedError, SpoolDatabase

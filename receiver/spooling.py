@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from receiver.bus.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import Done, GuardTakenError, Result, Stored, UnsendableError
+from receiver.bus.publish.contract import Done, GuardTakenError, Result, Stored, UnsendableError
+from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.recent import Recent

@@ -17,7 +17,7 @@ from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import Done, Stored
+from receiver.bus.publish.contract import Done, Stored
 from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
 from receiver.errors import BusError

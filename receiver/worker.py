@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
-from receiver.bus.publisher import Publisher
+from receiver.bus.publish.contract import Publisher
 from receiver.bus.replay import OncePublisher
 from receiver.bus.subjects import Subjects
 from receiver.consumer import HandlerConsumer, Pace

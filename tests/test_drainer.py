@@ -15,9 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publisher import JetStreamPublisher, RefusedError, Stored
+from receiver.bus.publish.contract import JetStreamPublisher, RefusedError, Stored
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.recollection import stored_ids
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects

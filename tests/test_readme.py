@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from receiver.bus.codec import encode_event
-from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.loading import load_handlers
 from receiver.settings import (

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publisher import GuardTakenError
+from receiver.bus.publish.contract import GuardTakenError
 from receiver.callback import callback_id
 from receiver.errors import SpoolError
 from receiver.spool import LIMIT_WAITING_BYTES, Spool

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publisher import GuardTakenError, UnsendableError, awaited
+from receiver.bus.publish.contract import GuardTakenError, UnsendableError, awaited
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.spool import Spool

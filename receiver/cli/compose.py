@@ -14,8 +14,8 @@ from typing import Final
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
 from receiver.bus.gossip import Gossip
-from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects

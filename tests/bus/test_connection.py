@@ -15,8 +15,8 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig

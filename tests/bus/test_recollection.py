@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
 from receiver.bus.gossip import Gossip
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
 from receiver.bus.recollection import keep_recollecting, recollect
 from receiver.bus.subjects import Subjects
 from receiver.callback import InboundRequest

@@ -9,8 +9,8 @@ import pytest
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError

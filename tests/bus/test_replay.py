@@ -20,9 +20,9 @@ from nats.aio.client import Client
 from receiver.bus import history as history_module
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.history import HistoricMessage, Span, opened_history
-from receiver.bus.publisher import JetStreamPublisher, Publisher
+from receiver.bus.publish.contract import JetStreamPublisher, Publisher
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
 from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.streams import plans

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
 from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
-from receiver.bus.publisher import UnsendableError, check_sendable
+from receiver.bus.publish.contract import UnsendableError, check_sendable
 from receiver.bus.wire import WireClient
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually

@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import Done, Stored
+from receiver.bus.publish.contract import Done, Stored
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import asyncapi
 from receiver.contract.documents import documents

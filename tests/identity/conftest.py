@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
 from receiver.bus.subjects import Subjects
 from tests.identity.receiving import Receiver, receiving
 

@@ -11,7 +11,7 @@ from nats.js.api import RawStreamMsg
 
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.event import Event

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from tests.web.test_callbacks import Stack, serve_stack, signed_headers
 

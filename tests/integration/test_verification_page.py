@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.intake import Intake

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from receiver.bus.connection import Connection
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
 from receiver.bus.subjects import Subjects
 from receiver.settings import load_settings
 from tests.web.raw import Sender

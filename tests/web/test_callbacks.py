@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import Done, Submitter
+from receiver.bus.publish.contract import Done, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError

@@ -20,8 +20,8 @@ import httpx2
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import Submitter
+from receiver.bus.publish.contract import Submitter
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS

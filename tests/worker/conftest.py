@@ -11,8 +11,8 @@ import pytest
 
 from receiver.bus.codec import decode_header, encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import GroupCommitPublisher
-from receiver.bus.publisher import Publisher
+from receiver.bus.publish.contract import Publisher
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.consumer import Pace
 from receiver.event import Event

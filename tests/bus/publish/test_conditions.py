@@ -10,9 +10,9 @@ import pytest
 from nats.js.errors import BadRequestError
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publisher import GuardTakenError, JetStreamPublisher, Publisher
+from receiver.bus.publish.contract import GuardTakenError, JetStreamPublisher, Publisher
+from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.errors import BusError

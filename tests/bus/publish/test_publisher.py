@@ -12,9 +12,8 @@ from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, SubjectTransform
 
 from receiver.bus.connection import Connection
-from receiver.bus.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publisher import (
+from receiver.bus.publish.contract import (
     GuardTakenError,
     JetStreamPublisher,
     Publisher,
@@ -22,6 +21,7 @@ from receiver.bus.publisher import (
     UnsendableError,
     read_ack,
 )
+from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.testing import eventually

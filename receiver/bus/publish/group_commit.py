@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from receiver.bus.commit import Bundle, Commit
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publisher import (
+from receiver.bus.publish.commit import Bundle, Commit
+from receiver.bus.publish.contract import (
     Done,
     GuardTakenError,
     JetStreamPublisher,

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub, lifetime_s
-from receiver.bus.publisher import (
+from receiver.bus.publish.contract import (
     ConflictError,
     DirectPublish,
     Done,

@@ -1,0 +1,1 @@
+"""Ways to store messages: single, in one write, in batches."""
