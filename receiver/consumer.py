@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
-from receiver.bus.pull import PullLoop
+from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.lanes import Lanes
 from receiver.observability.logs import get_logger

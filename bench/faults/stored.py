@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from receiver.bus.connection import Connection
-from receiver.bus.history import Span, opened_history
 from receiver.bus.message import MSG_ID
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.message import MSG_ID
+from receiver.bus.read.history import HistoricMessage, Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
-from receiver.bus.history import HistoricMessage, History, Span, opened_history
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import Publisher, Stored
+from receiver.bus.read.history import HistoricMessage, History, Span, opened_history
 from receiver.bus.subjects import ANY, Subjects, decode_token
 from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event

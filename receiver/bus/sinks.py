@@ -14,9 +14,9 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection
-from receiver.bus.history import HistoricMessage
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import MSG_ID
+from receiver.bus.read.history import HistoricMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event

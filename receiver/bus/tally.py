@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from receiver.bus.connection import Connection
-from receiver.bus.history import Span, opened_history
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.recollection import source_of
 from receiver.bus.subjects import Subjects
 from receiver.drift import DriftReport

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from receiver.bus.history import HistoricMessage, opened_history
+from receiver.bus.read.history import HistoricMessage, opened_history
 from receiver.bus.replay import OncePublisher, Selection, Sink, Summary
 from receiver.bus.replay import replay as run_replay
 from receiver.bus.sinks import FileSink, SubjectSink

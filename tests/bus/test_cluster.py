@@ -14,10 +14,10 @@ from nats.js.errors import NotFoundError
 
 from receiver.bus.access import servers
 from receiver.bus.connection import Connection
-from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError, JetStreamPublisher, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.read.history import HistoricMessage, Span, opened_history
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from receiver.bus import history as history_module
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.history import HistoricMessage, Span, opened_history
 from receiver.bus.publish.contract import JetStreamPublisher, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.read import history as history_module
+from receiver.bus.read.history import HistoricMessage, Span, opened_history
 from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
 from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.streams import plans

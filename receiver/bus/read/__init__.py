@@ -1,0 +1,1 @@
+"""Ways to read messages: all that is stored, or by a durable consumer."""
