@@ -18,11 +18,11 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import JetStreamPublisher, RefusedError, Stored
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.recollection import stored_ids
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
+from receiver.ingest.warmup import stored_ids
 from receiver.spool import Spool
 from receiver.spool_row import Bundle
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from receiver.bus.connection import Connection
 from receiver.bus.read.history import Span, opened_history
-from receiver.bus.recollection import source_of
 from receiver.bus.subjects import Subjects
-from receiver.drift import DriftReport
+from receiver.ingest.drift import DriftReport
+from receiver.ingest.warmup import source_of
 
 
 @dataclass(slots=True)

@@ -13,10 +13,8 @@ from typing import Final
 
 from receiver.bus.access import Access
 from receiver.bus.connection import Connection
-from receiver.bus.gossip import Gossip
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.recollection import keep_recollecting, stored_ids
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.cli.development import DevelopmentSettings
@@ -26,15 +24,17 @@ from receiver.dialects.installed import installed_dialects
 from receiver.drainer import Drainer
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.supervisor import keep_at_work, take_over
-from receiver.intake import Intake
+from receiver.ingest.intake import Intake
+from receiver.ingest.peers import Gossip
+from receiver.ingest.retransmissions import Retransmissions
+from receiver.ingest.sources import Sources
+from receiver.ingest.warmup import keep_recollecting, stored_ids
 from receiver.loading import load_handlers
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.single_flight import Glance
-from receiver.retransmissions import Retransmissions
 from receiver.settings import ReceiverSettings, Settings
-from receiver.sources import Sources
 from receiver.spool import Spool
 from receiver.spooling import SpoolingPublisher
 from receiver.web.app import create_app

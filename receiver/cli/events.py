@@ -23,8 +23,8 @@ from receiver.cli.serve import load, load_to_look
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
 from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
-from receiver.drift import DriftReport
 from receiver.errors import ConfigurationError
+from receiver.ingest.drift import DriftReport
 from receiver.settings import Settings
 
 

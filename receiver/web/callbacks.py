@@ -19,14 +19,14 @@ from starlette.types import Receive, Scope, Send
 from receiver.callback import InboundRequest
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
-from receiver.intake import Intake, Receipt, Told, utc_now
+from receiver.ingest.intake import Intake, Receipt, Told, utc_now
+from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.log_sampling import Sampling
 from receiver.observability.logs import get_logger
 from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
-from receiver.sources import Sources
 from receiver.web import answers
 from receiver.web.advice import Advice
 from receiver.web.body import ClientGoneError, read_body

@@ -22,10 +22,10 @@ from receiver.contract.documents import documents
 from receiver.contract.openapi import openapi
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.intake import Intake, Outcome
+from receiver.ingest.intake import Intake, Outcome
+from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
-from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints

@@ -23,12 +23,12 @@ from receiver.bus.publish.contract import Done, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.intake import Intake
+from receiver.ingest.intake import Intake
+from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.signatures import xport_signature
-from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints

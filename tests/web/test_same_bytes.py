@@ -11,10 +11,10 @@ import pytest
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import DeliveryError
-from receiver.intake import Intake
+from receiver.ingest.intake import Intake
+from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
-from receiver.sources import Sources
 from receiver.web import answers
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint

@@ -25,11 +25,11 @@ from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
-from receiver.intake import Intake
+from receiver.ingest.intake import Intake
+from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.signatures import aop_signature, global_signature, xport_signature
-from receiver.sources import Sources
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints

@@ -17,9 +17,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.recollection import Remember
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.ingest.warmup import Remember
 from receiver.observability.logs import get_logger
 
 _PAUSE_S: Final = 0.2

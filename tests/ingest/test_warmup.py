@@ -14,16 +14,16 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
-from receiver.bus.gossip import Gossip
 from receiver.bus.publish.contract import Submitter
-from receiver.bus.recollection import keep_recollecting, recollect
 from receiver.bus.subjects import Subjects
 from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.intake import Intake, Receipt, Told
+from receiver.ingest.intake import Intake, Receipt, Told
+from receiver.ingest.peers import Gossip
+from receiver.ingest.retransmissions import Retransmissions
+from receiver.ingest.warmup import keep_recollecting, recollect
 from receiver.resilience import supervision
-from receiver.retransmissions import Retransmissions
 from receiver.settings import SourceSettings
 from receiver.testing import eventually
 

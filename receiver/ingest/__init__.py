@@ -1,0 +1,1 @@
+"""The way of a callback from the endpoint to the publisher."""
