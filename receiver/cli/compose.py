@@ -21,7 +21,6 @@ from receiver.cli.development import DevelopmentSettings
 from receiver.client.platform import PlatformAPI
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
-from receiver.drainer import Drainer
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.supervisor import keep_at_work, take_over
 from receiver.ingest.intake import Intake
@@ -35,8 +34,9 @@ from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.single_flight import Glance
 from receiver.settings import ReceiverSettings, Settings
-from receiver.spool import Spool
-from receiver.spooling import SpoolingPublisher
+from receiver.spool.drainer import Drainer
+from receiver.spool.publisher import SpoolingPublisher
+from receiver.spool.queue import Spool
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.edge import EdgeLimits

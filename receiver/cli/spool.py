@@ -19,9 +19,9 @@ from receiver.cli.serve import load_to_look
 from receiver.errors import ConfigurationError
 from receiver.private_files import open_private
 from receiver.settings import Settings
-from receiver.spool import Spool
-from receiver.spool_file import SpoolState
-from receiver.spool_row import SpooledBundle
+from receiver.spool.file import SpoolState
+from receiver.spool.queue import Spool
+from receiver.spool.row import SpooledBundle
 
 
 @app.command()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from receiver.errors import BusError
-from receiver.spool_file import SpoolState
+from receiver.spool.file import SpoolState
 
 Probe = Callable[[], Awaitable[None]]
 SpoolProbe = Callable[[], Awaitable[SpoolState]]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
-from receiver.spool_file import SpoolState
+from receiver.spool.file import SpoolState
 from receiver.web.health import Probe
 
 ReadSpool = Callable[[], Awaitable[SpoolState]]

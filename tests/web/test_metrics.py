@@ -12,8 +12,8 @@ from starlette.routing import Route
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
-from receiver.spool import Spool
-from receiver.spool_row import Bundle
+from receiver.spool.queue import Spool
+from receiver.spool.row import Bundle
 from receiver.web.metrics import MetricsEndpoint
 
 

@@ -19,8 +19,8 @@ from typing import Final, TypeVar
 
 from receiver.bus.publish.contract import GuardTakenError
 from receiver.errors import SpoolError
-from receiver.spool_file import SpoolFile, SpoolState
-from receiver.spool_row import Bundle, SpooledBundle
+from receiver.spool.file import SpoolFile, SpoolState
+from receiver.spool.row import Bundle, SpooledBundle
 
 LIMIT_WAITING_BYTES: Final = 32 * 1024 * 1024
 """What may wait in memory for a transaction; beyond that a put is refused at once."""

@@ -19,8 +19,8 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
-from receiver.spool import Spool
-from receiver.spool_row import Bundle, SpooledBundle
+from receiver.spool.queue import Spool
+from receiver.spool.row import Bundle, SpooledBundle
 
 LIMIT_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""

@@ -17,8 +17,8 @@ from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError
 from receiver.callback import callback_id
 from receiver.errors import SpoolError
-from receiver.spool import LIMIT_WAITING_BYTES, Spool
-from receiver.spool_row import Bundle, decode_bundle, encode_bundle
+from receiver.spool.queue import LIMIT_WAITING_BYTES, Spool
+from receiver.spool.row import Bundle, decode_bundle, encode_bundle
 
 LIMIT = 64 * 1024 * 1024
 PER_PROCESS = 200

@@ -12,8 +12,8 @@ from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
-from receiver.spool_database import FileReplacedError, SpoolDatabase
-from receiver.spool_row import (
+from receiver.spool.database import FileReplacedError, SpoolDatabase
+from receiver.spool.row import (
     ROW_BYTES,
     Bundle,
     SpooledBundle,

@@ -14,8 +14,8 @@ from receiver.bus.publish.contract import GuardTakenError, UnsendableError, awai
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
-from receiver.spool import Spool
-from receiver.spooling import SpoolingPublisher
+from receiver.spool.publisher import SpoolingPublisher
+from receiver.spool.queue import Spool
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from receiver.bus.publish.contract import JetStreamPublisher, RefusedError, Stor
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
-from receiver.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.errors import BusError
 from receiver.ingest.warmup import stored_ids
-from receiver.spool import Spool
-from receiver.spool_row import Bundle
+from receiver.spool.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
+from receiver.spool.queue import Spool
+from receiver.spool.row import Bundle
 
 
 class Bundles:

@@ -13,8 +13,8 @@ from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.recent import Recent
-from receiver.spool import Spool
-from receiver.spool_row import Bundle
+from receiver.spool.queue import Spool
+from receiver.spool.row import Bundle
 
 _RETRY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""

@@ -1,0 +1,1 @@
+"""Callbacks on disk while NATS is away."""
