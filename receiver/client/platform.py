@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import httpx2
 
-from receiver.client.alibaba import AlibabaAPI
+from receiver.client.calls.orders_1688 import AlibabaAPI
+from receiver.client.calls.orders_taobao import TaobaoAPI
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
-from receiver.client.taobao import TaobaoAPI
 from receiver.client.transport import PlatformTransport, base_url
 from receiver.settings import APISettings
 

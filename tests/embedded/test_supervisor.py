@@ -66,7 +66,7 @@ async def test_a_server_that_ended_is_started_again(server: EmbeddedServer) -> N
 async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_room(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     answers = iter([False, False, True])
     pids: list[int] = []
 
@@ -75,7 +75,7 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
         pids.append(server.pid)
         return next(answers)
 
-    monkeypatch.setattr(upkeep, "_has_room", has_room)
+    monkeypatch.setattr(supervisor, "_has_room", has_room)
     refuse_writes(server)
     assert not await stores(server.url)
     before = server.pid
@@ -97,7 +97,7 @@ def test_room_is_what_can_be_written(tmp_path: Path) -> None:
 async def test_the_server_of_a_run_that_ends_is_taken_over(
     server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     heir = EmbeddedServer(EmbeddedServerConfig(tmp_path / "data", port=0))
     heir.urls, url = server.urls, server.url
     async with supervision.running(partial(take_over, heir), name="watch"):
@@ -114,7 +114,7 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
 async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_secured: bool
 ) -> None:
-    monkeypatch.setattr(upkeep, "_LOOK_S", 0.05)
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     config = EmbeddedServerConfig(tmp_path, port=0, secured=was_secured)
     owner = EmbeddedServer(config)
     heir = EmbeddedServer(replace(config, secured=not was_secured))

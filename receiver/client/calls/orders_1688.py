@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from receiver.client.endpoints import ORDER_DETAIL, ORDER_LOGISTICS
+from receiver.client.calls.registry import ORDER_DETAIL, ORDER_LOGISTICS
 from receiver.client.transport import PlatformTransport
 from schemas.api import AlibabaLogisticsTrace, AlibabaOrderDetail
 

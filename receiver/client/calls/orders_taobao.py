@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from receiver.client.endpoints import TAOBAO_LOGISTICS_DETAIL, TAOBAO_ORDER_DETAIL
+from receiver.client.calls.registry import TAOBAO_LOGISTICS_DETAIL, TAOBAO_ORDER_DETAIL
 from receiver.client.transport import PlatformTransport
 from schemas.api import TaobaoLogisticsDetail, TaobaoOrderDetail
 

@@ -1,0 +1,1 @@
+"""The calls of the platform's API, one family a module."""
