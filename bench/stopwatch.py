@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from receiver.event import Event
-from receiver.routing import Context, Router
+from receiver.worker.routing import Context, Router
 from schemas.events import PaymentSucceeded
 
 TIMES = "BENCH_TIMES"

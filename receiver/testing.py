@@ -23,9 +23,9 @@ from receiver.callback import callback_id
 from receiver.errors import BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
-from receiver.outcomes import Decision, Outcome, RetryPolicy
-from receiver.routing import Handler, HandlerFunction
-from receiver.runner import Runner, StoredMessage
+from receiver.worker.outcomes import Decision, Outcome, RetryPolicy
+from receiver.worker.routing import Handler, HandlerFunction
+from receiver.worker.runner import Runner, StoredMessage
 from schemas.events import EventData
 
 if TYPE_CHECKING:

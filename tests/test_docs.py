@@ -23,8 +23,8 @@ import typer.main
 from receiver.bus.subjects import Subjects
 from receiver.cli import app
 from receiver.contract.asyncapi import event_headers
-from receiver.loading import load_handlers
-from receiver.routing import Router
+from receiver.worker.loading import load_handlers
+from receiver.worker.routing import Router
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]

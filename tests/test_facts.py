@@ -14,8 +14,8 @@ from receiver.bus.sinks import structured
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.facts import fact_id
-from receiver.routing import Context
 from receiver.testing import make_event, run_handler
+from receiver.worker.routing import Context
 from schemas.events import (
     EVENT_MODELS,
     EventData,

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from receiver.bus.codec import encode_event
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
-from receiver.loading import load_handlers
 from receiver.settings import (
     APISettings,
     HandlersSettings,
@@ -25,6 +24,7 @@ from receiver.settings import (
     SourceSettings,
 )
 from receiver.testing import make_event, run_handler
+from receiver.worker.loading import load_handlers
 from schemas.events import Amounts, OrderClosed, PaymentSucceeded
 from schemas.values import Money
 

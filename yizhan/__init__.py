@@ -9,6 +9,6 @@ handlers need, `yizhan.dialects` what a wire format of your own is made of.
 """
 
 from receiver.event import Event
-from receiver.routing import Context, Drop, Retry, Router
+from receiver.worker.routing import Context, Drop, Retry, Router
 
 __all__ = ["Context", "Drop", "Event", "Retry", "Router"]

@@ -26,11 +26,11 @@ from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
-from receiver.loading import load_handlers
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings
 from receiver.settings.exposure import exposed_secrets, weak_protection
 from receiver.web.files import room_for
+from receiver.worker.loading import load_handlers
 
 
 @app.command()

@@ -28,7 +28,6 @@ from receiver.ingest.peers import Gossip
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.sources import Sources
 from receiver.ingest.warmup import keep_recollecting, stored_ids
-from receiver.loading import load_handlers
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
@@ -45,7 +44,8 @@ from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
 from receiver.web.tls import Certificate
-from receiver.worker import Worker
+from receiver.worker.loading import load_handlers
+from receiver.worker.worker import Worker
 
 SPOOL_FILE: Final = "spool.sqlite3"
 SPOOL_TIMEOUT_S: Final = 0.4

@@ -28,10 +28,10 @@ from receiver.cli.app import app
 from receiver.cli.compose import opened_bus, running_worker
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
 from receiver.errors import ConfigurationError
-from receiver.loading import load_handlers
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
 from receiver.settings import Settings
+from receiver.worker.loading import load_handlers
 
 _COMMAND: Final = "handler-process"
 _AFTER_GRACE_S: Final = 10.0

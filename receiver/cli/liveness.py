@@ -18,7 +18,7 @@ from typing import Final
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
-from receiver.worker import Worker
+from receiver.worker.worker import Worker
 
 FILE: Final = "worker.alive"
 """In the data directory; holds the process id, and is touched with each beat."""

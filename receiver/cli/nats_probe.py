@@ -17,12 +17,12 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.compose import access, stream_plans
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
-from receiver.consumer import Pace, consumer_plan
 from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
-from receiver.loading import load_handlers
 from receiver.settings import Settings
+from receiver.worker.consumer import Pace, consumer_plan
+from receiver.worker.loading import load_handlers
 
 _HEADERS_BYTES: Final = 64 * 1024
 """What a message's headers may add to its body."""

@@ -14,8 +14,8 @@ from receiver.cli.compose import access, certificate
 from receiver.client.platform import PlatformAPI
 from receiver.dialects.installed import installed_dialects
 from receiver.errors import ConfigurationError
-from receiver.loading import load_handlers
 from receiver.settings import Settings
+from receiver.worker.loading import load_handlers
 
 Look = Callable[[Settings], object]
 

@@ -28,13 +28,13 @@ from receiver.cli.serve import load_to_look
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
-from receiver.loading import load_handlers
 from receiver.observability.logs import get_logger
-from receiver.outcomes import Ack, RetryPolicy, Term
 from receiver.resilience.cancellation import cancel
-from receiver.routing import Handler
-from receiver.runner import Runner, StoredMessage
 from receiver.settings import Settings
+from receiver.worker.loading import load_handlers
+from receiver.worker.outcomes import Ack, RetryPolicy, Term
+from receiver.worker.routing import Handler
+from receiver.worker.runner import Runner, StoredMessage
 from schemas.events import EventData
 
 _HANDLER: Final = "handler:"

@@ -30,7 +30,7 @@ SOURCE = (
 )
 HANDLERS = """\
 from receiver.event import Event
-from receiver.routing import Context, Router
+from receiver.worker.routing import Context, Router
 from schemas.events import OrderClosed
 
 router = Router()

@@ -35,7 +35,7 @@ PLATFORM_S = 1.0
 """How long the platform waits for an answer (callbacks.md)."""
 HANDLER = """
 from receiver.event import Event
-from receiver.routing import Context, Router
+from receiver.worker.routing import Context, Router
 from schemas.events import OrderCreated
 
 router = Router()

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from handlers.tracking import NOT_YET_S, fetch_tracking, router
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError
-from receiver.outcomes import NakLater
 from receiver.settings import APISettings
 from receiver.testing import HandlerRun, make_event, run_handler
+from receiver.worker.outcomes import NakLater
 from schemas.events import (
     EventData,
     Line,

@@ -14,13 +14,13 @@ from receiver.bus.connection import Connection
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
-from receiver.consumer import Pace
 from receiver.event import Event
-from receiver.outcomes import RetryPolicy
-from receiver.routing import Handler, Router
 from receiver.settings import HandlersSettings
 from receiver.testing import handled, make_event
-from receiver.worker import Worker
+from receiver.worker.consumer import Pace
+from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.routing import Handler, Router
+from receiver.worker.worker import Worker
 from schemas.events import EventData
 
 

@@ -16,12 +16,12 @@ from receiver.bus.connection import Connection
 from receiver.bus.publish.contract import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
-from receiver.consumer import Pace
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
-from receiver.routing import Context, Router
 from receiver.testing import eventually
+from receiver.worker.consumer import Pace
+from receiver.worker.routing import Context, Router
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
 from tests.freezing import freeze
 from tests.worker.conftest import Bench

@@ -16,11 +16,11 @@ from receiver.bus.codec import encode_event
 from receiver.bus.consumers import consumer_info
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.subjects import input_subject
-from receiver.consumer import Pace
 from receiver.errors import APIRejectedError, ConfigurationError
 from receiver.event import Event
-from receiver.routing import Context, Drop, Retry, Router
 from receiver.testing import eventually, make_event
+from receiver.worker.consumer import Pace
+from receiver.worker.routing import Context, Drop, Retry, Router
 from schemas.events import OrderClosed, OrderCreated, OrderSynced
 from tests.worker.conftest import Bench
 

@@ -17,13 +17,13 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
-from receiver.lanes import Lanes
 from receiver.observability.logs import get_logger
 from receiver.observability.screen import shown
-from receiver.outcomes import Ack, Decision, NakLater, Outcome, place_of
 from receiver.resilience.cancellation import cancel
-from receiver.routing import Handler
-from receiver.runner import Ran, Runner, StoredMessage
+from receiver.worker.keyed_pool import Lanes
+from receiver.worker.outcomes import Ack, Decision, NakLater, Outcome, place_of
+from receiver.worker.routing import Handler
+from receiver.worker.runner import Ran, Runner, StoredMessage
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""

@@ -12,7 +12,7 @@ from receiver.errors import (
     DecodingError,
     RateLimitedError,
 )
-from receiver.outcomes import (
+from receiver.worker.outcomes import (
     DELAYS_S,
     Ack,
     DeadLetter,
@@ -23,7 +23,7 @@ from receiver.outcomes import (
     place_of,
     reason_of,
 )
-from receiver.routing import Drop, Retry
+from receiver.worker.routing import Drop, Retry
 
 POLICY = RetryPolicy(max_attempts=8, jitter=lambda: 0.0)
 

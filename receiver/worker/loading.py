@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.errors import ConfigurationError
-from receiver.routing import Handler, Router, unique
+from receiver.worker.routing import Handler, Router, unique
 
 OUR_PACKAGES: Final = frozenset({"handlers", "receiver", "schemas", "yizhan"})
 ENTRY_POINT_GROUP: Final = "yizhan.handlers"

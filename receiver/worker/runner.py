@@ -20,7 +20,7 @@ from receiver.bus.streams import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
-from receiver.outcomes import (
+from receiver.worker.outcomes import (
     DeadLetter,
     Decision,
     NakLater,
@@ -29,7 +29,7 @@ from receiver.outcomes import (
     place_of,
     reason_of,
 )
-from receiver.routing import Drop, Handler, HandlerResult
+from receiver.worker.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
-from receiver.outcomes import NakLater, RetryPolicy
-from receiver.routing import Context, Drop, Handler, Retry
-from receiver.runner import Runner, StoredMessage
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
+from receiver.worker.outcomes import NakLater, RetryPolicy
+from receiver.worker.routing import Context, Drop, Handler, Retry
+from receiver.worker.runner import Runner, StoredMessage
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 
 CREATED = make_event(

@@ -18,13 +18,13 @@ from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.replay import OncePublisher
 from receiver.bus.subjects import Subjects
-from receiver.consumer import HandlerConsumer, Pace
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
-from receiver.outcomes import Outcome, RetryPolicy
-from receiver.routing import Handler, unique
-from receiver.runner import Runner
 from receiver.settings import HandlersSettings
+from receiver.worker.consumer import HandlerConsumer, Pace
+from receiver.worker.outcomes import Outcome, RetryPolicy
+from receiver.worker.routing import Handler, unique
+from receiver.worker.runner import Runner
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI

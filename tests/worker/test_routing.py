@@ -9,7 +9,7 @@ import pytest
 
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
-from receiver.routing import Context, Drop, HandlerSignal, Retry, Router
+from receiver.worker.routing import Context, Drop, HandlerSignal, Retry, Router
 from schemas.events import (
     EventData,
     LogisticsShipped,

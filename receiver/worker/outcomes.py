@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Final, Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
-from receiver.routing import Drop, Retry
+from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""

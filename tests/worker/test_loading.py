@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from receiver.errors import ConfigurationError
-from receiver.loading import load_handlers
+from receiver.worker.loading import load_handlers
 
 _ROUTER = """
 from yizhan import Router
@@ -115,7 +115,7 @@ def test_a_name_that_leads_to_no_router_is_refused(text: str, sentence: str) -> 
     ("text", "sentence"),
     [
         ("import not_installed_here", "imports 'not_installed_here', which is not there"),
-        ("from receiver.routing import Ruoter", "cannot be imported: .*Ruoter"),
+        ("from receiver.worker.routing import Ruoter", "cannot be imported: .*Ruoter"),
         ("def router(:", "cannot be imported: invalid syntax"),
     ],
 )

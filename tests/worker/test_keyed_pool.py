@@ -6,8 +6,8 @@ import asyncio
 
 import structlog
 
-from receiver.lanes import Lanes
 from receiver.testing import eventually
+from receiver.worker.keyed_pool import Lanes
 
 
 class Gate:
