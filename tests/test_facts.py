@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.bus.codec import decode_event, encode_event
-from receiver.bus.sinks import structured
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.facts import fact_id
+from receiver.replay.sinks.file import structured
 from receiver.testing import make_event, run_handler
 from receiver.worker.routing import Context
 from schemas.events import (

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from receiver.bus.replay import parse_time
 from receiver.errors import ConfigurationError
+from receiver.replay.replay import parse_time
 from receiver.settings import NatsSettings
 
 

@@ -16,9 +16,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from receiver.bus.read.history import HistoricMessage, opened_history
-from receiver.bus.replay import OncePublisher, Selection, Sink, Summary
-from receiver.bus.replay import replay as run_replay
-from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import Bus, opened_bus
@@ -29,6 +26,9 @@ from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
+from receiver.replay.replay import OncePublisher, Selection, Sink, Summary
+from receiver.replay.replay import replay as run_replay
+from receiver.replay.sinks.file import FileSink, SubjectSink
 from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
 from receiver.worker.loading import load_handlers

@@ -23,13 +23,13 @@ from receiver.bus.publish.contract import JetStreamPublisher, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read import history as history_module
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
-from receiver.bus.replay import OncePublisher, Selection, Summary, parse_time, replay
-from receiver.bus.sinks import FileSink, SubjectSink
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
+from receiver.replay.replay import OncePublisher, Selection, Summary, parse_time, replay
+from receiver.replay.sinks.file import FileSink, SubjectSink
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
 from tests.freezing import freeze
