@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from receiver.bus.tally import Tally, tally
 from receiver.cli import development
 from receiver.cli.app import app
 from receiver.cli.compose import Bus, opened_bus, running_receiver
@@ -28,6 +27,7 @@ from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
+from receiver.operations.audit import Tally, tally
 from receiver.resilience.cancellation import cancel
 from receiver.settings import LogSettings, Settings
 from receiver.simulator.platform import SimulatedPlatform

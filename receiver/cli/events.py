@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from receiver.bus.subjects import Subjects
-from receiver.bus.tally import drift as read_drift
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus
 from receiver.cli.options import past_time
@@ -25,6 +24,7 @@ from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
 from receiver.errors import ConfigurationError
 from receiver.ingest.drift import DriftReport
+from receiver.operations.audit import drift as read_drift
 from receiver.settings import Settings
 
 

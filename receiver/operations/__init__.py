@@ -1,0 +1,1 @@
+"""What operators ask for; nothing here prints."""
