@@ -29,7 +29,7 @@ from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings
 from receiver.settings.exposure import exposed_secrets, weak_protection
-from receiver.web.files import room_for
+from receiver.web.connection.open_files import room_for
 from receiver.worker.loading import load_handlers
 
 

@@ -38,8 +38,8 @@ from receiver.spool.publisher import SpoolingPublisher
 from receiver.spool.queue import Spool
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
-from receiver.web.edge import EdgeLimits
-from receiver.web.files import room_for
+from receiver.web.connection.limits import EdgeLimits
+from receiver.web.connection.open_files import room_for
 from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving

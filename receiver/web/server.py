@@ -18,9 +18,9 @@ from starlette.types import ASGIApp
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.web.connection.limits import Edge, EdgeLimits, Expiring
+from receiver.web.connection.protocol import BoundedProtocol
 from receiver.web.delivery import Lane
-from receiver.web.edge import Edge, EdgeLimits, Expiring
-from receiver.web.protocol import BoundedProtocol
 from receiver.web.tls import Certificate
 
 BACKLOG: Final = 2048

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Scope, Send
 
+from receiver.web.connection.limits import EdgeLimits
 from receiver.web.delivery import Delivery, Headers
-from receiver.web.edge import EdgeLimits
 from receiver.web.server import ServerConfig, bind, serving
 from receiver.web.tls import Certificate
 

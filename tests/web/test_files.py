@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from receiver.web.files import RESERVE
+from receiver.web.connection.open_files import RESERVE
 
 SCRIPT = """
 import resource, sys
-from receiver.web.files import room_for
+from receiver.web.connection.open_files import room_for
 soft, hard, wanted = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(room_for(wanted), resource.getrlimit(resource.RLIMIT_NOFILE)[0])

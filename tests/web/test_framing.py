@@ -6,7 +6,7 @@ import httptools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.web.framing import Framing
+from receiver.web.connection.framing import Framing
 
 REQUESTS = [
     b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from receiver.web.turnstile import Turnstile
+from receiver.web.connection.admission import Turnstile
 from tests.web.raw import PATIENCE_S
 
 

@@ -17,8 +17,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from receiver.web.edge import Edge
-from receiver.web.framing import Framing
+from receiver.web.connection.framing import Framing
+from receiver.web.connection.limits import Edge
 
 _LINGER_S: Final = 1.0
 _LIMIT_LINGER_BYTES: Final = 1024 * 1024

@@ -16,7 +16,7 @@ from receiver.observability.logs import get_logger
 from receiver.settings.networks import Network, read_address
 from receiver.web import answers
 from receiver.web.client_address import within
-from receiver.web.turnstile import Turnstile
+from receiver.web.connection.admission import Turnstile
 
 _SWEEP_S: Final = 0.25
 _LIMIT_LINES_PER_S: Final = 5

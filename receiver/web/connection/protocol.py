@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from receiver.web import answers
+from receiver.web.connection.limits import Edge
+from receiver.web.connection.serial import SerialProtocol
 from receiver.web.delivery import Delivery, Headers, Lane
-from receiver.web.edge import Edge
-from receiver.web.serial import SerialProtocol
 
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""

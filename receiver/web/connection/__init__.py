@@ -1,0 +1,1 @@
+"""HTTP connections: bytes, limits, deadlines."""
