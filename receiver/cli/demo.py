@@ -19,12 +19,12 @@ from rich.table import Table
 
 from receiver.cli import development
 from receiver.cli.app import app
-from receiver.cli.compose import Bus, opened_bus, running_receiver
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
 from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
+from receiver.composition.receiver import Bus, opened_bus, running_receiver
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
 from receiver.operations.audit import Tally, tally

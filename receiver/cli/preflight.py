@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from receiver.cli.compose import access, certificate
 from receiver.client.platform import PlatformAPI
+from receiver.composition.receiver import access, certificate
 from receiver.dialects.installed import installed_dialects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings

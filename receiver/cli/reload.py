@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from receiver.cli import development
-from receiver.cli.compose import Bus, Receiver, duplicate_window
+from receiver.composition.receiver import Bus, Receiver, duplicate_window
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision

@@ -18,11 +18,11 @@ from rich.progress import Progress
 from receiver.bus.read.history import HistoricMessage, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import Bus, opened_bus
 from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.serve import load_to_look
 from receiver.client.platform import PlatformAPI
+from receiver.composition.receiver import Bus, opened_bus
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.observability.logs import get_logger

@@ -19,9 +19,9 @@ from receiver.bus.streams import StreamPlan, stream_info
 from receiver.bus.subjects import Subjects
 from receiver.bus.wire import WireClient
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import access, running_server, stream_plans
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load
+from receiver.composition.receiver import access, running_server, stream_plans
 from receiver.errors import BusError
 from receiver.settings import Settings
 

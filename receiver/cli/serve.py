@@ -12,7 +12,6 @@ import typer
 
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
@@ -22,6 +21,12 @@ from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
+from receiver.composition.receiver import (
+    opened_bus,
+    running_receiver,
+    running_server,
+    running_worker,
+)
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger

@@ -13,9 +13,9 @@ import typer
 
 from receiver.bus.message import OutgoingMessage
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import opened_bus, opened_spool, ready_drainer
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load_to_look
+from receiver.composition.receiver import opened_bus, opened_spool, ready_drainer
 from receiver.errors import ConfigurationError
 from receiver.private_files import open_private
 from receiver.settings import Settings

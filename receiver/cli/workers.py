@@ -24,9 +24,9 @@ import typer
 
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.compose import certificate, opened_bus, running_receiver
 from receiver.cli.process import EXIT_FAILED, calm_collector, fail, run
 from receiver.cli.reload import reloading
+from receiver.composition.receiver import certificate, opened_bus, running_receiver
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision

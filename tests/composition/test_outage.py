@@ -20,8 +20,8 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from receiver.cli import compose
-from receiver.cli.compose import opened_bus, running_receiver
+from receiver.composition import receiver
+from receiver.composition.receiver import opened_bus, running_receiver
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.supervisor import keep_at_work
 from receiver.resilience import supervision

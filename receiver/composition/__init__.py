@@ -1,0 +1,1 @@
+"""The only place that composes settings and parts."""
