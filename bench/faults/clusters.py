@@ -17,7 +17,7 @@ from bench.faults.sender import Forging
 from bench.faults.shell import need_root, said
 from bench.faults.stage import Fault, Happened, SkippedError, under_load
 from bench.faults.tree import NatsServer, Receiver
-from receiver.bus.access import servers
+from receiver.bus.credentials import servers
 
 _NAMES = ("a", "b", "c")
 _NETWORK = "10.77.93"

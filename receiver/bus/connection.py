@@ -12,11 +12,11 @@ from typing import Any, Final, TypeVar
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver.bus.access import Access, servers, without_credentials
+from receiver.bus.client import WireClient
+from receiver.bus.credentials import Access, servers, without_credentials
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
 from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
-from receiver.bus.wire import WireClient
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel

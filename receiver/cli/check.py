@@ -15,16 +15,16 @@ from typing import Annotated
 import httpx2
 import typer
 
-from receiver.bus.access import without_credentials
+from receiver.bus.credentials import without_credentials
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.dependencies import declared, untested
 from receiver.cli.findings import Finding, Probe, report
 from receiver.cli.liveness import worker_lives
 from receiver.cli.machine_probe import local_url, receiver_port
 from receiver.cli.nats_probe import nats
 from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
-from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings

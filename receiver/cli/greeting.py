@@ -16,7 +16,7 @@ from typing import Final
 
 import typer
 
-from receiver.bus.access import without_credentials
+from receiver.bus.credentials import without_credentials
 from receiver.cli.development import TRIED_SOURCE
 from receiver.cli.reminder import reminding
 from receiver.observability.screen import heading

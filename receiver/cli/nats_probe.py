@@ -8,9 +8,9 @@ from typing import Final
 
 from nats.errors import Error as NatsError
 
-from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.credentials import without_credentials
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
 from receiver.bus.refusals import check_may_publish
 from receiver.bus.subjects import Subjects

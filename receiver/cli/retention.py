@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.bus.client import WireClient
 from receiver.bus.connection import Connection
 from receiver.bus.contradictions import nanoseconds, nanoseconds_read
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import in_words
 from receiver.bus.streams import StreamPlan, stream_info
 from receiver.bus.subjects import Subjects
-from receiver.bus.wire import WireClient
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load

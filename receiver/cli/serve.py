@@ -12,6 +12,7 @@ import typer
 
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.dependencies import declared, untested
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
@@ -20,14 +21,13 @@ from receiver.cli.preflight import ready
 from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
-from receiver.cli.workers import bind_all, running_workers
+from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.receiver import (
     opened_bus,
     running_receiver,
     running_server,
     running_worker,
 )
-from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience.cancellation import cancel

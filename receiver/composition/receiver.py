@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-from receiver.bus.access import Access
 from receiver.bus.connection import Connection
+from receiver.bus.credentials import Access
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.streams import MARGIN, StreamPlan, plans

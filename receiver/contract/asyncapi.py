@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
-from receiver.bus.access import without_credentials
 from receiver.bus.codec import data_schema
+from receiver.bus.credentials import without_credentials
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.callback import Trust
 from receiver.contract.catalogue import Entry, catalogue

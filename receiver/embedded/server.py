@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from receiver.bus.access import without_credentials
+from receiver.bus.credentials import without_credentials
 from receiver.bus.subjects import Subjects
 from receiver.embedded.data_directory import LOCK, SERVER_LOCK, STORE, left_open
 from receiver.embedded.server_log import ServerLog

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from receiver.recent import Recent
+from receiver.bounded_cache import Recent
 
 LIMIT_REMEMBERED: Final = 500_000
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from receiver.bounded_cache import Recent
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import Done, GuardTakenError, Result, Stored, UnsendableError
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
-from receiver.recent import Recent
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nats
 
-from receiver.bus.access import servers
+from receiver.bus.credentials import servers
 from receiver.embedded.server import server_binary
 
 _READY_S = 60.0

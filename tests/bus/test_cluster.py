@@ -12,8 +12,8 @@ import nats
 import pytest
 from nats.js.errors import NotFoundError
 
-from receiver.bus.access import servers
 from receiver.bus.connection import Connection
+from receiver.bus.credentials import servers
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError, JetStreamPublisher, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher

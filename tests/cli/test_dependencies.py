@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.dependencies import declared, untested
+from receiver.cli.dependencies import declared, untested
 from tests.cli.conftest import Yizhan
 
 (SENTENCE,) = untested([text for text in declared() if text.startswith("uvicorn")], lambda _: "99")

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Protocol
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
+from receiver.bus.client import WireClient
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub
-from receiver.bus.wire import WireClient
 from receiver.errors import BusError
 
 _CONFLICTS: Final = frozenset({10071, 10158, 10164})

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from receiver.bounded_cache import Recent
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.commit import Bundle, Commit
@@ -29,7 +30,6 @@ from receiver.bus.publish.contract import (
 )
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
-from receiver.recent import Recent
 
 LEAST_BATCH: Final = 10
 """Messages from which on one batch is cheaper than plain publishes: about 2.2 ms against 0.25 ms

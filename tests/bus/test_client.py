@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
+from receiver.bus.client import WireClient
 from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
 from receiver.bus.publish.contract import UnsendableError, check_sendable
-from receiver.bus.wire import WireClient
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
 

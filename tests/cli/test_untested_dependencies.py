@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError
 
-from receiver.dependencies import declared, untested
+from receiver.cli.dependencies import declared, untested
 
 DOUBT = "uvicorn 0.99.0 is installed, but Yizhan was tested with >=0.54,<0.55 only"
 

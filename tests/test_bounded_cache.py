@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from receiver.recent import Recent
+from receiver.bounded_cache import Recent
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 7, 100])

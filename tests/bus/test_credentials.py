@@ -15,8 +15,8 @@ from pathlib import Path
 import nkeys  # type: ignore[import-untyped]  # has no types
 import pytest
 
-from receiver.bus.access import Access, without_credentials
 from receiver.bus.connection import Connection
+from receiver.bus.credentials import Access, without_credentials
 from receiver.embedded.server import server_binary
 from receiver.errors import ConfigurationError
 from tests.certificates import make_certificate

@@ -2,7 +2,7 @@
 
 The library's own way costs a task and several turns of the event loop for each message: too much
 for the hot path. What is used of it here is no public interface: its version is pinned, and
-`tests/bus/test_wire.py` covers each part.
+`tests/bus/test_client.py` covers each part.
 """
 
 from __future__ import annotations
