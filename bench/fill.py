@@ -10,7 +10,7 @@ from bench.broker import Broker
 from receiver.bus.codec import CONTENT
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.callback import callback_id
-from receiver.composition.receiver import opened_bus
+from receiver.composition.bus import opened_bus
 from receiver.settings import NatsSettings, ReceiverSettings, Settings
 
 _AT_ONCE = 400

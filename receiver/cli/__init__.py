@@ -11,8 +11,8 @@ from receiver.cli import (
     serve,
     simulate,
     spool,
+    supervisor,
     url,
-    workers,
 )
 from receiver.cli.app import app
 
@@ -29,8 +29,8 @@ __all__ = [
     "serve",
     "simulate",
     "spool",
+    "supervisor",
     "url",
-    "workers",
 ]
 
 

@@ -16,7 +16,6 @@ import httpx2
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.dependencies import declared, untested
 from receiver.cli.findings import Finding, Probe, report
@@ -27,7 +26,7 @@ from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
-from receiver.settings import LogSettings, Settings
+from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_secrets, weak_protection
 from receiver.web.connection.open_files import room_for
 from receiver.worker.loading import load_handlers

@@ -17,19 +17,19 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from receiver.cli import development
 from receiver.cli.app import app
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
 from receiver.cli.serve import new_seed
 from receiver.cli.simulation import platform_config, with_simulated_api
-from receiver.composition.receiver import Bus, opened_bus, running_receiver
+from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.receiver import running_receiver
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
 from receiver.operations.audit import Tally, tally
 from receiver.resilience.cancellation import cancel
-from receiver.settings import LogSettings, Settings
+from receiver.settings import LogSettings, Settings, development
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
 from receiver.web.server import base_url, bind

@@ -18,7 +18,7 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.options import past_time
 from receiver.cli.process import fail, refusing, run
 from receiver.cli.serve import load, load_to_look
-from receiver.composition.receiver import opened_bus
+from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
 from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages

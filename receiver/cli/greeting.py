@@ -17,10 +17,10 @@ from typing import Final
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli.development import TRIED_SOURCE
 from receiver.cli.reminder import reminding
 from receiver.observability.screen import heading
 from receiver.settings import Settings, SourceSettings
+from receiver.settings.development import TRIED_SOURCE
 from receiver.settings.file import settings_file
 
 _EXAMPLE: Final = """

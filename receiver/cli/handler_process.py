@@ -26,7 +26,8 @@ from pydantic import SecretStr, TypeAdapter
 
 from receiver.cli.app import app
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
-from receiver.composition.receiver import opened_bus, running_worker
+from receiver.composition.bus import opened_bus
+from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision

@@ -11,7 +11,7 @@ from receiver.bus.streams import check_stream
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.preflight import faults
-from receiver.composition.receiver import stream_plans
+from receiver.composition.bus import stream_plans
 from receiver.embedded.data_directory import is_open, left_open, stored_config
 from receiver.embedded.server import port_taken, server_binary
 from receiver.errors import ConfigurationError

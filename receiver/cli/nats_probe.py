@@ -16,7 +16,7 @@ from receiver.bus.refusals import check_may_publish
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
-from receiver.composition.receiver import access, stream_plans
+from receiver.composition.bus import access, stream_plans
 from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError

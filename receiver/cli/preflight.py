@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from receiver.client.platform import PlatformAPI
-from receiver.composition.receiver import access, certificate
+from receiver.composition.bus import access
+from receiver.composition.receiver import certificate
 from receiver.dialects.installed import installed_dialects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings

@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from receiver.cli import development
-from receiver.composition.receiver import Bus, Receiver, duplicate_window
+from receiver.composition.bus import Bus, duplicate_window
+from receiver.composition.receiver import Receiver
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.cancellation import cancel
-from receiver.settings import Settings
+from receiver.settings import Settings, development
 from receiver.settings.exposure import weak_protection
 
 _AGAIN_S: Final = 1.0

@@ -22,7 +22,7 @@ from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.serve import load_to_look
 from receiver.client.platform import PlatformAPI
-from receiver.composition.receiver import Bus, opened_bus
+from receiver.composition.bus import Bus, opened_bus
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.observability.logs import get_logger

@@ -21,7 +21,7 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load
-from receiver.composition.receiver import access, running_server, stream_plans
+from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
 from receiver.settings import Settings
 

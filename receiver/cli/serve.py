@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.dependencies import declared, untested
 from receiver.cli.greeting import Greeting, greeted
@@ -22,16 +21,13 @@ from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.supervisor import bind_all, running_workers
-from receiver.composition.receiver import (
-    opened_bus,
-    running_receiver,
-    running_server,
-    running_worker,
-)
+from receiver.composition.bus import opened_bus, running_server
+from receiver.composition.receiver import running_receiver
+from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience.cancellation import cancel
-from receiver.settings import Settings
+from receiver.settings import Settings, development
 from receiver.settings.exposure import exposed_secrets, weak_protection
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url

@@ -15,7 +15,8 @@ from receiver.bus.message import OutgoingMessage
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.cli.serve import load_to_look
-from receiver.composition.receiver import opened_bus, opened_spool, ready_drainer
+from receiver.composition.bus import opened_bus
+from receiver.composition.spool import opened_spool, ready_drainer
 from receiver.errors import ConfigurationError
 from receiver.private_files import open_private
 from receiver.settings import Settings

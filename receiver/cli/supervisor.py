@@ -22,15 +22,15 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.process import EXIT_FAILED, calm_collector, fail, run
 from receiver.cli.reload import reloading
-from receiver.composition.receiver import certificate, opened_bus, running_receiver
+from receiver.composition.bus import opened_bus
+from receiver.composition.receiver import certificate, running_receiver
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
-from receiver.settings import Settings
+from receiver.settings import Settings, development
 from receiver.web.server import bind
 
 _COMMAND: Final = "receive-worker"

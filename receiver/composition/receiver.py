@@ -1,140 +1,35 @@
-"""Putting the parts together; the only place that does."""
+"""The receiver of the settings: endpoint, intake, limits, pages for probes."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
 
-from receiver.bus.connection import Connection
-from receiver.bus.credentials import Access
-from receiver.bus.publish.contract import Submitter
-from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.streams import MARGIN, StreamPlan, plans
-from receiver.bus.subjects import Subjects
-from receiver.cli.development import DevelopmentSettings
-from receiver.client.platform import PlatformAPI
+from receiver.composition.bus import Bus, duplicate_window
+from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
-from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
-from receiver.embedded.supervisor import keep_at_work, take_over
 from receiver.ingest.intake import Intake
 from receiver.ingest.peers import Gossip
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.sources import Sources
-from receiver.ingest.warmup import keep_recollecting, stored_ids
+from receiver.ingest.warmup import keep_recollecting
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.single_flight import Glance
 from receiver.settings import ReceiverSettings, Settings
-from receiver.spool.drainer import Drainer
-from receiver.spool.publisher import SpoolingPublisher
-from receiver.spool.queue import Spool
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.connection.limits import EdgeLimits
 from receiver.web.connection.open_files import room_for
-from receiver.web.health import HealthEndpoints, Probe
+from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
 from receiver.web.tls import Certificate
-from receiver.worker.loading import load_handlers
-from receiver.worker.worker import Worker
-
-SPOOL_FILE: Final = "spool.sqlite3"
-SPOOL_TIMEOUT_S: Final = 0.4
-"""With the budget of the log before it, still within the second that the platform waits."""
-_DRAIN_TIMEOUT_S: Final = 2.0
-_CLOSE_IT: Final = (
-    "every process of this machine may publish events: stop all runs on this data directory, "
-    "and start one with sources of its own first"
-)
-"""A server that a run on development defaults started stays open for as long as it is shared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bus:
-    """The log, opened."""
-
-    url: str
-    connection: Connection
-    subjects: Subjects
-    publisher: GroupCommitPublisher
-
-
-def retry_horizons(settings: Settings) -> Sequence[timedelta]:
-    """How long the platforms of the configured sources go on repeating a callback."""
-    configured = {source.dialect for source in settings.sources} or {"xport"}
-    dialects = installed_dialects()
-    return [dialects[name].retry_horizon for name in configured]
-
-
-def duplicate_window(settings: Settings) -> timedelta:
-    """How long the log has to know the id of a callback."""
-    return max(retry_horizons(settings)) + MARGIN
-
-
-def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ...]:
-    """The streams that the settings ask for."""
-    nats = settings.nats
-    return plans(
-        subjects,
-        retry_horizons(settings),
-        replicas=nats.replicas,
-        max_age=timedelta(days=nats.max_age_days),
-        max_bytes=nats.max_bytes or -1,
-    )
-
-
-def access(settings: Settings) -> Access:
-    """How the settings get into NATS."""
-    nats = settings.nats
-    return Access(
-        user=nats.user,
-        password_file=nats.password_file,
-        credentials_file=nats.credentials_file,
-        nkey_seed_file=nats.nkey_seed_file,
-        tls_ca_file=nats.tls_ca_file,
-        tls_cert_file=nats.tls_cert_file,
-        tls_key_file=nats.tls_key_file,
-    )
-
-
-@contextlib.asynccontextmanager
-async def opened_bus(
-    settings: Settings,
-    *,
-    name: str,
-    patience_s: float = 2.0,
-    share: bool = True,
-    inherit: bool = False,
-) -> AsyncIterator[Bus]:
-    """The log of the settings: an external server, or an embedded one that stops with us.
-
-    With `share`, the embedded server of another run on the same data is used while that runs, with
-    its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(
-            running_server(settings, share=share, inherit=inherit)
-        )
-        subjects = Subjects(settings.nats.subject_root)
-        connection = Connection(
-            url, stream_plans(settings, subjects), name=name, access=access(settings)
-        )
-        publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
-        try:
-            await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher)
-        finally:
-            await publisher.stop()
-            await connection.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +67,7 @@ async def running_receiver(
             name="recollection",
         ),
         supervision.running(gossip.run, name="gossip"),
-        _spooling(settings, bus) as (publisher, probe, spool),
+        spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
             Intake(
@@ -237,127 +132,3 @@ def _edge_limits(settings: ReceiverSettings) -> EdgeLimits:
         per_address=settings.limit_connections_per_address,
         trusted_proxies=settings.trusted_proxies,
     )
-
-
-@contextlib.asynccontextmanager
-async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
-    """The spool of the settings, in the data directory."""
-    spool = Spool(
-        settings.nats.data_dir / SPOOL_FILE,
-        limit_bytes=settings.receiver.spool_limit_bytes,
-        put_timeout_s=SPOOL_TIMEOUT_S,
-    )
-    try:
-        yield spool
-    finally:
-        await spool.close()
-
-
-@contextlib.asynccontextmanager
-async def ready_drainer(
-    settings: Settings, bus: Bus, spool: Spool, *, on_stored: Callable[[], None] = lambda: None
-) -> AsyncIterator[Drainer]:
-    """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
-    publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
-    try:
-        yield Drainer(
-            spool,
-            publisher,
-            bus.subjects,
-            probe=bus.connection.probe,
-            stored_ids=partial(stored_ids, bus.connection, bus.subjects),
-            window=duplicate_window(settings),
-            on_stored=on_stored,
-        )
-    finally:
-        await publisher.stop()
-
-
-@contextlib.asynccontextmanager
-async def _spooling(
-    settings: Settings, bus: Bus
-) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
-    """The publisher of callbacks, what tells whether the log takes them, and the spool where there
-    is one, with the drainer running."""
-    if not settings.receiver.spool_limit_bytes:
-        yield bus.publisher, bus.connection.probe, None
-        return
-    async with opened_spool(settings) as spool:
-        publisher = SpoolingPublisher(
-            bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
-        )
-        if spool.path.exists():
-            await publisher.learn()
-        bus.connection.on_reconnect(publisher.learn_soon)
-
-        async def probe() -> None:
-            await bus.connection.probe()
-            publisher.check()
-
-        async with ready_drainer(settings, bus, spool, on_stored=publisher.recovered) as drainer:
-            drainer.start()
-            try:
-                yield publisher, probe, spool
-            finally:
-                await drainer.stop()
-                await publisher.stop()
-
-
-@contextlib.asynccontextmanager
-async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
-    """Run the handlers; leaving lets the running ones finish within the grace time."""
-    async with contextlib.AsyncExitStack() as stack:
-        api = None
-        if settings.api is not None:
-            api = await stack.enter_async_context(PlatformAPI.open(settings.api))
-        worker = Worker(
-            bus.connection,
-            bus.publisher,
-            bus.subjects,
-            load_handlers(settings.handlers.load),
-            api=api,
-            settings=settings.handlers,
-            clock=lambda: datetime.now(UTC),
-            sleep=asyncio.sleep,
-        )
-        await worker.start()
-        try:
-            yield worker
-        finally:
-            await worker.stop()
-
-
-@contextlib.asynccontextmanager
-async def running_server(
-    settings: Settings, *, share: bool = True, inherit: bool = False
-) -> AsyncIterator[str]:
-    """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
-    nats = settings.nats
-    if nats.url is not None:
-        yield nats.url
-        return
-    config = EmbeddedServerConfig(
-        data_dir=nats.data_dir,
-        port=nats.port,
-        secured=not isinstance(settings, DevelopmentSettings),
-        subject_root=nats.subject_root,
-    )
-    server = EmbeddedServer(config)
-    try:
-        await server.start()
-    except DataDirInUseError as error:
-        if not share or error.urls is None:
-            raise
-        if error.urls.open and config.secured and settings.sources:
-            get_logger("yizhan.bus").warning("nats_server_open", action=_CLOSE_IT)
-        if not inherit:
-            yield error.urls.operator
-            return
-        server.urls = error.urls
-        watch = partial(take_over, server)
-    else:
-        watch = partial(keep_at_work, server)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(server.stop)
-        await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
-        yield server.url

@@ -20,8 +20,9 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from receiver.composition import receiver
-from receiver.composition.receiver import opened_bus, running_receiver
+from receiver.composition import spool as composed_spool
+from receiver.composition.bus import opened_bus
+from receiver.composition.receiver import running_receiver
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.supervisor import keep_at_work
 from receiver.resilience import supervision
@@ -118,7 +119,7 @@ def receiver(
 
     A slow disk fails no test: the spool may take as long as it needs.
     """
-    monkeypatch.setattr(compose, "SPOOL_TIMEOUT_S", LIMIT_S)
+    monkeypatch.setattr(composed_spool, "SPOOL_TIMEOUT_S", LIMIT_S)
 
     @contextlib.asynccontextmanager
     async def start(data_dir: Path = tmp_path, **edge: Any) -> AsyncIterator[Receiving]:

@@ -1,0 +1,144 @@
+"""The bus of the settings: server, connection, streams, publisher."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from receiver.bus.connection import Connection
+from receiver.bus.credentials import Access
+from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.streams import MARGIN, StreamPlan, plans
+from receiver.bus.subjects import Subjects
+from receiver.dialects.installed import installed_dialects
+from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.supervisor import keep_at_work, take_over
+from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
+from receiver.settings import Settings
+from receiver.settings.development import DevelopmentSettings
+
+_CLOSE_IT: Final = (
+    "every process of this machine may publish events: stop all runs on this data directory, "
+    "and start one with sources of its own first"
+)
+"""A server that a run on development defaults started stays open for as long as it is shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """The log, opened."""
+
+    url: str
+    connection: Connection
+    subjects: Subjects
+    publisher: GroupCommitPublisher
+
+
+def retry_horizons(settings: Settings) -> Sequence[timedelta]:
+    """How long the platforms of the configured sources go on repeating a callback."""
+    configured = {source.dialect for source in settings.sources} or {"xport"}
+    dialects = installed_dialects()
+    return [dialects[name].retry_horizon for name in configured]
+
+
+def duplicate_window(settings: Settings) -> timedelta:
+    """How long the log has to know the id of a callback."""
+    return max(retry_horizons(settings)) + MARGIN
+
+
+def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ...]:
+    """The streams that the settings ask for."""
+    nats = settings.nats
+    return plans(
+        subjects,
+        retry_horizons(settings),
+        replicas=nats.replicas,
+        max_age=timedelta(days=nats.max_age_days),
+        max_bytes=nats.max_bytes or -1,
+    )
+
+
+def access(settings: Settings) -> Access:
+    """How the settings get into NATS."""
+    nats = settings.nats
+    return Access(
+        user=nats.user,
+        password_file=nats.password_file,
+        credentials_file=nats.credentials_file,
+        nkey_seed_file=nats.nkey_seed_file,
+        tls_ca_file=nats.tls_ca_file,
+        tls_cert_file=nats.tls_cert_file,
+        tls_key_file=nats.tls_key_file,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened_bus(
+    settings: Settings,
+    *,
+    name: str,
+    patience_s: float = 2.0,
+    share: bool = True,
+    inherit: bool = False,
+) -> AsyncIterator[Bus]:
+    """The log of the settings: an external server, or an embedded one that stops with us.
+
+    With `share`, the embedded server of another run on the same data is used while that runs, with
+    its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(
+            running_server(settings, share=share, inherit=inherit)
+        )
+        subjects = Subjects(settings.nats.subject_root)
+        connection = Connection(
+            url, stream_plans(settings, subjects), name=name, access=access(settings)
+        )
+        publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
+        try:
+            await connection.start(patience_s=patience_s)
+            yield Bus(url, connection, subjects, publisher)
+        finally:
+            await publisher.stop()
+            await connection.stop()
+
+
+@contextlib.asynccontextmanager
+async def running_server(
+    settings: Settings, *, share: bool = True, inherit: bool = False
+) -> AsyncIterator[str]:
+    """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
+    nats = settings.nats
+    if nats.url is not None:
+        yield nats.url
+        return
+    config = EmbeddedServerConfig(
+        data_dir=nats.data_dir,
+        port=nats.port,
+        secured=not isinstance(settings, DevelopmentSettings),
+        subject_root=nats.subject_root,
+    )
+    server = EmbeddedServer(config)
+    try:
+        await server.start()
+    except DataDirInUseError as error:
+        if not share or error.urls is None:
+            raise
+        if error.urls.open and config.secured and settings.sources:
+            get_logger("yizhan.bus").warning("nats_server_open", action=_CLOSE_IT)
+        if not inherit:
+            yield error.urls.operator
+            return
+        server.urls = error.urls
+        watch = partial(take_over, server)
+    else:
+        watch = partial(keep_at_work, server)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop)
+        await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
+        yield server.url

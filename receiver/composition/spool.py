@@ -1,0 +1,87 @@
+"""The spool of the settings, its drainer, and the publisher that falls back to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final
+
+from receiver.bus.publish.contract import Submitter
+from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.composition.bus import Bus, duplicate_window
+from receiver.ingest.warmup import stored_ids
+from receiver.settings import Settings
+from receiver.spool.drainer import Drainer
+from receiver.spool.publisher import SpoolingPublisher
+from receiver.spool.queue import Spool
+from receiver.web.health import Probe
+
+SPOOL_FILE: Final = "spool.sqlite3"
+SPOOL_TIMEOUT_S: Final = 0.4
+"""With the budget of the log before it, still within the second that the platform waits."""
+_DRAIN_TIMEOUT_S: Final = 2.0
+
+
+@contextlib.asynccontextmanager
+async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
+    """The spool of the settings, in the data directory."""
+    spool = Spool(
+        settings.nats.data_dir / SPOOL_FILE,
+        limit_bytes=settings.receiver.spool_limit_bytes,
+        put_timeout_s=SPOOL_TIMEOUT_S,
+    )
+    try:
+        yield spool
+    finally:
+        await spool.close()
+
+
+@contextlib.asynccontextmanager
+async def ready_drainer(
+    settings: Settings, bus: Bus, spool: Spool, *, on_stored: Callable[[], None] = lambda: None
+) -> AsyncIterator[Drainer]:
+    """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
+    publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
+    try:
+        yield Drainer(
+            spool,
+            publisher,
+            bus.subjects,
+            probe=bus.connection.probe,
+            stored_ids=partial(stored_ids, bus.connection, bus.subjects),
+            window=duplicate_window(settings),
+            on_stored=on_stored,
+        )
+    finally:
+        await publisher.stop()
+
+
+@contextlib.asynccontextmanager
+async def spooling_publisher(
+    settings: Settings, bus: Bus
+) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
+    """The publisher of callbacks, what tells whether the log takes them, and the spool where there
+    is one, with the drainer running."""
+    if not settings.receiver.spool_limit_bytes:
+        yield bus.publisher, bus.connection.probe, None
+        return
+    async with opened_spool(settings) as spool:
+        publisher = SpoolingPublisher(
+            bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
+        )
+        if spool.path.exists():
+            await publisher.learn()
+        bus.connection.on_reconnect(publisher.learn_soon)
+
+        async def probe() -> None:
+            await bus.connection.probe()
+            publisher.check()
+
+        async with ready_drainer(settings, bus, spool, on_stored=publisher.recovered) as drainer:
+            drainer.start()
+            try:
+                yield publisher, probe, spool
+            finally:
+                await drainer.stop()
+                await publisher.stop()

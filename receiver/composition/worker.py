@@ -1,0 +1,38 @@
+"""The handlers of the settings, running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from receiver.client.platform import PlatformAPI
+from receiver.composition.bus import Bus
+from receiver.settings import Settings
+from receiver.worker.loading import load_handlers
+from receiver.worker.worker import Worker
+
+
+@contextlib.asynccontextmanager
+async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
+    """Run the handlers; leaving lets the running ones finish within the grace time."""
+    async with contextlib.AsyncExitStack() as stack:
+        api = None
+        if settings.api is not None:
+            api = await stack.enter_async_context(PlatformAPI.open(settings.api))
+        worker = Worker(
+            bus.connection,
+            bus.publisher,
+            bus.subjects,
+            load_handlers(settings.handlers.load),
+            api=api,
+            settings=settings.handlers,
+            clock=lambda: datetime.now(UTC),
+            sleep=asyncio.sleep,
+        )
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            await worker.stop()
