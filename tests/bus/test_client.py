@@ -14,7 +14,8 @@ from nats.errors import ConnectionClosedError
 
 from receiver.bus.client import WireClient
 from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
-from receiver.bus.publish.contract import UnsendableError, check_sendable
+from receiver.bus.publish.contract import UnsendableError
+from receiver.bus.publish.direct import check_sendable
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
 

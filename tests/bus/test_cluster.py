@@ -15,8 +15,9 @@ from nats.js.errors import NotFoundError
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import servers
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError, JetStreamPublisher, Publisher
+from receiver.bus.publish.contract import GuardTakenError, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects

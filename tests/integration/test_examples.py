@@ -25,7 +25,7 @@ import pytest
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.publish.contract import JetStreamPublisher
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.contract.catalogue import example_event
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig

@@ -19,8 +19,9 @@ from nats.aio.client import Client
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.publish.contract import JetStreamPublisher, Publisher
+from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read import history as history_module
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
 from receiver.bus.streams import plans

@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import JetStreamPublisher, RefusedError, Stored
+from receiver.bus.publish.contract import RefusedError, Stored
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError

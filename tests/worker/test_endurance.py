@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from receiver.bus.connection import Connection
-from receiver.bus.publish.contract import JetStreamPublisher
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig

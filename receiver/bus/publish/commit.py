@@ -14,18 +14,15 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, hpub, lifetime_s
 from receiver.bus.publish.contract import (
-    ConflictError,
-    DirectPublish,
     Done,
-    JetStreamPublisher,
     RefusedError,
     Result,
     Stored,
     UnsendableError,
-    check_sendable,
     read_ack,
-    while_unheld,
 )
+from receiver.bus.publish.direct import ConflictError, DirectPublish, check_sendable, while_unheld
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
 
 _NO_BATCH: Final = -1

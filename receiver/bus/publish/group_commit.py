@@ -20,14 +20,8 @@ from receiver.bounded_cache import Recent
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.commit import Bundle, Commit
-from receiver.bus.publish.contract import (
-    Done,
-    GuardTakenError,
-    JetStreamPublisher,
-    Result,
-    Stored,
-    awaited,
-)
+from receiver.bus.publish.contract import Done, GuardTakenError, Result, Stored, awaited
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 

@@ -15,13 +15,13 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import (
     GuardTakenError,
-    JetStreamPublisher,
     Publisher,
     Result,
     UnsendableError,
     read_ack,
 )
 from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
+from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.testing import eventually
