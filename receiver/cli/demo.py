@@ -21,8 +21,7 @@ from receiver.cli.app import app
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
-from receiver.cli.serve import new_seed
-from receiver.cli.simulation import platform_config, with_simulated_api
+from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.receiver import running_receiver
 from receiver.errors import BusError

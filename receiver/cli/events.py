@@ -15,16 +15,15 @@ from rich.table import Table
 
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load, load_to_look
 from receiver.cli.options import past_time
 from receiver.cli.process import fail, refusing, run
-from receiver.cli.serve import load, load_to_look
 from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
 from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
 from receiver.errors import ConfigurationError
-from receiver.ingest.drift import DriftReport
-from receiver.operations.audit import drift as read_drift
+from receiver.ingest.drift import DriftReport, read_drift
 from receiver.settings import Settings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from receiver.errors import ConfigurationError
-from receiver.replay.replay import parse_time
+from receiver.replay.selection import parse_time
 from receiver.settings import NatsSettings
 
 

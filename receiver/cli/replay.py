@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,27 +14,25 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from receiver.bus.read.history import HistoricMessage, opened_history
+from receiver.bus.read.history import opened_history
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.cli.serve import load_to_look
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import Bus, opened_bus
 from receiver.errors import ConfigurationError, YizhanError
-from receiver.event import Event
-from receiver.observability.logs import get_logger
-from receiver.replay.replay import OncePublisher, Selection, Sink, Summary
+from receiver.replay.replay import Sink, Summary
 from receiver.replay.replay import replay as run_replay
-from receiver.replay.sinks.file import FileSink, SubjectSink
+from receiver.replay.selection import Selection
+from receiver.replay.sinks.file import FileSink
+from receiver.replay.sinks.handler import HandlerSink
+from receiver.replay.sinks.subject import SubjectSink
 from receiver.resilience.cancellation import cancel
 from receiver.settings import Settings
 from receiver.worker.loading import load_handlers
-from receiver.worker.outcomes import Ack, RetryPolicy, Term
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Runner, StoredMessage
-from schemas.events import EventData
 
 _HANDLER: Final = "handler:"
 _SUBJECT: Final = "subject:"
@@ -172,7 +169,7 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
     if to.startswith(_HANDLER):
         handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
         async with _api(settings, handler) as api:
-            yield HandlerSink.of(handler, bus, api)
+            yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
         with option("--to"):
@@ -209,28 +206,3 @@ def _handler(name: str, handlers: Sequence[Handler]) -> Handler:
         return found[0]
     known = ", ".join(h.name for h in handlers) or "none is loaded"
     raise ConfigurationError(f"--to handler:{name}: no such handler; there are: {known}")
-
-
-@dataclass(frozen=True, slots=True)
-class HandlerSink:
-    """Runs a handler in this process, on the events it is registered for."""
-
-    handler: Handler
-    runner: Runner
-
-    @classmethod
-    def of(cls, handler: Handler, bus: Bus, api: PlatformAPI | None) -> HandlerSink:
-        """A sink whose results are stored only where the stream does not hold them yet."""
-        once = OncePublisher(bus.publisher, bus.connection, bus.subjects)
-        policy = RetryPolicy(max_attempts=2**31)
-        runner = Runner(once, bus.subjects, policy, api=api, clock=lambda: datetime.now(UTC))
-        return cls(handler, runner)
-
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
-        """See `Sink.put`."""
-        if type(event.data) not in self.handler.models:
-            return f"{event.event_type} is not what {self.handler.name} is registered for"
-        message = StoredMessage(stored.nats_subject, stored.headers, stored.body, stored.stream_seq)
-        log = get_logger("yizhan.replay", handler=self.handler.name, event_id=event.id)
-        ran = await self.runner.run(self.handler, message, attempt=1, log=log)
-        return "" if isinstance(ran.decision, Ack | Term) else ran.error or "to be retried"

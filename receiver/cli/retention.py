@@ -19,8 +19,8 @@ from receiver.bus.retention import in_words
 from receiver.bus.streams import StreamPlan, stream_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load
 from receiver.cli.process import EXIT_FAILED, run
-from receiver.cli.serve import load
 from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
 from receiver.settings import Settings

@@ -4,76 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.dependencies import declared, untested
+from receiver.cli.configuration import load_to_receive, load_to_serve
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
-from receiver.cli.options import existing_data
 from receiver.cli.preflight import ready
-from receiver.cli.process import calm_collector, fail, refusing, run
+from receiver.cli.process import calm_collector, fail, run
 from receiver.cli.reload import reloading
-from receiver.cli.simulation import platform_config, with_simulated_api
+from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.bus import opened_bus, running_server
 from receiver.composition.receiver import running_receiver
 from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
-from receiver.observability.logs import configure_logs, get_logger
+from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel
-from receiver.settings import Settings, development
-from receiver.settings.exposure import exposed_secrets, weak_protection
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url
-
-
-def load(
-    config: Path | None, *, quiet: bool = False, simulate: bool = False, keep: bool = True
-) -> tuple[Settings, bool]:
-    """What `development.load` gives; logs are set up with it.
-
-    `quiet` is for commands that speak for themselves: only warnings are logged. Without `keep`
-    nothing is written, see `development.load`.
-    """
-    try:
-        settings, developing = development.load(config, simulate=simulate, keep=keep)
-        exposed = "" if quiet else exposed_secrets(config)
-    except ConfigurationError as error:
-        fail(error)
-    level = "warning" if quiet and settings.log.level == "info" else settings.log.level
-    configure_logs(settings.log.model_copy(update={"level": level}))
-    if exposed:
-        get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
-    for weakness in () if quiet else weak_protection(settings):
-        get_logger("yizhan").warning("protection_weak", action=weakness)
-    return settings, developing
-
-
-def load_to_look(config: Path | None, *, spool: bool = False) -> Settings:
-    """The settings, for a command that looks at what is stored and creates nothing.
-
-    Ends the process where there is no data directory to look into; `spool` says that it is needed
-    although NATS is elsewhere.
-    """
-    settings, _ = load(config, quiet=True, keep=False)
-    if settings.nats.url is None or spool:
-        with refusing():
-            existing_data(settings.nats)
-    return settings
-
-
-def load_to_serve(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
-    """The same, for a process that stays: a dependency that was not tested is logged."""
-    loaded = load(config, simulate=simulate)
-    for doubt in untested(declared()):
-        get_logger("yizhan").warning("dependency_not_tested", error=doubt)
-    return loaded
 
 
 @app.command()
@@ -153,21 +105,6 @@ def up(
         return 0
 
     run(main)
-
-
-def load_to_receive(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
-    """The same, for a process that takes callbacks: it needs a source."""
-    loaded = load_to_serve(config, simulate=simulate)
-    try:
-        development.check_sources(loaded[0], config)
-    except ConfigurationError as error:
-        fail(error)
-    return loaded
-
-
-def new_seed() -> int:
-    """Other orders than in the runs before."""
-    return secrets.randbelow(2**32)
 
 
 @app.command()

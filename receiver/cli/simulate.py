@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
-from receiver.cli.serve import load, new_seed
-from receiver.cli.simulation import platform_config
+from receiver.cli.simulation import new_seed, platform_config
 from receiver.resilience.cancellation import cancel
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts

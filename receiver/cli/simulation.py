@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -94,3 +95,8 @@ def with_simulated_api(
         rate_per_s=1000,
     )
     return settings.model_copy(update={"api": api})
+
+
+def new_seed() -> int:
+    """Other orders than in the runs before."""
+    return secrets.randbelow(2**32)

@@ -13,8 +13,8 @@ import typer
 
 from receiver.bus.message import OutgoingMessage
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load_to_look
 from receiver.cli.process import EXIT_FAILED, run
-from receiver.cli.serve import load_to_look
 from receiver.composition.bus import opened_bus
 from receiver.composition.spool import opened_spool, ready_drainer
 from receiver.errors import ConfigurationError

@@ -9,7 +9,8 @@ from typing import Final
 
 import httpx2
 
-from receiver.client.calls.registry import Endpoint, Parameters, resolve_paths
+from receiver.client.calls.endpoint import Endpoint
+from receiver.client.calls.registry import Parameters, resolve_paths
 from receiver.client.rate_limit import RateLimit
 from receiver.client.replies import Answer, Reply, read_reply
 from receiver.client.signing import Signer

@@ -9,8 +9,8 @@ from typing import Final
 
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.read.lookup import stored_ids
 from receiver.composition.bus import Bus, duplicate_window
-from receiver.ingest.warmup import stored_ids
 from receiver.settings import Settings
 from receiver.spool.drainer import Drainer
 from receiver.spool.publisher import SpoolingPublisher

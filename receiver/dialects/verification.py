@@ -8,8 +8,8 @@ from typing import Final
 from receiver.callback import InboundRequest, Proof, VerifiedRequest
 from receiver.dialects.credentials import same_text
 from receiver.dialects.dialect import Dialect
+from receiver.dialects.representation import is_coded, readable
 from receiver.errors import VerificationError
-from receiver.representation import is_coded, readable
 
 LIMIT_BYTES: Final = 1024 * 1024
 

@@ -12,6 +12,10 @@ from datetime import datetime
 from typing import Final
 
 from receiver.bus.codec import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
+from receiver.bus.connection import Connection
+from receiver.bus.read.history import Span, opened_history
+from receiver.bus.read.lookup import source_of
+from receiver.bus.subjects import Subjects
 from receiver.callback import Callback
 from schemas.events import UnknownReceived
 
@@ -88,3 +92,15 @@ class DriftReport:
             self._seen[thing] = Seen(1, when, when)
         else:
             self._seen[thing] = Seen(seen.count + 1, min(seen.first, when), max(seen.last, when))
+
+
+async def read_drift(
+    connection: Connection, subjects: Subjects, *, since: datetime | None
+) -> DriftReport:
+    """What the raw callbacks hold that our models do not know; raises `BusError`."""
+    report = DriftReport()
+    span = Span((subjects.raw(">"),), since=since)
+    async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
+        async for stored in history.read():
+            report.add(source_of(stored, subjects), stored.headers, stored.stored_at)
+    return report

@@ -32,12 +32,12 @@ from receiver.callback import (
     VerifiedRequest,
 )
 from receiver.dialects.dialect import Dialect
+from receiver.dialects.representation import check_content
 from receiver.dialects.verification import LIMIT_BYTES, has_path_token, verify
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.ingest.drift import DriftNotes
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.observability.logs import get_logger
-from receiver.representation import check_content
 from schemas.events import EventData
 
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]

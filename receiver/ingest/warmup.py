@@ -9,8 +9,8 @@ from typing import Final
 
 from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.message import MSG_ID
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
+from receiver.bus.read.lookup import source_of
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
@@ -75,30 +75,3 @@ def _tell(stored: HistoricMessage, subjects: Subjects, remember: Remember) -> in
         return 0
     remember(source_of(stored, subjects), content, identity, stored.stored_at)
     return 1
-
-
-def source_of(stored: HistoricMessage, subjects: Subjects) -> str:
-    """The source of a raw callback."""
-    return stored.nats_subject.removeprefix(subjects.raw(""))
-
-
-async def stored_ids(
-    connection: Connection, subjects: Subjects, callback_ids: frozenset[str], since: float
-) -> frozenset[str]:
-    """The ids of all messages of these callbacks that were stored since then (of the epoch).
-
-    Raises `BusError` where the stream does not tell all.
-    """
-    found: set[str] = set()
-    told = 0
-    nats_subjects = (subjects.raw(">"), subjects.quarantine(">"), subjects.all_events)
-    span = Span(nats_subjects, since=datetime.fromtimestamp(since, UTC))
-    async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
-        async for stored in history.read():
-            told += 1
-            msg_id = stored.headers.get(MSG_ID, "")
-            if msg_id.partition(".")[0] in callback_ids:
-                found.add(msg_id)
-        if told < history.count:
-            raise BusError("the stream was not read to its end")
-    return frozenset(found)

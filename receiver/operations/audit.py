@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from receiver.bus.connection import Connection
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
-from receiver.ingest.drift import DriftReport
-from receiver.ingest.warmup import source_of
 
 
 @dataclass(slots=True)
@@ -36,15 +33,3 @@ async def tally(connection: Connection, subjects: Subjects) -> Tally:
             event_type = stored.headers.get("ce-type", "")
             found.event_types[event_type.removeprefix("yizhan.").removesuffix(".v1")] += 1
     return found
-
-
-async def drift(
-    connection: Connection, subjects: Subjects, *, since: datetime | None
-) -> DriftReport:
-    """What the raw callbacks hold that our models do not know; raises `BusError`."""
-    report = DriftReport()
-    span = Span((subjects.raw(">"),), since=since)
-    async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
-        async for stored in history.read():
-            report.add(source_of(stored, subjects), stored.headers, stored.stored_at)
-    return report

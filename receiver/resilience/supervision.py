@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from receiver.observability.logs import get_logger
+from receiver.observability.places import place_of
 from receiver.resilience.cancellation import cancel
-from receiver.worker.outcomes import place_of
 
 _AGAIN_S: Final = 1.0
 

@@ -18,10 +18,11 @@ from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
+from receiver.observability.places import place_of
 from receiver.observability.screen import shown
 from receiver.resilience.cancellation import cancel
 from receiver.worker.keyed_pool import Lanes
-from receiver.worker.outcomes import Ack, Decision, NakLater, Outcome, place_of
+from receiver.worker.outcomes import Ack, Decision, NakLater, Outcome
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Ran, Runner, StoredMessage
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 from receiver.observability.logs import get_logger
-from receiver.worker.outcomes import place_of
+from receiver.observability.places import place_of
 
 ItemT = TypeVar("ItemT")
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final, Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
+from receiver.observability.places import place_of
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
@@ -112,22 +112,6 @@ def reason_of(error: BaseException) -> str:
     name = type(error).__name__
     told = isinstance(error, YizhanError | Retry | Drop) and str(error)
     return f"{name}: {told[:_LIMIT_MESSAGE_CHARS]}" if told else name
-
-
-def place_of(error: BaseException, module: str = "") -> str:
-    """Where it was raised, as `module.function:line`: the last place in `module`, else the last."""
-    place, inside = "", ""
-    step = error.__traceback__
-    while step is not None:
-        place = _place(step.tb_frame, step.tb_lineno)
-        if step.tb_frame.f_globals.get("__name__") == module:
-            inside = place
-        step = step.tb_next
-    return inside or place
-
-
-def _place(frame: FrameType, line: int) -> str:
-    return f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}:{line}"
 
 
 def _is_final(error: BaseException) -> bool:

@@ -20,15 +20,8 @@ from receiver.bus.streams import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
-from receiver.worker.outcomes import (
-    DeadLetter,
-    Decision,
-    NakLater,
-    RetryPolicy,
-    decide,
-    place_of,
-    reason_of,
-)
+from receiver.observability.places import place_of
+from receiver.worker.outcomes import DeadLetter, Decision, NakLater, RetryPolicy, decide, reason_of
 from receiver.worker.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 

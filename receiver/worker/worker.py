@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
+from receiver.bus.publish.deduplicating import OncePublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
-from receiver.replay.replay import OncePublisher
 from receiver.settings import HandlersSettings
 from receiver.worker.consumer import HandlerConsumer, Pace
 from receiver.worker.outcomes import Outcome, RetryPolicy

@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from receiver.client.calls.registry import Endpoint
+from receiver.client.calls.endpoint import Endpoint
 from receiver.client.platform import PlatformAPI
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer

@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.publish.contract import Publisher
+from receiver.bus.publish.deduplicating import OncePublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read import history as history_module
@@ -29,8 +30,10 @@ from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
-from receiver.replay.replay import OncePublisher, Selection, Summary, parse_time, replay
-from receiver.replay.sinks.file import FileSink, SubjectSink
+from receiver.replay.replay import Summary, replay
+from receiver.replay.selection import Selection, parse_time
+from receiver.replay.sinks.file import FileSink
+from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
 from tests.freezing import freeze

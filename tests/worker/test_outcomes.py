@@ -12,6 +12,7 @@ from receiver.errors import (
     DecodingError,
     RateLimitedError,
 )
+from receiver.observability.places import place_of
 from receiver.worker.outcomes import (
     DELAYS_S,
     Ack,
@@ -20,7 +21,6 @@ from receiver.worker.outcomes import (
     RetryPolicy,
     Term,
     decide,
-    place_of,
     reason_of,
 )
 from receiver.worker.routing import Drop, Retry

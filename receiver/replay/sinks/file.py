@@ -7,95 +7,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
-
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
+from typing import Any, Self, TextIO
 
 from receiver.bus.codec import decode_header
-from receiver.bus.connection import Connection
-from receiver.bus.jetstream_api import call
-from receiver.bus.message import MSG_ID
 from receiver.bus.read.history import HistoricMessage
-from receiver.bus.subjects import Subjects
-from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.private_files import open_private
 from schemas.events import EventData
-
-_FLUSH_EVERY: Final = 500
-_RESERVED: Final = ("$", "_INBOX")
-
-
-class SubjectSink:
-    """Publishes stored messages once more, below another prefix and outside every stream.
-
-    `yizhan.events.1688.order.created.1` becomes `PREFIX.events.1688.order.created.1`, with its
-    headers, `ce-origin: replay` and without `Nats-Msg-Id`.
-    """
-
-    def __init__(self, connection: Connection, subjects: Subjects, prefix: str) -> None:
-        self._connection = connection
-        self._root = subjects.root
-        self._prefix = prefix.removesuffix(".>").removesuffix(".")
-        self._count = 0
-
-    @classmethod
-    def check_prefix(cls, prefix: str, root: str) -> None:
-        """Raise `ConfigurationError` where a prefix is none or is reserved; asks no server."""
-        prefix = prefix.removesuffix(".>").removesuffix(".")
-        tokens = prefix.split(".")
-        odd = any(
-            not token or not token.isprintable() or set(token) & set(" *>") for token in tokens
-        )
-        if odd or prefix.startswith(_RESERVED):
-            raise ConfigurationError(
-                f"subject:{prefix}: is no prefix of subjects: write one such as try.me"
-            )
-        if tokens[0] == root and tokens[1:2] != ["replay"]:
-            raise ConfigurationError(
-                f"subject:{prefix}: subjects below {root} are Yizhan's own: "
-                f"write one such as {root}.replay.NAME, or one outside"
-            )
-
-    async def check(self) -> None:
-        """As `check_prefix`, and raise `ConfigurationError` where a stream would store."""
-        self.check_prefix(self._prefix, self._root)
-        for stream in await _streams_of(self._connection.client, f"{self._prefix}.>"):
-            raise ConfigurationError(
-                f"subject:{self._prefix}: the stream {stream} takes such subjects in, "
-                "and would store the events a second time: choose a prefix outside every stream"
-            )
-
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
-        """See `Sink.put`."""
-        del event  # what was stored goes out as it was stored
-        headers = {name: text for name, text in stored.headers.items() if name != MSG_ID}
-        headers["ce-origin"] = "replay"
-        subject = self._prefix + stored.nats_subject.removeprefix(self._root)
-        try:
-            client = self._connection.client
-            await client.publish(subject, stored.body, headers=headers)
-            self._count += 1
-            if self._count % _FLUSH_EVERY == 0:
-                await client.flush()
-        except (NatsError, OSError) as error:
-            raise BusError(f"cannot publish: {type(error).__name__}") from error
-        return ""
-
-    async def close(self) -> None:
-        """Make sure that everything has left; raises `BusError`."""
-        try:
-            await self._connection.client.flush()
-        except (NatsError, OSError) as error:
-            raise BusError(f"cannot publish: {type(error).__name__}") from error
-
-
-async def _streams_of(client: Client, nats_subject: str) -> list[str]:
-    answer = await call(client, "STREAM.NAMES", {"subject": nats_subject})
-    if "error" in answer:  # not knowing is no leave to publish
-        raise BusError("JetStream does not tell which streams there are")
-    return answer.get("streams") or []
 
 
 class FileSink:
