@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 import zipfile
@@ -36,3 +37,28 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
 def test_no_package_of_ours_hides_one_of_the_standard_library() -> None:
     ours = {file.parent.name for file in ROOT.glob("*/__init__.py")}
     assert ours.isdisjoint(sys.stdlib_module_names)
+
+
+def test_the_table_of_rooms_is_that_of_the_folders_and_of_the_linter() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| +(\d+) \| (.+?) \|", page, re.MULTILINE)
+    floors: dict[int, set[str]] = {}
+    for number, rooms in rows:
+        names = re.findall(r"`receiver/(\w+)(?:/|\.py)`", rooms)
+        floors.setdefault(int(number), set()).update(names)
+    inside = next(
+        contract
+        for contract in PYPROJECT["tool"]["importlinter"]["contracts"]
+        if contract.get("containers") == ["receiver"]
+    )
+    assert list(floors.values()) == [set(layer.split(" | ")) for layer in inside["layers"]]
+    folders = {file.parent.name for file in ROOT.glob("receiver/*/__init__.py")}
+    loose = {file.stem for file in ROOT.glob("receiver/[a-z]*.py")}
+    assert set().union(*floors.values()) == folders | loose
+
+
+def test_the_table_of_the_top_names_every_package() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE))
+    assert {file.parent.name for file in ROOT.glob("*/__init__.py")} <= {*named, "receiver"}
+    assert all((ROOT / name).is_dir() for name in named)
