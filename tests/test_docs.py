@@ -21,7 +21,7 @@ import pytest
 import typer.main
 
 from receiver.bus.subjects import Subjects
-from receiver.cli import app
+from receiver.cli import app, register
 from receiver.contract.asyncapi import event_headers
 from receiver.worker.loading import load_handlers
 from receiver.worker.routing import Router
@@ -34,6 +34,7 @@ PYTHON_RUN_BY = {
     "first-hour.md": "tests/test_first_hour.py",
     "handlers.md": "tests/test_docs.py",
 }
+register()
 COMMAND = typer.main.get_group(app)
 SUBJECTS = (ROOT / "docs" / "subjects.md").read_text(encoding="utf-8")
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import nats
 from nats.aio.client import Client
 
-from receiver.bus.streams import ensure_stream, plans
+from receiver.bus.stream_plan import plans
+from receiver.bus.streams import ensure_stream
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 

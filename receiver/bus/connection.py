@@ -16,7 +16,8 @@ from receiver.bus.client import WireClient
 from receiver.bus.credentials import Access, servers, without_credentials
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
-from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
+from receiver.bus.stream_plan import StreamPlan
+from receiver.bus.streams import StreamState, ensure_stream
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from receiver.bus.jetstream_api import nanoseconds_read
+from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.subjects import overlap
-
-if TYPE_CHECKING:
-    from receiver.bus.streams import StreamPlan
 
 LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
@@ -127,13 +126,3 @@ def _overlapping(existing: Mapping[str, Any], plan: StreamPlan) -> Iterator[str]
                 f"takes {subject}, which overlaps {plan.stored_as}, what it has to store and "
                 f"republish of {plan.subjects[0]}"
             )
-
-
-def nanoseconds(duration: timedelta) -> int:
-    """A duration as JetStream's JSON has it."""
-    return duration // timedelta(microseconds=1) * 1_000
-
-
-def nanoseconds_read(value: int) -> timedelta:
-    """A duration of JetStream's JSON."""
-    return timedelta(microseconds=value // 1_000)

@@ -12,7 +12,8 @@ from receiver.bus.consumers import ConsumerPlan, check_consumer, consumer_info, 
 from receiver.bus.contradictions import ONE_REPLICA
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import warnings
-from receiver.bus.streams import StreamPlan, check_stream, stream_info
+from receiver.bus.stream_plan import StreamPlan
+from receiver.bus.streams import check_stream, stream_info
 from receiver.errors import ConfigurationError
 
 

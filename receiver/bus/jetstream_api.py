@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from nats.aio.client import Client
@@ -34,3 +35,13 @@ async def call(
     except (NatsError, OSError, ValueError) as error:
         raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
     return answer
+
+
+def nanoseconds(duration: timedelta) -> int:
+    """A duration as JetStream's JSON has it."""
+    return duration // timedelta(microseconds=1) * 1_000
+
+
+def nanoseconds_read(value: int) -> timedelta:
+    """A duration of JetStream's JSON."""
+    return timedelta(microseconds=value // 1_000)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from receiver.bus.contradictions import nanoseconds_read
-
-if TYPE_CHECKING:
-    from receiver.bus.streams import StreamPlan
+from receiver.bus.jetstream_api import nanoseconds_read
+from receiver.bus.stream_plan import StreamPlan
 
 _NEAR: Final = 0.9
 """The share of a bound from which on it is warned of."""

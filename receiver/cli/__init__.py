@@ -1,39 +1,41 @@
-"""The command line `yizhan`: the only place that composes settings, parts and processes."""
+"""The command line `yizhan`: one command a module."""
 
-from receiver.cli import (
-    check,
-    demo,
-    events,
-    handler_process,
-    init,
-    replay,
-    retention,
-    serve,
-    simulate,
-    spool,
-    supervisor,
-    url,
-)
+import sys
+from importlib import import_module
+from typing import Final
+
 from receiver.cli.app import app
 
-__all__ = [
-    "app",
-    "check",
-    "demo",
-    "events",
-    "handler_process",
-    "init",
-    "main",
-    "replay",
-    "retention",
-    "serve",
-    "simulate",
-    "spool",
-    "supervisor",
-    "url",
-]
+__all__ = ["app", "main"]
+
+MODULES: Final = {
+    "up": "serve",
+    "receive": "serve",
+    "work": "serve",
+    "check": "check",
+    "init": "init",
+    "demo": "demo",
+    "simulate": "simulate",
+    "events": "events",
+    "replay": "replay",
+    "spool": "spool",
+    "retention": "retention",
+    "url": "url",
+    "receive-worker": "supervisor",
+    "handler-process": "handler_process",
+}
+"""Each command, in the order of `--help`, and the module of this package that registers it."""
+
+
+def register(command: str | None = None) -> None:
+    """Import the module of `command`, else all: a process needs one of them, and waits for it."""
+    chosen = [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values())
+    for module in chosen:
+        import_module(f"receiver.cli.{module}")
 
 
 def main() -> None:
     """Run the command line."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    register(words[0] if words else None)
     app()

@@ -13,10 +13,10 @@ import typer
 
 from receiver.bus.client import WireClient
 from receiver.bus.connection import Connection
-from receiver.bus.contradictions import nanoseconds, nanoseconds_read
-from receiver.bus.jetstream_api import call
+from receiver.bus.jetstream_api import call, nanoseconds, nanoseconds_read
 from receiver.bus.retention import in_words
-from receiver.bus.streams import StreamPlan, stream_info
+from receiver.bus.stream_plan import StreamPlan
+from receiver.bus.streams import stream_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load

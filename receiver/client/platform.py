@@ -13,6 +13,7 @@ import httpx2
 
 from receiver.client.calls.orders_1688 import AlibabaAPI
 from receiver.client.calls.orders_taobao import TaobaoAPI
+from receiver.client.calls.registry import resolve_paths
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport, base_url
@@ -55,7 +56,14 @@ class PlatformAPI:
             headers={"accept": "application/json", "user-agent": "yizhan"},
             trust_env=not _is_loopback(base_url(settings).host),
         )
-        calls = PlatformTransport(settings, http=http, signer=signer, limit=limit, clock=clock)
+        calls = PlatformTransport(
+            settings,
+            paths=resolve_paths(settings.edition, settings.paths),
+            http=http,
+            signer=signer,
+            limit=limit,
+            clock=clock,
+        )
         return cls(calls, http=http)
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from receiver.client.calls.endpoint import Endpoint
+from receiver.client.endpoint import Endpoint
 from receiver.errors import (
     APIError,
     APIRejectedError,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import httpx2
 
-from receiver.client.calls.endpoint import Endpoint
-from receiver.client.calls.registry import Parameters, resolve_paths
+from receiver.client.endpoint import Endpoint, Parameters
 from receiver.client.rate_limit import RateLimit
 from receiver.client.replies import Answer, Reply, read_reply
 from receiver.client.signing import Signer
@@ -24,21 +23,22 @@ LIMIT_REPLY_BYTES: Final = 8 * 1024 * 1024
 class PlatformTransport:
     """One account's way to the API: signs, keeps our pace, bounds time and size, reads the reply.
 
-    `clock` is the time in seconds since 1970. Raises `ConfigurationError` where `api.base_url` or
-    a path of `api.paths` cannot be used.
+    `paths` are those of the endpoints, by name; `clock` is the time in seconds since 1970. Raises
+    `ConfigurationError` where `api.base_url` cannot be used.
     """
 
     def __init__(
         self,
         settings: APISettings,
         *,
+        paths: Mapping[str, str],
         http: httpx2.AsyncClient,
         signer: Signer,
         limit: RateLimit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._base_url = str(base_url(settings)).rstrip("/")
-        self._paths = resolve_paths(settings.edition, settings.paths)
+        self._paths = paths
         self._edition = settings.edition
         self._timeout_s = settings.timeout_s
         self._http = http

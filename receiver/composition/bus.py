@@ -12,7 +12,7 @@ from typing import Final
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import Access
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.streams import MARGIN, StreamPlan, plans
+from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects.installed import installed_dialects
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig

@@ -23,7 +23,7 @@ from receiver.bus.publish.contract import (
     Submitter,
     UnsendableError,
 )
-from receiver.bus.streams import MAX_AGE
+from receiver.bus.stream_plan import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.callback import (
     Callback,

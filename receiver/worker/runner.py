@@ -16,7 +16,7 @@ import structlog
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.dead_letters import Failure, encode_dead_letter
 from receiver.bus.publish.contract import Publisher
-from receiver.bus.streams import MARGIN
+from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event

@@ -19,7 +19,7 @@ from receiver.bus.publish.contract import GuardTakenError, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from tests.bus.cluster import Cluster, running_cluster

@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.streams import StreamPlan, plans
+from receiver.bus.stream_plan import StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from receiver.bus.contradictions import nanoseconds
+from receiver.bus.jetstream_api import nanoseconds
 from receiver.bus.retention import warnings
-from receiver.bus.streams import StreamPlan
+from receiver.bus.stream_plan import StreamPlan
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PLAN = StreamPlan("S", ["s"], timedelta(hours=1), max_age=timedelta(days=10), max_bytes=20_000_000)

@@ -25,7 +25,8 @@ from nats.js.errors import ServerError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID
-from receiver.bus.streams import StreamPlan, ensure_stream, plans
+from receiver.bus.stream_plan import StreamPlan, plans
+from receiver.bus.streams import ensure_stream
 from receiver.bus.subjects import Subjects, input_subject, overlap
 from receiver.errors import ConfigurationError
 

@@ -10,7 +10,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from receiver.bus.streams import StreamPlan, plans
+from receiver.bus.stream_plan import StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from tests.bus.plain_server import plain_server
 from tests.cli.conftest import Yizhan

@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from receiver.client.calls.endpoint import Endpoint
+from receiver.client.endpoint import Endpoint
 from receiver.client.platform import PlatformAPI
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
@@ -78,7 +78,11 @@ async def test_an_int_id_is_sent_as_a_bare_number_with_every_digit(platform: Pla
 
     async with httpx2.AsyncClient() as http:
         transport = PlatformTransport(
-            settings, http=http, signer=Signer(settings), limit=RateLimit(1000)
+            settings,
+            paths={row.name: "/v2/alibaba/order/detail"},
+            http=http,
+            signer=Signer(settings),
+            limit=RateLimit(1000),
         )
         reply = await transport.call(row, {"orderId": ORDER_ID})
 

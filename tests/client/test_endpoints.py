@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from receiver.client.calls.endpoint import Endpoint
 from receiver.client.calls.registry import ENDPOINTS, ORDER_LOGISTICS, resolve_paths
+from receiver.client.endpoint import Endpoint
 from receiver.client.platform import PlatformAPI
 from receiver.errors import APIRejectedError, ConfigurationError
 from tests.client.conftest import Platform, settings_of

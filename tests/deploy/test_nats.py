@@ -21,7 +21,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.embedded.server import server_binary
 from receiver.testing import eventually, make_event

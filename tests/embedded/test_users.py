@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.server_urls import ServerUrls

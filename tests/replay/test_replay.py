@@ -25,7 +25,7 @@ from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read import history as history_module
 from receiver.bus.read.history import HistoricMessage, Span, opened_history
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError

@@ -20,7 +20,7 @@ from receiver.bus.publish.contract import RefusedError, Stored
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read.lookup import stored_ids
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.spool.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held

@@ -12,7 +12,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError, UnsendableError, awaited
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.spool.publisher import SpoolingPublisher
 from receiver.spool.queue import Spool

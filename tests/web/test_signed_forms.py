@@ -22,7 +22,7 @@ import pytest
 from receiver.bus.connection import Connection
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.ingest.intake import Intake

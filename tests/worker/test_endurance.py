@@ -14,7 +14,7 @@ import structlog
 
 from receiver.bus.connection import Connection
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
-from receiver.client.calls.endpoint import Endpoint
+from receiver.client.endpoint import Edition, Endpoint
 from receiver.errors import ConfigurationError
-
-Edition = Literal["v1", "v2", "ka"]
-Parameters = Mapping[str, str | None]
-"""What a call is given, by the platform's names; None is left out."""
-
 
 ORDER_DETAIL: Final = Endpoint(
     "order_detail",

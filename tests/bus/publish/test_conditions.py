@@ -14,7 +14,7 @@ from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import GuardTakenError, Publisher
 from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.streams import plans
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.errors import BusError
 from tests.bus.relay import relayed

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from receiver.client.calls.registry import Edition, Parameters
 from receiver.errors import APIRejectedError
 
 _LIMIT_DIGITS: Final = 19
@@ -49,3 +48,10 @@ def _is_unicode(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+Edition = Literal["v1", "v2", "ka"]
+
+
+Parameters = Mapping[str, str | None]
+"""What a call is given, by the platform's names; None is left out."""
