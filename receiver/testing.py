@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
-from receiver.bus.message import OutgoingMessage
+from receiver.bus.message import OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import Done, Stored
 from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
@@ -25,7 +25,7 @@ from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.worker.outcomes import Decision, Outcome, RetryPolicy
 from receiver.worker.routing import Handler, HandlerFunction
-from receiver.worker.runner import Runner, StoredMessage
+from receiver.worker.runner import Runner
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -156,7 +156,9 @@ async def run_handler(
     )
     ran = await runner.run(
         handler if isinstance(handler, Handler) else _as_handler(handler, event, api),
-        StoredMessage(message.subject, message.headers, message.body, stream_seq=1),
+        StoredMessage(
+            message.subject, message.headers, message.body, stream_seq=1, stored_at=clock()
+        ),
         attempt=attempt,
         log=get_logger("yizhan.handlers"),
     )

@@ -1,10 +1,14 @@
-"""A message on its way into the stream, its headers as they go over the wire. No I/O."""
+"""A message on its way into the stream, and one that the stream holds. No I/O."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
+
+from nats.aio.msg import Msg
 
 from receiver.bus.subjects import input_subject
 
@@ -63,3 +67,26 @@ def hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> byt
         more,
         body,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as the stream holds it; `body` is empty where only headers were asked for."""
+
+    nats_subject: str
+    headers: Mapping[str, str]
+    body: bytes
+    stream_seq: int
+    stored_at: datetime
+
+    @classmethod
+    def of(cls, message: Msg) -> StoredMessage:
+        """What a consumer delivered; raises `nats.errors.NotJSMessageError` for anything else."""
+        metadata = message.metadata
+        return cls(
+            message.subject,
+            message.headers or {},
+            message.data,
+            metadata.sequence.stream,
+            metadata.timestamp,
+        )

@@ -9,7 +9,8 @@ from typing import Final
 
 from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.read.history import HistoricMessage, Span, opened_history
+from receiver.bus.message import StoredMessage
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -68,7 +69,7 @@ async def keep_recollecting(
         await sleep(_CALM_S)
 
 
-def _tell(stored: HistoricMessage, subjects: Subjects, remember: Remember) -> int:
+def _tell(stored: StoredMessage, subjects: Subjects, remember: Remember) -> int:
     headers = stored.headers
     content, identity = headers.get(CONTENT), headers.get("yizhan-callbackid")
     if not (content and identity):

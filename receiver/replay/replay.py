@@ -14,7 +14,8 @@ from typing import Protocol
 
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
-from receiver.bus.read.history import HistoricMessage, History, opened_history
+from receiver.bus.message import StoredMessage
+from receiver.bus.read.history import History, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import DecodingError
 from receiver.event import Event
@@ -25,7 +26,7 @@ from schemas.events import EventData
 class Sink(Protocol):
     """Where replayed events go."""
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """Take one event; gives why it failed, or an empty text."""
 
 
@@ -50,7 +51,7 @@ class Summary:
         """How many of the selected were looked at."""
         return self.delivered + self.failed + self.undecodable
 
-    def note(self, stored: HistoricMessage, reason: str) -> None:
+    def note(self, stored: StoredMessage, reason: str) -> None:
         """Keep the first reasons."""
         if len(self.failures) < 10:
             self.failures.append(f"stream sequence {stored.stream_seq}: {reason}")

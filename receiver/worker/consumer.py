@@ -15,6 +15,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
@@ -24,7 +25,7 @@ from receiver.resilience.cancellation import cancel
 from receiver.worker.keyed_pool import Lanes
 from receiver.worker.outcomes import Ack, Decision, NakLater, Outcome
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Ran, Runner, StoredMessage
+from receiver.worker.runner import Ran, Runner
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""
@@ -144,12 +145,7 @@ class HandlerConsumer:
         facts = _facts(message)
         with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
             log = self._log.bind(**facts)
-            stored = StoredMessage(
-                message.subject,
-                message.headers or {},
-                message.data,
-                message.metadata.sequence.stream,
-            )
+            stored = StoredMessage.of(message)
             ran = await self._runner.run(
                 self.handler, stored, attempt=message.metadata.num_delivered, log=log
             )

@@ -6,7 +6,7 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import structlog
 
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.dead_letters import Failure, encode_dead_letter
+from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message as the stream holds it."""
-
-    nats_subject: str
-    headers: Mapping[str, str]
-    body: bytes
-    stream_seq: int
 
 
 @dataclass(frozen=True, slots=True)

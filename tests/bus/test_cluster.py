@@ -14,11 +14,11 @@ from nats.js.errors import NotFoundError
 
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import servers
-from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import GuardTakenError, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.read.history import HistoricMessage, Span, opened_history
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
@@ -106,9 +106,7 @@ async def replicated(cluster: Cluster, subjects: Subjects) -> AsyncIterator[Conn
         await connection.stop()
 
 
-async def all_stored(
-    connection: Connection, subjects: Subjects, count: int
-) -> list[HistoricMessage]:
+async def all_stored(connection: Connection, subjects: Subjects, count: int) -> list[StoredMessage]:
     """Every stored message, in their order, once there are `count`: a replica may be behind."""
     async with asyncio.timeout(20):
         while True:

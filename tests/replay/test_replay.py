@@ -19,12 +19,13 @@ from nats.aio.client import Client
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
+from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import OncePublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read import history as history_module
-from receiver.bus.read.history import HistoricMessage, Span, opened_history
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
@@ -48,7 +49,7 @@ class ListSink:
         self.events: list[Event[EventData]] = []
         self._failing = failing
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         self.events.append(event)
         return "no" if event.order_id in self._failing else ""
 
@@ -123,7 +124,7 @@ async def test_what_is_stored_meanwhile_is_not_replayed(
     stored: list[Event[EventData]],
 ) -> None:
     class Storing(ListSink):
-        async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
             late = make_event(OrderCreated(channel="1688", order_id=f"late{len(self.events)}"))
             await publisher.publish([encode_event(late, subjects)])
             return await super().put(event, stored)
@@ -159,7 +160,7 @@ async def test_a_cancelled_replay_leaves_nothing_behind_and_tells_how_far_it_cam
     reached = asyncio.Event()
 
     class Stuck(ListSink):
-        async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+        async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
             await super().put(event, stored)
             if len(self.events) == 3:
                 reached.set()
@@ -345,7 +346,7 @@ class HookedSink(ListSink):
         super().__init__()
         self._at, self._hook = at, hook
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         await super().put(event, stored)
         if len(self.events) == self._at:
             await self._hook()

@@ -100,4 +100,4 @@ def test_the_place_is_the_last_one_in_the_handlers_module() -> None:
         Retry(after=-1)
     function = "test_the_place_is_the_last_one_in_the_handlers_module"
     assert place_of(caught.value, __name__).startswith(f"{__name__}.{function}:")
-    assert place_of(caught.value).startswith("receiver.routing.Retry.__init__:")
+    assert place_of(caught.value).startswith("receiver.worker.routing.Retry.__init__:")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.bus.codec import decode_header, encode_event
+from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
@@ -15,7 +16,7 @@ from receiver.observability.logs import get_logger
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
 from receiver.worker.outcomes import NakLater, RetryPolicy
 from receiver.worker.routing import Context, Drop, Handler, Retry
-from receiver.worker.runner import Runner, StoredMessage
+from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 
 CREATED = make_event(
@@ -184,7 +185,7 @@ async def test_a_message_that_does_not_decode_is_dead_lettered(
 ) -> None:
     publisher = RecordingPublisher()
     runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
-    stored = StoredMessage("yizhan.events.1688.order.created.1", headers, body, 7)
+    stored = StoredMessage("yizhan.events.1688.order.created.1", headers, body, 7, NOON)
     ran = await runner.run(as_handler(sync), stored, attempt=1, log=get_logger("test"))
     assert ran.decision.outcome == "dead_lettered"
     assert publisher.messages[0].headers["yizhan-reason"].startswith("DecodingError")
@@ -196,7 +197,7 @@ async def test_a_dead_letter_leaves_the_servers_own_headers_out() -> None:
     runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
     message = encode_event(CREATED, Subjects())
     headers = {**message.headers, "Nats-Expected-Last-Sequence": "1", "nats-ttl": "1s"}
-    stored = StoredMessage(message.subject, headers, message.body, 7)
+    stored = StoredMessage(message.subject, headers, message.body, 7, NOON)
     await runner.run(as_handler(refused), stored, attempt=1, log=get_logger("test"))
     names = [name for name in publisher.messages[0].headers if name.lower().startswith("nats-")]
     assert names == ["Nats-Msg-Id"]

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -20,6 +19,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from receiver.bus.connection import Connection
+from receiver.bus.message import StoredMessage
+from receiver.bus.read.pull_request import Kind, PullRequest, classify
 from receiver.errors import BusError
 
 _BATCH: Final = 500
@@ -31,23 +32,9 @@ _INACTIVE_S: Final = 60.0
 consumer, which goes on behind the last message read."""
 _LIMIT_TRIES: Final = 3
 _LIMIT_LOOKS: Final = 5
-_ACK_SUBJECTS: Final = "$JS.ACK."
-_PULL_ENDED: Final = ("404", "408")
-_PULL_FULL: Final = ("Message Size Exceeds MaxBytes", "Batch Completed")
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """The server counts nanoseconds in 64 bits: times beyond would wrap round."""
-
-
-@dataclass(frozen=True, slots=True)
-class HistoricMessage:
-    """A message as the stream holds it; `body` is empty where only headers were asked for."""
-
-    nats_subject: str
-    headers: Mapping[str, str]
-    body: bytes
-    stream_seq: int
-    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +100,18 @@ class _Cursor:
 
     async def pull(self, wanted: int) -> list[Msg]:
         """Up to `wanted` messages, none at the end; raises `_BrokenOffError`."""
-        limit = {"batch": wanted, "max_bytes": _LIMIT_BATCH_BYTES, "no_wait": True}
-        if found := await self._pull(limit):
+        if found := await self._pull(PullRequest(wanted, max_bytes=_LIMIT_BATCH_BYTES)):
             return found
-        return await self._pull({"batch": 1, "no_wait": True})  # it may be larger than the limit
+        return await self._pull(PullRequest(1))  # it may be larger than the limit
 
-    async def _pull(self, request: Mapping[str, Any]) -> list[Msg]:
+    async def _pull(self, request: PullRequest) -> list[Msg]:
         """A pull has a reply subject of its own, so that no status of an older one ends it."""
         self._pulls += 1
-        self._wanted, self._found = request["batch"], []
+        self._wanted, self._found = request.batch, []
         self._ended.clear()
         await self._client.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self.name}",
-            json.dumps(request).encode(),
+            request.subject(self._stream, self.name),
+            request.body(),
             reply=f"{self._inbox}.{self._pulls}",
         )
         before = -1
@@ -141,22 +127,17 @@ class _Cursor:
         return self._found
 
     async def _receive(self, message: Msg) -> None:
-        if message.reply.startswith(_ACK_SUBJECTS):
+        answer = classify(message)
+        if answer.kind is Kind.DATA:
             self._consumer_seq += 1
             if message.metadata.sequence.consumer != self._consumer_seq:
                 self._broken = "a message is missing"
             self._found.append(message)
-        elif message.subject == f"{self._inbox}.{self._pulls}":
-            self._note(message.headers or {})
-        if len(self._found) >= self._wanted or self._broken:
+        elif message.subject != f"{self._inbox}.{self._pulls}":
+            return  # of a request before this one
+        self._broken = self._broken or answer.reason
+        if len(self._found) >= self._wanted or self._broken or answer.kind is Kind.ENDED:
             self._ended.set()
-
-    def _note(self, headers: Mapping[str, str]) -> None:
-        """Heed a status: the server's word about the pull, not a message of the stream."""
-        status, said = headers.get("Status", ""), headers.get("Description", "")
-        if status not in _PULL_ENDED and not said.startswith(_PULL_FULL):
-            self._broken = f"the pull ended with {status}"
-        self._ended.set()
 
 
 class History:
@@ -190,7 +171,7 @@ class History:
         """Remove what the reading holds in the server."""
         await self._resources.aclose()
 
-    async def read(self) -> AsyncIterator[HistoricMessage]:
+    async def read(self) -> AsyncIterator[StoredMessage]:
         """Each message, oldest first; raises `BusError` where the stream does not answer.
 
         What is stored meanwhile is not read. What expires meanwhile is missing.
@@ -201,7 +182,7 @@ class History:
             if not batch:
                 return
             for message in batch:
-                stored = _historic(message)
+                stored = StoredMessage.of(message)
                 if stored.stream_seq > self._last_seq:
                     return
                 self._seq = stored.stream_seq
@@ -289,14 +270,3 @@ def _bus_errors() -> Iterator[None]:
         yield
     except (NatsError, OSError) as error:
         raise BusError(f"the stream cannot be read: {type(error).__name__}") from error
-
-
-def _historic(message: Msg) -> HistoricMessage:
-    metadata = message.metadata
-    return HistoricMessage(
-        message.subject,
-        message.headers or {},
-        message.data,
-        metadata.sequence.stream,
-        metadata.timestamp,
-    )

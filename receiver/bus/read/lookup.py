@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from receiver.bus.connection import Connection
-from receiver.bus.message import MSG_ID
-from receiver.bus.read.history import HistoricMessage, Span, opened_history
+from receiver.bus.message import MSG_ID, StoredMessage
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 
 
-def source_of(stored: HistoricMessage, subjects: Subjects) -> str:
+def source_of(stored: StoredMessage, subjects: Subjects) -> str:
     """The source of a raw callback."""
     return stored.nats_subject.removeprefix(subjects.raw(""))
 

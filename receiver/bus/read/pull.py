@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +20,7 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan, consumer_info, ensure_consumer
+from receiver.bus.read.pull_request import Kind, PullRequest, classify
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 
@@ -30,9 +30,6 @@ _LOOK_S: Final = 0.5
 _RETRY_WAIT_S: Final = 0.25
 _SET_UP_S: Final = 5.0
 """How long a consumer is taken to be as it was set up."""
-_ACK_SUBJECTS: Final = "$JS.ACK."
-_HEARTBEAT: Final = "100"
-_PULL_ENDED: Final = frozenset({"404", "408"})
 
 
 @dataclass(slots=True)
@@ -142,13 +139,13 @@ class PullLoop:
 
     async def _request(self, client: Client) -> None:
         self._pull = _Pull(wanted=self._room(), heard_at=_now())
-        body = {
-            "batch": self._pull.wanted,
-            "expires": int(_HEARTBEATS_A_PULL * self._heartbeat_s * 1_000_000_000),
-            "idle_heartbeat": int(self._heartbeat_s * 1_000_000_000),
-        }
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._plan.stream}.{self._plan.durable}"
-        await client.publish(subject, json.dumps(body).encode(), reply=self._inbox)
+        request = PullRequest(
+            self._pull.wanted,
+            expires_s=_HEARTBEATS_A_PULL * self._heartbeat_s,
+            heartbeat_s=self._heartbeat_s,
+        )
+        subject = request.subject(self._plan.stream, self._plan.durable)
+        await client.publish(subject, request.body(), reply=self._inbox)
 
     async def _look(self) -> None:
         """Wait until something happened, at most `_LOOK_S`; raises `BusError` if all is lost."""
@@ -164,26 +161,18 @@ class PullLoop:
 
     async def _receive(self, message: Msg) -> None:
         self._pull.heard_at = _now()
-        if message.reply.startswith(_ACK_SUBJECTS):
-            self._pull.wanted -= 1
+        answer = classify(message)
+        if answer.kind is Kind.BROKEN:
+            self._pull.lost = answer.reason
+        else:
             self._told = ""
+        if answer.kind is Kind.ENDED:
+            self._pull.wanted = 0
+        elif answer.kind is Kind.DATA:
+            self._pull.wanted -= 1
             await self._deliver(message)
-        elif message.subject == self._inbox:
-            self._note(message.headers or {})
         if self._pull.wanted <= 0 or self._pull.lost:
             self._wake.set()
-
-    def _note(self, headers: Mapping[str, str]) -> None:
-        """Heed a status: the server's word about the pull, not a message of the stream."""
-        status = headers.get("Status")
-        if status in _PULL_ENDED:
-            self._pull.wanted = 0
-            self._told = ""
-        elif status == _HEARTBEAT:
-            self._told = ""
-        else:
-            reason, *_ = headers.get("Description", "").splitlines() or [""]
-            self._pull.lost = f"the pull ended: {status} {reason}".strip()
 
     def _tell(self, error: Exception) -> None:
         """Once for each cause: NATS away for an hour is no reason for 14,400 lines."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from receiver.bus.codec import decode_header
-from receiver.bus.read.history import HistoricMessage
+from receiver.bus.message import StoredMessage
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
 from receiver.private_files import open_private
@@ -75,7 +75,7 @@ class FileSink:
         finally:
             self._partial.unlink(missing_ok=True)
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         del event
         line = structured(stored.headers, stored.body) + "\n"

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from receiver.bus.connection import Connection
+from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import OncePublisher
-from receiver.bus.read.history import HistoricMessage
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.worker.outcomes import Ack, RetryPolicy, Term
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Runner, StoredMessage
+from receiver.worker.runner import Runner
 from schemas.events import EventData
 
 
@@ -42,11 +42,10 @@ class HandlerSink:
         runner = Runner(once, subjects, policy, api=api, clock=lambda: datetime.now(UTC))
         return cls(handler, runner)
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         if type(event.data) not in self.handler.models:
             return f"{event.event_type} is not what {self.handler.name} is registered for"
-        message = StoredMessage(stored.nats_subject, stored.headers, stored.body, stored.stream_seq)
         log = get_logger("yizhan.replay", handler=self.handler.name, event_id=event.id)
-        ran = await self.runner.run(self.handler, message, attempt=1, log=log)
+        ran = await self.runner.run(self.handler, stored, attempt=1, log=log)
         return "" if isinstance(ran.decision, Ack | Term) else ran.error or "to be retried"

@@ -9,8 +9,7 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
-from receiver.bus.message import MSG_ID
-from receiver.bus.read.history import HistoricMessage
+from receiver.bus.message import MSG_ID, StoredMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
@@ -62,7 +61,7 @@ class SubjectSink:
                 "and would store the events a second time: choose a prefix outside every stream"
             )
 
-    async def put(self, event: Event[EventData], stored: HistoricMessage) -> str:
+    async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         del event  # what was stored goes out as it was stored
         headers = {name: text for name, text in stored.headers.items() if name != MSG_ID}
