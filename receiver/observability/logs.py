@@ -1,6 +1,6 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
-JSON lines where nobody watches, `receiver.screen` on a terminal. A traceback never shows local
+JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never shows local
 variables, because secrets live there. The key `shown` is for the screen
 alone.
 """

@@ -2,7 +2,7 @@
 and writes one log line a delivery.
 
 `take` deals with a whole request and needs no task: a connection hands it most callbacks directly
-(`receiver.web.protocol`). The plain ASGI application around it is for all others, and for any
+(`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and for any
 other server.
 """
 

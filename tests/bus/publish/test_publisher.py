@@ -282,7 +282,7 @@ async def test_more_than_may_wait_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
 ) -> None:
-    monkeypatch.setattr(f"receiver.bus.group_commit.{limit}", 3)
+    monkeypatch.setattr(f"receiver.bus.publish.group_commit.{limit}", 3)
     results = await asyncio.gather(
         *(publisher.publish([make.event(name)]) for name in "abcde"), return_exceptions=True
     )
