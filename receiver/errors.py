@@ -13,7 +13,7 @@
        ├─ APIUnavailableError
        └─ APIRejectedError
 
-`Retry` and `Drop` (see `receiver.worker.routing`) are signals, not errors, and stand outside the tree.
+`Retry` and `Drop` (`receiver.worker.routing`) are signals, not errors: they stand outside the tree.
 """
 
 from __future__ import annotations

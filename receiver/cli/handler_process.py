@@ -31,13 +31,14 @@ from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
+from receiver.resilience.backoff import Backoff
 from receiver.settings import Settings
 from receiver.worker.loading import load_handlers
 
 _COMMAND: Final = "handler-process"
 _AFTER_GRACE_S: Final = 10.0
 """What the process may take beyond the grace time of its runs, to cancel them and to disconnect."""
-_PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_BACKOFF: Final = Backoff((0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 _STEADY_S: Final = 60.0
 """A process that lived this long did not die of its start: the pauses begin anew."""
 _CHUNK_BYTES: Final = 65536
@@ -127,9 +128,8 @@ class HandlerProcess:
             assert self._process is not None
             started = time.monotonic()
             code = await self._process.wait()
-            failures = 0 if time.monotonic() - started > _STEADY_S else failures
-            pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
-            failures += 1
+            failures = 1 if time.monotonic() - started > _STEADY_S else failures + 1
+            pause_s = _BACKOFF.pause_s(failures)
             self._log.error(
                 "handler_process_died", exit_code=code, action="restart", delay_s=pause_s
             )

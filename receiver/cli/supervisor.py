@@ -30,6 +30,7 @@ from receiver.composition.receiver import certificate, running_receiver
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
+from receiver.resilience.backoff import Backoff
 from receiver.settings import Settings, development
 from receiver.web.server import bind
 
@@ -37,7 +38,7 @@ _COMMAND: Final = "receive-worker"
 _READY: Final = b"ready\n"
 _AFTER_GRACE_S: Final = 15.0
 """What a worker may take beyond its grace time, to close the spool and its connections."""
-_PAUSES_S: Final = (0.1, 0.5, 2.0, 5.0)
+_BACKOFF: Final = Backoff((0.1, 0.5, 2.0, 5.0))
 
 
 def bind_all(settings: Settings) -> list[socket.socket]:
@@ -120,12 +121,12 @@ class Workers:
 
     async def _keep(self, number: int) -> None:
         """Start one again whenever it ended by itself."""
-        failures = 0
+        failures = 1
         while True:
             code = await self._processes[number].wait()
             self._log.error("worker_died", worker=number, exit_code=code, action="restart")
-            await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
-            failures = 0 if await self._start(number) else failures + 1
+            await asyncio.sleep(_BACKOFF.pause_s(failures))
+            failures = 1 if await self._start(number) else failures + 1
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,7 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
-JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never shows local
-variables, because secrets live there. The key `shown` is for the screen
-alone.
+JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never
+shows local variables, because secrets live there. The key `shown` is for the screen alone.
 """
 
 from __future__ import annotations

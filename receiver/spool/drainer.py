@@ -19,6 +19,7 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.backoff import Backoff
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle, SpooledBundle
 
@@ -26,7 +27,7 @@ LIMIT_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""
 _IDLE_S: Final = 5.0
 """How often to look for what another process left behind."""
-_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0)
+_BACKOFF: Final = Backoff((0.25, 0.5, 1.0, 2.0))
 _LIMIT_REST_S: Final = 1.0
 _RELIED_ON_S: Final = 15 * 60.0
 """How long a bundle may wait for us to rely on the stream's duplicate window: half of what the
@@ -109,8 +110,8 @@ class Drainer:
             except BusError as error:
                 if failures == 0 and not isinstance(error, AnotherDrainsError):
                     self._log.warning("spool_not_drained", reason=str(error))
-                await self._sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
                 failures += 1
+                await self._sleep(_BACKOFF.pause_s(failures))
             else:
                 await self._wait_for_news()
 

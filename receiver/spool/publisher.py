@@ -13,13 +13,14 @@ from receiver.bus.publish.contract import Done, GuardTakenError, Result, Stored,
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
+from receiver.resilience.circuit_breaker import CircuitBreaker
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle
 
-_RETRY_S: Final = 1.0
+_PROBE_EVERY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
-_NEWS_S: Final = 30.0
-"""For how long a log that was too slow is said to be: no callback may come to find it well."""
+_VERDICT_TTL_S: Final = 30.0
+"""How long /readyz repeats the last failure when no traffic probes the log."""
 _LIMIT_KEPT: Final = 100_000
 """Guards of spooled callbacks that are remembered."""
 
@@ -43,9 +44,7 @@ class SpoolingPublisher:
         self._publisher = publisher
         self._spool = spool
         self._ack_budget_s = ack_budget_s
-        self._clock = clock
-        self._too_slow = False
-        self._next_try = 0.0
+        self._breaker = CircuitBreaker(probe_every_s=_PROBE_EVERY_S, clock=clock)
         self._kept = Recent[bytes](_LIMIT_KEPT)
         self._keeping: set[asyncio.Task[None]] = set()
         self._learning: asyncio.Task[None] | None = None
@@ -60,19 +59,18 @@ class SpoolingPublisher:
 
         def settled(result: Result) -> None:
             if not isinstance(result, BusError):
-                if self._too_slow:
-                    self.recovered()
+                self.recovered()
                 done(result)
             elif isinstance(result, GuardTakenError | UnsendableError):
                 done(result)
             else:
                 if isinstance(result, TooSlowError):
-                    self._avoid()
+                    self._trip()
                 self._keep_soon(Bundle(messages, guard), result, done)
 
         try:
             self._check_kept(guard)
-            if not self._too_slow or self._may_try():
+            if self._breaker.allows():
                 self._publisher.submit(messages, guard, settled, self._ack_budget_s)
             elif (known := self._publisher.known(messages, guard)) is not None:
                 done(known)
@@ -112,14 +110,14 @@ class SpoolingPublisher:
 
     def check(self) -> None:
         """Raise `BusError` where the log acknowledged nothing in time when it was last tried."""
-        if self._too_slow and self._clock() < self._next_try + _NEWS_S:
+        if self._breaker.tripped_within(_VERDICT_TTL_S):
             raise BusError("the log answers, and acknowledges nothing in time")
 
     def recovered(self) -> None:
         """The log took something: callbacks go there again, once it is known which signatures the
         spool holds.
         """
-        if self._too_slow:
+        if self._breaker.is_open:
             self.learn_soon()
 
     async def _learn_again(self) -> None:
@@ -127,23 +125,13 @@ class SpoolingPublisher:
             await self.learn()
         finally:
             self._learning = None
-        if self._too_slow:
-            self._too_slow = False
+        if self._breaker.reset():
             self._log.info("log_in_time_again")
 
-    def _avoid(self) -> None:
+    def _trip(self) -> None:
         """Let the log alone: queueing more for it would cost each callback its whole budget."""
-        self._next_try = self._clock() + _RETRY_S
-        if not self._too_slow:
-            self._too_slow = True
+        if self._breaker.trip():
             self._log.warning("log_too_slow", budget_ms=round(self._ack_budget_s * 1000))
-
-    def _may_try(self) -> bool:
-        now = self._clock()
-        if now < self._next_try:
-            return False
-        self._next_try = now + _RETRY_S
-        return True
 
     def _keep_soon(self, bundle: Bundle, why: BusError, done: Done) -> None:
         task = asyncio.create_task(self._keep(bundle, why, done), name="spool-keep")

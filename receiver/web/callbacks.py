@@ -2,8 +2,8 @@
 and writes one log line a delivery.
 
 `take` deals with a whole request and needs no task: a connection hands it most callbacks directly
-(`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and for any
-other server.
+(`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and
+for any other server.
 """
 
 from __future__ import annotations

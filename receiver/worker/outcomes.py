@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
 from receiver.observability.places import place_of
+from receiver.resilience.backoff import Backoff
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
@@ -46,8 +47,8 @@ class RetryPolicy:
 
     def delay_s(self, attempt: int) -> float:
         """How long to wait after this attempt."""
-        base = self.delays_s[min(attempt, len(self.delays_s)) - 1]
-        return max(_SHORTEST_DELAY_S, base * (1 + self.jitter() / 4))
+        backoff = Backoff(self.delays_s, spread=0.25, jitter=self.jitter)
+        return max(_SHORTEST_DELAY_S, backoff.pause_s(attempt))
 
 
 @dataclass(frozen=True, slots=True)
