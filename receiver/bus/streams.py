@@ -21,7 +21,7 @@ from receiver.errors import BusError, ConfigurationError
 
 MAX_AGE: Final = timedelta(days=90)
 MARGIN: Final = timedelta(minutes=30)
-"""What the duplicate window is longer than the longest retry horizon (design, section 2)."""
+"""What the duplicate window is longer than the longest retry horizon (docs/identity.md)."""
 
 _NAME_IN_USE: Final = 10058
 _STREAM_NOT_FOUND: Final = 10059

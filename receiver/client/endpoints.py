@@ -1,4 +1,7 @@
-"""The calls of the platform's API as rows of data (api.md 2). Performs no I/O.
+"""The calls of the platform's API as rows of data. Performs no I/O.
+
+Sources: docs/platform/calls-orders.md#1688-orders-by-edition,
+docs/platform/calls-orders.md#taobao-orders-by-edition, docs/platform/logistics.md#1688-tracking.
 
 A path marked *inferred* could not be read in the documentation; any path is overridden by its
 endpoint's name under `[api.paths]`. An account of an edition without a row has no such call.

@@ -1,4 +1,7 @@
-"""The Taobao messages, recognised by name or by body (callbacks.md 1.6 and 3). Pure functions.
+"""The Taobao messages, recognised by name or by body. Pure functions.
+
+Sources: docs/platform/messages.md#taobao-channel,
+docs/platform/messages.md#taobao-global-messages.
 
 Only the name of the price change is documented; so a body that looks like one of the three known
 messages is read as that message, whatever its name.

@@ -1,4 +1,4 @@
-"""Pushing callbacks by the platform's delivery rules (callbacks.md 1.1)."""
+"""Pushing callbacks by the platform's rules (docs/platform/callbacks.md#delivery-of-xport)."""
 
 from __future__ import annotations
 
