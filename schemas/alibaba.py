@@ -126,7 +126,7 @@ class TraceMessage(AlibabaMessage):
 
 
 class MailNoChangeMessage(AlibabaMessage):
-    """`MailNoChangeModel`: a parcel got another waybill number."""
+    """Another waybill number (docs/platform/logistics.md#waybill-change-message)."""
 
     logistics_id: Identifier = None
     old_cp_code: Word = None
@@ -139,7 +139,7 @@ class MailNoChangeMessage(AlibabaMessage):
 
 
 class PackageMessage(AlibabaMessage):
-    """A cross-border package was created or changed."""
+    """A package was created or changed (docs/platform/logistics.md#package-change-message)."""
 
     package_id: Identifier = None
     buyer_user_id: Identifier = None
@@ -160,6 +160,6 @@ class BatchPayItem(AlibabaMessage):
 
 
 class BatchPayMessage(AlibabaMessage):
-    """The outcome of a batch payment."""
+    """The outcome of a batch payment (docs/platform/messages.md#batch-payment)."""
 
     batch_pay: Parts[BatchPayItem] = ()

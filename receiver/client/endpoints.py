@@ -3,8 +3,9 @@
 Sources: docs/platform/calls-orders.md#1688-orders-by-edition,
 docs/platform/calls-orders.md#taobao-orders-by-edition, docs/platform/logistics.md#1688-tracking.
 
-A path marked *inferred* could not be read in the documentation; any path is overridden by its
-endpoint's name under `[api.paths]`. An account of an edition without a row has no such call.
+A path marked *inferred* is that of another edition or of the upstream, one marked *unknown* no more
+than a guess; any path is overridden by its endpoint's name under `[api.paths]`. An account of an
+edition without a row has no such call.
 """
 
 from __future__ import annotations
@@ -68,22 +69,22 @@ ORDER_DETAIL: Final = Endpoint(
     {
         "v1": "/alibaba/order/detail",
         "v2": "/v2/alibaba/order/detail",  # inferred
-        "ka": "/alibaba/ka/order/detail",  # inferred
+        "ka": "/alibaba/ka/order/detail",  # unknown
     },
 )
 ORDER_LOGISTICS: Final = Endpoint(
     "order_logistics",
     "GET",
     {
-        "v1": "/alibaba/order/logistics/trace",  # inferred
-        "v2": "/v2/alibaba/order/logistics/trace",  # inferred
+        "v1": "/alibaba/order/logistics/trace",  # unknown
+        "v2": "/v2/alibaba/order/logistics/trace",  # unknown
     },
 )
 TAOBAO_ORDER_DETAIL: Final = Endpoint(
     "taobao_order_detail",
     "GET",
     {
-        "v1": "/open/order/get",  # inferred
+        "v1": "/open/order/get",  # unknown
         "v2": "/v2/taobao/order/get",  # inferred
     },
 )

@@ -152,7 +152,10 @@ def _refund(message: Message, *, stage: RefundStage) -> list[EventDraft]:
 
 
 def _refund_status(order: OrderView) -> RefundStatus:
-    """The status word first; of the actions only SYSTEM_AGREE_REFUND is documented as an end."""
+    """The status word first; of the actions only SYSTEM_AGREE_REFUND is documented as an end.
+
+    docs/platform/messages.md#refund-part-of-a-topic
+    """
     status = refund_status(order.refund_word)
     if status is RefundStatus.UNKNOWN and order.refund_action == "SYSTEM_AGREE_REFUND":
         return RefundStatus.REFUNDED

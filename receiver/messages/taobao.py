@@ -35,7 +35,10 @@ _NAME_PARTS: Final[tuple[tuple[str, Kind], ...]] = (
     ("REFUND", "refund"),
     ("STATUS", "status"),
 )
-"""Inferred: the two names that are not documented follow the pattern of the known one."""
+"""Inferred: the two names that are not documented follow the pattern of the known one.
+
+docs/platform/messages.md#taobao-channel
+"""
 _BODY_MARKS: Final[tuple[tuple[str, Kind], ...]] = (
     ("purchaseOrderPriceDTO", "price"),
     ("purchaseOrderLinePriceChangeMessageDTOList", "price"),
