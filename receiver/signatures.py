@@ -1,7 +1,8 @@
 """How the platforms sign; pure functions of text and bytes, used by verifiers and by senders.
 
-Sources of the rules: platform message manual (xport), 1688 open platform's message guide (aop),
-the Taobao Global and Lazada push manuals (global).
+Sources of the rules: docs/platform/callbacks.md#signature-of-xport, and of calls
+docs/platform/api.md#signature-of-a-call; docs/platform/callbacks.md#signature-of-aop;
+docs/platform/callbacks.md#signature-of-global.
 """
 
 from __future__ import annotations

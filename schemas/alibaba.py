@@ -1,7 +1,7 @@
-"""1688 messages as the platforms send them (callbacks.md 1.4, 1.5, 2). Any field may be absent.
+"""1688 messages as the platforms send them. Any field may be absent.
 
 Unknown fields are kept, never refused. One model serves an order message of every account: the KA
-body, the topic's own body (O) and its refund part (R) share their names.
+body, the topic's own body and its refund part share their names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ class AlibabaMessage(BaseModel):
 
 
 class OrderMessage(AlibabaMessage):
-    """An order message: KA account (1.4), or a topic's O and R (section 2). Amounts are fen."""
+    """An order message; amounts are fen.
+
+    docs/platform/messages.md#messages-of-a-ka-account,
+    docs/platform/messages.md#order-body-of-a-topic
+    """
 
     order_id: Identifier = None
     order_no: Identifier = None
@@ -84,7 +88,10 @@ class TradeTerm(AlibabaMessage):
 
 
 class OrderDetailMessage(AlibabaMessage):
-    """The whole 1688 order detail, as the general account's price change carries it (1.5)."""
+    """The whole 1688 order detail, as the general account's price change carries it.
+
+    docs/platform/messages.md#1688-order-detail
+    """
 
     base_info: BaseInfo | None = None
     product_items: Parts[ProductItem] = ()
@@ -107,7 +114,7 @@ class LogisticsOrderItem(AlibabaMessage):
 
 
 class TraceMessage(AlibabaMessage):
-    """`OrderLogisticsTracingModel`: a parcel moved on."""
+    """A parcel moved on (docs/platform/logistics.md#trace-message)."""
 
     logistics_id: Identifier = None
     cp_code: Word = None
@@ -119,7 +126,7 @@ class TraceMessage(AlibabaMessage):
 
 
 class MailNoChangeMessage(AlibabaMessage):
-    """`MailNoChangeModel`: a parcel got another waybill number."""
+    """Another waybill number (docs/platform/logistics.md#waybill-change-message)."""
 
     logistics_id: Identifier = None
     old_cp_code: Word = None
@@ -132,7 +139,7 @@ class MailNoChangeMessage(AlibabaMessage):
 
 
 class PackageMessage(AlibabaMessage):
-    """A cross-border package was created or changed."""
+    """A package was created or changed (docs/platform/logistics.md#package-change-message)."""
 
     package_id: Identifier = None
     buyer_user_id: Identifier = None
@@ -153,6 +160,6 @@ class BatchPayItem(AlibabaMessage):
 
 
 class BatchPayMessage(AlibabaMessage):
-    """The outcome of a batch payment."""
+    """The outcome of a batch payment (docs/platform/messages.md#batch-payment)."""
 
     batch_pay: Parts[BatchPayItem] = ()

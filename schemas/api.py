@@ -1,4 +1,4 @@
-"""The API's replies as the platform sends them (api.md 1 and 2). Performs no I/O.
+"""The API's replies as the platform sends them. Performs no I/O.
 
 The details of an order have the models of the callbacks. Every field may be absent and what is not
 known is kept; read them with `receiver.messages.reading`, by which a field of an unexpected type is
@@ -23,7 +23,7 @@ class Reply(BaseModel):
 
 
 class Envelope(Reply):
-    """What every reply is wrapped in; `code` 200 is success."""
+    """What wraps every reply; `code` 200 is success (docs/platform/api.md#reply-envelope)."""
 
     request_id: Word = Field(default=None, alias="requestId")
     code: Word = None
@@ -33,7 +33,7 @@ class Envelope(Reply):
 
 
 class Verdict(Reply):
-    """The second result that some calls carry inside `data`."""
+    """The second result of some calls (docs/platform/api.md#verdict-within-data)."""
 
     success: bool | None = None
     error_code: Word = Field(default=None, alias="errorCode")
@@ -48,7 +48,7 @@ class Verdict(Reply):
 
 
 class AlibabaOrderDetail(OrderDetailMessage):
-    """The 1688 order detail (callbacks.md 1.5)."""
+    """The 1688 order detail (docs/platform/calls-orders.md#1688-order-detail-and-list)."""
 
     @property
     def order_id(self) -> str | None:
@@ -74,7 +74,7 @@ class AlibabaTraceNode(AlibabaMessage):
 
 
 class AlibabaLogisticsTrace(AlibabaMessage):
-    """One parcel of a 1688 order and its way so far."""
+    """One parcel of a 1688 order and its way so far (docs/platform/logistics.md#1688-tracking)."""
 
     logistics_id: Identifier = None
     order_id: Identifier = None
@@ -131,7 +131,7 @@ class TaobaoParcel(Reply):
 
 
 class TaobaoLogisticsDetail(Reply):
-    """The parcels of one line of a Taobao order."""
+    """The parcels of a Taobao order line (docs/platform/logistics.md#taobao-tracking)."""
 
     purchase_order_outer_id: Identifier = Field(default=None, alias="purchaseOrderOuterId")
     parcels: Parts[TaobaoParcel] = Field(default=(), alias="pnmLogisticsDetails")

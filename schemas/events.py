@@ -1,4 +1,4 @@
-"""The events: what Yizhan says happened, one model for each event type (design, section 3).
+"""The events: what Yizhan says happened, one model for each event type (docs/events.md).
 
 These models are the published contract and are stored for years: change them only by adding
 optional fields. `event_type` is the middle of `ce-type`: `yizhan.<event_type>.v1`.

@@ -1,4 +1,4 @@
-"""Our words for states, and the tables from the platforms' words to ours (callbacks.md 4).
+"""Our words for states, and the tables from the platforms' words to ours.
 
 The tables' keys are upper case without surrounding space; look up with `order_status` and its
 sisters, which answer `unknown` for a word that no table holds.
@@ -88,7 +88,7 @@ def open_word(words: Any) -> Callable[[Any], Any]:
 
 
 _ORDER: Final[dict[str, OrderStatus]] = {
-    # Taobao: integer, name and raw spelling (4.1).
+    # Integer, name and raw spelling: docs/platform/statuses.md#taobao-order-status
     "12": OrderStatus.PENDING,
     "ORDER_BULIDING": OrderStatus.PENDING,
     "BULIDING": OrderStatus.PENDING,
@@ -105,7 +105,7 @@ _ORDER: Final[dict[str, OrderStatus]] = {
     "WAIT_BUYER_CONFIRM_GOODS": OrderStatus.SHIPPED,
     "4": OrderStatus.CLOSED,
     "TRADE_CLOSED": OrderStatus.CLOSED,
-    # 1688 (4.2).
+    # docs/platform/statuses.md#1688-order-status
     "WAITBUYERPAY": OrderStatus.AWAITING_PAYMENT,
     "WAITSELLERSEND": OrderStatus.AWAITING_SHIPMENT,
     "WAITBUYERRECEIVE": OrderStatus.SHIPPED,
@@ -114,12 +114,13 @@ _ORDER: Final[dict[str, OrderStatus]] = {
     "SUCCESS": OrderStatus.COMPLETED,
     "CANCEL": OrderStatus.CLOSED,
     "TERMINATED": OrderStatus.CLOSED,
-    # KA samples (1.4).
+    # KA samples: docs/platform/messages.md#messages-of-a-ka-account
     "WAITING_FOR_PAYMENT": OrderStatus.AWAITING_PAYMENT,
     "WAITING_FOR_SENT": OrderStatus.AWAITING_SHIPMENT,
 }
 
 _REFUND: Final[dict[str, RefundStatus]] = {
+    # docs/platform/statuses.md#taobao-refund-codes
     "0": RefundStatus.NONE,
     "10": RefundStatus.APPLIED,
     "20": RefundStatus.AGREED,
@@ -128,7 +129,7 @@ _REFUND: Final[dict[str, RefundStatus]] = {
     "100": RefundStatus.REFUNDED,
     "-10": RefundStatus.REFUSED,
     "-20": RefundStatus.CLOSED,
-    # 1688 (4.2). Inferred: the page lists these words without a meaning beside them.
+    # docs/platform/statuses.md#1688-refund-status. Inferred: the words have no meaning beside them.
     "WAITSELLERAGREE": RefundStatus.APPLIED,
     "WAITBUYERMODIFY": RefundStatus.REFUSED,
     "WAITBUYERSEND": RefundStatus.AGREED,
@@ -145,7 +146,7 @@ _LINE_LOGISTICS: Final[dict[str, OrderStatus]] = {
 }
 
 _PROGRESS: Final[dict[str, Progress]] = {
-    # The messages' own words.
+    # The messages' own words: docs/platform/statuses.md#waybill-words
     "CONSIGN": Progress.CONSIGNED,
     "ACCEPT": Progress.ACCEPTED,
     "TRANSPORT": Progress.IN_TRANSIT,
@@ -194,7 +195,7 @@ def order_status(word: str | None) -> OrderStatus:
 
 
 def line_logistics_status(code: str | None) -> OrderStatus:
-    """Our word for a 1688 line's `logisticsStatus` (4.4)."""
+    """Our word for a `logisticsStatus` (docs/platform/statuses.md#line-logistics-codes)."""
     return _LINE_LOGISTICS.get(_key(code), OrderStatus.UNKNOWN)
 
 
@@ -205,15 +206,15 @@ def refund_status(word: str | None) -> RefundStatus:
 
 
 def progress(word: str | None) -> Progress:
-    """Our word for what happened to a parcel, from a message or from either API (4.4)."""
+    """Our word for what happened to a parcel, from a message or from either API."""
     return _PROGRESS.get(_key(word), Progress.UNKNOWN)
 
 
 def payment_outcome(word: str | None) -> PaymentOutcome:
-    """Our word for one order's result in a batch payment (section 2)."""
+    """Our word for one order's result (docs/platform/messages.md#batch-payment)."""
     return _OUTCOME.get(_key(word), PaymentOutcome.UNKNOWN)
 
 
 def operator(word: str | None) -> Operator:
-    """Who acted on a refund (section 2, R)."""
+    """Who acted on a refund (docs/platform/messages.md#refund-part-of-a-topic)."""
     return _OPERATOR.get(_key(word), "unknown")

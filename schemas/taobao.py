@@ -1,4 +1,4 @@
-"""Taobao messages as the platforms send them (callbacks.md 1.6 and 3). Every field may be absent.
+"""Taobao messages as the platforms send them. Every field may be absent.
 
 Unknown fields are kept, never refused. The platform's own feed and Taobao Global name the same
 things differently; the aliases below accept both.
@@ -62,7 +62,11 @@ class LogisticOrder(TaobaoMessage):
 
 
 class SubOrder(LogisticOrder):
-    """One line of an order, `subOrders[]` (1.6) or `sku_list[]` (3); amounts are fen."""
+    """One line of an order, `subOrders[]` or `sku_list[]`; amounts are fen.
+
+    docs/platform/messages.md#line-of-a-taobao-order,
+    docs/platform/messages.md#taobao-global-messages
+    """
 
     _two_names = (("purchase_order_line_outer_id", "order_line_no"),)
 
@@ -94,7 +98,7 @@ class SubOrder(LogisticOrder):
 
 
 class LinePrice(TaobaoMessage):
-    """One line of a Taobao Global price change (3, message 8)."""
+    """One line of a price change (docs/platform/messages.md#taobao-global-messages, type 8)."""
 
     line_nos: FewParts[Identifier] = Field(default=(), alias="salesOrderLineIdList")
     line_id: Identifier = Field(default=None, alias="purchaseOrderLineId")

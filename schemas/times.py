@@ -1,7 +1,7 @@
 """Times in the spellings that platforms and their languages' libraries write. Pure functions.
 
-What names no zone is China time (callbacks.md 4.5). A placeholder for "no time" is refused: epoch 0
-in any zone, and whatever else lies before 1971.
+What names no zone is China time (docs/platform/statuses.md#time). A placeholder for
+"no time" is refused: epoch 0 in any zone, and whatever else lies before 1971.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 CHINA: Final = timezone(timedelta(hours=8))
-"""The zone of every platform time that names none (callbacks.md 4.5)."""
+"""The zone of every platform time that names none (docs/platform/statuses.md#time)."""
 
 YEARS: Final = range(1971, 9999)
 """The years of a real time: before them stand placeholders, after them no zone can be added."""

@@ -25,9 +25,8 @@ from receiver.cli import app, register
 from receiver.contract.asyncapi import event_headers
 from receiver.worker.loading import load_handlers
 from receiver.worker.routing import Router
+from tests.pages import PAGES, ROOT, anchors, fault_of, links
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
 PYTHON_RUN_BY = {
     "README.md": "tests/test_readme.py",
     "adding-a-dialect.md": "tests/dialects/test_installed.py",
@@ -68,6 +67,26 @@ def test_a_command_that_is_shown_has_these_options(shown: str) -> None:
 
 def test_commands_are_found_on_the_pages() -> None:
     assert {"url --operator", "init /etc/yizhan/yizhan.toml", "demo --orders 20"} <= commands()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    targets = links(page.read_text(encoding="utf-8"))
+    faults = [
+        fault_of(target if target[0] != "#" else page.name + target, page.parent)
+        for target in targets
+    ]
+    assert [fault for fault in faults if fault] == []
+
+
+def test_links_are_found_outside_code_alone() -> None:
+    page = "[a](b#c)\n```\n[x](y)\n```\n`[x](y)` [d](https://e) [f](#g)"
+    assert links(page) == ["b#c", "#g"]
+
+
+def test_an_anchor_is_what_github_makes_of_a_heading() -> None:
+    page = "# A `b_c`, [d](e) - F!\n## Same\n```\n# none\n```\n### Same\n"
+    assert anchors(page) == {"a-b_c-d---f", "same", "same-1"}
 
 
 def handlers_page() -> list[str]:

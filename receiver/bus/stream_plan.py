@@ -14,7 +14,7 @@ MAX_AGE: Final = timedelta(days=90)
 
 
 MARGIN: Final = timedelta(minutes=30)
-"""What the duplicate window is longer than the longest retry horizon (design, section 2)."""
+"""What the duplicate window is longer than the longest retry horizon (docs/identity.md)."""
 
 
 FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")

@@ -1,4 +1,8 @@
-"""From an HTTP answer to the reply's data, or to the error it means (api.md 1). Performs no I/O."""
+"""From an HTTP answer to the reply's data, or to the error it means. Performs no I/O.
+
+Sources: docs/platform/api.md#reply-envelope, docs/platform/api.md#verdict-within-data,
+docs/platform/api.md#what-data-holds, docs/platform/api.md#errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call proves who we are (api.md 1). Performs no I/O."""
+"""How a call proves who we are (docs/platform/api.md#signature-of-a-call). Performs no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the receiver's own endpoints: every answer of the design's table."""
+"""The OpenAPI 3.1 document of the receiver's own endpoints, with every answer they give."""
 
 from __future__ import annotations
 

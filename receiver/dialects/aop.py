@@ -1,4 +1,7 @@
-"""`aop`: the 1688 open platform's own callbacks (callbacks.md section 2). Performs no I/O."""
+"""`aop`: the 1688 open platform's own callbacks. Performs no I/O.
+
+The format: docs/platform/callbacks.md#the-three-dialects.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ from receiver.signatures import aop_signature
 from schemas.values import Epoch, Identifier, Word
 
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
-"""About 3 retries, their distance not documented; the horizon of `xport` is assumed (design 2)."""
+"""About 3 retries, their distance not documented (docs/platform/callbacks.md#delivery-of-aop): the
+horizon of `xport` is assumed."""
 CONTENT_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 
 _MESSAGE: Final = "message"
@@ -37,7 +41,7 @@ _SIGNATURE: Final = "_aop_signature"
 
 
 class Envelope(BaseModel):
-    """The JSON of the form field `message`."""
+    """The JSON of the form field `message` (docs/platform/callbacks.md#message-of-aop)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -52,6 +56,8 @@ class Envelope(BaseModel):
 
 def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     """Check `_aop_signature`; it covers the whole form, so the trust is `body`.
+
+    The rule: docs/platform/callbacks.md#signature-of-aop.
 
     The form names no time that is signed apart, so `now` is not used: a replay of the same bytes
     is an exact duplicate and absorbed as such.
@@ -111,7 +117,7 @@ def parse(verified: VerifiedRequest) -> Callback:
 
 
 def _usable(message_id: str | None) -> str | None:
-    """The platform's id of a message where it is one: a whole number above zero (section 2).
+    """The platform's id of a message where it is one: a whole number above zero.
 
     A placeholder that many messages share would make them all retransmissions of the first.
     """

@@ -1,4 +1,7 @@
-"""`global`: Taobao Global and its sisters on one gateway (callbacks.md section 3). No I/O."""
+"""`global`: Taobao Global and its sisters on one gateway. Performs no I/O.
+
+The format: docs/platform/callbacks.md#the-three-dialects.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,14 @@ from receiver.signatures import global_signature
 from schemas.values import Epoch, Identifier, Word
 
 RETRY_HORIZON: Final = timedelta(hours=6)
-"""12 retries, half an hour apart (documented at the sister site)."""
+"""12 retries, half an hour apart (docs/platform/callbacks.md#delivery-of-global)."""
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 
 _KINDS: Final[dict[str, Kind]] = {"3": "status", "8": "price", "9": "refund"}
 
 
 class Envelope(BaseModel):
-    """The outer object of a push."""
+    """The outer object of a push (docs/platform/callbacks.md#envelope-of-global)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -47,6 +50,8 @@ class Envelope(BaseModel):
 
 def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     """Check the header `Authorization`; it covers the body, so the trust is `body`.
+
+    The rule: docs/platform/callbacks.md#signature-of-global.
 
     The time is inside the body and retries come for 6 hours, so `now` is not used.
     """

@@ -1,4 +1,7 @@
-"""`xport`: the purchasing platform's own callbacks (callbacks.md section 1). Performs no I/O."""
+"""`xport`: the purchasing platform's own callbacks. Performs no I/O.
+
+The format: docs/platform/callbacks.md#the-three-dialects.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ from schemas.statuses import Channel
 from schemas.values import Epoch, Word
 
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
-"""5 retries, half an hour apart (1.1)."""
+"""5 retries, half an hour apart (docs/platform/callbacks.md#delivery-of-xport)."""
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 NONCE_WORTH_CHARS: Final = 16
 """A nonce shorter than this may repeat by chance, so it proves no replay."""
@@ -48,7 +51,10 @@ _PREFIXES: Final[tuple[tuple[str, Channel], ...]] = (("TAOBAO_", "taobao"), ("16
 
 
 class Envelope(BaseModel):
-    """The outer object of a callback (1.2); `messageBody` is read apart."""
+    """The outer object of a callback; `messageBody` is read apart.
+
+    Its fields: docs/platform/callbacks.md#envelope-of-xport.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -59,7 +65,9 @@ class Envelope(BaseModel):
 
 
 def verify_signature(request: InboundRequest, now: datetime) -> Proof:
-    """Check the headers of 1.3. The body is not covered: the trust is `headers`.
+    """Check the headers; they do not cover the body, so the trust is `headers`.
+
+    The rule: docs/platform/callbacks.md#signature-of-xport.
 
     Timestamp and nonce are signed without a mark between them: the last three digits of a time in
     milliseconds can be moved into the nonce, and back. So only both together tell a replay.

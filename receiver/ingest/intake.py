@@ -116,7 +116,8 @@ class Intake:
         `VerificationError` where the sender is not who it should be, uses a signature again for
         another body, or comes too late; a `MalformedCallbackError` where an unverified body cannot
         be read or says that it is something else; and a receipt `checked` for an empty push to the
-        right URL without a valid signature, which is how the platforms' consoles try a URL.
+        right URL without a valid signature, as a platform's console may try it
+        (docs/platform/callbacks.md#delivery-of-xport).
         """
         dialect = self._dialects[request.source.dialect]
         try:

@@ -1,4 +1,7 @@
-"""The 1688 messages, one row of `TOPICS` each (callbacks.md 1.4 and 2). Pure functions.
+"""The 1688 messages, one row of `TOPICS` each. Pure functions.
+
+Sources: docs/platform/messages.md#messages-of-a-ka-account,
+docs/platform/messages.md#1688-topics.
 
 The names are the platform's, spelled as it spells them. The same topics arrive through the
 dialects `xport` and `aop`.
@@ -53,7 +56,10 @@ from schemas.statuses import (
 Reader = Callable[[Message], list[EventDraft]]
 
 _CLOSE_REASONS: Final[dict[str, ClosedBy]] = {"buyer_cancel": "buyer"}
-"""The one value seen in a sample (1.4); every other is `unknown`."""
+"""The one value seen in a sample; every other is `unknown`.
+
+docs/platform/messages.md#messages-of-a-ka-account
+"""
 
 
 def _created(message: Message) -> list[EventDraft]:
@@ -146,7 +152,10 @@ def _refund(message: Message, *, stage: RefundStage) -> list[EventDraft]:
 
 
 def _refund_status(order: OrderView) -> RefundStatus:
-    """The status word first; of the actions only SYSTEM_AGREE_REFUND is documented as an end."""
+    """The status word first; of the actions only SYSTEM_AGREE_REFUND is documented as an end.
+
+    docs/platform/messages.md#refund-part-of-a-topic
+    """
     status = refund_status(order.refund_word)
     if status is RefundStatus.UNKNOWN and order.refund_action == "SYSTEM_AGREE_REFUND":
         return RefundStatus.REFUNDED

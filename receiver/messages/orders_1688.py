@@ -1,7 +1,8 @@
 """One view of a 1688 order message, whichever of its three bodies it came in. Pure functions.
 
-The bodies: the KA account's (callbacks.md 1.4), the whole order detail (1.5), the topic's own
-(section 2, O and R).
+The bodies: docs/platform/messages.md#messages-of-a-ka-account, the whole order detail
+(docs/platform/messages.md#1688-order-detail), the topic's own with its refund part
+(docs/platform/messages.md#1688-topics).
 """
 
 from __future__ import annotations

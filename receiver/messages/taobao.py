@@ -1,4 +1,7 @@
-"""The Taobao messages, recognised by name or by body (callbacks.md 1.6 and 3). Pure functions.
+"""The Taobao messages, recognised by name or by body. Pure functions.
+
+Sources: docs/platform/messages.md#taobao-channel,
+docs/platform/messages.md#taobao-global-messages.
 
 Only the name of the price change is documented; so a body that looks like one of the three known
 messages is read as that message, whatever its name.
@@ -32,7 +35,10 @@ _NAME_PARTS: Final[tuple[tuple[str, Kind], ...]] = (
     ("REFUND", "refund"),
     ("STATUS", "status"),
 )
-"""Inferred: the two names that are not documented follow the pattern of the known one."""
+"""Inferred: the two names that are not documented follow the pattern of the known one.
+
+docs/platform/messages.md#taobao-channel
+"""
 _BODY_MARKS: Final[tuple[tuple[str, Kind], ...]] = (
     ("purchaseOrderPriceDTO", "price"),
     ("purchaseOrderLinePriceChangeMessageDTOList", "price"),

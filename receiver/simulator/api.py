@@ -1,5 +1,6 @@
-"""The platform's API, served from the order book (api.md); it checks our signature.
+"""The platform's API, served from the order book; it checks our signature.
 
+Sources: docs/platform/api.md#signature-of-a-call, docs/platform/api.md#reply-envelope.
 Codes other than 200 are not documented: those here are made up, and nothing may depend on them.
 """
 
@@ -191,7 +192,7 @@ def _text(asked: Asked, *names: str) -> str:
 
 
 def _reply(code: int, msg: str, data: Any) -> JSONResponse:
-    """The reply envelope (api.md 1)."""
+    """The reply envelope (docs/platform/api.md#reply-envelope)."""
     return JSONResponse(
         {
             "requestId": secrets.token_hex(8),

@@ -1,4 +1,7 @@
-"""The envelope of a callback in the forms that callbacks.md 1.2 allows. Performs no I/O."""
+"""The envelope of a callback in each form that may come. Performs no I/O.
+
+The forms: docs/platform/callbacks.md#envelope-of-xport.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies the simulated platform pushes, field for field as callbacks.md tells them.
+"""The bodies the simulated platform pushes, field for field (docs/platform/messages.md#messages).
 
 Pure functions of an order, the time and chance: nothing here is remembered.
 """
@@ -15,7 +15,10 @@ from receiver.simulator.orders import Order
 
 @dataclass(frozen=True, slots=True)
 class TaobaoNames:
-    """The type names of the Taobao channel: the first is documented, the others are inferred."""
+    """The type names of the Taobao channel: the first is documented, the others are inferred.
+
+    docs/platform/messages.md#taobao-channel
+    """
 
     price: str = "TAOBAO_ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY"
     status: str = "TAOBAO_ORDER_BUYER_VIEW_ORDER_STATUS_MODIFY"
@@ -28,7 +31,7 @@ def clock_text(time: datetime | None) -> str | None:
 
 
 def ka_order(order: Order) -> dict[str, Any]:
-    """The body that the four KA messages share (1.4)."""
+    """The body of the four KA messages (docs/platform/messages.md#messages-of-a-ka-account)."""
     return {
         "orderId": order.order_id,
         "orderNo": order.order_no,
@@ -46,8 +49,8 @@ def ka_order(order: Order) -> dict[str, Any]:
 
 
 def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str, Any]:
-    """The body O of a 1688 topic (section 2): the id is a JSON number, and the time may have a
-    stray space or be blank."""
+    """The order body of a 1688 topic: the id is a JSON number, and the time may have a stray space
+    or be blank (docs/platform/messages.md#order-body-of-a-topic)."""
     told = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
     return {
         "orderId": int(order.order_id),
@@ -59,12 +62,12 @@ def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str,
 
 
 def refund(order: Order) -> dict[str, Any]:
-    """What is known of the KA refund message (1.4)."""
+    """What is known of the KA refund message (docs/platform/after-sales.md#refund-messages)."""
     return {"refundId": order.refund_id, "orderId": order.order_id}
 
 
 def trace(order: Order) -> dict[str, Any]:
-    """`OrderLogisticsTracingModel` (section 2), after the parcel's last step."""
+    """The parcel's last step as data of a trace (docs/platform/logistics.md#trace-message)."""
     assert order.parcel is not None
     step = order.parcel.steps[-1]
     return {
@@ -80,7 +83,10 @@ def trace(order: Order) -> dict[str, Any]:
 
 
 def order_detail(order: Order, now: datetime) -> dict[str, Any]:
-    """The whole 1688 order detail (1.5); amounts are yuan, `discount` is fen."""
+    """The whole 1688 order detail; amounts are yuan, `discount` is fen.
+
+    docs/platform/messages.md#1688-order-detail
+    """
     status = _DETAIL_STATUS.get(order.status, order.status)
     shipped = order.parcel is not None
     return {
@@ -123,7 +129,7 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
 
 
 def taobao_price(order: Order, chance: random.Random) -> dict[str, Any]:
-    """The Taobao price change (1.6)."""
+    """The Taobao price change (docs/platform/messages.md#taobao-channel)."""
     return {
         "salesOrderId": order.order_id,
         "purchaseOrderPriceDTO": {
@@ -137,19 +143,22 @@ def taobao_price(order: Order, chance: random.Random) -> dict[str, Any]:
 
 
 def taobao_status(order: Order, chance: random.Random) -> dict[str, Any]:
-    """A Taobao status change: its body is not documented, so it keeps to the set of 1.6."""
+    """A Taobao status change: its body is not documented, so it keeps to the price change's set."""
     return {"salesOrderId": order.order_id, "subOrders": _sub_orders(order, chance)}
 
 
 def taobao_refund(order: Order, chance: random.Random) -> dict[str, Any]:
-    """A Taobao refund: its body is not documented, so it keeps to the set of 1.6."""
+    """A Taobao refund: its body is not documented, so it keeps to the price change's set."""
     sub_orders = _sub_orders(order, chance)
     sub_orders[0] |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
     return {"salesOrderId": order.order_id, "subOrders": sub_orders}
 
 
 def _number(value: int, chance: random.Random) -> int | str:
-    """Numbers of this channel come as text in some places and as integers in others (1.6)."""
+    """Numbers of this channel come as text in some places and as integers in others.
+
+    docs/platform/messages.md#line-of-a-taobao-order
+    """
     return chance.choice((value, str(value)))
 
 
@@ -186,9 +195,12 @@ _DETAIL_STATUS: Final = {
     "WAITING_FOR_SENT": "waitsellersend",
     "CANCEL": "cancel",
 }
-"""The KA word of a status to that of the order detail (4.2); the others are the same in both."""
+"""The KA word of a status to that of the order detail; the others are the same in both.
+
+docs/platform/statuses.md#1688-order-status
+"""
 _LINE_REFUND_STATUS: Final = {"waitselleragree": "WAIT_SELLER_AGREE"}
-"""A line says it in upper snake case (4.2)."""
+"""A line says it in upper snake case (docs/platform/statuses.md#1688-refund-status)."""
 
 
 def _yuan(fen: int) -> float:

@@ -18,7 +18,7 @@ _CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "�
 
 @dataclass(slots=True)
 class Step:
-    """One step of a parcel's way; `word` is one of callbacks.md 4.4."""
+    """One step of a parcel's way; `word` is one of docs/platform/statuses.md#waybill-words."""
 
     word: str
     time: datetime

@@ -1,4 +1,4 @@
-"""Pushing callbacks by the platform's delivery rules (callbacks.md 1.1)."""
+"""Pushing callbacks by the platform's rules (docs/platform/callbacks.md#delivery-of-xport)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,10 @@ class Pusher:
         return False
 
     async def console_check(self, method: str = "POST", body: bytes = b"{}") -> int:
-        """What the console's "verify" does; gives the status. Its form is not documented."""
+        """What the console's "verify" does; gives the status. Its form is not documented.
+
+        docs/platform/callbacks.md#delivery-of-xport
+        """
         async with asyncio.timeout(TIMEOUT_S):
             answer = await self._http.request(method, self._url, content=body)
         return answer.status_code

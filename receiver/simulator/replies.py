@@ -1,6 +1,8 @@
-"""What the API says of an order, beside the order detail of `messages` (api.md 2). Pure functions.
+"""What the API says of an order, beside the order detail of `messages`. Pure functions.
 
-The fields of the Taobao order detail are not documented: those here are the callback's (1.6).
+Tracking: docs/platform/logistics.md#1688-tracking, docs/platform/logistics.md#taobao-tracking. The
+fields of the Taobao order detail are not documented: those here are the callback's
+(docs/platform/messages.md#line-of-a-taobao-order).
 """
 
 from __future__ import annotations

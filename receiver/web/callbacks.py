@@ -41,9 +41,9 @@ _CHECKED: Final = b'{"status":"checked"}'
 
 
 class CallbackEndpoint:
-    """`/callbacks/{source}` and `/callbacks/{source}/{path_token}`: every answer of the design.
+    """`/callbacks/{source}` and `/callbacks/{source}/{path_token}`.
 
-    `limit_bytes` bounds a body. `counts` is told every outcome.
+    The answers: docs/bad-input.md. `limit_bytes` bounds a body. `counts` is told every outcome.
     """
 
     def __init__(

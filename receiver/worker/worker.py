@@ -1,4 +1,4 @@
-"""Runs handlers on events: one durable pull consumer for each handler (design, section 4).
+"""Runs handlers on events: one durable pull consumer for each handler (docs/handlers.md).
 
 One failing or slow handler never holds up another: each has its own consumer, its own room and
 its own lanes. Events of one order run one at a time within one process.

@@ -32,7 +32,7 @@ secrets = ["{SECRET}"]
 load = ["handler:router"]
 """
 PLATFORM_S = 1.0
-"""How long the platform waits for an answer (callbacks.md)."""
+"""How long the platform waits for an answer (docs/platform/callbacks.md#delivery-of-xport)."""
 HANDLER = """
 from receiver.event import Event
 from receiver.worker.routing import Context, Router

@@ -1,4 +1,7 @@
-"""The words of the platforms, row by row of their tables (callbacks.md 4), and ours."""
+"""The words of the platforms, row by row of their tables, and ours.
+
+The tables: docs/platform/statuses.md#words-and-codes-for-states.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders' lives and the forms of their callbacks, as callbacks.md tells them."""
+"""Orders' lives and the forms of their callbacks (docs/platform/messages.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pushes keep to the delivery rules of callbacks.md 1.1 and to the signature of 1.3."""
+"""Pushes keep to the rules of delivery and of the signature.
+
+docs/platform/callbacks.md#delivery-of-xport, docs/platform/callbacks.md#signature-of-xport
+"""
 
 from __future__ import annotations
 

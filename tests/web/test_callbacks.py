@@ -1,4 +1,4 @@
-"""Every answer of the design's table, over a real uvicorn and a real nats-server."""
+"""Every answer to a delivery, over a real uvicorn and a real nats-server (docs/bad-input.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The 1688 calls (api.md 2, 1688 orders)."""
+"""The 1688 calls.
+
+Sources: docs/platform/calls-orders.md#1688-order-detail-and-list,
+docs/platform/logistics.md#1688-tracking.
+"""
 
 from __future__ import annotations
 

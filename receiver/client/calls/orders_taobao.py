@@ -1,4 +1,8 @@
-"""The Taobao calls (api.md 2, Taobao goods, orders, after sales)."""
+"""The Taobao calls.
+
+Sources: docs/platform/calls-orders.md#taobao-order-list-and-detail,
+docs/platform/logistics.md#taobao-tracking.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
-"""The calls of the platform's API as rows of data (api.md 2). Performs no I/O.
+"""The calls of the platform's API as rows of data. Performs no I/O.
 
-A path marked *inferred* could not be read in the documentation; any path is overridden by its
-endpoint's name under `[api.paths]`. An account of an edition without a row has no such call.
+Sources: docs/platform/calls-orders.md#1688-orders-by-edition,
+docs/platform/calls-orders.md#taobao-orders-by-edition, docs/platform/logistics.md#1688-tracking.
+
+A path marked *inferred* is that of another edition or of the upstream, one marked *unknown* no more
+than a guess; any path is overridden by its endpoint's name under `[api.paths]`. An account of an
+edition without a row has no such call.
 """
 
 from __future__ import annotations
@@ -19,22 +23,22 @@ ORDER_DETAIL: Final = Endpoint(
     {
         "v1": "/alibaba/order/detail",
         "v2": "/v2/alibaba/order/detail",  # inferred
-        "ka": "/alibaba/ka/order/detail",  # inferred
+        "ka": "/alibaba/ka/order/detail",  # unknown
     },
 )
 ORDER_LOGISTICS: Final = Endpoint(
     "order_logistics",
     "GET",
     {
-        "v1": "/alibaba/order/logistics/trace",  # inferred
-        "v2": "/v2/alibaba/order/logistics/trace",  # inferred
+        "v1": "/alibaba/order/logistics/trace",  # unknown
+        "v2": "/v2/alibaba/order/logistics/trace",  # unknown
     },
 )
 TAOBAO_ORDER_DETAIL: Final = Endpoint(
     "taobao_order_detail",
     "GET",
     {
-        "v1": "/open/order/get",  # inferred
+        "v1": "/open/order/get",  # unknown
         "v2": "/v2/taobao/order/get",  # inferred
     },
 )
