@@ -125,9 +125,9 @@ def _how(outcome: Outcome) -> str:
   without an access log. One NATS server serves all, each contender has a file stream of its own.
 - Every callback is distinct: its own order, nonce and signature, about 600 bytes. After each run
   the stream is counted, and the run fails unless every 200 is stored.
-- Yizhan verifies the signature, reads the message, stores the guard of the nonce, the raw callback
+- Yizhan verifies the signature, reads the message, stores the claim of the nonce, the raw callback
   and the typed event (three messages), marks retransmissions, writes one log line to a file, and
-  then answers. With `replay_check = "off"` there is no guard: two messages. The others check
+  then answers. With `replay_check = "off"` there is no claim: two messages. The others check
   nothing and store one message: the body.
 - wrk is a closed loop: each connection waits for its answer. The steady load and the 200/s are 100
   and 20 connections with random pauses. Under the steady load the handlers are a process of its

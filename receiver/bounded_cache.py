@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 ValueT = TypeVar("ValueT")
 
 
-class Recent(Generic[ValueT]):
+class BoundedCache(Generic[ValueT]):
     """Remembers the newest `limit` entries at most, and half of them at least; 0 is none.
 
     Two dicts that take turns: to delete the oldest entry of one dict takes longer with every entry

@@ -81,29 +81,29 @@ class RecordingPublisher:
         return [message for message in self.messages if "yizhan-handler" in message.headers]
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
-        """See `Publisher.publish`; a guard is kept like any other message."""
+        """See `Publisher.publish`; a claim is kept like any other message."""
         if self.error is not None:
             raise self.error
-        if guard is not None:
-            self._store(guard)
+        if claim is not None:
+            self._store(claim)
         return [self._store(message) for message in messages]
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """See `Submitter.used_by`."""
-        held = (message.body for message in self.messages if message.msg_id == guard.msg_id)
+        held = (message.body for message in self.messages if message.msg_id == claim.msg_id)
         return next(held, None)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         """See `Submitter.submit`; the result is told at once."""
         if self.error is not None:
             done(self.error)
             return
-        if guard is not None:
-            self._store(guard)
+        if claim is not None:
+            self._store(claim)
         done([self._store(message) for message in messages])
 
     def _store(self, message: OutgoingMessage) -> Stored:

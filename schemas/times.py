@@ -17,8 +17,8 @@ CHINA: Final = timezone(timedelta(hours=8))
 YEARS: Final = range(1971, 9999)
 """The years of a real time: before them stand placeholders, after them no zone can be added."""
 
-_LIMIT_CHARS: Final = 80
-_LIMIT_EXACT: Final = 2**53
+_MAX_CHARS: Final = 80
+_MAX_EXACT: Final = 2**53
 _ISO_CHARS: Final = len("2024-01-31 08:00:00")
 _FIGURES_CHARS: Final = len("20180614101942000+0800")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -137,12 +137,12 @@ def _documented(text: str) -> datetime | None:
 
 def _text(value: Any) -> str:
     """The spelling of a number or a text, spaces reduced to one; raises `ValueError`."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < _LIMIT_EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _unreadable()
     text = str(value)
-    if len(text) > _LIMIT_CHARS:
+    if len(text) > _MAX_CHARS:
         raise _unreadable()
     if _EXPONENT.fullmatch(text):
         return format(Decimal(text), "f")

@@ -20,10 +20,10 @@ from pydantic_core import PydanticCustomError
 from schemas.currencies import YUAN, currency_code
 from schemas.times import read_push_time, read_time
 
-LIMIT_ID_CHARS: Final = 128
-LIMIT_PARTS: Final = 1_000
-LIMIT_FEW_PARTS: Final = 20
-LIMIT_COUNT: Final = 2**53 - 1
+MAX_ID_CHARS: Final = 128
+MAX_PARTS: Final = 1_000
+MAX_FEW_PARTS: Final = 20
+MAX_COUNT: Final = 2**53 - 1
 NOTED: Final = "noted"
 """The error type of a value that was read and is to be noted; its context holds the `value`."""
 
@@ -35,11 +35,11 @@ class _NoCurrency(str):
 NO_CURRENCY: Final = _NoCurrency("XXX")
 """What a currency reads as that is none of ISO 4217: its amounts are not money that we know."""
 
-_LIMIT_AMOUNT: Final = Decimal("9999999999999.99")
-_LIMIT_AMOUNT_CHARS: Final = 64
-_LIMIT_INT64: Final = 2**63 - 1
-_LIMIT_FEN: Final = 999999999999999
-_LIMIT_FEN_DIGITS: Final = len(str(_LIMIT_FEN))
+_MAX_AMOUNT: Final = Decimal("9999999999999.99")
+_MAX_AMOUNT_CHARS: Final = 64
+_MAX_INT64: Final = 2**63 - 1
+_MAX_FEN: Final = 999999999999999
+_MAX_FEN_DIGITS: Final = len(str(_MAX_FEN))
 _CENT: Final = Decimal("0.01")
 _ZERO: Final = Decimal("0.00")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
@@ -47,7 +47,7 @@ _PLAIN: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 _ABSENT: Final = frozenset({"", "0", "null"})
 """How the senders' languages write that there is no id: an empty text, a number's default, null."""
 _PLACEHOLDERS: Final = frozenset({"undefined", "none", "nil", "nan", "n/a", "(null)", "-1"})
-_LIMIT_PLACEHOLDER_CHARS: Final = max(map(len, _PLACEHOLDERS))
+_MAX_PLACEHOLDER_CHARS: Final = max(map(len, _PLACEHOLDERS))
 _ZEROS: Final = re.compile(r"[+-]?0+(?:\.0*)?")
 _LOST_DIGITS: Final = re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]+")
 _REPLACED: Final = "\ufffd"
@@ -116,7 +116,7 @@ def _money(amount: Decimal, currency: str) -> Money:
 
 
 def _in_range(amount: Decimal) -> Decimal:
-    if not (amount.is_finite() and -_LIMIT_AMOUNT <= amount <= _LIMIT_AMOUNT):
+    if not (amount.is_finite() and -_MAX_AMOUNT <= amount <= _MAX_AMOUNT):
         _refuse("an amount must be a number in range")
     return amount
 
@@ -132,7 +132,7 @@ def _is_blank(text: str) -> bool:
 
 def _whole(value: Any) -> Any:
     """A float that is a whole number as that number, where no digit was lost on the way."""
-    if isinstance(value, float) and value.is_integer() and abs(value) <= LIMIT_COUNT:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_COUNT:
         return int(value)
     return value
 
@@ -146,9 +146,9 @@ def no_id(value: Any) -> bool:
 
 def _identifier(value: Any) -> str | None:
     """Ids come as text or as numbers; a large float has already lost digits and is refused."""
-    if type(value) is str and value.isdigit() and value[0] != "0" and len(value) <= LIMIT_ID_CHARS:
+    if type(value) is str and value.isdigit() and value[0] != "0" and len(value) <= MAX_ID_CHARS:
         return value  # as most come
-    if type(value) is int and 0 < value <= _LIMIT_INT64:
+    if type(value) is int and 0 < value <= _MAX_INT64:
         return str(value)
     if value is None:
         return None
@@ -158,9 +158,9 @@ def _identifier(value: Any) -> str | None:
             _refuse("an id must be text or a whole number")
         value = str(value)
     text = value.strip()
-    if len(text) > LIMIT_ID_CHARS:
-        _refuse(f"an id has at most {LIMIT_ID_CHARS} characters")
-    if len(text) > _LIMIT_PLACEHOLDER_CHARS and text[0] not in "+-0":  # as most are
+    if len(text) > MAX_ID_CHARS:
+        _refuse(f"an id has at most {MAX_ID_CHARS} characters")
+    if len(text) > _MAX_PLACEHOLDER_CHARS and text[0] not in "+-0":  # as most are
         return text if text.isalnum() else _undamaged(text)
     if no_id(text):
         return None
@@ -210,7 +210,7 @@ def _decimal(value: Any) -> Decimal | None:
     if type(value) is float or type(value) is int:
         return _in_range(Decimal(str(value)))
     text = value.spelling if isinstance(value, SpelledFloat) else str(value).strip()
-    if len(text) > _LIMIT_AMOUNT_CHARS or not _PLAIN.fullmatch(text):
+    if len(text) > _MAX_AMOUNT_CHARS or not _PLAIN.fullmatch(text):
         _refuse("an amount must be a number in range")
     return _in_range(Decimal(text))
 
@@ -220,9 +220,9 @@ def _is_figures(text: str) -> bool:
 
 
 def _fen(value: Any) -> Money | None:
-    if type(value) is int and -_LIMIT_FEN <= value <= _LIMIT_FEN:  # as most come
+    if type(value) is int and -_MAX_FEN <= value <= _MAX_FEN:  # as most come
         return _money(value * _CENT, YUAN)
-    if type(value) is str and len(value) <= _LIMIT_FEN_DIGITS and _is_figures(value):
+    if type(value) is str and len(value) <= _MAX_FEN_DIGITS and _is_figures(value):
         return _money(int(value) * _CENT, YUAN)
     if isinstance(value, Money):
         return value
@@ -265,9 +265,9 @@ def _refuse(reason: str) -> NoReturn:
 
 
 PartT = TypeVar("PartT")
-Parts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(LIMIT_PARTS))]
+Parts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_PARTS))]
 """A list, empty for null; one without end is a fault before it is work."""
-FewParts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(LIMIT_FEW_PARTS))]
+FewParts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_FEW_PARTS))]
 """As `Parts`, for a list inside of one."""
 Identifier = Annotated[str | None, BeforeValidator(_identifier)]
 """An id as text, from text or a whole number; None where a placeholder stands for it."""
@@ -276,7 +276,7 @@ Word = Annotated[Annotated[str, Field(max_length=256)] | None, BeforeValidator(_
 Text = Annotated[str | None, BeforeValidator(_absent_if_blank)]
 """Free text; a blank one, and "null", is absent."""
 Count = Annotated[
-    Annotated[int, Field(ge=-LIMIT_COUNT, le=LIMIT_COUNT)] | None, BeforeValidator(_absent_if_blank)
+    Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)] | None, BeforeValidator(_absent_if_blank)
 ]
 """A number of pieces, small enough for every JSON reader."""
 Fen = Annotated[Money | None, BeforeValidator(_fen)]

@@ -20,7 +20,7 @@ FAULTS: Sequence[Fault] = (
     *disks.FAULTS,
     *clusters.FAULTS,
 )
-_LIMIT_S = 300.0
+_MAX_S = 300.0
 
 
 def main() -> int:
@@ -66,7 +66,7 @@ async def _run(chosen: Sequence[Fault], *, keep: bool) -> dict[str, Row]:
 async def _row(fault: Fault) -> Row:
     async with directory_on_disk() as directory:
         try:
-            async with asyncio.timeout(_LIMIT_S):
+            async with asyncio.timeout(_MAX_S):
                 return row_of(fault, await fault.run(directory))
         except SkippedError as why:
             return row_of(fault, None, problem=f"skipped: {why}")

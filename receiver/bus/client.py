@@ -17,7 +17,7 @@ OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where nobody listens to the subject."""
 
 
-class WireClient(Client):
+class PipeliningClient(Client):
     """`nats.aio.client.Client`, and beside it `write`, `expect` and `forget`.
 
     `listen` once after connecting; a reconnect keeps it.

@@ -24,12 +24,12 @@ from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event, Origin, Unknown
 from receiver.facts import fact_id
 from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
-from schemas.values import LIMIT_ID_CHARS
+from schemas.values import MAX_ID_CHARS
 
 CONTENT: Final = "yizhan-content"
 UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
 UNKNOWN_TYPE: Final = "yizhan-unknowntype"
-LIMIT_UNKNOWN_FIELDS: Final = 20
+MAX_UNKNOWN_FIELDS: Final = 20
 _SIMULATED: Final = "ce-simulated: true\r\n"
 _NONCE_MARGIN_S: Final = 60
 _SPEC_VERSION: Final = "1.0"
@@ -93,9 +93,9 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
     No callback gets so far with an overlong id; a handler could, and a subject has its limit.
     """
     data = event.data
-    if data.order_id is not None and len(data.order_id) > LIMIT_ID_CHARS:
+    if data.order_id is not None and len(data.order_id) > MAX_ID_CHARS:
         raise ConfigurationError(
-            f"an event's order id has at most {LIMIT_ID_CHARS} characters: "
+            f"an event's order id has at most {MAX_ID_CHARS} characters: "
             "give the handler's result a real one, or none"
         )
     more = [
@@ -293,7 +293,7 @@ def _drift(callback: Callback) -> str:
     """What this callback holds that our models do not know, for the drift report."""
     lines = ""
     if callback.unknown_fields:
-        names = sorted(set(callback.unknown_fields))[:LIMIT_UNKNOWN_FIELDS]
+        names = sorted(set(callback.unknown_fields))[:MAX_UNKNOWN_FIELDS]
         lines = _line(UNKNOWN_FIELDS, ",".join(names))
     for draft in callback.events:
         if type(draft.data) is UnknownReceived:

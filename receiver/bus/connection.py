@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver.bus.client import WireClient
-from receiver.bus.credentials import Access, servers, without_credentials
+from receiver.bus.client import PipeliningClient
+from receiver.bus.credentials import ConnectOptions, servers, without_credentials
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
 from receiver.bus.stream_plan import StreamPlan
@@ -34,7 +34,7 @@ _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
 _MIN_SERVER: Final = (2, 14)
 """The nats-server that republishes, transforms and batches as the streams need it."""
-_LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
+_MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 AnswerT = TypeVar("AnswerT")
 Sleep = Callable[[float], Awaitable[Any]]
@@ -57,16 +57,16 @@ class Connection:
         plans: Sequence[StreamPlan],
         *,
         name: str = "yizhan",
-        access: Access | None = None,
+        access: ConnectOptions | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
-        self._access = (access or Access()).options()
+        self._access = (access or ConnectOptions()).options()
         self._refusals = Refusals()
         self._sleep = sleep
-        self._client: WireClient | None = None
+        self._client: PipeliningClient | None = None
         self._streams_ready = False
         self._replicated = False
         self._started = False
@@ -156,7 +156,7 @@ class Connection:
         return self._client is not None and self._client.is_connected and self._streams_ready
 
     @property
-    def client(self) -> WireClient:
+    def client(self) -> PipeliningClient:
         """The connected client; raises `BusError` while NATS is away."""
         if self._client is None or not self.ready:
             raise BusError(self.why_not)
@@ -209,10 +209,10 @@ class Connection:
                 self._log.info("nats_connected", url=without_credentials(self.url))
                 return
 
-    async def _dial(self) -> WireClient:
+    async def _dial(self) -> PipeliningClient:
         if self._client is not None and self._client.is_connected:
             return self._client
-        client = WireClient()
+        client = PipeliningClient()
         options: dict[str, Any] = {  # seconds may be fractions, whatever the library's types say
             "name": self._name,
             "ping_interval": _PING_S,
@@ -220,7 +220,7 @@ class Connection:
             "connect_timeout": _CONNECT_TIMEOUT_S,
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": _RECONNECT_WAIT_S,
-            "pending_size": _LIMIT_PENDING_BYTES,
+            "pending_size": _MAX_PENDING_BYTES,
             "allow_reconnect": True,
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnected,
@@ -240,7 +240,7 @@ class Connection:
         assert self._client is not None
         await self._ensure(self._client, permissions=True)
 
-    async def _ensure(self, client: WireClient, *, permissions: bool = False) -> None:
+    async def _ensure(self, client: PipeliningClient, *, permissions: bool = False) -> None:
         try:
             _check_version(client)
             states = await self.allowed(client, self._streams_of(client, permissions=permissions))
@@ -257,7 +257,9 @@ class Connection:
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 
-    async def allowed(self, client: WireClient, asked: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    async def allowed(
+        self, client: PipeliningClient, asked: Coroutine[Any, Any, AnswerT]
+    ) -> AnswerT:
         """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed
         to ask, which the server says beside it, and where there is no JetStream.
         """
@@ -279,7 +281,9 @@ class Connection:
             finally:
                 await cancel(work)
 
-    async def _streams_of(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
+    async def _streams_of(
+        self, client: PipeliningClient, *, permissions: bool
+    ) -> list[StreamState]:
         clustered = client.is_clustered
         states = [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
         if permissions:
@@ -344,7 +348,7 @@ class Connection:
             self._log.warning("streams_not_checked", error=str(error))
 
 
-def _check_version(client: WireClient) -> None:
+def _check_version(client: PipeliningClient) -> None:
     """Raise `ConfigurationError` where the server is too old."""
     version = client.server_version
     if version < _MIN_SERVER:

@@ -13,7 +13,7 @@ from receiver.bus.jetstream_api import nanoseconds_read
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.subjects import overlap
 
-LIMIT_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 _BY_HAND: Final = "set nats.subject_root to another name, or change the stream by hand"
 _APPLY: Final = "run `yizhan retention apply`"
@@ -78,8 +78,8 @@ def _rules(existing: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
             "drops the older messages of a subject (max_msgs_per_subject)",
         ),
         (
-            not 0 < existing.get("max_msg_size", -1) < LIMIT_MESSAGE_BYTES,
-            f"refuses messages of {LIMIT_MESSAGE_BYTES} bytes (max_msg_size)",
+            not 0 < existing.get("max_msg_size", -1) < MAX_MESSAGE_BYTES,
+            f"refuses messages of {MAX_MESSAGE_BYTES} bytes (max_msg_size)",
         ),
         (
             not limits.get("inactive_threshold"),

@@ -12,7 +12,7 @@ from receiver.settings.values import read_secret
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ConnectOptions:
     """What a client proves itself with and checks the server by; all may be left out.
 
     `user` has its password in `password_file`; else a user and password, or a token, stand in the

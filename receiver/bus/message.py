@@ -52,7 +52,7 @@ def lifetime_s(message: OutgoingMessage) -> float:
     return int(rest[: rest.index(b"s\r\n")]) if found else math.inf
 
 
-def hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:
+def encode_hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:
     """The `HPUB` command of a message, to the input side of its subject, with `more` header lines
     and a subject for the answer.
     """

@@ -28,7 +28,7 @@ from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_secrets, weak_protection
-from receiver.web.connection.open_files import room_for
+from receiver.web.connection.open_files import fit_open_files
 from receiver.worker.loading import load_handlers
 
 
@@ -129,7 +129,7 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
     for shared in _shared_secrets(settings):
         yield "sources", shared
     wanted = settings.receiver.limit_connections
-    if (room := room_for(wanted)) < wanted:
+    if (room := fit_open_files(wanted)) < wanted:
         what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"
         yield "files", f"{what}: raise the hard limit (ulimit -Hn), or lower it"
 

@@ -26,7 +26,7 @@ from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.receiver import running_receiver
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
-from receiver.operations.audit import Tally, tally
+from receiver.operations.audit import StoredCounts, count_stored
 from receiver.resilience.cancellation import cancel
 from receiver.settings import LogSettings, Settings, development
 from receiver.simulator.platform import SimulatedPlatform
@@ -105,7 +105,7 @@ async def _demo(
             pushing.result()
         if not interrupted:
             await _calm(bus)
-        found = await tally(bus.connection, bus.subjects)
+        found = await count_stored(bus.connection, bus.subjects)
     verdict = Verdict.of(platform.counts, found)
     Console().print(_table(platform.counts, found, verdict))
     return verdict.exit_code
@@ -119,7 +119,7 @@ class Verdict:
     twice: Collection[str]
 
     @classmethod
-    def of(cls, counts: Counts, found: Tally) -> Verdict:
+    def of(cls, counts: Counts, found: StoredCounts) -> Verdict:
         """Compare what the platform was told with what the stream holds."""
         stored = found.callbacks
         acknowledged = counts.acknowledged_ids
@@ -167,7 +167,7 @@ async def _progress(bus: Bus) -> Sequence[tuple[int, ...]] | None:
     ]
 
 
-def _table(counts: Counts, found: Tally, verdict: Verdict) -> Table:
+def _table(counts: Counts, found: StoredCounts, verdict: Verdict) -> Table:
     table = Table(title="yizhan demo", title_justify="left")
     table.add_column("what")
     table.add_column("count", justify="right")

@@ -25,7 +25,7 @@ import typer
 from pydantic import SecretStr, TypeAdapter
 
 from receiver.cli.app import app
-from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
+from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, run, tune_gc
 from receiver.composition.bus import opened_bus
 from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
@@ -178,7 +178,7 @@ def handler_process(
                 parent.sendall(_answer(str(error)))
                 return EXIT_CONFIGURATION
             parent.sendall(_answer(None))
-            calm_collector()
+            tune_gc()
             await stop.wait()
         return 0
 

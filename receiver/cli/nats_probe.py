@@ -21,7 +21,7 @@ from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
 from receiver.settings import Settings
-from receiver.worker.consumer import Pace, consumer_plan
+from receiver.worker.consumer import ConsumerLimits, consumer_plan
 from receiver.worker.loading import load_handlers
 
 _HEADERS_BYTES: Final = 64 * 1024
@@ -133,4 +133,4 @@ def _consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
     with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
         for handler in load_handlers(settings.handlers.load):
             if settings.api is not None or not handler.needs_api:
-                yield consumer_plan(handler, subjects, Pace())
+                yield consumer_plan(handler, subjects, ConsumerLimits())

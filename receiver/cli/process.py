@@ -41,7 +41,7 @@ def run(main: Main) -> NoReturn:
     sys.exit(code)
 
 
-def calm_collector() -> None:
+def tune_gc() -> None:
     """Collect garbage seldom, and never what lives as long as the process.
 
     A callback makes hundreds of objects and leaves no cycles behind; walking everything that is

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.bus.client import WireClient
+from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call, nanoseconds, nanoseconds_read
 from receiver.bus.retention import in_words
@@ -55,7 +55,7 @@ def apply(
 
 
 @contextlib.asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[WireClient]:
+async def _connected(settings: Settings) -> AsyncIterator[PipeliningClient]:
     """A client of the server, whatever its streams are like."""
     async with running_server(settings) as url:
         connection = Connection(url, (), name="yizhan-retention", access=access(settings))
@@ -66,7 +66,7 @@ async def _connected(settings: Settings) -> AsyncIterator[WireClient]:
             await connection.stop()
 
 
-async def _apply(client: WireClient, plan: StreamPlan, *, yes: bool) -> bool:
+async def _apply(client: PipeliningClient, plan: StreamPlan, *, yes: bool) -> bool:
     """Whether the stream has the bounds now, or will be made with them."""
     info = await stream_info(client, plan)
     if info is None:
@@ -98,7 +98,7 @@ def _bounds(config: dict[str, Any]) -> str:
     return f"{kept}, at most {limit_bytes} bytes" if limit_bytes > 0 else kept
 
 
-async def _lost(client: WireClient, plan: StreamPlan, info: dict[str, Any]) -> str:
+async def _lost(client: PipeliningClient, plan: StreamPlan, info: dict[str, Any]) -> str:
     """What would go: the messages that are too old, and the bytes that are too many; or empty."""
     state = info["state"]
     parts = []
@@ -109,7 +109,7 @@ async def _lost(client: WireClient, plan: StreamPlan, info: dict[str, Any]) -> s
     return f"{' and '.join(parts)} would go" if parts else ""
 
 
-async def _younger(client: WireClient, plan: StreamPlan) -> int:
+async def _younger(client: PipeliningClient, plan: StreamPlan) -> int:
     """How many messages are not too old, as a consumer that is deleted at once counts them."""
     name = f"yizhan-retention-{secrets.token_hex(6)}"
     config = {

@@ -14,7 +14,7 @@ from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
 from receiver.cli.preflight import ready
-from receiver.cli.process import calm_collector, fail, run
+from receiver.cli.process import fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervisor import bind_all, running_workers
@@ -99,7 +99,7 @@ def up(
                 pushed_into=pushed.account.source_name if pushed else None,
             )
             await stack.enter_async_context(greeted(greeting))
-            calm_collector()
+            tune_gc()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
         return 0
@@ -120,7 +120,7 @@ def receive(config: ConfigOption = None) -> None:
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             _log_no_handlers()
-            calm_collector()
+            tune_gc()
             async with greeted(greeting):
                 await _stopped(stop)
 

@@ -101,7 +101,7 @@ def _line(spooled: SpooledBundle) -> dict[str, Any]:
         "source": bundle.source,
         "spooled_at": datetime.fromtimestamp(spooled.spooled_at, UTC).isoformat(),
         "messages": [_message(message) for message in bundle.messages],
-        "guard": None if bundle.guard is None else _message(bundle.guard),
+        "guard": None if bundle.claim is None else _message(bundle.claim),
     }
 
 

@@ -23,7 +23,7 @@ import structlog
 import typer
 
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.process import EXIT_FAILED, calm_collector, fail, run
+from receiver.cli.process import EXIT_FAILED, fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.composition.bus import opened_bus
 from receiver.composition.receiver import certificate, running_receiver
@@ -56,7 +56,7 @@ def bind_all(settings: Settings) -> list[socket.socket]:
     return [bind(host, port, shared=True) for _ in range(count)]
 
 
-class Workers:
+class ReceiverProcesses:
     """The worker processes of one parent."""
 
     def __init__(
@@ -137,12 +137,12 @@ async def running_workers(
     listeners: Sequence[socket.socket],
     *,
     simulate: bool = False,
-) -> AsyncIterator[Workers]:
+) -> AsyncIterator[ReceiverProcesses]:
     """The receiver in several processes; SIGHUP reaches them all. Leaving lets each drain."""
     certificate(settings)  # said once, rather than by each worker
     arguments = ["--config", str(config)] if config else []
     arguments += ["--simulate"] if simulate else []
-    workers = Workers(arguments, nats_url, listeners, settings.receiver.grace_s)
+    workers = ReceiverProcesses(arguments, nats_url, listeners, settings.receiver.grace_s)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
     try:
@@ -181,7 +181,7 @@ def receive_worker(
             ) as receiver,
             reloading(config, started, receiver, bus, simulate=simulate),
         ):
-            calm_collector()
+            tune_gc()
             sys.stdout.buffer.write(_READY)
             sys.stdout.buffer.flush()
             await stop.wait()

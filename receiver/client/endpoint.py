@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from receiver.errors import APIRejectedError
 
-_LIMIT_DIGITS: Final = 19
+_MAX_DIGITS: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Endpoint:
         if name not in self.integers:
             return value
         # A leading zero would be lost, and then it would be another id.
-        if not (value.isascii() and value.isdigit() and len(value) <= _LIMIT_DIGITS) or (
+        if not (value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS) or (
             value != str(int(value))
         ):
             raise APIRejectedError(f"{self.name}: {name} must be a whole number")

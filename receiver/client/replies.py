@@ -27,9 +27,9 @@ from receiver.messages.reading import read_leniently
 from schemas.api import Envelope, Verdict
 
 _SUCCESS: Final = 200
-_LIMIT_MESSAGE_CHARS: Final = 200
-_LIMIT_RETRY_AFTER_S: Final = 86_400.0
-_LIMIT_DEPTH: Final = 3
+_MAX_MESSAGE_CHARS: Final = 200
+_MAX_RETRY_AFTER_S: Final = 86_400.0
+_MAX_DEPTH: Final = 3
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 
@@ -129,13 +129,13 @@ def retry_after_s(value: str | None, *, now: float) -> float | None:
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LIMIT_RETRY_AFTER_S)
+        return min(float(text[:9]), _MAX_RETRY_AFTER_S)
     try:
         date = parsedate_to_datetime(text)
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LIMIT_RETRY_AFTER_S)
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)
 
 
 def _envelope(body: bytes) -> Envelope | None:
@@ -197,13 +197,13 @@ def _code(word: str | None) -> int | str | None:
 
 def _clean(text: str) -> str:
     """The platform's words, short and on one line."""
-    line = "".join(c if c.isprintable() else " " for c in text[: 2 * _LIMIT_MESSAGE_CHARS])
-    return " ".join(line.split())[:_LIMIT_MESSAGE_CHARS]
+    line = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_MESSAGE_CHARS])
+    return " ".join(line.split())[:_MAX_MESSAGE_CHARS]
 
 
 def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """`value` and the objects within it, outermost first."""
-    if isinstance(value, dict) and depth < _LIMIT_DEPTH:
+    if isinstance(value, dict) and depth < _MAX_DEPTH:
         yield value
         for part in value.values():
             yield from _objects(decoded(part, "data"), depth + 1)

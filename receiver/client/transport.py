@@ -17,7 +17,7 @@ from receiver.errors import APIError, APIRejectedError, APIUnavailableError, Con
 from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 
-LIMIT_REPLY_BYTES: Final = 8 * 1024 * 1024
+MAX_REPLY_BYTES: Final = 8 * 1024 * 1024
 
 
 class PlatformTransport:
@@ -110,9 +110,9 @@ class PlatformTransport:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > LIMIT_REPLY_BYTES:
+                if len(body) > MAX_REPLY_BYTES:
                     raise APIUnavailableError(
-                        f"{endpoint.name}: the reply is larger than {LIMIT_REPLY_BYTES} bytes",
+                        f"{endpoint.name}: the reply is larger than {MAX_REPLY_BYTES} bytes",
                         status=response.status_code,
                     )
         finally:

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Final
 
 from receiver.bus.connection import Connection
-from receiver.bus.credentials import Access
+from receiver.bus.credentials import ConnectOptions
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects.installed import installed_dialects
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
-from receiver.embedded.supervisor import keep_at_work, take_over
+from receiver.embedded.supervisor import supervise, take_over
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.settings import Settings
@@ -63,10 +63,10 @@ def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ..
     )
 
 
-def access(settings: Settings) -> Access:
+def access(settings: Settings) -> ConnectOptions:
     """How the settings get into NATS."""
     nats = settings.nats
-    return Access(
+    return ConnectOptions(
         user=nats.user,
         password_file=nats.password_file,
         credentials_file=nats.credentials_file,
@@ -137,7 +137,7 @@ async def running_server(
         server.urls = error.urls
         watch = partial(take_over, server)
     else:
-        watch = partial(keep_at_work, server)
+        watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))

@@ -13,19 +13,19 @@ from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
 from receiver.ingest.intake import Intake
-from receiver.ingest.peers import Gossip
+from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.sources import Sources
-from receiver.ingest.warmup import keep_recollecting
+from receiver.ingest.warmup import keep_warm
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
-from receiver.resilience.single_flight import Glance
+from receiver.resilience.single_flight import SingleFlight
 from receiver.settings import ReceiverSettings, Settings
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.connection.limits import EdgeLimits
-from receiver.web.connection.open_files import room_for
+from receiver.web.connection.open_files import fit_open_files
 from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
@@ -53,20 +53,20 @@ async def running_receiver(
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls = certificate(settings)
     window = duplicate_window(settings)
-    said = Retransmissions(window)
-    gossip = Gossip(bus.connection, bus.subjects, said.remember)
+    retransmissions = Retransmissions(window)
+    broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, retransmissions.remember)
     async with (
         supervision.running(
             partial(
-                keep_recollecting,
+                keep_warm,
                 bus.connection,
                 bus.subjects,
                 window=window,
-                remember=said.remember,
+                remember=retransmissions.remember,
             ),
             name="recollection",
         ),
-        supervision.running(gossip.run, name="gossip"),
+        supervision.running(broadcast.run, name="gossip"),
         spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -74,8 +74,8 @@ async def running_receiver(
                 publisher,
                 bus.subjects,
                 installed_dialects(),
-                retransmissions=said,
-                spread=gossip.tell,
+                retransmissions=retransmissions,
+                spread=broadcast.announce,
                 limit_bytes=settings.receiver.limit_bytes,
                 window=window,
             ),
@@ -84,19 +84,19 @@ async def running_receiver(
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
         )
-        seen = Glance(probe)
+        seen = SingleFlight(probe)
         app = create_app(
             endpoint,
             HealthEndpoints(
                 seen,
-                None if spool is None else Glance(spool.probe),
+                None if spool is None else SingleFlight(spool.probe),
                 warnings=lambda: bus.connection.warnings,
             ),
             documents(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),
             MetricsEndpoint(
-                counts, seen, None if spool is None else Glance(spool.state), worker=worker
+                counts, seen, None if spool is None else SingleFlight(spool.state), worker=worker
             ),
         )
         config = ServerConfig(
@@ -118,7 +118,7 @@ def certificate(settings: Settings) -> Certificate | None:
 
 
 def _edge_limits(settings: ReceiverSettings) -> EdgeLimits:
-    room = room_for(settings.limit_connections)
+    room = fit_open_files(settings.limit_connections)
     if room < settings.limit_connections:
         get_logger("yizhan.receiver").warning(
             "connections_limited_by_open_files", limit=room, wanted=settings.limit_connections

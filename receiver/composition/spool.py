@@ -13,7 +13,7 @@ from receiver.bus.read.lookup import stored_ids
 from receiver.composition.bus import Bus, duplicate_window
 from receiver.settings import Settings
 from receiver.spool.drainer import Drainer
-from receiver.spool.publisher import SpoolingPublisher
+from receiver.spool.publisher import SpoolFallbackPublisher
 from receiver.spool.queue import Spool
 from receiver.web.health import Probe
 
@@ -67,7 +67,7 @@ async def spooling_publisher(
         yield bus.publisher, bus.connection.probe, None
         return
     async with opened_spool(settings) as spool:
-        publisher = SpoolingPublisher(
+        publisher = SpoolFallbackPublisher(
             bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
         )
         if spool.path.exists():

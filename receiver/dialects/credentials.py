@@ -10,7 +10,7 @@ from typing import Final
 from receiver.callback import InboundRequest
 from receiver.errors import VerificationError
 
-LIMIT_HEADER_CHARS: Final = 256
+MAX_HEADER_CHARS: Final = 256
 _SECONDS_DIGITS: Final = 10
 _MILLISECONDS_DIGITS: Final = 13
 
@@ -25,7 +25,7 @@ def single_header(request: InboundRequest, name: bytes) -> str | None:
         return None
     if request.repeats_a_header and len(request.header_values(name)) > 1:
         raise VerificationError("repeated_header")
-    if len(value) > LIMIT_HEADER_CHARS or not value.isascii():
+    if len(value) > MAX_HEADER_CHARS or not value.isascii():
         raise VerificationError("hostile_header")
     return value.decode("ascii").strip()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from receiver.errors import MalformedCallbackError
 
-LIMIT_FIELDS: Final = 64
+MAX_FIELDS: Final = 64
 """A genuine form has two fields; a form bomb is refused before it is sorted or signed."""
 _BOM: Final = b"\xef\xbb\xbf"
 _FALLBACK: Final = "gb18030"
@@ -25,7 +25,7 @@ def readings(body: bytes) -> Iterator[Pairs]:
     first where there is none.
     """
     fields = [field for field in body.strip(b"\r\n \t").removeprefix(_BOM).split(b"&") if field]
-    if len(fields) > LIMIT_FIELDS:
+    if len(fields) > MAX_FIELDS:
         raise MalformedCallbackError("too many fields", place="form")
     yield _pairs([field.replace(b"+", b" ") for field in fields])
     if b"+" in body:

@@ -20,7 +20,7 @@ _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _DEFLATE: Final = frozenset({"deflate", "x-deflate"})
 _AUTO_WBITS: Final = {"gzip": (31,), "deflate": (15, -15)}
 """zlib's window bits: a gzip stream; a zlib stream, and the bare one that some senders make."""
-_LIMIT_CODINGS: Final = 2
+_MAX_CODINGS: Final = 2
 _USUAL_TYPES: Final = frozenset(
     {
         None,
@@ -79,7 +79,7 @@ def _undone(body: bytes, codings: list[str], limit_bytes: int) -> tuple[bytes, s
     """The content, or the body as it is and why; a body is taken as it is where it was inflated on
     its way and the header left.
     """
-    if len(codings) > _LIMIT_CODINGS:
+    if len(codings) > _MAX_CODINGS:
         return body, "too many content codings"
     content = body
     for word in reversed(codings):

@@ -11,7 +11,7 @@ from receiver.dialects.dialect import Dialect
 from receiver.dialects.representation import is_coded, readable
 from receiver.errors import VerificationError
 
-LIMIT_BYTES: Final = 1024 * 1024
+MAX_BYTES: Final = 1024 * 1024
 
 
 def check_path_token(request: InboundRequest) -> None:
@@ -35,7 +35,7 @@ def has_path_token(request: InboundRequest) -> bool:
 
 
 def verify(
-    dialect: Dialect, request: InboundRequest, now: datetime, *, limit_bytes: int = LIMIT_BYTES
+    dialect: Dialect, request: InboundRequest, now: datetime, *, limit_bytes: int = MAX_BYTES
 ) -> VerifiedRequest:
     """Check what the source's `verification` asks for; raises `VerificationError`.
 

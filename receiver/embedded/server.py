@@ -42,14 +42,14 @@ _BINARY: Final = "nats-server"
 _CONFIG: Final = "nats-server.conf"
 _LOG: Final = "nats-server.log"
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
-_LOG_LIMIT_BYTES: Final = 10 * 1024 * 1024
+_LOG_MAX_BYTES: Final = 10 * 1024 * 1024
 _LOG_FILES: Final = 5
 _QUIET_S: Final = 5.0
 _START_S: Final = 600.0
 """An empty server is ready in about 15 ms. One that was killed may have to read all it stored."""
 _LOCK_S: Final = GRACE_S + 5.0
 _POLL_S: Final = 0.003
-_LIMIT_STORE: Final = "1000TB"
+_MAX_STORE: Final = "1000TB"
 """Only the disk limits. By itself the server takes three quarters of what is free as it starts for
 all that it may store from then on, and what is more disables JetStream."""
 
@@ -215,9 +215,9 @@ class EmbeddedServer:
             max_payload: {_MAX_PAYLOAD_BYTES}
             ports_file_dir: "."
             log_file: "{_LOG}"
-            logfile_size_limit: {_LOG_LIMIT_BYTES}
+            logfile_size_limit: {_LOG_MAX_BYTES}
             logfile_max_num: {_LOG_FILES}
-            jetstream {{ store_dir: "{STORE}", max_file_store: {_LIMIT_STORE}, {sync} }}
+            jetstream {{ store_dir: "{STORE}", max_file_store: {_MAX_STORE}, {sync} }}
             """
         if users is not None:
             config += authorization(users, Subjects(self._config.subject_root)) + "\n"

@@ -12,7 +12,7 @@ _UNLOGGED: Final = re.compile(r"^(?!\[\d+\] )(\S.*)", re.MULTILINE)
 _NOT_STORED: Final = re.compile(
     r"\[ERR\] JetStream .*?(?:failed to store|critical write error|will be DISABLED).*"
 )
-_LIMIT_READ_BYTES: Final = 1024 * 1024
+_MAX_READ_BYTES: Final = 1024 * 1024
 
 
 class ServerLog:
@@ -41,7 +41,7 @@ class ServerLog:
         """
         if self._size() < self._read:  # begun anew, as it grew too large
             self._read = 0
-        news = self._bytes(self._read, _LIMIT_READ_BYTES)
+        news = self._bytes(self._read, _MAX_READ_BYTES)
         self._read += len(news)
         found = _NOT_STORED.findall(news.decode("utf-8", "replace"))
         return found[-1].removeprefix("[ERR] ") if found else ""

@@ -1,4 +1,4 @@
-"""Keeps an embedded server at work: it is started again where it ended, or stores nothing more."""
+"""Restarts the embedded server when it exits or stops accepting writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROOM_BYTES: Final = 4 * 1024 * 1024
 """What the disk has to take before a server that stores nothing gets another chance."""
 
 
-async def keep_at_work(server: EmbeddedServer) -> None:
+async def supervise(server: EmbeddedServer) -> None:
     """Watch over a started server until cancelled; what it had acknowledged is on disk."""
     log = get_logger("yizhan.bus")
     failure, not_before = "", 0.0
@@ -55,7 +55,7 @@ async def take_over(server: EmbeddedServer) -> None:
         except ConfigurationError:  # mostly that the other run lives
             continue
         get_logger("yizhan.bus").warning("nats_server_taken_over")
-        await keep_at_work(server)
+        await supervise(server)
 
 
 async def _ended(server: EmbeddedServer) -> bool:

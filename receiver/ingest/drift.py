@@ -19,7 +19,7 @@ from receiver.bus.subjects import Subjects
 from receiver.callback import Callback
 from schemas.events import UnknownReceived
 
-_LIMIT_NOTED: Final = 10_000
+_MAX_NOTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DriftNotes:
         return [thing for thing in unknown if self._is_new(thing)]
 
     def _is_new(self, thing: Unknown) -> bool:
-        if thing in self._noted or len(self._noted) >= _LIMIT_NOTED:
+        if thing in self._noted or len(self._noted) >= _MAX_NOTED:
             return False
         self._noted.add(thing)
         return True

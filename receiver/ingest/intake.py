@@ -18,7 +18,7 @@ from receiver.bus.codec import (
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import (
     TOO_LARGE,
-    GuardTakenError,
+    NonceClaimedError,
     Result,
     Submitter,
     UnsendableError,
@@ -33,7 +33,7 @@ from receiver.callback import (
 )
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.representation import check_content
-from receiver.dialects.verification import LIMIT_BYTES, has_path_token, verify
+from receiver.dialects.verification import MAX_BYTES, has_path_token, verify
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.ingest.drift import DriftNotes
 from receiver.ingest.retransmissions import Retransmissions
@@ -43,7 +43,7 @@ from schemas.events import EventData
 Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
 _WINDOW: Final = timedelta(hours=3)
 _SIGNED: Final = frozenset({"body", "headers"})
-_LIMIT_EMPTY_BYTES: Final = 64 * 1024
+_MAX_EMPTY_BYTES: Final = 64 * 1024
 Spread = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and time of arrival of what was stored."""
 
@@ -93,7 +93,7 @@ class Intake:
         retransmissions: Retransmissions | None = None,
         spread: Spread = lambda *_: None,
         clock: Callable[[], datetime] = utc_now,
-        limit_bytes: int = LIMIT_BYTES,
+        limit_bytes: int = MAX_BYTES,
         window: timedelta = _WINDOW,
     ) -> None:
         self._publisher = publisher
@@ -122,10 +122,10 @@ class Intake:
         dialect = self._dialects[request.source.dialect]
         try:
             verified = verify(dialect, request, self._clock(), limit_bytes=self._limit_bytes)
-            guard = self._guard(verified)
-            self._check_unused(verified, guard)
+            claim = self._nonce_claim(verified)
+            self._check_unused(verified, claim)
             if _is_empty(verified.request.body):
-                self._take_empty(verified, guard, tell)
+                self._take_empty(verified, claim, tell)
                 return
             _check_form(verified, dialect)
             callback = self._parsed(dialect, verified)
@@ -137,10 +137,10 @@ class Intake:
             if verified.proof.trust == "none":
                 tell(error)
             else:
-                self._quarantine(verified, guard, Fault(error.place, error.reason), tell)
+                self._quarantine(verified, claim, Fault(error.place, error.reason), tell)
         else:
             self._note(request, callback)
-            self._store(verified, guard, callback, tell)
+            self._store(verified, claim, callback, tell)
 
     def _parsed(self, dialect: Dialect, verified: VerifiedRequest) -> Callback:
         """A content coding that could not be undone explains why a body cannot be read."""
@@ -152,20 +152,20 @@ class Intake:
             raise
 
     def _take_empty(
-        self, verified: VerifiedRequest, guard: OutgoingMessage | None, tell: Tell
+        self, verified: VerifiedRequest, claim: OutgoingMessage | None, tell: Tell
     ) -> None:
         """A push that is signed is no console check, whatever it lacks."""
         if verified.proof.trust in _SIGNED:
-            self._quarantine(verified, guard, Fault("body", "empty"), tell)
+            self._quarantine(verified, claim, Fault("body", "empty"), tell)
         else:
             tell(Receipt("checked"))
 
-    def _check_unused(self, verified: VerifiedRequest, guard: OutgoingMessage | None) -> None:
+    def _check_unused(self, verified: VerifiedRequest, claim: OutgoingMessage | None) -> None:
         """Refuse before parsing what this process knows to be replayed; the log knows the rest."""
-        if guard is None or verified.request.source.replay_check != "refuse":
+        if claim is None or verified.request.source.replay_check != "refuse":
             return
-        owner = self._publisher.used_by(guard)
-        if owner is not None and owner != guard.body:
+        owner = self._publisher.used_by(claim)
+        if owner is not None and owner != claim.body:
             raise VerificationError("replayed_signature")
 
     def _check_age(self, verified: VerifiedRequest, callback: Callback) -> None:
@@ -187,13 +187,13 @@ class Intake:
     def _store(
         self,
         verified: VerifiedRequest,
-        guard: OutgoingMessage | None,
+        claim: OutgoingMessage | None,
         callback: Callback,
         tell: Tell,
     ) -> None:
         request, content = verified.request, callback.content_digest
         source, identity = request.source.name, verified.callback_id
-        first = self._said.first_of(source, content, identity, request.received_at)
+        first = self._said.earlier_with_same_content(source, content, identity, request.received_at)
 
         def encode(replay_of: str | None) -> Sequence[OutgoingMessage]:
             return encode_callback(verified, callback, self._subjects, Marks(first, replay_of))
@@ -201,7 +201,7 @@ class Intake:
         def stored(result: Result) -> None:
             if isinstance(result, UnsendableError):
                 fault = Fault("body", TOO_LARGE)
-                self._quarantine(verified, guard, fault, tell)
+                self._quarantine(verified, claim, fault, tell)
                 return
             if isinstance(result, BusError):
                 tell(_refusal(result))
@@ -224,10 +224,10 @@ class Intake:
             self._said.remember(source, content, identity, request.received_at)
             self._spread(source, content, identity, request.received_at)
 
-        self._submit(verified, guard, encode, stored, tell)
+        self._submit(verified, claim, encode, stored, tell)
 
     def _quarantine(
-        self, verified: VerifiedRequest, guard: OutgoingMessage | None, fault: Fault, tell: Tell
+        self, verified: VerifiedRequest, claim: OutgoingMessage | None, fault: Fault, tell: Tell
     ) -> None:
         def encode(_: str | None) -> Sequence[OutgoingMessage]:
             return [encode_quarantined(verified, fault, self._subjects)]
@@ -247,12 +247,12 @@ class Intake:
                 )
             )
 
-        self._submit(verified, guard, encode, stored, tell)
+        self._submit(verified, claim, encode, stored, tell)
 
     def _submit(
         self,
         verified: VerifiedRequest,
-        guard: OutgoingMessage | None,
+        claim: OutgoingMessage | None,
         encode: Callable[[str | None], Sequence[OutgoingMessage]],
         stored: Callable[[Result], None],
         tell: Tell,
@@ -262,7 +262,7 @@ class Intake:
         def settled(result: Result) -> None:
             source = verified.request.source
             try:
-                if isinstance(result, GuardTakenError) and source.replay_check != "refuse":
+                if isinstance(result, NonceClaimedError) and source.replay_check != "refuse":
                     self._log.warning(
                         "signature_replayed", source=source.name, replay_of=result.owner
                     )
@@ -272,9 +272,9 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
                 tell(error)
 
-        self._publisher.submit(encode(None), guard, settled)
+        self._publisher.submit(encode(None), claim, settled)
 
-    def _guard(self, verified: VerifiedRequest) -> OutgoingMessage | None:
+    def _nonce_claim(self, verified: VerifiedRequest) -> OutgoingMessage | None:
         source, proof = verified.request.source, verified.proof
         if source.replay_check == "off" or proof.trust != "headers":
             return None
@@ -304,7 +304,7 @@ class Intake:
 
 def _is_empty(body: bytes) -> bool:
     """Whether it says nothing: no bytes, or an empty object."""
-    return len(body) <= _LIMIT_EMPTY_BYTES and b"".join(body.split()) in {b"", b"{}"}
+    return len(body) <= _MAX_EMPTY_BYTES and b"".join(body.split()) in {b"", b"{}"}
 
 
 def _refused(request: InboundRequest, dialect: Dialect, error: VerificationError) -> Exception:
@@ -323,7 +323,7 @@ def _check_form(verified: VerifiedRequest, dialect: Dialect) -> None:
 
 
 def _refusal(error: BusError) -> Exception:
-    if isinstance(error, GuardTakenError):
+    if isinstance(error, NonceClaimedError):
         return VerificationError("replayed_signature")
     if isinstance(error, UnsendableError):
         return MalformedCallbackError("larger than the server's max_payload", status=413)

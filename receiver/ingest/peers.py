@@ -1,7 +1,7 @@
-"""What the receivers of one log tell each other of the callbacks they stored, as it happens.
+"""Broadcasts stored callbacks to other receivers of the log; best effort, not persisted.
 
-It goes over plain NATS, is kept nowhere, and may be lost: it only lets a receiver mark what
-another took first. After a start, or a lost connection, the stream tells (`recollection`).
+It lets a receiver mark as a retransmission what another took first. After a start or a lost
+connection the stream is read instead (`warmup`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from receiver.ingest.warmup import Remember
 from receiver.observability.logs import get_logger
 
 _PAUSE_S: Final = 0.2
-_AT_ONCE: Final = 1000
-_LIMIT_UNTOLD: Final = 50_000
-"""What is kept to be told while NATS is away; of what is more, the stream tells."""
+_MAX_PER_MESSAGE: Final = 1000
+_MAX_QUEUED: Final = 50_000
+"""Queued while NATS is away; what is more than that is found in the stream."""
 
 
-class Gossip:
-    """Tells others what we stored, and `remember` what they did; let `run` go on beside."""
+class StoredCallbackBroadcast:
+    """Publishes what we stored, and calls `remember` with what others did; `run` it as a task."""
 
     def __init__(
         self,
@@ -44,39 +44,39 @@ class Gossip:
         self._remember = remember
         self._sleep = sleep
         self._own = f"{uuid4().hex}\n".encode()
-        self._untold: list[tuple[str, str, str, float]] = []
+        self._queue: list[tuple[str, str, str, float]] = []
         self._client: Client | None = None
         self._log = get_logger("yizhan.receiver")
 
-    def tell(self, source: str, content: str, callback_id: str, when: datetime) -> None:
-        """Have the others know of a stored callback; see `Remember`."""
-        if len(self._untold) < _LIMIT_UNTOLD:
-            self._untold.append((source, content, callback_id, when.timestamp()))
+    def announce(self, source: str, content: str, callback_id: str, when: datetime) -> None:
+        """Queue a stored callback for the others; see `Remember`."""
+        if len(self._queue) < _MAX_QUEUED:
+            self._queue.append((source, content, callback_id, when.timestamp()))
 
     async def run(self) -> None:
-        """Listen and tell, until cancelled."""
+        """Subscribe and publish, until cancelled."""
         while True:
             try:
-                await self._listen(self._connection.client)
-                await self._tell_some()
+                await self._subscribe(self._connection.client)
+                await self._flush()
             except (BusError, NatsError, OSError) as error:
                 self._log.debug("gossip_failed", error=type(error).__name__)
             await self._sleep(_PAUSE_S)
 
-    async def _listen(self, client: Client) -> None:
-        """A client that only lost its connection for a while goes on listening by itself."""
+    async def _subscribe(self, client: Client) -> None:
+        """A client that only lost its connection for a while resubscribes by itself."""
         if client is not self._client:
-            await client.subscribe(self._subject, cb=self._hear)
+            await client.subscribe(self._subject, cb=self._on_message)
             self._client = client
 
-    async def _tell_some(self) -> None:
-        while some := self._untold[:_AT_ONCE]:
+    async def _flush(self) -> None:
+        while some := self._queue[:_MAX_PER_MESSAGE]:
             await self._connection.client.publish(
                 self._subject, self._own + json.dumps(some, separators=(",", ":")).encode()
             )
-            del self._untold[: len(some)]
+            del self._queue[: len(some)]
 
-    async def _hear(self, message: Msg) -> None:
+    async def _on_message(self, message: Msg) -> None:
         if message.data.startswith(self._own):
             return
         try:

@@ -24,7 +24,7 @@ Remember = Callable[[str, str, str, datetime], None]
 """Takes source, content digest, callback id and the time of arrival."""
 
 
-async def recollect(
+async def warm_up(
     connection: Connection, subjects: Subjects, *, since: datetime, remember: Remember
 ) -> int:
     """Tell `remember` of each raw callback stored since then, oldest first; gives their number.
@@ -39,7 +39,7 @@ async def recollect(
     return told
 
 
-async def keep_recollecting(
+async def keep_warm(
     connection: Connection,
     subjects: Subjects,
     *,
@@ -59,7 +59,7 @@ async def keep_recollecting(
         again.clear()
         since = datetime.now(UTC) - window
         try:
-            told = await recollect(connection, subjects, since=since, remember=remember)
+            told = await warm_up(connection, subjects, since=since, remember=remember)
         except BusError as error:
             log.debug("callbacks_not_recollected", error=str(error))
             await sleep(_AGAIN_S)

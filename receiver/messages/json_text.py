@@ -18,8 +18,8 @@ from receiver.errors import MalformedCallbackError
 from schemas.values import SpelledFloat
 
 _BOM: Final = b"\xef\xbb\xbf"
-_LIMIT_DEPTH: Final = 201  # as the strict parser's
-_LIMIT_ENCODINGS: Final = 3
+_MAX_DEPTH: Final = 201  # as the strict parser's
+_MAX_ENCODINGS: Final = 3
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
 _AROUND: Final = " \t\r\n\ufeff"
@@ -77,7 +77,7 @@ def decoded(value: Any, place: str, faults: list[Fault] | None = None) -> Any:
     if not isinstance(value, str):
         return value
     inner: Any = value
-    for _ in range(_LIMIT_ENCODINGS):
+    for _ in range(_MAX_ENCODINGS):
         if not isinstance(inner, str) or inner.strip(_AROUND)[:1] not in {"{", "[", '"'}:
             break
         try:
@@ -93,7 +93,7 @@ def decoded(value: Any, place: str, faults: list[Fault] | None = None) -> Any:
 
 def _tolerant(data: bytes) -> Any:
     text = data.decode("utf-8", "replace").strip(" \t\r\n\0")
-    return _storable(_TOLERANT.decode(text), _LIMIT_DEPTH)
+    return _storable(_TOLERANT.decode(text), _MAX_DEPTH)
 
 
 def _storable(value: Any, depth: int) -> Any:

@@ -22,12 +22,12 @@ from receiver.messages.shapes import DROPPED, Reading, as_list, as_object
 from schemas.statuses import Channel
 from schemas.values import NOTED, Identifier, Money
 
-_LIMIT_EXACT: Final = 2**53 - 1
-_LIMIT_ERRORS: Final = 2_000
-_LIMIT_ROUNDS: Final = 16
-_LIMIT_FAULTS: Final = 20
-_LIMIT_UNKNOWN_FIELDS: Final = 200
-_LIMIT_PLACE_CHARS: Final = 256
+_MAX_EXACT: Final = 2**53 - 1
+_MAX_ERRORS: Final = 2_000
+_MAX_ROUNDS: Final = 16
+_MAX_FAULTS: Final = 20
+_MAX_UNKNOWN_FIELDS: Final = 200
+_MAX_PLACE_CHARS: Final = 256
 _SPECIAL: Final = re.compile(rb"[0-9]{16}|Infinity|NaN")
 _LONG: Final = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"'  # a text, which stays as it is
@@ -104,8 +104,8 @@ def _without_faults(
     """Each round clears the faults that the last one found; a text unfolds into a part with more
     of them, so there are several rounds, and a limit to them."""
     faults: list[Fault] = []
-    for _ in range(_LIMIT_ROUNDS):
-        if error.error_count() > _LIMIT_ERRORS:
+    for _ in range(_MAX_ROUNDS):
+        if error.error_count() > _MAX_ERRORS:
             break
         shorter: set[tuple[int | str, ...]] = set()
         for detail in error.errors(include_url=False):
@@ -113,8 +113,8 @@ def _without_faults(
             body = _replaced(body, reading.value, *path)
             if reading.value is DROPPED:
                 shorter.add(path[:-1])
-            if reading.reason and len(faults) < _LIMIT_FAULTS:
-                where = ".".join((place, *map(str, path)))[:_LIMIT_PLACE_CHARS]
+            if reading.reason and len(faults) < _MAX_FAULTS:
+                where = ".".join((place, *map(str, path)))[:_MAX_PLACE_CHARS]
                 faults.append(Fault(where, reading.reason))
         for path in shorter:
             body = _shortened(body, *path)
@@ -169,7 +169,7 @@ def unknown_fields(model: BaseModel) -> Sequence[str]:
     held = filter(None, model.__dict__.values())
     if not model.model_extra and _LEAVES.issuperset(map(type, held)):
         return ()
-    return list(islice(_unknown_fields(model, ""), _LIMIT_UNKNOWN_FIELDS))
+    return list(islice(_unknown_fields(model, ""), _MAX_UNKNOWN_FIELDS))
 
 
 def _unknown_fields(model: BaseModel, prefix: str) -> Iterator[str]:
@@ -201,4 +201,4 @@ def exact_json(value: Any) -> Any:
 def _quoted(match: re.Match[bytes]) -> bytes:
     number = match[0]
     whole = number.lstrip(b"-").isdigit()
-    return b'"%b"' % number if whole and abs(int(number)) > _LIMIT_EXACT else number
+    return b'"%b"' % number if whole and abs(int(number)) > _MAX_EXACT else number

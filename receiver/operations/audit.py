@@ -11,7 +11,7 @@ from receiver.bus.subjects import Subjects
 
 
 @dataclass(slots=True)
-class Tally:
+class StoredCounts:
     """How often each callback id and each event id is stored, and each event type."""
 
     callbacks: Counter[str] = field(default_factory=Counter)
@@ -19,9 +19,9 @@ class Tally:
     event_types: Counter[str] = field(default_factory=Counter)
 
 
-async def tally(connection: Connection, subjects: Subjects) -> Tally:
+async def count_stored(connection: Connection, subjects: Subjects) -> StoredCounts:
     """Count the raw callbacks, the quarantine and the events; raises `BusError`."""
-    found = Tally()
+    found = StoredCounts()
     raw = Span((subjects.raw(">"), subjects.quarantine(">")))
     async with opened_history(connection, subjects.stream, raw, headers_only=True) as history:
         async for stored in history.read():

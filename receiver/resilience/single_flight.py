@@ -1,4 +1,4 @@
-"""One look for all who ask within a moment: a flood of questions is no flood of work."""
+"""Single flight: concurrent callers share one call, and its result for `ttl_s`."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from typing import Final, Generic, TypeVar
 
 from receiver.errors import BusError
 
-FRESH_S: Final = 0.5
-SeenT = TypeVar("SeenT")
+TTL_S: Final = 0.5
+ResultT = TypeVar("ResultT")
 
 
-class Glance(Generic[SeenT]):
-    """Calls `look` at most once at a time and once in `fresh_s`; all who ask meanwhile share what
-    was seen, a `BusError` too. A caller that is cancelled does not cancel the look.
+class SingleFlight(Generic[ResultT]):
+    """Runs `call` at most once at a time and once in `ttl_s`; who asks meanwhile shares its
+    result, a `BusError` too. A caller that is cancelled does not cancel the call.
     """
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[SeenT]],
+        call: Callable[[], Awaitable[ResultT]],
         *,
-        fresh_s: float = FRESH_S,
+        ttl_s: float = TTL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._look = look
-        self._fresh_s = fresh_s
+        self._call = call
+        self._ttl_s = ttl_s
         self._clock = clock
-        self._looked_at = 0.0
-        self._seen: asyncio.Task[SeenT | BusError] | None = None
+        self._called_at = 0.0
+        self._result: asyncio.Task[ResultT | BusError] | None = None
 
-    async def __call__(self) -> SeenT:
-        """What is seen; raises `BusError` as `look` does."""
-        if self._seen is None or (
-            self._seen.done() and self._clock() - self._looked_at > self._fresh_s
+    async def __call__(self) -> ResultT:
+        """The result; raises `BusError` as `call` does."""
+        if self._result is None or (
+            self._result.done() and self._clock() - self._called_at > self._ttl_s
         ):
-            self._seen = asyncio.create_task(self._looked(), name="glance")
-        seen = await asyncio.shield(self._seen)
-        if isinstance(seen, BusError):
-            raise BusError(str(seen))  # one of its own for each, or its traceback would grow
-        return seen
+            self._result = asyncio.create_task(self._called(), name="single-flight")
+        result = await asyncio.shield(self._result)
+        if isinstance(result, BusError):
+            raise BusError(str(result))  # one of its own for each, or its traceback would grow
+        return result
 
-    async def _looked(self) -> SeenT | BusError:
+    async def _called(self) -> ResultT | BusError:
         try:
-            return await self._look()
+            return await self._call()
         except BusError as error:
             return error
         finally:
-            self._looked_at = self._clock()
+            self._called_at = self._clock()

@@ -1,4 +1,4 @@
-"""Work that goes on beside the rest for as long as that lasts, whatever defect strikes it."""
+"""Supervised background tasks: restarted with a pause when they raise."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from receiver.resilience.cancellation import cancel
 
 _AGAIN_S: Final = 1.0
 
-Work = Callable[[], Awaitable[None]]
+Target = Callable[[], Awaitable[None]]
 
 
-def start(work: Work, *, name: str) -> asyncio.Task[None]:
-    """Begin `work`. Where it raises, which is a defect, that is logged and it begins again."""
-    return asyncio.create_task(_lasting(work, name), name=name)
+def start(target: Target, *, name: str) -> asyncio.Task[None]:
+    """Run `target` as a task; where it raises, which is a defect, log that and run it again."""
+    return asyncio.create_task(_supervised(target, name), name=name)
 
 
 async def stop(task: asyncio.Task[None] | None) -> None:
-    """End what `start` began, if anything."""
+    """Cancel what `start` began, if anything, and wait until it has ended."""
     if task is not None:
         await cancel(task)
 
 
 @contextlib.asynccontextmanager
-async def running(work: Work, *, name: str) -> AsyncIterator[None]:
-    """Let `work` go on beside the body, and end with it."""
-    task = start(work, name=name)
+async def running(target: Target, *, name: str) -> AsyncIterator[None]:
+    """Run `target` beside the body, and cancel it with that."""
+    task = start(target, name=name)
     try:
         yield
     finally:
         await stop(task)
 
 
-async def _lasting(work: Work, name: str) -> None:
+async def _supervised(target: Target, name: str) -> None:
     while True:
         try:
-            await work()
+            await target()
         except Exception as error:  # noqa: BLE001 - or it would be missed only when it is needed
             get_logger("yizhan").error(
                 "background_work_failed",

@@ -21,7 +21,7 @@ from pydantic import BeforeValidator, PlainValidator
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_LIMIT_CHARS: Final = 64
+_MAX_CHARS: Final = 64
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _ENTRY: Final = re.compile(
     r"\[(?P<bracketed>[0-9A-Fa-f:.]+)(?:%[\w.-]+)?\](?::\d+)?"
@@ -37,7 +37,7 @@ def read_address(text: str) -> Address | None:
     It may be quoted, and may have a port (IPv6 then stands in brackets) or a zone: these are no
     part of the address.
     """
-    if len(text) > _LIMIT_CHARS:
+    if len(text) > _MAX_CHARS:
         return None
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':

@@ -17,7 +17,7 @@ from receiver.errors import ConfigurationError
 _URL_MARKS: Final = "-._~!$&'()*+,;=:@"
 """What may stand in a part of a URL's path as it is, beside letters and digits (RFC 3986)."""
 _PLACEHOLDER: Final = re.compile(r"\$\{\w+\}")
-_LIMIT_SECRET_BYTES: Final = 64 * 1024
+_MAX_SECRET_BYTES: Final = 64 * 1024
 
 
 def _nats_token(value: str) -> str:
@@ -73,7 +73,7 @@ def read_secret(setting: str, file: Path) -> str:
     """The one secret in a file, without the newline at its end; raises `ConfigurationError`."""
     try:
         with file.open("rb") as opened:
-            read = opened.read(_LIMIT_SECRET_BYTES + 1)
+            read = opened.read(_MAX_SECRET_BYTES + 1)
         text = read.decode("utf-8")
     except OSError as error:
         raise ConfigurationError(
@@ -87,7 +87,7 @@ def read_secret(setting: str, file: Path) -> str:
     secret = text.removesuffix("\n").removesuffix("\r")
     if not secret:
         raise ConfigurationError(f"{setting}: {file}: is empty: write the secret into it")
-    if "\n" in secret or len(read) > _LIMIT_SECRET_BYTES:
+    if "\n" in secret or len(read) > _MAX_SECRET_BYTES:
         raise ConfigurationError(
             f"{setting}: {file}: holds more than one line: write one secret, one file for each"
         )

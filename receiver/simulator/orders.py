@@ -12,7 +12,7 @@ CHINA: Final = timezone(timedelta(hours=8))
 _FIRST_ORDER: Final = 2_745_000_000_000_000_000
 _STRIDE: Final = 1000
 """Between two orders' ids lies room for the ids of their lines, so that no two are the same."""
-_LIMIT_LINES: Final = 2
+_MAX_LINES: Final = 2
 _CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
 
 
@@ -88,8 +88,8 @@ class OrderBook:
     def place(self, channel: Channel, chance: random.Random) -> Order:
         """A new order that awaits its payment; what it holds is drawn from `chance`."""
         slot = self._first + len(self.orders) * _STRIDE
-        number = slot + chance.randrange(_STRIDE - _LIMIT_LINES)
-        count = chance.randint(1, _LIMIT_LINES)
+        number = slot + chance.randrange(_STRIDE - _MAX_LINES)
+        count = chance.randint(1, _MAX_LINES)
         order = Order(
             channel=channel,
             order_id=str(number),

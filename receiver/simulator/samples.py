@@ -14,7 +14,7 @@ from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 
 _NOW: Final = datetime(2026, 1, 31, tzinfo=UTC)
-_LIMIT_ORDERS: Final = 200
+_MAX_ORDERS: Final = 200
 """Every kind is met within the first few dozens of orders, whatever the seed."""
 
 
@@ -36,5 +36,5 @@ def sample_callbacks(
 def _all_said(book: OrderBook, seed: int, names: TaobaoNames) -> Iterator[Said]:
     return itertools.chain.from_iterable(
         live(book, Course.numbered(number), names, random.Random(f"{seed} {number}"))  # noqa: S311 - a simulation, not a secret
-        for number in range(_LIMIT_ORDERS)
+        for number in range(_MAX_ORDERS)
     )

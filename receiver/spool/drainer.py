@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from receiver.bus.codec import encode_header, quarantined
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import TOO_LARGE, GuardTakenError, Publisher, UnsendableError
+from receiver.bus.publish.contract import TOO_LARGE, NonceClaimedError, Publisher, UnsendableError
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
@@ -23,17 +23,17 @@ from receiver.resilience.backoff import Backoff
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle, SpooledBundle
 
-LIMIT_ROUND: Final = 64
+MAX_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""
 _IDLE_S: Final = 5.0
 """How often to look for what another process left behind."""
 _BACKOFF: Final = Backoff((0.25, 0.5, 1.0, 2.0))
-_LIMIT_REST_S: Final = 1.0
-_RELIED_ON_S: Final = 15 * 60.0
+_MAX_REST_S: Final = 1.0
+DEDUP_TRUST_S: Final = 15 * 60.0
 """How long a bundle may wait for us to rely on the stream's duplicate window: half of what the
 window is longer than the time in which a callback comes again."""
 
-_LIMIT_REFUSED: Final = 3
+_MAX_REFUSED: Final = 3
 """Rounds of which the log takes nothing, before we call it unable rather than the rows unfit."""
 
 Sleep = Callable[[float], Awaitable[Any]]
@@ -77,7 +77,7 @@ class Drainer:
         self._probe = probe
         self._on_stored = on_stored
         self._sleep = sleep
-        self._memory = _LongMemory(spool, stored_ids, window)
+        self._memory = StreamLookup(spool, stored_ids, window)
         self._log = get_logger("yizhan.spool")
         self._task: asyncio.Task[None] | None = None
         self._waiting = False
@@ -136,7 +136,7 @@ class Drainer:
 
     async def _pass(self) -> int:
         row = taken = refused = 0
-        while rows := await self._spool.read(after=row, limit=LIMIT_ROUND):
+        while rows := await self._spool.read(after=row, limit=MAX_ROUND):
             await self._probe()  # a log that is frozen is not given a row that it may keep waiting
             started = time.monotonic()
             stored = await self._round(rows)
@@ -145,12 +145,12 @@ class Drainer:
             refused = 0 if stored else refused + 1
             if stored:
                 self._on_stored()
-            elif refused == _LIMIT_REFUSED:
+            elif refused == _MAX_REFUSED:
                 raise BusError("the log refuses what the spool holds")
             else:
                 await self._probe()  # the log is there, so these rows may be what it does not take
             row = rows[-1].row
-            await self._sleep(min(time.monotonic() - started, _LIMIT_REST_S))
+            await self._sleep(min(time.monotonic() - started, _MAX_REST_S))
         return taken
 
     async def _round(self, rows: Sequence[SpooledBundle]) -> list[int]:
@@ -191,13 +191,13 @@ class Drainer:
         if not messages:
             return 0
         try:
-            stored = await self._publisher.publish(messages, guard=bundle.guard)
-        except GuardTakenError as taken:
+            stored = await self._publisher.publish(messages, claim=bundle.claim)
+        except NonceClaimedError as taken:
             # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
             self._log.warning("spooled_replay_stored", callback_id=bundle.id, replay_of=taken.owner)
             stored = await self._publisher.publish([_marked(m, taken.owner) for m in messages])
         except UnsendableError:
-            stored = await self._publisher.publish([self._unsendable(bundle)], guard=bundle.guard)
+            stored = await self._publisher.publish([self._unsendable(bundle)], claim=bundle.claim)
         return stored[0].stream_seq
 
     def _unsendable(self, bundle: Bundle) -> OutgoingMessage:
@@ -205,7 +205,7 @@ class Drainer:
         return quarantined(bundle.messages[0], TOO_LARGE, self._subjects)
 
 
-class _LongMemory:
+class StreamLookup:
     """Which messages of old bundles the stream holds: its duplicate window has forgotten them.
 
     What was spooled may have been stored: by a publish that was under way, or as the callback came
@@ -223,7 +223,7 @@ class _LongMemory:
     async def stored_of(self, rows: Sequence[SpooledBundle]) -> frozenset[str]:
         """Ids that the stream is known to hold; raises `BusError`."""
         now = time.time()
-        waited = [row.spooled_at for row in rows if now - row.spooled_at > _RELIED_ON_S]
+        waited = [row.spooled_at for row in rows if now - row.spooled_at > DEDUP_TRUST_S]
         if not waited:
             return frozenset()
         if now - self._read_at > self._window_s / 2 or max(waited) > self._read_at:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError
+from receiver.bus.publish.contract import NonceClaimedError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
 from receiver.spool.database import FileReplacedError, SpoolDatabase
@@ -33,7 +33,7 @@ _LEAST_ROOM_BYTES: Final = 16 * 1024
 """With less than this a spool counts as full, though a small callback might still fit."""
 _DAMAGED: Final = "damaged"
 """What stands for a source that cannot be read."""
-_LIMIT_SOURCE_CHARS: Final = 64
+_MAX_SOURCE_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class SpoolFile:
             for bundle in bundles:
                 try:
                     content = self._insert(database, bundle, left)
-                except (SpoolError, GuardTakenError) as error:
+                except (SpoolError, NonceClaimedError) as error:
                     results.append(error)
                 else:
                     left -= content
@@ -89,26 +89,26 @@ class SpoolFile:
 
     def _insert(self, database: sqlite3.Connection, bundle: Bundle, left: int) -> int:
         """The bytes that were written; 0 where the bundle was there."""
-        if bundle.guard is not None:
-            _check_guard(database, bundle.guard)
+        if bundle.claim is not None:
+            _check_claim(database, bundle.claim)
         if database.execute("SELECT 1 FROM bundles WHERE id = ?", (bundle.id,)).fetchone():
-            self._insert_guard(database, bundle.guard)
+            self._insert_claim(database, bundle.claim)
             return 0
-        return self._insert_row(database, bundle, bundle.guard, left)
+        return self._insert_row(database, bundle, bundle.claim, left)
 
-    def _insert_guard(self, database: sqlite3.Connection, guard: OutgoingMessage | None) -> None:
+    def _insert_claim(self, database: sqlite3.Connection, claim: OutgoingMessage | None) -> None:
         """The signature of a callback that is here already under another: it is used up, too."""
-        if guard is None:
+        if claim is None:
             return
         held = "SELECT 1 FROM bundles WHERE guard_id = ?"
-        if not database.execute(held, (guard.msg_id,)).fetchone():
-            self._insert_row(database, Bundle([guard]), guard, self._limit_bytes)
+        if not database.execute(held, (claim.msg_id,)).fetchone():
+            self._insert_row(database, Bundle([claim]), claim, self._limit_bytes)
 
     def _insert_row(
         self,
         database: sqlite3.Connection,
         bundle: Bundle,
-        guard: OutgoingMessage | None,
+        claim: OutgoingMessage | None,
         left: int,
     ) -> int:
         content = encode_bundle(bundle)
@@ -125,8 +125,8 @@ class SpoolFile:
                 bundle.id,
                 bundle.source,
                 self._clock(),
-                guard.msg_id if guard else None,
-                guard.body if guard else None,
+                claim.msg_id if claim else None,
+                claim.body if claim else None,
                 size_bytes,
                 content,
                 digest_of(bundle.id, content),
@@ -172,7 +172,7 @@ class SpoolFile:
             rows = database.execute("SELECT id FROM bundles WHERE typeof(id) = 'text'")
             return frozenset(row[0] for row in rows)
 
-    def guards(self) -> dict[str, bytes]:
+    def claims(self) -> dict[str, bytes]:
         """The used signatures of all rows, with the callback that used each."""
         with self._database.connected() as database:
             rows = database.execute(
@@ -237,18 +237,18 @@ def _size_of(content: object) -> int:
 
 def _source_name(source: object) -> str:
     """For metrics and `yizhan spool`: a damaged row could hold anything."""
-    if isinstance(source, str) and source.isprintable() and len(source) <= _LIMIT_SOURCE_CHARS:
+    if isinstance(source, str) and source.isprintable() and len(source) <= _MAX_SOURCE_CHARS:
         return source
     return _DAMAGED
 
 
-def _check_guard(database: sqlite3.Connection, guard: OutgoingMessage) -> None:
+def _check_claim(database: sqlite3.Connection, claim: OutgoingMessage) -> None:
     taken = database.execute(
         "SELECT guard_owner FROM bundles WHERE guard_id = ? AND guard_owner <> ?",
-        (guard.msg_id, guard.body),
+        (claim.msg_id, claim.body),
     ).fetchone()
     if taken:
-        raise GuardTakenError(bytes(taken[0]).decode("ascii", "replace"))
+        raise NonceClaimedError(bytes(taken[0]).decode("ascii", "replace"))
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:

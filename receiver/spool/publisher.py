@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from receiver.bounded_cache import Recent
+from receiver.bounded_cache import BoundedCache
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, GuardTakenError, Result, Stored, UnsendableError
+from receiver.bus.publish.contract import Done, NonceClaimedError, Result, Stored, UnsendableError
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
@@ -21,11 +21,11 @@ _PROBE_EVERY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
 _VERDICT_TTL_S: Final = 30.0
 """How long /readyz repeats the last failure when no traffic probes the log."""
-_LIMIT_KEPT: Final = 100_000
+_MAX_KEPT: Final = 100_000
 """Guards of spooled callbacks that are remembered."""
 
 
-class SpoolingPublisher:
+class SpoolFallbackPublisher:
     """A `Submitter` that keeps in `spool` what the log does not acknowledge in time.
 
     What was spooled counts as stored: `Drainer` publishes it later under the same ids. A publish
@@ -45,43 +45,43 @@ class SpoolingPublisher:
         self._spool = spool
         self._ack_budget_s = ack_budget_s
         self._breaker = CircuitBreaker(probe_every_s=_PROBE_EVERY_S, clock=clock)
-        self._kept = Recent[bytes](_LIMIT_KEPT)
+        self._kept = BoundedCache[bytes](_MAX_KEPT)
         self._keeping: set[asyncio.Task[None]] = set()
         self._learning: asyncio.Task[None] | None = None
         self._log = get_logger("yizhan.spool")
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         """See `Submitter.submit`. A forgery is no outage, and what can never be sent would stay in
-        the spool for ever: `GuardTakenError` and `UnsendableError` are told as ever.
+        the spool for ever: `NonceClaimedError` and `UnsendableError` are told as ever.
         """
 
         def settled(result: Result) -> None:
             if not isinstance(result, BusError):
                 self.recovered()
                 done(result)
-            elif isinstance(result, GuardTakenError | UnsendableError):
+            elif isinstance(result, NonceClaimedError | UnsendableError):
                 done(result)
             else:
                 if isinstance(result, TooSlowError):
                     self._trip()
-                self._keep_soon(Bundle(messages, guard), result, done)
+                self._keep_soon(Bundle(messages, claim), result, done)
 
         try:
-            self._check_kept(guard)
+            self._check_kept(claim)
             if self._breaker.allows():
-                self._publisher.submit(messages, guard, settled, self._ack_budget_s)
-            elif (known := self._publisher.known(messages, guard)) is not None:
+                self._publisher.submit(messages, claim, settled, self._ack_budget_s)
+            elif (known := self._publisher.known(messages, claim)) is not None:
                 done(known)
             else:
-                self._keep_soon(Bundle(messages, guard), BusError("the log is too slow"), done)
-        except GuardTakenError as error:
+                self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), done)
+        except NonceClaimedError as error:
             done(error)
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """See `Submitter.used_by`."""
-        return self._kept.get(guard.msg_id) or self._publisher.used_by(guard)
+        return self._kept.get(claim.msg_id) or self._publisher.used_by(claim)
 
     async def learn(self) -> None:
         """Remember the signatures that the spool holds, of an earlier run or of another process.
@@ -90,7 +90,7 @@ class SpoolingPublisher:
         afterwards it happens by itself whenever the log is back.
         """
         try:
-            for guard_id, owner in (await self._spool.guards()).items():
+            for guard_id, owner in (await self._spool.claims()).items():
                 self._kept.put(guard_id, owner)
         except SpoolError as error:
             self._log.warning("spooled_signatures_not_read", reason=str(error))
@@ -141,17 +141,17 @@ class SpoolingPublisher:
     async def _keep(self, bundle: Bundle, why: BusError, done: Done) -> None:
         try:
             new = await self._spool.put(bundle)
-        except GuardTakenError as error:
+        except NonceClaimedError as error:
             done(error)
         except SpoolError as error:
             done(BusError(f"{why}, and {error}"))
         else:
-            if bundle.guard is not None:
-                self._kept.put(bundle.guard.msg_id, bundle.guard.body)
+            if bundle.claim is not None:
+                self._kept.put(bundle.claim.msg_id, bundle.claim.body)
             done([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
 
-    def _check_kept(self, guard: OutgoingMessage | None) -> None:
-        """A guard in the spool is taken, though the log, which may be back, does not know it."""
-        owner = None if guard is None else self._kept.get(guard.msg_id)
-        if guard is not None and owner is not None and owner != guard.body:
-            raise GuardTakenError(owner.decode())
+    def _check_kept(self, claim: OutgoingMessage | None) -> None:
+        """A claim in the spool is taken, though the log, which may be back, does not know it."""
+        owner = None if claim is None else self._kept.get(claim.msg_id)
+        if claim is not None and owner is not None and owner != claim.body:
+            raise NonceClaimedError(owner.decode())

@@ -1,6 +1,6 @@
 """The spool: callbacks that were promised while the log was away, in one SQLite file.
 
-A row is what one publish would have stored: its messages and its guard, byte for byte. A row is on
+A row is what one publish would have stored: its messages and its claim, byte for byte. A row is on
 disk (`synchronous=FULL`) before `put` returns. Every call of SQLite runs in one thread of the
 spool's own, so that the event loop never waits for a disk; what is put while one transaction is
 under way goes into the next. Several processes of one machine may share the file.
@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from receiver.bus.publish.contract import GuardTakenError
+from receiver.bus.publish.contract import NonceClaimedError
 from receiver.errors import SpoolError
 from receiver.spool.file import SpoolFile, SpoolState
 from receiver.spool.row import Bundle, SpooledBundle
 
-LIMIT_WAITING_BYTES: Final = 32 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 """What may wait in memory for a transaction; beyond that a put is refused at once."""
-LIMIT_READ_BYTES: Final = 8 * 1024 * 1024
+MAX_READ_BYTES: Final = 8 * 1024 * 1024
 _READ_S: Final = 5.0
 
 ResultT = TypeVar("ResultT")
@@ -65,9 +65,9 @@ class Spool:
         """Keep a bundle; returns once it is on disk: True, or False where its id was there before.
 
         Raises `SpoolError` where it cannot be kept in time (it may then be kept all the same), and
-        `GuardTakenError` where another bundle in the spool holds the guard.
+        `NonceClaimedError` where another bundle in the spool holds the claim.
         """
-        if self._waiting_bytes > LIMIT_WAITING_BYTES:
+        if self._waiting_bytes > MAX_WAITING_BYTES:
             raise SpoolError("too many callbacks are waiting for the spool")
         waiting = _Waiting(bundle, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -83,7 +83,7 @@ class Spool:
     async def read(self, *, after: int = 0, limit: int = 64) -> Sequence[SpooledBundle]:
         """The next bundles behind row `after`, oldest first; raises `SpoolError`."""
         return await self._call(
-            lambda: self._file.read(after=after, limit=limit, limit_bytes=LIMIT_READ_BYTES)
+            lambda: self._file.read(after=after, limit=limit, limit_bytes=MAX_READ_BYTES)
         )
 
     async def remove(self, rows: Sequence[int]) -> None:
@@ -95,9 +95,9 @@ class Spool:
         """The ids of all bundles; raises `SpoolError`."""
         return await self._call(self._file.ids)
 
-    async def guards(self) -> dict[str, bytes]:
+    async def claims(self) -> dict[str, bytes]:
         """The used signatures of all bundles, each with its callback; raises `SpoolError`."""
-        return await self._call(self._file.guards)
+        return await self._call(self._file.claims)
 
     async def state(self) -> SpoolState:
         """How much is kept and since when; raises `SpoolError`."""
@@ -156,6 +156,6 @@ class Spool:
 
 def _own(error: Exception) -> Exception:
     """One exception for each caller: a traceback is not to grow with every one that raises it."""
-    if isinstance(error, GuardTakenError):
-        return GuardTakenError(error.owner)
+    if isinstance(error, NonceClaimedError):
+        return NonceClaimedError(error.owner)
     return SpoolError(str(error))

@@ -1,4 +1,4 @@
-"""One row of the spool: a callback's messages and guard as bytes, and the checks on the way back.
+"""One row of the spool: a callback's messages and claim as bytes, and the checks on the way back.
 
 Performs no I/O. A row that was damaged, in whatever way, is a `SpoolError` without a word of what
 it holds.
@@ -23,10 +23,10 @@ _OF_ITS_BODY: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The messages of one publish, the raw one first, and its guard."""
+    """The messages of one publish, the raw one first, and its claim."""
 
     messages: Sequence[OutgoingMessage]
-    guard: OutgoingMessage | None = None
+    claim: OutgoingMessage | None = None
 
     @property
     def id(self) -> str:
@@ -57,9 +57,9 @@ class SpooledBundle:
 
 def encode_bundle(bundle: Bundle) -> bytes:
     """A line of JSON that tells subjects, headers and lengths, then the bodies as they are."""
-    every = [*bundle.messages, *([bundle.guard] if bundle.guard else [])]
+    every = [*bundle.messages, *([bundle.claim] if bundle.claim else [])]
     head = {
-        "guarded": bundle.guard is not None,
+        "guarded": bundle.claim is not None,
         "messages": [[m.subject, m.headers, len(m.body)] for m in every],
     }
     text = json.dumps(head, separators=(",", ":")).encode()
@@ -77,11 +77,11 @@ def decode_bundle(content: bytes) -> Bundle:
             start += length
         if start != len(bodies):
             raise ValueError(start)
-        guard = messages.pop() if head["guarded"] else None
+        claim = messages.pop() if head["guarded"] else None
         messages[0].msg_id  # noqa: B018 - there is a first, and it has an id
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise SpoolError("a row of the spool cannot be read") from error
-    return Bundle(messages, guard)
+    return Bundle(messages, claim)
 
 
 def digest_of(row_id: str, content: bytes) -> bytes:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
-from receiver.web.middleware import LastResort
+from receiver.web.middleware import ErrorMiddleware
 
 _CALLBACKS: Final = "callbacks"
 
@@ -38,10 +38,10 @@ def create_app(
         ],
     )
     paths = {route.path for route in others.routes if isinstance(route, Route)}
-    return LastResort(_Front(callbacks, others, paths))
+    return ErrorMiddleware(CallbackRoute(callbacks, others, paths))
 
 
-class _Front:
+class CallbackRoute:
     """Hands the URLs of sources, and those of nothing, to the callback endpoint without a router on
     the way: that would cost as much as a tenth of a callback.
     """
@@ -54,6 +54,7 @@ class _Front:
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
         if scope["path"] in self._paths:
             await self._others(scope, receive, send)
             return

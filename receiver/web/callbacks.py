@@ -33,8 +33,8 @@ from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import client_address, within
 from receiver.web.delivery import Delivery
 
-_LIMIT_REJECTIONS_PER_S: Final = 50
-_LIMIT_OTHERS_PER_S: Final = 10
+_MAX_REJECTIONS_PER_S: Final = 50
+_MAX_OTHERS_PER_S: Final = 10
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _UNSIGNED: Final = frozenset({"missing_signature", "missing_access_key"})
 _CHECKED: Final = b'{"status":"checked"}'
@@ -62,10 +62,10 @@ class CallbackEndpoint:
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
-        self._rejections = Sampling(_LIMIT_REJECTIONS_PER_S)
-        self._console_checks = Sampling(_LIMIT_OTHERS_PER_S)
-        self._broken_off = Sampling(_LIMIT_OTHERS_PER_S)
-        self._failures = Sampling(_LIMIT_OTHERS_PER_S)
+        self._rejections = Sampling(_MAX_REJECTIONS_PER_S)
+        self._console_checks = Sampling(_MAX_OTHERS_PER_S)
+        self._broken_off = Sampling(_MAX_OTHERS_PER_S)
+        self._failures = Sampling(_MAX_OTHERS_PER_S)
         self._advice = Advice(trusted_proxies)
         self._log = get_logger("yizhan.receiver")
 
@@ -94,7 +94,7 @@ class CallbackEndpoint:
         await answers.send_json(send, status, body, head=delivery.method == "HEAD")
 
     def take(self, delivery: Delivery) -> None:
-        """See `Lane.take`."""
+        """See `FastPath.take`."""
         try:
             self._take(delivery)
         except DeliveryError as error:
@@ -103,7 +103,7 @@ class CallbackEndpoint:
             self._failed(delivery, error)
 
     def broken_off(self, delivery: Delivery) -> None:
-        """See `Lane.broken_off`."""
+        """See `FastPath.broken_off`."""
         self._counts.add("gone")
         if (held_back := self._broken_off.admit()) is not None:
             self._log.info("delivery_broken_off", **self._known(delivery), **_left_out(held_back))

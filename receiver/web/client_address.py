@@ -13,7 +13,7 @@ from typing import Final
 
 from receiver.settings.networks import Address, Network, read_address
 
-_LIMIT_HOPS: Final = 32
+_MAX_HOPS: Final = 32
 
 
 def client_address(
@@ -27,7 +27,7 @@ def client_address(
         return address
     said = b",".join(value for name, value in headers if name == b"x-forwarded-for")
     hops = [hop for hop in said.decode("latin-1").split(",") if hop.strip()]
-    for hop in reversed(hops[-_LIMIT_HOPS:]):
+    for hop in reversed(hops[-_MAX_HOPS:]):
         address = read_address(hop)
         if address is None or not within(address, trusted):
             return address

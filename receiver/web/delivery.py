@@ -49,7 +49,7 @@ class Delivery:
         raise NotImplementedError
 
 
-class Lane(Protocol):
+class FastPath(Protocol):
     """Takes deliveries without a task of their own: the hot path."""
 
     limit_bytes: int

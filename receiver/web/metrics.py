@@ -43,7 +43,7 @@ class MetricsEndpoint:
         if self._spool is not None:
             families += await self._of_spool(self._spool)
         registry = CollectorRegistry()
-        registry.register(_Once(families))
+        registry.register(_StaticCollector(families))
         return Response(
             generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4}
         )
@@ -91,7 +91,7 @@ def _spool_readable(readable: int) -> Metric:
     return GaugeMetricFamily("yizhan_spool_readable", "Whether the spool's disk is well.", readable)
 
 
-class _Once(Collector):
+class _StaticCollector(Collector):
     """Families that were made for one answer."""
 
     def __init__(self, families: Iterable[Metric]) -> None:

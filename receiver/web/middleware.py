@@ -8,7 +8,7 @@ from receiver.observability.logs import get_logger
 from receiver.web import answers
 
 
-class LastResort:
+class ErrorMiddleware:
     """Turns a defect of ours into a bare 500 and one log line, so that the process lives on."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -18,9 +18,9 @@ from starlette.types import ASGIApp
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
-from receiver.web.connection.limits import Edge, EdgeLimits, Expiring
+from receiver.web.connection.limits import ConnectionLimits, EdgeLimits, Expiring
 from receiver.web.connection.protocol import BoundedProtocol
-from receiver.web.delivery import Lane
+from receiver.web.delivery import FastPath
 from receiver.web.tls import Certificate
 
 BACKLOG: Final = 2048
@@ -53,10 +53,14 @@ class _Server(uvicorn.Server):
     """Uvicorn's server, with our protocol and without its handling of signals."""
 
     def __init__(
-        self, config: uvicorn.Config, edge: Edge, lane: Lane | None, tls: Certificate | None
+        self,
+        config: uvicorn.Config,
+        limits: ConnectionLimits,
+        lane: FastPath | None,
+        tls: Certificate | None,
     ) -> None:
         super().__init__(config)
-        self._edge = edge
+        self._limits = limits
         self._lane = lane
         self._tls = tls
 
@@ -71,7 +75,7 @@ class _Server(uvicorn.Server):
             BoundedProtocol,
             self.config,
             self.server_state,
-            edge=self._edge,
+            limits=self._limits,
             lane=self._lane,
             app_state={},
         )
@@ -134,19 +138,19 @@ async def serving(
     listener: socket.socket,
     server_config: ServerConfig | None = None,
     *,
-    lane: Lane | None = None,
+    lane: FastPath | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first.
 
     Plain callbacks go to `lane`, where there is one, past `app`.
     """
     chosen = server_config or ServerConfig()
-    edge = Edge(chosen.limits, count=chosen.count)
-    server = _Server(_uvicorn_config(app, chosen), edge, lane, chosen.tls)
+    limits = ConnectionLimits(chosen.limits, count=chosen.count)
+    server = _Server(_uvicorn_config(app, chosen), limits, lane, chosen.tls)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     task.add_done_callback(lambda _: _give_up(server))
     connections = cast("set[Expiring]", server.server_state.connections)  # all are ours
-    sweep = supervision.start(partial(edge.sweep, connections), name="sweep")
+    sweep = supervision.start(partial(limits.sweep, connections), name="sweep")
     try:
         while not server.started and not task.done():
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""One handler at work: what it pulls is run in lanes, kept alive, settled and logged."""
+"""One handler at work: what it pulls is run in a keyed pool, kept alive, settled and logged."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.observability.screen import shown
 from receiver.resilience.cancellation import cancel
-from receiver.worker.keyed_pool import Lanes
-from receiver.worker.outcomes import Ack, Decision, NakLater, Outcome
+from receiver.worker.keyed_pool import KeyedPool
+from receiver.worker.outcomes import Ack, Decision, NakWithDelay, Outcome
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Ran, Runner
+from receiver.worker.runner import Runner, RunResult
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""
@@ -37,15 +37,15 @@ _EVENT_NAMES: Final[dict[Outcome, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ConsumerLimits:
     """How much one handler does at once, and how it and the server tell that they are there.
 
-    `backlog` messages may wait in this process beside the running ones, so that one busy order
+    `prefetch` messages may wait in this process beside the running ones, so that one busy order
     does not keep the others out.
     """
 
     concurrency: int = 16
-    backlog: int = 256
+    prefetch: int = 256
     ack_wait_s: float = 30.0
     heartbeat_s: float = 5.0
 
@@ -55,13 +55,13 @@ class Pace:
         return self.ack_wait_s / 3
 
 
-def consumer_plan(handler: Handler, subjects: Subjects, pace: Pace) -> ConsumerPlan:
+def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) -> ConsumerPlan:
     """The durable of one handler."""
     return ConsumerPlan(
         subjects.stream,
         handler.durable,
         [subjects.events_of_type(model.event_type) for model in handler.models],
-        pace.ack_wait_s,
+        limits.ack_wait_s,
     )
 
 
@@ -75,25 +75,25 @@ class HandlerConsumer:
         connection: Connection,
         subjects: Subjects,
         *,
-        pace: Pace,
+        limits: ConsumerLimits,
         count: Callable[[str, Outcome], None],
         sleep: Sleep,
     ) -> None:
         self.handler = handler
-        self.plan = consumer_plan(handler, subjects, pace)
+        self.plan = consumer_plan(handler, subjects, limits)
         self._runner = runner
-        self._pace = pace
+        self._limits = limits
         self._count = count
         self._sleep = sleep
-        self._held: dict[int, Msg] = {}
+        self._in_flight: dict[int, Msg] = {}
         self._stopping = False
-        self._lanes = Lanes(pace.concurrency, self._work, self._let_go)
+        self._pool = KeyedPool(limits.concurrency, self._work, self._on_finished)
         self._loop = PullLoop(
             connection,
             self.plan,
-            deliver=self._take,
-            room=self._room,
-            heartbeat_s=pace.heartbeat_s,
+            deliver=self._accept,
+            room=self._free_slots,
+            heartbeat_s=limits.heartbeat_s,
             sleep=sleep,
         )
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,26 +118,26 @@ class HandlerConsumer:
             return
         pulling, beating = self._tasks
         await cancel(pulling)
-        for message in await self._lanes.stop(grace_s=grace_s):
+        for message in await self._pool.stop(grace_s=grace_s):
             await self._release(message)
         await cancel(beating)
         await self._loop.settle()
 
-    def _room(self) -> int:
-        return self._pace.concurrency + self._pace.backlog - len(self._held)
+    def _free_slots(self) -> int:
+        return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
 
-    async def _take(self, message: Msg) -> None:
+    async def _accept(self, message: Msg) -> None:
         sequence = message.metadata.sequence.stream
-        if sequence in self._held:
+        if sequence in self._in_flight:
             return  # delivered again while we were cut off: the run under way answers for both
         if self._stopping:
             await self._release(message)
             return
-        self._held[sequence] = message
-        self._lanes.add(_lane_key(message), message)
+        self._in_flight[sequence] = message
+        self._pool.add(_pool_key(message), message)
 
-    def _let_go(self, message: Msg) -> None:
-        self._held.pop(message.metadata.sequence.stream, None)
+    def _on_finished(self, message: Msg) -> None:
+        self._in_flight.pop(message.metadata.sequence.stream, None)
         self._loop.wake()
 
     async def _work(self, message: Msg) -> None:
@@ -146,23 +146,23 @@ class HandlerConsumer:
         with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
             log = self._log.bind(**facts)
             stored = StoredMessage.of(message)
-            ran = await self._runner.run(
+            result = await self._runner.run(
                 self.handler, stored, attempt=message.metadata.num_delivered, log=log
             )
-            await _settle(message, ran.decision)
-            self._tell(log, ran, asyncio.get_running_loop().time() - started)
+            await _settle(message, result.decision)
+            self._log_outcome(log, result, asyncio.get_running_loop().time() - started)
 
-    def _tell(
-        self, log: structlog.typing.FilteringBoundLogger, ran: Ran, duration_s: float
+    def _log_outcome(
+        self, log: structlog.typing.FilteringBoundLogger, result: RunResult, duration_s: float
     ) -> None:
-        outcome = ran.decision.outcome
+        outcome = result.decision.outcome
         self._count(self.handler.name, outcome)
         keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
-        keys["shown"] = shown(() if ran.data is None else (ran.data,))
-        if ran.error:
-            keys |= {"error": ran.error, "place": ran.place}
-        if isinstance(ran.decision, NakLater):
-            keys["delay_s"] = round(ran.decision.delay_s, 3)
+        keys["shown"] = shown(() if result.data is None else (result.data,))
+        if result.error:
+            keys |= {"error": result.error, "place": result.place}
+        if isinstance(result.decision, NakWithDelay):
+            keys["delay_s"] = round(result.decision.delay_s, 3)
         name = _EVENT_NAMES.get(outcome, "event_handled")
         level = {"retried": log.warning, "dead_lettered": log.error}.get(outcome, log.info)
         level(name, **keys)
@@ -177,8 +177,8 @@ class HandlerConsumer:
     async def _keep_alive(self) -> None:
         """Say of everything held, running or waiting, that it is still being worked on."""
         while True:
-            await self._sleep(self._pace.beat_s)
-            for message in list(self._held.values()):
+            await self._sleep(self._limits.beat_s)
+            for message in list(self._in_flight.values()):
                 with contextlib.suppress(NatsError, OSError):
                     if not message.is_acked:
                         await message.in_progress()
@@ -194,14 +194,14 @@ async def _settle(message: Msg, decision: Decision) -> None:
     with contextlib.suppress(NatsError, OSError):
         if isinstance(decision, Ack):
             await message.ack()
-        elif isinstance(decision, NakLater):
+        elif isinstance(decision, NakWithDelay):
             await message.nak(delay=decision.delay_s)
         else:
             await message.term()
 
 
-def _lane_key(message: Msg) -> Hashable:
-    """The order, on its channel; an event without one has a lane of its own."""
+def _pool_key(message: Msg) -> Hashable:
+    """The order, on its channel; an event without one has a key of its own."""
     *_, channel, _, _, key = message.subject.split(".")
     return (channel, key) if key != NO_KEY else message.metadata.sequence.stream
 

@@ -1,4 +1,4 @@
-"""Work by key: what shares a key runs one at a time and in order, keys run in parallel."""
+"""Keyed pool: items of one key run one at a time and in order, keys run in parallel."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from receiver.observability.places import place_of
 ItemT = TypeVar("ItemT")
 
 
-class Lanes(Generic[ItemT]):
-    """At most `width` items run at once, at most one of each key.
+class KeyedPool(Generic[ItemT]):
+    """At most `concurrency` items run at once, at most one of each key.
 
-    `work` runs an item and raises nothing; `left` is called when an item is through, whichever
-    way. Neither is called for what `stop` gives back.
+    `work` runs an item and raises nothing; `on_finished` is called when an item is through,
+    whichever way. Neither is called for what `stop` gives back.
     """
 
     def __init__(
         self,
-        width: int,
+        concurrency: int,
         work: Callable[[ItemT], Awaitable[None]],
-        left: Callable[[ItemT], None],
+        on_finished: Callable[[ItemT], None],
     ) -> None:
         self._work = work
-        self._left = left
-        self._slots = asyncio.Semaphore(width)
-        self._lanes: dict[Hashable, deque[ItemT]] = {}
+        self._on_finished = on_finished
+        self._slots = asyncio.Semaphore(concurrency)
+        self._queues: dict[Hashable, deque[ItemT]] = {}
         self._tasks: dict[asyncio.Task[None], Hashable] = {}
         self._stopping = False
 
     def add(self, key: Hashable, item: ItemT) -> None:
         """Queue `item` behind what has the same key."""
-        if key in self._lanes:
-            self._lanes[key].append(item)
+        if key in self._queues:
+            self._queues[key].append(item)
             return
-        self._lanes[key] = deque([item])
+        self._queues[key] = deque([item])
         task = asyncio.create_task(self._run(key), name=f"lane-{key}")
         self._tasks[task] = key
         task.add_done_callback(self._ended)
@@ -56,17 +56,17 @@ class Lanes(Generic[ItemT]):
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=patience_s)
-        return [item for lane in self._lanes.values() for item in lane]
+        return [item for queue in self._queues.values() for item in queue]
 
     async def _run(self, key: Hashable) -> None:
-        lane = self._lanes[key]
-        while lane:
+        queue = self._queues[key]
+        while queue:
             async with self._slots:
                 if self._stopping:
                     return
-                await self._work(lane[0])
-            self._left(lane.popleft())
-        del self._lanes[key]
+                await self._work(queue[0])
+            self._on_finished(queue.popleft())
+        del self._queues[key]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Keep a fault of ours from blocking a key for ever: log it and let its items go."""
@@ -77,5 +77,5 @@ class Lanes(Generic[ItemT]):
         get_logger("yizhan.handlers").error(
             "lane_failed", error=type(error).__name__, place=place_of(error)
         )
-        for item in self._lanes.pop(key, ()):
-            self._left(item)
+        for item in self._queues.pop(key, ()):
+            self._on_finished(item)

@@ -2,10 +2,10 @@
 
     returned                                  Ack
     raise Drop                                Term
-    raise Retry(after=...)                    NakLater, by the handler's own delay
+    raise Retry(after=...)                    NakWithDelay, by the handler's own delay
     an error that trying again cannot mend    DeadLetter
-    BusError                                  NakLater: the log's fault is not the handler's
-    any other exception                       NakLater by the schedule, then DeadLetter
+    BusError                                  NakWithDelay: the log's fault is not the handler's
+    any other exception                       NakWithDelay by the schedule, then DeadLetter
 
 Attempts are JetStream's deliveries, so the count survives a restart. Every delivery counts, also
 one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every one has a delay.
@@ -28,7 +28,7 @@ Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "r
 
 DELAYS_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 _SHORTEST_DELAY_S: Final = 0.05
-_LIMIT_MESSAGE_CHARS: Final = 300
+_MAX_MESSAGE_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class NakLater:
+class NakWithDelay:
     """Deliver again, `delay_s` from now."""
 
     delay_s: float
@@ -83,7 +83,7 @@ class DeadLetter:
     outcome: Outcome = "dead_lettered"
 
 
-Decision = Ack | NakLater | Term | DeadLetter
+Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
@@ -101,18 +101,18 @@ def decide(
         return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
-        return NakLater(max(_SHORTEST_DELAY_S, delay_s), "postponed")
+        return NakWithDelay(max(_SHORTEST_DELAY_S, delay_s), "postponed")
     if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
         return DeadLetter(reason_of(error), place_of(error, module))
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
-    return NakLater(max(policy.delay_s(attempt), wished_s or 0))
+    return NakWithDelay(max(policy.delay_s(attempt), wished_s or 0))
 
 
 def reason_of(error: BaseException) -> str:
     """The error's type; its message too where the type is ours, since others may hold secrets."""
     name = type(error).__name__
     told = isinstance(error, YizhanError | Retry | Drop) and str(error)
-    return f"{name}: {told[:_LIMIT_MESSAGE_CHARS]}" if told else name
+    return f"{name}: {told[:_MAX_MESSAGE_CHARS]}" if told else name
 
 
 def _is_final(error: BaseException) -> bool:

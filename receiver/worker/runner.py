@@ -22,7 +22,14 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import DeadLetter, Decision, NakLater, RetryPolicy, decide, reason_of
+from receiver.worker.outcomes import (
+    DeadLetter,
+    Decision,
+    NakWithDelay,
+    RetryPolicy,
+    decide,
+    reason_of,
+)
 from receiver.worker.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 
@@ -33,7 +40,7 @@ Log = structlog.typing.FilteringBoundLogger
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """How a run ended; `error` and `place` are empty where it returned, `data` is that of the event
     where it could be decoded.
     """
@@ -107,7 +114,9 @@ class Runner:
         self._subjects = subjects
         self._policy = policy
 
-    async def run(self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log) -> Ran:
+    async def run(
+        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
+    ) -> RunResult:
         """Run `handler` on a stored message and publish what it returns.
 
         A dead letter is stored when this returns; where it could not be, the decision is to try
@@ -115,14 +124,16 @@ class Runner:
         """
         if attempt > self._policy.max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
-            ran = Ran(DeadLetter(reason), error=reason)
+            result = RunResult(DeadLetter(reason), error=reason)
         else:
-            ran = await self._ran(handler, message, attempt, log)
-        if isinstance(ran.decision, DeadLetter):
-            return await self._bury(handler, message, attempt, ran, ran.decision)
-        return ran
+            result = await self._run(handler, message, attempt, log)
+        if isinstance(result.decision, DeadLetter):
+            return await self._dead_letter(handler, message, attempt, result, result.decision)
+        return result
 
-    async def _ran(self, handler: Handler, message: StoredMessage, attempt: int, log: Log) -> Ran:
+    async def _run(
+        self, handler: Handler, message: StoredMessage, attempt: int, log: Log
+    ) -> RunResult:
         data = None
         try:
             event = decode_event(message.headers, message.body)
@@ -137,16 +148,16 @@ class Runner:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
             return replace(self._failed(error, handler, attempt), data=data)
-        return Ran(decide(None, attempt, self._policy), data=data)
+        return RunResult(decide(None, attempt, self._policy), data=data)
 
-    async def _bury(
+    async def _dead_letter(
         self,
         handler: Handler,
         message: StoredMessage,
         attempt: int,
-        ran: Ran,
+        result: RunResult,
         decision: DeadLetter,
-    ) -> Ran:
+    ) -> RunResult:
         failure = Failure(
             handler=handler.name,
             reason=decision.reason,
@@ -161,8 +172,8 @@ class Runner:
             await self._publisher.publish([letter])
         except BusError as error:
             delay_s = self._policy.delay_s(attempt)
-            return replace(ran, decision=NakLater(delay_s), error=f"{ran.error}; {error}")
-        return ran
+            return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
+        return result
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""
@@ -170,10 +181,10 @@ class Runner:
         publisher = self._once if old else self._publisher
         await publisher.publish([encode_event(event, self._subjects) for event in events])
 
-    def _failed(self, error: BaseException, handler: Handler, attempt: int) -> Ran:
+    def _failed(self, error: BaseException, handler: Handler, attempt: int) -> RunResult:
         module = handler.function.__module__
         decision = decide(error, attempt, self._policy, module=module)
-        return Ran(decision, error=reason_of(error), place=place_of(error, module))
+        return RunResult(decision, error=reason_of(error), place=place_of(error, module))
 
 
 def derived(

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
-from receiver.bus.publish.deduplicating import OncePublisher
+from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.settings import HandlersSettings
-from receiver.worker.consumer import HandlerConsumer, Pace
+from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
 from receiver.worker.outcomes import Outcome, RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.runner import Runner
@@ -67,15 +67,15 @@ class Worker:
         clock: Callable[[], datetime],
         sleep: Sleep,
         policy: RetryPolicy | None = None,
-        pace: Pace | None = None,
+        pace: ConsumerLimits | None = None,
     ) -> None:
         self.counts = HandlerCounts()
         self._connection = connection
         self._settings = settings
         self._log = get_logger("yizhan.handlers")
         policy = policy or RetryPolicy(max_attempts=settings.max_attempts)
-        pace = pace or Pace(concurrency=settings.concurrency)
-        once = OncePublisher(publisher, connection, subjects)
+        pace = pace or ConsumerLimits(concurrency=settings.concurrency)
+        once = DeduplicatingPublisher(publisher, connection, subjects)
         runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
         loaded = unique(handlers)
         self._left_out = [h for h in loaded if h.needs_api and api is None]
@@ -85,7 +85,7 @@ class Worker:
                 runner,
                 connection,
                 subjects,
-                pace=pace,
+                limits=pace,
                 count=self.counts.add,
                 sleep=sleep,
             )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
-from receiver.bus.client import WireClient
-from receiver.bus.message import MSG_ID, OutgoingMessage, hpub
+from receiver.bus.client import PipeliningClient
+from receiver.bus.message import MSG_ID, OutgoingMessage, encode_hpub
 from receiver.bus.publish.contract import UnsendableError
 from receiver.bus.publish.direct import check_sendable
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
@@ -24,8 +24,8 @@ NAMES = st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True)
 
 
 @pytest.fixture
-async def wire(nats_url: str) -> AsyncIterator[WireClient]:
-    opened = WireClient()
+async def wire(nats_url: str) -> AsyncIterator[PipeliningClient]:
+    opened = PipeliningClient()
     await opened.connect(nats_url)
     await opened.listen()
     yield opened
@@ -51,11 +51,11 @@ def test_a_message_needs_an_id() -> None:
         OutgoingMessage.of("s", {}, b"")
 
 
-async def test_a_subscriber_gets_what_was_written(wire: WireClient, client: Client) -> None:
+async def test_a_subscriber_gets_what_was_written(wire: PipeliningClient, client: Client) -> None:
     heard = await client.subscribe("wire.>")
     await client.flush()
     message = OutgoingMessage.of("wire.a", {MSG_ID: "1", "x": "ä"}, b"\r\n\x00")
-    wire.write(hpub(message) + hpub(message, b"more: yes\r\n", b"back.here"))
+    wire.write(encode_hpub(message) + encode_hpub(message, b"more: yes\r\n", b"back.here"))
     first = await heard.next_msg(timeout=10)
     second = await heard.next_msg(timeout=10)
     assert (first.headers, first.data, first.reply) == (message.headers, message.body, "")
@@ -63,7 +63,7 @@ async def test_a_subscriber_gets_what_was_written(wire: WireClient, client: Clie
     assert second.reply == "back.here"
 
 
-async def test_each_answer_finds_who_waits_for_it(wire: WireClient, client: Client) -> None:
+async def test_each_answer_finds_who_waits_for_it(wire: PipeliningClient, client: Client) -> None:
     async def echo(message: object) -> None:
         await message.respond(message.data)  # type: ignore[attr-defined]
 
@@ -80,13 +80,13 @@ async def test_each_answer_finds_who_waits_for_it(wire: WireClient, client: Clie
     for number in range(20):
         reply = wire.expect(lambda data, number=number: hear(number, data))  # type: ignore[misc]
         message = OutgoingMessage.of("wire.echo", {MSG_ID: "1"}, b"%d" % number)
-        wire.write(hpub(message, reply=reply))
+        wire.write(encode_hpub(message, reply=reply))
     await asyncio.wait_for(everything.wait(), 10)
     assert heard == {number: b"%d" % number for number in range(20)}
 
 
 async def test_an_answer_that_is_not_waited_for_any_more_is_nothing(
-    wire: WireClient, client: Client
+    wire: PipeliningClient, client: Client
 ) -> None:
     told: list[bytes] = []
     reply = wire.expect(told.append)
@@ -99,33 +99,33 @@ async def test_an_answer_that_is_not_waited_for_any_more_is_nothing(
     assert told == []
 
 
-async def test_a_subject_without_listeners_answers_with_nothing(wire: WireClient) -> None:
+async def test_a_subject_without_listeners_answers_with_nothing(wire: PipeliningClient) -> None:
     told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     reply = wire.expect(told.set_result)
-    wire.write(hpub(OutgoingMessage.of("wire.nobody", {MSG_ID: "1"}, b""), reply=reply))
+    wire.write(encode_hpub(OutgoingMessage.of("wire.nobody", {MSG_ID: "1"}, b""), reply=reply))
     assert await asyncio.wait_for(told, 10) == b""
 
 
 async def test_what_the_library_has_yet_to_send_goes_first(
-    wire: WireClient, client: Client
+    wire: PipeliningClient, client: Client
 ) -> None:
     heard = await client.subscribe("wire.order")
     await client.flush()
     for number in range(50):
         await wire.publish("wire.order", b"%d" % (2 * number))
         message = OutgoingMessage.of("wire.order", {MSG_ID: "1"}, b"%d" % (2 * number + 1))
-        wire.write(hpub(message))
+        wire.write(encode_hpub(message))
     received = [(await heard.next_msg(timeout=10)).data for _ in range(100)]
     assert received == [b"%d" % number for number in range(100)]
 
 
-async def test_nothing_is_written_where_the_connection_is_away(wire: WireClient) -> None:
+async def test_nothing_is_written_where_the_connection_is_away(wire: PipeliningClient) -> None:
     await wire.close()
     with pytest.raises(ConnectionClosedError):
         wire.write(b"PING\r\n")
 
 
-async def test_a_command_larger_than_the_server_takes_is_refused(wire: WireClient) -> None:
+async def test_a_command_larger_than_the_server_takes_is_refused(wire: PipeliningClient) -> None:
     limit_bytes = wire.max_payload
     check_sendable(wire, [b"x" * limit_bytes])
     with pytest.raises(UnsendableError):
@@ -134,7 +134,7 @@ async def test_a_command_larger_than_the_server_takes_is_refused(wire: WireClien
 
 async def test_answers_come_after_a_reconnect_as_before(tmp_path: Path) -> None:
     async with EmbeddedServer(EmbeddedServerConfig(tmp_path, port=0)) as server:
-        wire = WireClient()
+        wire = PipeliningClient()
         await wire.connect(server.url, reconnect_time_wait=0, max_reconnect_attempts=-1)
         await wire.listen()
         await server.stop()
@@ -146,6 +146,6 @@ async def test_answers_come_after_a_reconnect_as_before(tmp_path: Path) -> None:
         await eventually(back, within_s=20)
         told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         message = OutgoingMessage.of("$JS.API.INFO", {MSG_ID: "1"}, b"")
-        wire.write(hpub(message, reply=wire.expect(told.set_result)))
+        wire.write(encode_hpub(message, reply=wire.expect(told.set_result)))
         assert b"account_info" in await asyncio.wait_for(told, 10)
         await wire.close()

@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import servers
 from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
-from receiver.bus.publish.contract import GuardTakenError, Publisher
+from receiver.bus.publish.contract import NonceClaimedError, Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read.history import Span, opened_history
@@ -90,7 +90,7 @@ def made(subjects: Subjects, name: str) -> list[OutgoingMessage]:
     ]
 
 
-def guard(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
+def claim(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
     headers = {MSG_ID: f"nonce.{nonce}", "Nats-TTL": "600s"}
     return OutgoingMessage.of(subjects.nonce("s", nonce), headers, owner.encode())
 
@@ -128,9 +128,9 @@ async def test_replayed_signatures_stop_no_replicated_stream(
             publisher = group
         for number in range(10):
             honest, forged = made(subjects, f"h{number}"), made(subjects, f"f{number}")
-            await publisher.publish(honest, guard=guard(subjects, f"n{number}", f"h{number}"))
-            with pytest.raises(GuardTakenError) as taken:
-                await publisher.publish(forged, guard=guard(subjects, f"n{number}", f"f{number}"))
+            await publisher.publish(honest, claim=claim(subjects, f"n{number}", f"h{number}"))
+            with pytest.raises(NonceClaimedError) as taken:
+                await publisher.publish(forged, claim=claim(subjects, f"n{number}", f"f{number}"))
             assert taken.value.owner == f"h{number}"
         await connection.probe(timeout_s=10)
         found = await all_stored(connection, subjects, 30)
@@ -147,7 +147,7 @@ async def test_a_lone_callback_is_one_batch_where_the_stream_is_replicated(
 ) -> None:
     async with replicated(cluster, subjects) as connection:
         publisher = GroupCommitPublisher(connection, timeout_s=10)
-        await publisher.publish(made(subjects, "a"), guard=guard(subjects, "n", "a"))
+        await publisher.publish(made(subjects, "a"), claim=claim(subjects, "n", "a"))
         found = await all_stored(connection, subjects, 3)
         assert len(found) == 3
         assert len({stored.headers.get("Nats-Batch-Id") for stored in found} - {None}) == 1
@@ -161,17 +161,17 @@ async def test_many_at_once_with_duplicates_and_forgeries_are_settled_when_repli
         publishers = [GroupCommitPublisher(connection, timeout_s=20, remember=0) for _ in range(2)]
         calls = [
             publishers[n % 2].publish(
-                made(subjects, f"m{n % 40}"), guard=guard(subjects, f"n{n % 40}", f"m{n % 40}")
+                made(subjects, f"m{n % 40}"), claim=claim(subjects, f"n{n % 40}", f"m{n % 40}")
             )
             for n in range(80)
         ]
         await asyncio.gather(*calls)
         forged = [
-            publishers[0].publish(made(subjects, f"f{n}"), guard=guard(subjects, f"n{n}", f"f{n}"))
+            publishers[0].publish(made(subjects, f"f{n}"), claim=claim(subjects, f"n{n}", f"f{n}"))
             for n in range(40)
         ]
         results = await asyncio.gather(*forged, return_exceptions=True)
-        assert [type(result) for result in results] == [GuardTakenError] * 40
+        assert [type(result) for result in results] == [NonceClaimedError] * 40
         assert len(await all_stored(connection, subjects, 120)) == 120
         for publisher in publishers:
             await publisher.stop()

@@ -16,7 +16,7 @@ import nkeys  # type: ignore[import-untyped]  # has no types
 import pytest
 
 from receiver.bus.connection import Connection
-from receiver.bus.credentials import Access, without_credentials
+from receiver.bus.credentials import ConnectOptions, without_credentials
 from receiver.embedded.server import server_binary
 from receiver.errors import ConfigurationError
 from tests.certificates import make_certificate
@@ -39,7 +39,7 @@ async def serving(directory: Path, settings: str) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def gets_in(url: str, access: Access | None = None) -> bool:
+async def gets_in(url: str, access: ConnectOptions | None = None) -> bool:
     connection = Connection(url, (), access=access)
     async with asyncio.timeout(20):
         starting = asyncio.create_task(connection.start(patience_s=20))
@@ -85,9 +85,9 @@ async def test_a_password_in_a_file_lets_in_whatever_characters_it_has(tmp_path:
     file.write_text("p/?#[@ 密\n", encoding="utf-8")
     settings = 'authorization { user: u, password: "p/?#[@ 密" }'
     async with serving(tmp_path, settings) as address:
-        assert await gets_in(f"nats://{address}", Access(user="u", password_file=file))
+        assert await gets_in(f"nats://{address}", ConnectOptions(user="u", password_file=file))
         file.write_text("wrong", encoding="utf-8")
-        assert not await gets_in(f"nats://{address}", Access(user="u", password_file=file))
+        assert not await gets_in(f"nats://{address}", ConnectOptions(user="u", password_file=file))
 
 
 async def test_an_nkey_lets_in(tmp_path: Path) -> None:
@@ -97,7 +97,9 @@ async def test_an_nkey_lets_in(tmp_path: Path) -> None:
         for key, expected in ((user, True), (stranger, False)):
             file = tmp_path / "seed.nk"
             file.write_bytes(key.seed)
-            assert await gets_in(f"nats://{address}", Access(nkey_seed_file=file)) is expected
+            assert (
+                await gets_in(f"nats://{address}", ConnectOptions(nkey_seed_file=file)) is expected
+            )
 
 
 async def test_a_credentials_file_lets_in(tmp_path: Path) -> None:
@@ -118,14 +120,14 @@ async def test_a_credentials_file_lets_in(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     async with serving(tmp_path, settings) as address:
-        assert await gets_in(f"nats://{address}", Access(credentials_file=file))
+        assert await gets_in(f"nats://{address}", ConnectOptions(credentials_file=file))
         assert not await gets_in(f"nats://{address}")
 
 
 async def test_tls_with_a_certificate_on_both_sides(tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path, "localhost")
     files = f'cert_file: "{cert}", key_file: "{key}", ca_file: "{cert}"'
-    ours = Access(tls_ca_file=cert, tls_cert_file=cert, tls_key_file=key)
+    ours = ConnectOptions(tls_ca_file=cert, tls_cert_file=cert, tls_key_file=key)
     async with serving(tmp_path, f"tls {{ {files}, verify: true }}") as address:
         assert await gets_in(f"tls://{address.replace('127.0.0.1', 'localhost')}", ours)
 
@@ -136,13 +138,13 @@ GONE = Path("gone")
 @pytest.mark.parametrize(
     ("access", "reason"),
     [
-        (Access(credentials_file=GONE), r"nats\.credentials_file: .*: no such file"),
-        (Access(password_file=GONE), r"nats\.password_file: .*: cannot be read"),
-        (Access(nkey_seed_file=GONE), r"nats\.nkey_seed_file: .*: no such file"),
-        (Access(tls_ca_file=GONE), r"nats\.tls_ca_file.*No such file"),
+        (ConnectOptions(credentials_file=GONE), r"nats\.credentials_file: .*: no such file"),
+        (ConnectOptions(password_file=GONE), r"nats\.password_file: .*: cannot be read"),
+        (ConnectOptions(nkey_seed_file=GONE), r"nats\.nkey_seed_file: .*: no such file"),
+        (ConnectOptions(tls_ca_file=GONE), r"nats\.tls_ca_file.*No such file"),
     ],
 )
-def test_a_missing_file_is_named(access: Access, reason: str) -> None:
+def test_a_missing_file_is_named(access: ConnectOptions, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
         Connection("nats://127.0.0.1:9", (), access=access)
 

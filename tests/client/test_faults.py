@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from receiver.client.platform import PlatformAPI
 from receiver.client.replies import retry_after_s
-from receiver.client.transport import LIMIT_REPLY_BYTES
+from receiver.client.transport import MAX_REPLY_BYTES
 from receiver.errors import (
     APIError,
     APIRejectedError,
@@ -213,7 +213,7 @@ async def test_a_platform_that_drips_is_given_up_too(platform: Platform) -> None
 
 async def test_a_huge_reply_is_cut_off(platform: Platform, api: PlatformAPI) -> None:
     async def parts() -> AsyncIterator[bytes]:
-        for _ in range(2 * LIMIT_REPLY_BYTES // 65_536):
+        for _ in range(2 * MAX_REPLY_BYTES // 65_536):
             yield b" " * 65_536
 
     async def huge(_: Request) -> Response:
@@ -223,16 +223,16 @@ async def test_a_huge_reply_is_cut_off(platform: Platform, api: PlatformAPI) -> 
     error = await fault(api)
 
     assert type(error) is APIUnavailableError
-    assert str(LIMIT_REPLY_BYTES) in str(error)
+    assert str(MAX_REPLY_BYTES) in str(error)
 
 
 async def test_a_small_reply_that_unpacks_to_a_huge_one_is_cut_off(
     platform: Platform, api: PlatformAPI
 ) -> None:
-    packed = gzip.compress(b" " * (LIMIT_REPLY_BYTES + 1))
+    packed = gzip.compress(b" " * (MAX_REPLY_BYTES + 1))
     platform.send(packed, headers={"content-encoding": "gzip"})
 
-    assert str(LIMIT_REPLY_BYTES) in str(await fault(api))
+    assert str(MAX_REPLY_BYTES) in str(await fault(api))
 
 
 async def test_a_reply_that_cannot_be_unpacked_is_unavailable(

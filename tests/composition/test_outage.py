@@ -24,7 +24,7 @@ from receiver.composition import spool as composed_spool
 from receiver.composition.bus import opened_bus
 from receiver.composition.receiver import running_receiver
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
-from receiver.embedded.supervisor import keep_at_work
+from receiver.embedded.supervisor import supervise
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.testing import eventually
@@ -33,7 +33,7 @@ from tests.freezing import freeze
 
 pytestmark = pytest.mark.serial
 
-LIMIT_S = 5.0  # far below the outage; how fast it really is, a measurement tells, not a test
+MAX_S = 5.0  # far below the outage; how fast it really is, a measurement tells, not a test
 """Within which every POST is to be answered; the platform waits for one second."""
 BODY = '{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1%d","totalAmount":100}}'
 
@@ -119,7 +119,7 @@ def receiver(
 
     A slow disk fails no test: the spool may take as long as it needs.
     """
-    monkeypatch.setattr(composed_spool, "SPOOL_TIMEOUT_S", LIMIT_S)
+    monkeypatch.setattr(composed_spool, "SPOOL_TIMEOUT_S", MAX_S)
 
     @contextlib.asynccontextmanager
     async def start(data_dir: Path = tmp_path, **edge: Any) -> AsyncIterator[Receiving]:
@@ -180,7 +180,7 @@ async def test_a_frozen_server_costs_the_budget_once_and_loses_nothing(
         await receiving.drained()
     assert {answer.word for answer in first + later} == {"spooled"}
     assert {answer.status for answer in receiving.answers} == {200}
-    assert receiving.slowest_s < LIMIT_S
+    assert receiving.slowest_s < MAX_S
     assert sorted(answer.took_s for answer in later)[len(later) // 2] < 0.3
     ids = await stored_ids(server)
     assert sorted(ids) == sorted(receiving.promised)
@@ -215,7 +215,7 @@ async def test_a_killed_server_loses_nothing(
         await receiving.drained()
         assert (await receiving.post(200)).word == "stored"
     assert {answer.status for answer in receiving.answers} == {200}
-    assert receiving.slowest_s < LIMIT_S
+    assert receiving.slowest_s < MAX_S
     assert sorted(await stored_ids(server)) == sorted(receiving.promised)
 
 
@@ -249,7 +249,7 @@ async def test_a_server_that_is_away_at_the_start(
         assert {"yizhan_spool_callbacks 20.0", "yizhan_log_ready 0.0"} <= set(metrics)
         await server.start()
         await receiving.drained()
-    assert receiving.slowest_s < LIMIT_S
+    assert receiving.slowest_s < MAX_S
     assert await stored_ids(server) == receiving.promised
     assert len(receiving.promised) == 20
 
@@ -281,7 +281,7 @@ async def test_a_log_that_answers_and_stores_nothing_is_told_and_mended(
             "the log answers, and acknowledges nothing in time",
         )
         assert told["spool"]["depth"] > 0
-        async with supervision.running(partial(keep_at_work, server), name="watch"):
+        async with supervision.running(partial(supervise, server), name="watch"):
             await receiving.drained()
             assert (await receiving.post(100)).word == "stored"
     assert {answer.status for answer in receiving.answers} == {200}
@@ -298,7 +298,7 @@ async def test_two_receivers_share_a_spool(receiver: StartReceiver, server: Embe
         assert (await other.post(200)).status == 200
     answers = one.answers + other.answers
     assert {answer.status for answer in answers} == {200}
-    assert max(answer.took_s for answer in answers) < LIMIT_S
+    assert max(answer.took_s for answer in answers) < MAX_S
     assert sorted(await stored_ids(server)) == sorted({*one.promised, *other.promised})
 
 
@@ -318,7 +318,7 @@ async def test_a_full_spool_answers_503_in_time(
         thaw(server)
         await receiving.drained()
         assert (await receiving.post(200)).word == "stored"
-    assert receiving.slowest_s < LIMIT_S
+    assert receiving.slowest_s < MAX_S
     assert set(receiving.promised) <= set(await stored_ids(server))
 
 
@@ -337,7 +337,7 @@ async def test_a_spool_that_cannot_be_written_answers_503_and_says_why(
         assert (await receiving.ready())[0] == 503
         thaw(server)
         await eventually(lambda: _answered_200(receiving, 2))
-    assert receiving.slowest_s < LIMIT_S
+    assert receiving.slowest_s < MAX_S
     assert await stored_ids(server) == list(dict.fromkeys(receiving.promised))
 
 

@@ -34,7 +34,7 @@ SERVER = "http://receiver"
 DOCUMENT = openapi(server=SERVER)
 URI = "urn:yizhan:openapi"
 TOKEN = "t" * 32
-LIMIT_BYTES = 2048
+MAX_BYTES = 2048
 CALLBACK = b'{"messageType":"ORDER_CREATE","messageBody":{"orderId":"2745812000123456789"}}'
 SOURCES = (
     SourceSettings(name="open", dialect="xport", verification="none"),
@@ -50,14 +50,14 @@ class Log:
     away = False
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         if self.away:
             done(BusError("no acknowledgement in time"))
         else:
             done([Stored(number, duplicate=False) for number, _ in enumerate(messages, start=1)])
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
         return None
 
     async def probe(self) -> None:
@@ -75,7 +75,7 @@ async def client(log: Log) -> AsyncIterator[httpx2.AsyncClient]:
     endpoint = CallbackEndpoint(
         Intake(log, Subjects(), DIALECTS),
         Sources(SOURCES),
-        limit_bytes=LIMIT_BYTES,
+        limit_bytes=MAX_BYTES,
         counts=DeliveryCounts(),
     )
     served = documents(Subjects(), nats_url="nats://127.0.0.1:4222", server=SERVER)
@@ -123,7 +123,7 @@ def test_the_server_is_that_of_the_settings() -> None:
         ("/callbacks/open", b"not JSON", 400),
         ("/callbacks/secret", CALLBACK, 401),
         ("/callbacks/nobody", CALLBACK, 404),
-        ("/callbacks/open", b"x" * (LIMIT_BYTES + 1), 413),
+        ("/callbacks/open", b"x" * (MAX_BYTES + 1), 413),
     ],
 )
 async def test_a_post_is_answered_as_told(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.dialects.form import LIMIT_FIELDS, first_reading, readings
+from receiver.dialects.form import MAX_FIELDS, first_reading, readings
 from receiver.errors import MalformedCallbackError
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -62,9 +62,9 @@ def test_a_plus_is_a_space_or_itself() -> None:
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_number_of_fields_is_bounded(more: int) -> None:
-    body = b"&".join([b"a=1"] * (LIMIT_FIELDS + more))
+    body = b"&".join([b"a=1"] * (MAX_FIELDS + more))
     if more:
         with pytest.raises(MalformedCallbackError, match="too many fields"):
             first_reading(body)
     else:
-        assert len(first_reading(body)) == LIMIT_FIELDS
+        assert len(first_reading(body)) == MAX_FIELDS

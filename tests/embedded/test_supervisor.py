@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from receiver.embedded import supervisor
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.server_log import ServerLog
-from receiver.embedded.supervisor import keep_at_work, take_over
+from receiver.embedded.supervisor import supervise, take_over
 from receiver.resilience import supervision
 from receiver.testing import eventually
 
@@ -57,7 +57,7 @@ async def stores(url: str) -> bool:
 
 async def test_a_server_that_ended_is_started_again(server: EmbeddedServer) -> None:
     before = server.pid
-    async with supervision.running(partial(keep_at_work, server), name="watch"):
+    async with supervision.running(partial(supervise, server), name="watch"):
         os.kill(before, signal.SIGKILL)
         await eventually(partial(stores, server.url), within_s=30)
     assert server.pid != before
@@ -80,7 +80,7 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
     assert not await stores(server.url)
     before = server.pid
     with capture_logs() as logs:
-        async with supervision.running(partial(keep_at_work, server), name="watch"):
+        async with supervision.running(partial(supervise, server), name="watch"):
             await eventually(partial(stores, server.url), within_s=30)
     assert pids == [before] * 3
     assert server.pid != before

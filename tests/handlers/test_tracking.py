@@ -16,7 +16,7 @@ from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError
 from receiver.settings import APISettings
 from receiver.testing import HandlerRun, make_event, run_handler
-from receiver.worker.outcomes import NakLater
+from receiver.worker.outcomes import NakWithDelay
 from schemas.events import (
     EventData,
     Line,
@@ -263,7 +263,7 @@ async def test_no_tracking_yet_is_asked_for_again_later(
     platform.data = reply
     for attempt, delay_s in enumerate(NOT_YET_S, start=1):
         ran = await run(api, shipped(), attempt=attempt)
-        assert ran.decision == NakLater(delay_s, "postponed")
+        assert ran.decision == NakWithDelay(delay_s, "postponed")
 
 
 async def test_a_shipment_without_tracking_is_let_go_in_the_end(

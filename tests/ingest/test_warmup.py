@@ -20,9 +20,9 @@ from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
 from receiver.ingest.intake import Intake, Receipt, Told
-from receiver.ingest.peers import Gossip
+from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.retransmissions import Retransmissions
-from receiver.ingest.warmup import keep_recollecting, recollect
+from receiver.ingest.warmup import keep_warm, warm_up
 from receiver.resilience import supervision
 from receiver.settings import SourceSettings
 from receiver.testing import eventually
@@ -56,7 +56,7 @@ async def test_a_retransmission_is_known_after_a_restart(
     first = await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
     said = Retransmissions(WINDOW)
     since = datetime.now(UTC) - WINDOW
-    told = await recollect(connection, subjects, since=since, remember=said.remember)
+    told = await warm_up(connection, subjects, since=since, remember=said.remember)
     assert (told, len(said)) == (1, 1)
     restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)
     again = await accepted(restarted, pushed("1700001800000"))
@@ -73,7 +73,7 @@ async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
         rested.append(pause_s)
 
     keep = partial(
-        keep_recollecting,
+        keep_warm,
         connection,
         subjects,
         window=WINDOW,
@@ -100,24 +100,24 @@ async def test_receivers_tell_each_other_what_they_stored(
     connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     theirs, ours = Retransmissions(WINDOW), Retransmissions(WINDOW)
-    one = Gossip(connection, subjects, theirs.remember)
-    other = Gossip(connection, subjects, ours.remember)
+    one = StoredCallbackBroadcast(connection, subjects, theirs.remember)
+    other = StoredCallbackBroadcast(connection, subjects, ours.remember)
     async with (
         supervision.running(one.run, name="one"),
         supervision.running(other.run, name="other"),
     ):
         await accepted(
-            Intake(publisher, subjects, DIALECTS, spread=one.tell), pushed("1700000000000")
+            Intake(publisher, subjects, DIALECTS, spread=one.announce), pushed("1700000000000")
         )
         await eventually(lambda: len(ours) == 1)
-        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, spread=other.tell)
+        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, spread=other.announce)
         assert (await accepted(again, pushed("1700001800000"))).outcome == "retransmission"
         await eventually(lambda: len(theirs) == 1)  # what the other said; not its own words
         for nonsense in (b"", b"x", b"x\n", b"x\n7", b"x\n[[1]]", b'x\n[["s","d","i",1e99]]'):
             await connection.client.publish(subjects.said, nonsense)
         now = datetime.now(UTC)
         for number in range(2500):  # more than one message holds
-            one.tell("s", f"digest {number}", f"id {number}", now)
+            one.announce("s", f"digest {number}", f"id {number}", now)
         await eventually(lambda: len(ours) == 2501)
     assert len(theirs) == 1
 
@@ -126,11 +126,11 @@ async def test_a_client_that_was_dialled_anew_listens_again(
     connection: Connection, subjects: Subjects
 ) -> None:
     ours = Retransmissions(WINDOW)
-    other = Gossip(connection, subjects, ours.remember)
+    other = StoredCallbackBroadcast(connection, subjects, ours.remember)
     async with supervision.running(other.run, name="other"):
-        one = Gossip(connection, subjects, lambda *_: None)
+        one = StoredCallbackBroadcast(connection, subjects, lambda *_: None)
         async with supervision.running(one.run, name="one"):
-            one.tell("s", "first", "id", datetime.now(UTC))
+            one.announce("s", "first", "id", datetime.now(UTC))
             await eventually(lambda: len(ours) == 1)
             before = connection.client
             await before._send_command(b"NONSENSE\r\n")
@@ -138,7 +138,7 @@ async def test_a_client_that_was_dialled_anew_listens_again(
             await eventually(lambda: connection.ready and connection.client is not before)
             async with asyncio.timeout(20):
                 while len(ours) < 2:  # one that is told before both listen is lost
-                    one.tell("s", "second", "id", datetime.now(UTC))
+                    one.announce("s", "second", "id", datetime.now(UTC))
                     await asyncio.sleep(0.05)
 
 
@@ -148,13 +148,13 @@ async def test_what_is_older_than_the_window_is_not_told(
     await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
     said = Retransmissions(WINDOW)
     later = datetime.now(UTC) + timedelta(minutes=1)
-    assert await recollect(connection, subjects, since=later, remember=said.remember) == 0
+    assert await warm_up(connection, subjects, since=later, remember=said.remember) == 0
 
 
 async def test_an_unknown_stream_is_a_bus_error(connection: Connection) -> None:
     said = Retransmissions(WINDOW)
     with pytest.raises(BusError):
-        await recollect(
+        await warm_up(
             connection, Subjects("nothere"), since=datetime.now(UTC), remember=said.remember
         )
 
@@ -163,10 +163,14 @@ def test_the_first_of_equal_words_is_named_within_the_window_only() -> None:
     said, start = Retransmissions(WINDOW), datetime(2026, 1, 1, tzinfo=UTC)
     said.remember("s", "digest", "one", start)
     said.remember("s", "digest", "two", start + timedelta(hours=1))
-    assert said.first_of("s", "digest", "three", start + timedelta(hours=2)) == "one"
-    assert said.first_of("s", "digest", "one", start + timedelta(hours=2)) is None
-    assert said.first_of("other", "digest", "three", start) is None
-    assert said.first_of("s", "digest", "three", start + timedelta(hours=4)) is None
+    assert (
+        said.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=2)) == "one"
+    )
+    assert said.earlier_with_same_content("s", "digest", "one", start + timedelta(hours=2)) is None
+    assert said.earlier_with_same_content("other", "digest", "three", start) is None
+    assert (
+        said.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=4)) is None
+    )
 
 
 def test_the_memory_is_bounded() -> None:
@@ -174,4 +178,4 @@ def test_the_memory_is_bounded() -> None:
     for n in range(100):
         said.remember("s", str(n), str(n), start)
     assert len(said) == 10
-    assert said.first_of("s", "99", "x", start) == "99"
+    assert said.earlier_with_same_content("s", "99", "x", start) == "99"

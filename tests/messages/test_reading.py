@@ -20,7 +20,7 @@ from receiver.messages.reading import Message, exact_json, read_leniently, unkno
 from schemas.alibaba import OrderDetailMessage, OrderMessage, PackageMessage
 from schemas.taobao import TaobaoOrderMessage
 from schemas.times import CHINA
-from schemas.values import LIMIT_FEW_PARTS, LIMIT_PARTS, Money
+from schemas.values import MAX_FEW_PARTS, MAX_PARTS, Money
 from tests.cost import bounded_cost
 
 
@@ -92,23 +92,21 @@ def test_an_identity_that_is_missing_is_told_with_its_reason(
 
 
 def test_an_endless_list_of_orders_is_refused_with_its_reason() -> None:
-    told = message({"tradeOrderIds": [1] * (LIMIT_PARTS + 1)})
+    told = message({"tradeOrderIds": [1] * (MAX_PARTS + 1)})
     with pytest.raises(MalformedCallbackError, match="at most") as refused:
         TOPICS["LOGISTICS_GLOBAL_1688_PACKAGE_CHANGE"](told)
     assert refused.value.place == "messageBody.tradeOrderIds"
 
 
 def test_an_endless_list_is_a_fault_and_the_rest_is_kept() -> None:
-    body = {"packageId": "1", "tradeOrderIds": list(range(LIMIT_PARTS + 1))}
+    body = {"packageId": "1", "tradeOrderIds": list(range(MAX_PARTS + 1))}
     read, faults = read_leniently(PackageMessage, body, "body")
     assert (read.package_id, read.trade_order_ids) == ("1", ())
-    assert faults == (
-        Fault("body.tradeOrderIds", f"a list has at most {LIMIT_PARTS} entries here"),
-    )
+    assert faults == (Fault("body.tradeOrderIds", f"a list has at most {MAX_PARTS} entries here"),)
 
 
 def test_a_list_inside_of_a_list_is_held_shorter() -> None:
-    parcels = [{"logistic_number": "1"}] * (LIMIT_FEW_PARTS + 1)
+    parcels = [{"logistic_number": "1"}] * (MAX_FEW_PARTS + 1)
     body = {"subOrders": [{"sku_id": 1, "logistic_orders": parcels}]}
     read, faults = read_leniently(TaobaoOrderMessage, body, "body")
     assert (read.sub_orders[0].sku_id, read.sub_orders[0].logistic_orders) == ("1", ())
@@ -118,7 +116,7 @@ def test_a_list_inside_of_a_list_is_held_shorter() -> None:
 def test_a_message_of_nothing_but_faults_is_refused() -> None:
     bent = {"status": [], "title": 1, "sku_id": []}
     with pytest.raises(MalformedCallbackError, match="too many fields") as refused:
-        read_leniently(TaobaoOrderMessage, {"subOrders": [bent] * LIMIT_PARTS}, "body")
+        read_leniently(TaobaoOrderMessage, {"subOrders": [bent] * MAX_PARTS}, "body")
     assert refused.value.place == "body"
 
 

@@ -21,7 +21,7 @@ from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
-from receiver.bus.publish.deduplicating import OncePublisher
+from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read import history as history_module
@@ -193,7 +193,7 @@ async def test_a_result_is_stored_once_even_when_the_window_has_forgotten_it(
         while (await plain.publish([probe]))[0].duplicate:
             await asyncio.sleep(0.05)
     info = await client.jetstream().stream_info(subjects.stream)
-    once = OncePublisher(plain, short, subjects)
+    once = DeduplicatingPublisher(plain, short, subjects)
     for _ in range(2):
         (again,) = await once.publish([message])
         assert again.duplicate

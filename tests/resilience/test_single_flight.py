@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from receiver.errors import BusError
-from receiver.resilience.single_flight import Glance
+from receiver.resilience.single_flight import SingleFlight
 
 
 class Looks:
@@ -27,8 +27,8 @@ class Looks:
             raise self.error
         return self.count
 
-    def glance(self) -> Glance[int]:
-        return Glance(self, fresh_s=1.0, clock=lambda: self.now)
+    def glance(self) -> SingleFlight[int]:
+        return SingleFlight(self, ttl_s=1.0, clock=lambda: self.now)
 
 
 async def test_who_asks_at_the_same_time_shares_one_look() -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.times import CHINA
 from schemas.values import (
-    LIMIT_PARTS,
+    MAX_PARTS,
     NO_CURRENCY,
     ClockTime,
     Count,
@@ -194,7 +194,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("parts", "12"),
     ("parts", {}),
     ("parts", [1.5]),
-    ("parts", [1] * (LIMIT_PARTS + 1)),
+    ("parts", [1] * (MAX_PARTS + 1)),
 ]
 
 

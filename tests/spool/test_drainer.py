@@ -23,7 +23,7 @@ from receiver.bus.read.lookup import stored_ids
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
-from receiver.spool.drainer import LIMIT_ROUND, AnotherDrainsError, Drainer, Sleep, _held
+from receiver.spool.drainer import MAX_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle
 
@@ -39,9 +39,9 @@ class Bundles:
         headers = {MSG_ID: f"{msg_id}.0", "ce-id": f"{msg_id}.0"}
         nats_subject = self._subjects.event("1688", "order.created", "1")
         event = OutgoingMessage.of(nats_subject, headers, b"{}")
-        return Bundle([raw, event], self.guard(nonce, msg_id) if nonce else None)
+        return Bundle([raw, event], self.claim(nonce, msg_id) if nonce else None)
 
-    def guard(self, nonce: str, owner: str) -> OutgoingMessage:
+    def claim(self, nonce: str, owner: str) -> OutgoingMessage:
         headers = {MSG_ID: nonce, "Nats-TTL": "60s"}
         return OutgoingMessage.of(self._subjects.nonce("s", nonce), headers, owner.encode())
 
@@ -55,12 +55,12 @@ class Unfit:
         self.asked = 0
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         self.asked += 1
         if messages[0].msg_id.startswith(self._refuses):
             raise RefusedError("unfit", 10054)
-        return await self._inner.publish(messages, guard=guard)
+        return await self._inner.publish(messages, claim=claim)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_the_oldest_comes_first_and_each_once(
     subjects: Subjects,
     bundles: Bundles,
 ) -> None:
-    names = [f"{number:03}" for number in range(LIMIT_ROUND * 2 + 5)]
+    names = [f"{number:03}" for number in range(MAX_ROUND * 2 + 5)]
     for name in names:
         await spool.put(bundles.make(name))
     await publisher.publish(bundles.make("001").messages)  # it was under way
@@ -154,7 +154,7 @@ async def test_live_callbacks_go_first(
     bundles: Bundles,
 ) -> None:
     """After each round it rests for as long as the round took."""
-    for number in range(LIMIT_ROUND * 2 + 1):
+    for number in range(MAX_ROUND * 2 + 1):
         await spool.put(bundles.make(f"{number:03}"))
     rests: list[float] = []
 
@@ -163,7 +163,7 @@ async def test_live_callbacks_go_first(
 
     started = time.monotonic()
     draining = drainer(spool, publisher, connection, subjects, sleep=rest)
-    assert await draining.drain() == LIMIT_ROUND * 2 + 1
+    assert await draining.drain() == MAX_ROUND * 2 + 1
     assert len(rests) == 3
     assert 0 < sum(rests) <= time.monotonic() - started
 
@@ -212,7 +212,7 @@ async def test_a_replay_that_nobody_could_see_is_stored_with_a_mark(
     subjects: Subjects,
     bundles: Bundles,
 ) -> None:
-    await publisher.publish(bundles.make("first").messages, guard=bundles.guard("n", "first"))
+    await publisher.publish(bundles.make("first").messages, claim=bundles.claim("n", "first"))
     await spool.put(bundles.make("forged", nonce="n"))
     await spool.put(bundles.make("honest", nonce="m"))
     assert await drainer(spool, publisher, connection, subjects).drain() == 2
@@ -233,12 +233,12 @@ async def test_what_the_log_refuses_stands_in_nobodys_way(
     subjects: Subjects,
     bundles: Bundles,
 ) -> None:
-    names = [f"bad{n}" for n in range(LIMIT_ROUND + 1)] + [f"good{n}" for n in range(5)]
+    names = [f"bad{n}" for n in range(MAX_ROUND + 1)] + [f"good{n}" for n in range(5)]
     for name in names:
         await spool.put(bundles.make(name))
     unfit = Unfit(publisher, "bad")
     assert await drainer(spool, unfit, connection, subjects).drain() == 5
-    assert (await spool.state()).depth == LIMIT_ROUND + 1
+    assert (await spool.state()).depth == MAX_ROUND + 1
     assert "good4" in await ids_in(connection, subjects)
 
 
@@ -249,12 +249,12 @@ async def test_a_log_that_takes_nothing_is_not_asked_for_everything(
     subjects: Subjects,
     bundles: Bundles,
 ) -> None:
-    await asyncio.gather(*(spool.put(bundles.make(str(n))) for n in range(LIMIT_ROUND * 6)))
+    await asyncio.gather(*(spool.put(bundles.make(str(n))) for n in range(MAX_ROUND * 6)))
     unfit = Unfit(publisher, "")
     with pytest.raises(BusError, match="refuses"):
         await drainer(spool, unfit, connection, subjects).drain()
-    assert unfit.asked == LIMIT_ROUND * 3
-    assert (await spool.state()).depth == LIMIT_ROUND * 6
+    assert unfit.asked == MAX_ROUND * 3
+    assert (await spool.state()).depth == MAX_ROUND * 6
 
 
 async def test_one_drains_at_a_time(
@@ -264,11 +264,11 @@ async def test_one_drains_at_a_time(
     subjects: Subjects,
     bundles: Bundles,
 ) -> None:
-    for number in range(LIMIT_ROUND * 3):
+    for number in range(MAX_ROUND * 3):
         await spool.put(bundles.make(str(number)))
     both = [drainer(spool, publisher, connection, subjects).drain() for _ in range(2)]
     one, other = await asyncio.gather(*both, return_exceptions=True)
-    assert one == LIMIT_ROUND * 3
+    assert one == MAX_ROUND * 3
     assert isinstance(other, AnotherDrainsError)
 
 
@@ -299,7 +299,7 @@ async def test_a_callback_whose_event_can_never_be_sent_goes_to_quarantine(
     spool = Spool(tmp_path / "large.sqlite3", limit_bytes=10**8, put_timeout_s=10)
     raw, event = bundles.make("large").messages
     large = event._replace(body=b"x" * connection.client.max_payload)
-    await spool.put(Bundle([raw, large], bundles.guard("n", "large")))
+    await spool.put(Bundle([raw, large], bundles.claim("n", "large")))
     await spool.put(bundles.make("other"))
     assert await drainer(spool, publisher, connection, subjects).drain() == 2
     kept = await connection.jetstream.get_last_msg(subjects.stream, subjects.quarantine("s"))

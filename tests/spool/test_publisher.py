@@ -10,11 +10,11 @@ import pytest
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError, UnsendableError, awaited
+from receiver.bus.publish.contract import NonceClaimedError, UnsendableError, awaited
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
-from receiver.spool.publisher import SpoolingPublisher
+from receiver.spool.publisher import SpoolFallbackPublisher
 from receiver.spool.queue import Spool
 
 
@@ -38,21 +38,21 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 def signed(
     subjects: Subjects, owner: str, nonce: str = "n1"
 ) -> tuple[list[OutgoingMessage], OutgoingMessage]:
-    guard = OutgoingMessage.of(subjects.nonce("s", nonce), {MSG_ID: nonce}, owner.encode())
-    return [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: owner}, b"{}")], guard
+    claim = OutgoingMessage.of(subjects.nonce("s", nonce), {MSG_ID: nonce}, owner.encode())
+    return [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: owner}, b"{}")], claim
 
 
 async def test_a_signature_that_is_in_the_spool_is_refused_by_a_log_that_is_back(
     away: Connection, spool: Spool, subjects: Subjects
 ) -> None:
     inner = GroupCommitPublisher(away, timeout_s=10)
-    publisher = SpoolingPublisher(inner, spool, ack_budget_s=10)
-    (messages, guard), (forged, same_guard) = signed(subjects, "honest"), signed(subjects, "forged")
-    (first,) = await awaited(publisher, messages, guard)
+    publisher = SpoolFallbackPublisher(inner, spool, ack_budget_s=10)
+    (messages, claim), (forged, same_guard) = signed(subjects, "honest"), signed(subjects, "forged")
+    (first,) = await awaited(publisher, messages, claim)
     assert await away.start(patience_s=10)
-    with pytest.raises(GuardTakenError):
+    with pytest.raises(NonceClaimedError):
         await awaited(publisher, forged, same_guard)
-    (again,) = await awaited(publisher, messages, guard)
+    (again,) = await awaited(publisher, messages, claim)
     assert (first.spooled, again.spooled) == (True, False)
     await inner.stop()
 
@@ -63,7 +63,7 @@ async def test_what_can_never_be_sent_is_not_spooled(
     large = b"x" * (connection.client.max_payload - 10)  # too much with its headers
     message = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "large"}, large)
     with pytest.raises(UnsendableError):
-        await awaited(SpoolingPublisher(publisher, spool, ack_budget_s=10), [message])
+        await awaited(SpoolFallbackPublisher(publisher, spool, ack_budget_s=10), [message])
     assert (await spool.state()).depth == 0
 
 
@@ -71,13 +71,13 @@ async def test_signatures_in_the_spool_are_known_after_a_restart_and_to_another_
     away: Connection, spool: Spool, subjects: Subjects
 ) -> None:
     inner = GroupCommitPublisher(away, timeout_s=10)
-    first = SpoolingPublisher(inner, spool, ack_budget_s=10)
+    first = SpoolFallbackPublisher(inner, spool, ack_budget_s=10)
     for nonce in ("n1", "n2"):  # the second is of a duplicate
         await awaited(first, *signed(subjects, "honest", nonce))
     assert await away.start(patience_s=10)
-    other = SpoolingPublisher(GroupCommitPublisher(away, timeout_s=10), spool, ack_budget_s=10)
+    other = SpoolFallbackPublisher(GroupCommitPublisher(away, timeout_s=10), spool, ack_budget_s=10)
     await other.learn()
     for nonce in ("n1", "n2"):
-        with pytest.raises(GuardTakenError):
+        with pytest.raises(NonceClaimedError):
             await awaited(other, *signed(subjects, "forged", nonce))
     await inner.stop()

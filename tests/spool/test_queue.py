@@ -14,10 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError
+from receiver.bus.publish.contract import NonceClaimedError
 from receiver.callback import callback_id
 from receiver.errors import SpoolError
-from receiver.spool.queue import LIMIT_WAITING_BYTES, Spool
+from receiver.spool.queue import MAX_WAITING_BYTES, Spool
 from receiver.spool.row import Bundle, decode_bundle, encode_bundle
 
 LIMIT = 64 * 1024 * 1024
@@ -28,8 +28,8 @@ def message(msg_id: str, body: bytes = b"{}") -> OutgoingMessage:
     return OutgoingMessage.of("t.callbacks.s", {MSG_ID: msg_id, "yizhan-client": "%20"}, body)
 
 
-def bundle(msg_id: str, *, guard: str = "", body: bytes = b"{}") -> Bundle:
-    owner = OutgoingMessage.of("t.nonces.s.x", {MSG_ID: guard}, msg_id.encode()) if guard else None
+def bundle(msg_id: str, *, claim: str = "", body: bytes = b"{}") -> Bundle:
+    owner = OutgoingMessage.of("t.nonces.s.x", {MSG_ID: claim}, msg_id.encode()) if claim else None
     return Bundle([message(msg_id, body), message(f"{msg_id}.0")], owner)
 
 
@@ -48,10 +48,10 @@ async def spool(path: Path) -> AsyncIterator[Spool]:
 async def test_what_is_put_is_read_byte_for_byte_oldest_first(spool: Spool) -> None:
     bodies = [b"\n\n{}", b"", bytes(range(256)), b'{"messages":1}\n']
     for number, body in enumerate(bodies):
-        assert await spool.put(bundle(str(number), body=body, guard=f"g{number}"))
+        assert await spool.put(bundle(str(number), body=body, claim=f"g{number}"))
     read = await spool.read()
     assert [kept.bundle.messages[0].body for kept in read] == bodies
-    assert [kept.bundle for kept in read][3] == bundle("3", body=bodies[3], guard="g3")
+    assert [kept.bundle for kept in read][3] == bundle("3", body=bodies[3], claim="g3")
     assert await spool.read(after=read[2].row) == read[3:]
 
 
@@ -101,7 +101,7 @@ async def test_a_damaged_row_stays_and_holds_up_no_other(
 
 
 async def test_any_flipped_bit_of_a_row_is_found(spool: Spool, path: Path) -> None:
-    await spool.put(bundle("a", guard="n"))
+    await spool.put(bundle("a", claim="n"))
     with sqlite3.connect(path) as database:
         (content,) = database.execute("SELECT content FROM bundles").fetchone()
         for position in range(len(content)):
@@ -227,11 +227,11 @@ async def test_nothing_is_said_to_be_kept_in_a_file_that_was_truncated(
 
 
 async def test_a_duplicate_uses_up_its_own_signature_in_the_spool(spool: Spool) -> None:
-    assert await spool.put(bundle("mine", guard="first"))
-    assert not await spool.put(bundle("mine", guard="second"))
-    with pytest.raises(GuardTakenError):
-        await spool.put(bundle("other", guard="second"))
-    assert await spool.guards() == {"first": b"mine", "second": b"mine"}
+    assert await spool.put(bundle("mine", claim="first"))
+    assert not await spool.put(bundle("mine", claim="second"))
+    with pytest.raises(NonceClaimedError):
+        await spool.put(bundle("other", claim="second"))
+    assert await spool.claims() == {"first": b"mine", "second": b"mine"}
     published = [kept.bundle for kept in await spool.read()]
     assert [one.messages[0].subject for one in published] == ["t.callbacks.s", "t.nonces.s.x"]
 
@@ -259,11 +259,11 @@ async def test_a_read_is_bounded_in_bytes_but_gives_at_least_one(spool: Spool) -
 
 
 async def test_a_guard_is_taken_by_another_bundle_and_not_by_ones_own(spool: Spool) -> None:
-    await spool.put(bundle("mine", guard="nonce"))
-    with pytest.raises(GuardTakenError) as taken:
-        await spool.put(bundle("other", guard="nonce"))
+    await spool.put(bundle("mine", claim="nonce"))
+    with pytest.raises(NonceClaimedError) as taken:
+        await spool.put(bundle("other", claim="nonce"))
     assert taken.value.owner == "mine"
-    assert not await spool.put(bundle("mine", guard="nonce"))
+    assert not await spool.put(bundle("mine", claim="nonce"))
 
 
 async def test_a_full_spool_refuses_and_takes_again_once_drained(path: Path) -> None:
@@ -282,7 +282,7 @@ async def test_a_full_spool_refuses_and_takes_again_once_drained(path: Path) -> 
 
 async def test_too_much_at_once_is_refused_before_it_fills_the_memory(spool: Spool) -> None:
     body = b"x" * 4_000_000
-    puts = [spool.put(bundle(str(n), body=body)) for n in range(LIMIT_WAITING_BYTES // 2_000_000)]
+    puts = [spool.put(bundle(str(n), body=body)) for n in range(MAX_WAITING_BYTES // 2_000_000)]
     results = await asyncio.gather(*puts, return_exceptions=True)
     refused = [result for result in results if isinstance(result, SpoolError)]
     assert refused

@@ -22,7 +22,7 @@ _SAME_TIMES = 10
 class App:
     """Reads a body and answers with it; `hold` keeps answers back, `large` makes them large.
 
-    It is a `Lane`, too, that does the same.
+    It is a `FastPath`, too, that does the same.
     """
 
     limit_bytes = 1_000

@@ -34,7 +34,7 @@ from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
 
-LIMIT_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 KEY, SECRET, OLD_SECRET, TOKEN = "key-1", "secret-new", "secret-old", "t" * 32
 ORDER_ID = "2745812000123456789"
 
@@ -109,7 +109,7 @@ async def serve_stack(
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS),
         Sources(sources),
-        limit_bytes=LIMIT_BYTES,
+        limit_bytes=MAX_BYTES,
         trusted_proxies=trusted,
         counts=counts,
     )
@@ -317,7 +317,7 @@ async def _chunks(size: int) -> AsyncIterator[bytes]:
 async def test_two_mebibytes_get_413_with_and_without_content_length(
     stack: Stack, announced: bool
 ) -> None:
-    size = 2 * LIMIT_BYTES
+    size = 2 * MAX_BYTES
     content = b"x" * size if announced else _chunks(size)
     answer = await stack.http.post("/callbacks/open", content=content)
     assert answer.status_code == 413
@@ -331,12 +331,12 @@ class BrokenPublisher:
     asked: list[OutgoingMessage] = field(default_factory=list)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         self.asked.extend(messages)
         done(BusError("no acknowledgement in time"))
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
         return None
 
 
@@ -357,13 +357,13 @@ class DefectivePublisher:
         self._late = late
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         if not self._late:
             raise LookupError("a bug")
         asyncio.get_running_loop().call_soon(done, [object()])  # type: ignore[arg-type]
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
         return None
 
 

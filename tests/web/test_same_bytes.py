@@ -23,7 +23,7 @@ from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
 from tests.web.raw import Sender
 
-LIMIT_BYTES = 1_000
+MAX_BYTES = 1_000
 SOURCE = SourceSettings(name="s", dialect="xport", verification="none")
 
 
@@ -58,7 +58,7 @@ async def ready() -> None:
 async def servers() -> AsyncIterator[list[str]]:
     """One that sends plain callbacks past ASGI and one that does not."""
     intake = Intake(NoPublisher(), Subjects("t"), DIALECTS)
-    mirror = Mirror(intake, Sources([SOURCE]), limit_bytes=LIMIT_BYTES, counts=DeliveryCounts())
+    mirror = Mirror(intake, Sources([SOURCE]), limit_bytes=MAX_BYTES, counts=DeliveryCounts())
     app = create_app(mirror, HealthEndpoints(ready))
     async with (
         serving(app, bind("127.0.0.1", 0), lane=mirror) as first,
@@ -130,9 +130,9 @@ TABLE: dict[str, tuple[bytes, list[int]]] = {
     "length twice": (sized(b"2", b"2"), [400]),
     "two lengths": (sized(b"2", b"3"), [400]),
     "length with zeros": (sized(b"0002"), [200]),
-    "too long a body": (post(b"x" * (LIMIT_BYTES + 1)), [413]),
-    "far too long a body": (post(b"x" * LIMIT_BYTES * 20), [413]),
-    "longest body": (post(b"x" * LIMIT_BYTES), [200]),
+    "too long a body": (post(b"x" * (MAX_BYTES + 1)), [413]),
+    "far too long a body": (post(b"x" * MAX_BYTES * 20), [413]),
+    "longest body": (post(b"x" * MAX_BYTES), [200]),
     "half a body": (GOOD[:-1], []),
     "half a head": (GOOD[:20], []),
     "whole and half": (GOOD + GOOD[:-1], [200]),

@@ -37,7 +37,7 @@ from receiver.web.server import bind, serving
 from tests.bus.relay import relayed
 
 CASES = Path(__file__).parents[1] / "fixtures/cases"
-LIMIT_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 KEY, SECRET, TOKEN = "key-1", "secret-1", "t" * 32
 Headers = dict[str, str]
 
@@ -85,9 +85,9 @@ async def served(
     publisher: Submitter, connection: Connection, subjects: Subjects, *, lane: bool
 ) -> AsyncIterator[Stack]:
     endpoint = CallbackEndpoint(
-        Intake(publisher, subjects, DIALECTS, limit_bytes=LIMIT_BYTES),
+        Intake(publisher, subjects, DIALECTS, limit_bytes=MAX_BYTES),
         Sources(SOURCES),
-        limit_bytes=LIMIT_BYTES,
+        limit_bytes=MAX_BYTES,
         counts=DeliveryCounts(),
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
@@ -239,8 +239,8 @@ async def test_a_compressed_callback_is_read_and_kept_inflated(stack: Stack, cas
 KEPT: dict[str, tuple[str, bytes]] = {
     "cut off": ("gzip", gzip.compress(xport())[:-20]),
     "damaged": ("gzip", b"\x1f\x8b" + secrets.token_bytes(60)),
-    "larger than the limit": ("gzip", gzip.compress(b" " * (LIMIT_BYTES + 1))),
-    "a bomb": ("gzip, gzip", gzip.compress(gzip.compress(b"\0" * 100 * LIMIT_BYTES))),
+    "larger than the limit": ("gzip", gzip.compress(b" " * (MAX_BYTES + 1))),
+    "a bomb": ("gzip, gzip", gzip.compress(gzip.compress(b"\0" * 100 * MAX_BYTES))),
     "unknown": ("br", b"\x0b\x02\x80{}\x03"),
     "too many": ("gzip, gzip, gzip", b"x"),
 }

@@ -17,7 +17,7 @@ from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.settings import HandlersSettings
 from receiver.testing import handled, make_event
-from receiver.worker.consumer import Pace
+from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.outcomes import RetryPolicy
 from receiver.worker.routing import Handler, Router
 from receiver.worker.worker import Worker
@@ -39,7 +39,7 @@ class Bench:
         return events
 
     async def work(
-        self, *routers: Router, grace_s: float = 5.0, pace: Pace | None = None
+        self, *routers: Router, grace_s: float = 5.0, pace: ConsumerLimits | None = None
     ) -> Worker:
         worker = Worker(
             self.connection,

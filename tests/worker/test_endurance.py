@@ -1,4 +1,4 @@
-"""Workers that stop, start again, and outlive their consumer and their server."""
+"""ReceiverProcesses that stop, start again, and outlive their consumer and their server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.testing import eventually
-from receiver.worker.consumer import Pace
+from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.routing import Context, Router
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
 from tests.freezing import freeze
@@ -203,7 +203,7 @@ async def test_handling_goes_on_after_a_freeze_of_nats(tmp_path: Path, subjects:
             seen.append(event.order_id)
 
         with structlog.testing.capture_logs() as logs:
-            worker = await bench.work(router, pace=Pace(heartbeat_s=0.2))
+            worker = await bench.work(router, pace=ConsumerLimits(heartbeat_s=0.2))
             await bench.store(created("1"))
             await eventually(lambda: seen == ["1"])
             await freeze(server.pid)

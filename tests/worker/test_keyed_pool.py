@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from receiver.testing import eventually
-from receiver.worker.keyed_pool import Lanes
+from receiver.worker.keyed_pool import KeyedPool
 
 
 class Gate:
@@ -28,7 +28,7 @@ class Gate:
 
 async def test_a_key_runs_one_at_a_time_in_order_and_keys_in_parallel() -> None:
     gate = Gate()
-    lanes = Lanes(8, gate.work, gate.left.append)
+    lanes = KeyedPool(8, gate.work, gate.left.append)
     for item in ("a1", "a2", "b1", "a3", "b2"):
         lanes.add(item[0], item)
     await eventually(lambda: len(gate.running) == 2)
@@ -40,7 +40,7 @@ async def test_a_key_runs_one_at_a_time_in_order_and_keys_in_parallel() -> None:
 
 async def test_no_more_than_the_width_run_at_once() -> None:
     gate = Gate()
-    lanes = Lanes(2, gate.work, gate.left.append)
+    lanes = KeyedPool(2, gate.work, gate.left.append)
     for item in "abcd":
         lanes.add(item, item)
     await eventually(lambda: len(gate.running) == 2)
@@ -51,7 +51,7 @@ async def test_no_more_than_the_width_run_at_once() -> None:
 
 async def test_a_stop_lets_the_running_finish_and_returns_the_waiting() -> None:
     gate = Gate()
-    lanes = Lanes(1, gate.work, gate.left.append)
+    lanes = KeyedPool(1, gate.work, gate.left.append)
     for item in ("a1", "a2", "b1"):
         lanes.add(item[0], item)
     await eventually(lambda: gate.running == ["a1"])
@@ -65,7 +65,7 @@ async def test_a_stop_lets_the_running_finish_and_returns_the_waiting() -> None:
 
 async def test_a_stop_cancels_what_outlives_the_grace_and_returns_it() -> None:
     gate = Gate()
-    lanes = Lanes(1, gate.work, gate.left.append)
+    lanes = KeyedPool(1, gate.work, gate.left.append)
     lanes.add("a", "a1")
     await eventually(lambda: gate.running == ["a1"])
     assert await lanes.stop(grace_s=0.01) == ["a1"]
@@ -82,7 +82,7 @@ async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() ->
             await release.wait()
 
     left: list[str] = []
-    lanes = Lanes(1, stubborn, left.append)
+    lanes = KeyedPool(1, stubborn, left.append)
     lanes.add("a", "a1")
     await started.wait()
     assert await lanes.stop(grace_s=0.01, patience_s=0.01) == ["a1"]
@@ -96,7 +96,7 @@ async def test_a_fault_in_the_work_frees_its_key() -> None:
     async def broken(item: str) -> None:
         raise RuntimeError
 
-    lanes = Lanes(1, broken, left.append)
+    lanes = KeyedPool(1, broken, left.append)
     with structlog.testing.capture_logs() as logs:
         lanes.add("a", "a1")
         lanes.add("a", "a2")

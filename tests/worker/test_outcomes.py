@@ -17,7 +17,7 @@ from receiver.worker.outcomes import (
     DELAYS_S,
     Ack,
     DeadLetter,
-    NakLater,
+    NakWithDelay,
     RetryPolicy,
     Term,
     decide,
@@ -38,16 +38,16 @@ def test_a_drop_is_terminated() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 8, 999])
 def test_a_retry_waits_as_long_as_the_handler_says(attempt: int) -> None:
-    assert decide(Retry(after=60), attempt, POLICY) == NakLater(60, "postponed")
+    assert decide(Retry(after=60), attempt, POLICY) == NakWithDelay(60, "postponed")
 
 
 def test_a_retry_without_a_time_waits_as_the_policy_says() -> None:
-    assert decide(Retry(), 3, POLICY) == NakLater(DELAYS_S[2], "postponed")
+    assert decide(Retry(), 3, POLICY) == NakWithDelay(DELAYS_S[2], "postponed")
 
 
 def test_a_retry_at_once_still_has_a_delay() -> None:
     decision = decide(Retry(after=0), 1, POLICY)
-    assert isinstance(decision, NakLater)
+    assert isinstance(decision, NakWithDelay)
     assert decision.delay_s > 0
 
 
@@ -58,7 +58,7 @@ def test_an_endless_retry_ends_as_a_dead_letter() -> None:
 
 def test_failures_wait_longer_and_longer_and_then_are_dead_lettered() -> None:
     decisions = [decide(ValueError(), attempt, POLICY) for attempt in range(1, 9)]
-    assert decisions == [*map(NakLater, DELAYS_S), DeadLetter("ValueError")]
+    assert decisions == [*map(NakWithDelay, DELAYS_S), DeadLetter("ValueError")]
 
 
 def test_the_last_delay_is_repeated() -> None:
@@ -77,17 +77,17 @@ def test_what_trying_again_cannot_mend_is_dead_lettered_at_once(error: Exception
 
 
 def test_the_platforms_wish_for_a_pause_is_honoured() -> None:
-    assert decide(RateLimitedError("slow", retry_after_s=77), 1, POLICY) == NakLater(77)
-    assert decide(RateLimitedError("slow", retry_after_s=0.1), 2, POLICY) == NakLater(5)
+    assert decide(RateLimitedError("slow", retry_after_s=77), 1, POLICY) == NakWithDelay(77)
+    assert decide(RateLimitedError("slow", retry_after_s=0.1), 2, POLICY) == NakWithDelay(5)
 
 
 def test_an_unavailable_api_is_retried_by_the_schedule_and_no_longer() -> None:
-    assert decide(APIUnavailableError("away"), 1, POLICY) == NakLater(1)
+    assert decide(APIUnavailableError("away"), 1, POLICY) == NakWithDelay(1)
     assert isinstance(decide(APIUnavailableError("away"), 8, POLICY), DeadLetter)
 
 
 def test_the_logs_fault_never_makes_a_dead_letter_of_itself() -> None:
-    assert decide(BusError("away"), 500, POLICY) == NakLater(DELAYS_S[-1])
+    assert decide(BusError("away"), 500, POLICY) == NakWithDelay(DELAYS_S[-1])
 
 
 def test_a_foreign_errors_message_is_not_told() -> None:

@@ -14,7 +14,7 @@ from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import NakLater, RetryPolicy
+from receiver.worker.outcomes import NakWithDelay, RetryPolicy
 from receiver.worker.routing import Context, Drop, Handler, Retry
 from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
@@ -106,7 +106,7 @@ async def test_a_publish_failure_tries_again_later_whatever_the_attempt() -> Non
     ran = await run_handler(
         sync, CREATED, attempt=50, publisher=RecordingPublisher(BusError("away"))
     )
-    assert ran.decision == NakLater(3600.0)
+    assert ran.decision == NakWithDelay(3600.0)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_a_dead_letter_holds_the_original_and_its_cause() -> None:
 
 async def test_a_dead_letter_that_cannot_be_stored_is_tried_again() -> None:
     ran = await run_handler(refused, CREATED, publisher=RecordingPublisher(BusError("away")))
-    assert ran.decision == NakLater(1.0)
+    assert ran.decision == NakWithDelay(1.0)
     assert "away" in ran.error
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
-from receiver.bus.message import OutgoingMessage, hpub, lifetime_s
+from receiver.bus.message import OutgoingMessage, encode_hpub, lifetime_s
 from receiver.bus.publish.contract import (
     Done,
     RefusedError,
@@ -21,7 +21,12 @@ from receiver.bus.publish.contract import (
     UnsendableError,
     read_ack,
 )
-from receiver.bus.publish.direct import ConflictError, DirectPublish, check_sendable, while_unheld
+from receiver.bus.publish.direct import (
+    ConflictError,
+    DirectPublish,
+    check_sendable,
+    while_unclaimed,
+)
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
 
@@ -36,23 +41,23 @@ class Bundle:
     """The messages of one publish, and who is told what became of them, by when.
 
     `deadline` is by the event loop's clock, `done` None once it was told, `size` the number of
-    messages with the guard, `size_bytes` what the bodies take.
+    messages with the claim, `size_bytes` what the bodies take.
     """
 
-    __slots__ = ("deadline", "done", "guard", "messages", "size", "size_bytes")
+    __slots__ = ("claim", "deadline", "done", "messages", "size", "size_bytes")
 
     def __init__(
         self,
         messages: Sequence[OutgoingMessage],
-        guard: OutgoingMessage | None,
+        claim: OutgoingMessage | None,
         done: Done,
         deadline: float,
     ) -> None:
         self.messages = messages
-        self.guard = guard
+        self.claim = claim
         self.done: Done | None = done
         self.deadline = deadline
-        self.size = len(messages) + (guard is not None)
+        self.size = len(messages) + (claim is not None)
         self.size_bytes = sum([len(message.body) for message in messages])
 
 
@@ -114,11 +119,11 @@ class Commit:
         messages = [m for bundle in self._bundles for m in self._whole(bundle)]
         last, last_condition = messages.pop()
         for number, (message, condition) in enumerate(messages, start=1):
-            commands.append(hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
+            commands.append(encode_hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
         reply = client.expect(self._answered)
         self._forget_reply = partial(client.forget, reply)
         end = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (batch, len(messages) + 1)
-        commands.append(hpub(last, end + last_condition, reply))
+        commands.append(encode_hpub(last, end + last_condition, reply))
         try:
             check_sendable(client, commands)
             client.write(b"".join(commands))
@@ -127,14 +132,14 @@ class Commit:
             raise
 
     def _whole(self, bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
-        """Each message with its condition. The guard goes first: a batch is refused by what is
+        """Each message with its condition. The claim goes first: a batch is refused by what is
         stored already, whatever the order. The stream knows it by its id, and where it lives for
         longer than ids are known, by its subject.
         """
-        guard = bundle.guard
-        if guard is not None:
-            lasting = lifetime_s(guard) > self._connection.window_s
-            yield guard, while_unheld(guard) if lasting else b""
+        claim = bundle.claim
+        if claim is not None:
+            lasting = lifetime_s(claim) > self._connection.window_s
+            yield claim, while_unclaimed(claim) if lasting else b""
         for message in bundle.messages:
             yield message, b""
 
@@ -156,7 +161,7 @@ class Commit:
             return
         stream_seq = last.stream_seq - size + 1
         for bundle in self._bundles:
-            stream_seq += bundle.guard is not None
+            stream_seq += bundle.claim is not None
             stored = [Stored(stream_seq + n, duplicate=False) for n in range(len(bundle.messages))]
             stream_seq += len(bundle.messages)
             self._settle(bundle, stored)
@@ -173,28 +178,28 @@ class Commit:
             else:
                 self._landed(bundle, result)
 
-        if not bundle.messages or (bundle.guard and self._connection.replicated):
+        if not bundle.messages or (bundle.claim and self._connection.replicated):
             # Replicas decide on a condition before those on their way are stored: two messages
             # with one condition are a conflict there.
             self._send_carefully(bundle)
             return
         try:
             client = self._connection.client
-            self._direct.append(DirectPublish(client, bundle.messages, bundle.guard, done))
+            self._direct.append(DirectPublish(client, bundle.messages, bundle.claim, done))
         except (NatsError, OSError) as error:
             self._landed(bundle, _not_acknowledged(error))
         except BusError as error:
             self._landed(bundle, error)
 
     def _send_carefully(self, bundle: Bundle) -> None:
-        """First the guard, and the rest once it is known to be ours."""
+        """First the claim, and the rest once it is known to be ours."""
         task = asyncio.create_task(self._publish(bundle), name="guarded-publish")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _publish(self, bundle: Bundle) -> None:
         try:
-            stored = await self._plain.publish(bundle.messages, guard=bundle.guard)
+            stored = await self._plain.publish(bundle.messages, claim=bundle.claim)
         except BusError as error:
             self._landed(bundle, error)
         else:

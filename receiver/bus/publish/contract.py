@@ -46,11 +46,11 @@ class UnsendableError(RefusedError):
         super().__init__("larger than the server's max_payload", 0)
 
 
-class GuardTakenError(BusError):
-    """The guard's id is stored already on behalf of `owner`; nothing else was stored."""
+class NonceClaimedError(BusError):
+    """The claim's id is stored already on behalf of `owner`; nothing else was stored."""
 
     def __init__(self, owner: str) -> None:
-        super().__init__("the guard is taken")
+        super().__init__("the claim is taken")
         self.owner = owner
 
 
@@ -58,15 +58,15 @@ class Publisher(Protocol):
     """Stores messages."""
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         """Store all of `messages`, in order; raises `BusError` where one is not acknowledged.
 
         Idempotent: a message whose id is in the duplicate window is acknowledged, not stored
         again. After a `BusError` some may be stored all the same.
 
-        A `guard` is one more message, stored with the others. Where its id is stored already with
-        another body, `GuardTakenError` is raised and nothing is stored. (Where two use one guard
+        A `claim` is one more message, stored with the others. Where its id is stored already with
+        another body, `NonceClaimedError` is raised and nothing is stored. (Where two use one claim
         within the same instant, what the later one had under way may be stored.)
         """
 
@@ -75,12 +75,12 @@ class Submitter(Protocol):
     """Stores messages for callers that do not wait: the hot path."""
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], guard: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
     ) -> None:
         """As `Publisher.publish`: `done` is told the result, perhaps before this returns."""
 
-    def used_by(self, guard: OutgoingMessage) -> bytes | None:
-        """The body under which this process knows the guard to be stored; None where it does not
+    def used_by(self, claim: OutgoingMessage) -> bytes | None:
+        """The body under which this process knows the claim to be stored; None where it does not
         know, or nobody holds it.
         """
 
@@ -88,14 +88,14 @@ class Submitter(Protocol):
 async def awaited(
     submitter: Submitter,
     messages: Sequence[OutgoingMessage],
-    guard: OutgoingMessage | None = None,
+    claim: OutgoingMessage | None = None,
 ) -> Sequence[Stored]:
     """What a `Submitter` tells, for a caller that waits; raises `BusError`.
 
     A caller that is cancelled does not cancel the write.
     """
     answer: asyncio.Future[Sequence[Stored]] = asyncio.get_running_loop().create_future()
-    submitter.submit(messages, guard, resolver(answer))
+    submitter.submit(messages, claim, resolver(answer))
     return await answer
 
 

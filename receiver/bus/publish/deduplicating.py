@@ -11,10 +11,10 @@ from receiver.bus.publish.contract import Publisher, Stored
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects, decode_token
 
-_LIMIT_REMEMBERED: Final = 10_000
+_MAX_REMEMBERED: Final = 10_000
 
 
-class OncePublisher:
+class DeduplicatingPublisher:
     """A `Publisher` that looks into the stream first and stores only what is not there yet.
 
     The duplicate window forgets after hours; the stream does not. Dead letters are not stored: a
@@ -28,18 +28,18 @@ class OncePublisher:
         self._known: dict[str, dict[str, int]] = {}
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
         """See `Publisher.publish`."""
-        return [await self._publish(message, guard) for message in messages]
+        return [await self._publish(message, claim) for message in messages]
 
-    async def _publish(self, message: OutgoingMessage, guard: OutgoingMessage | None) -> Stored:
+    async def _publish(self, message: OutgoingMessage, claim: OutgoingMessage | None) -> Stored:
         if message.subject.startswith(self._subjects.dead("")):
             return Stored(0, duplicate=True)
         known = await self._ids_beside(message.subject)
         if message.msg_id in known:
             return Stored(known[message.msg_id], duplicate=True)
-        (stored,) = await self._publisher.publish([message], guard=guard)
+        (stored,) = await self._publisher.publish([message], claim=claim)
         known[message.msg_id] = stored.stream_seq
         return stored
 
@@ -51,7 +51,7 @@ class OncePublisher:
         order_id = decode_token(nats_subject.rpartition(".")[2])
         wanted = self._subjects.events_of_order(order_id) if order_id else nats_subject
         if wanted not in self._known:
-            if len(self._known) >= _LIMIT_REMEMBERED:
+            if len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()
             self._known[wanted] = await self._read_ids(wanted)
         return self._known[wanted]

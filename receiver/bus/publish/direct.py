@@ -8,8 +8,8 @@ from typing import Final
 
 from nats.errors import Error as NatsError
 
-from receiver.bus.client import WireClient
-from receiver.bus.message import OutgoingMessage, hpub
+from receiver.bus.client import PipeliningClient
+from receiver.bus.message import OutgoingMessage, encode_hpub
 from receiver.bus.publish.contract import (
     Done,
     RefusedError,
@@ -21,35 +21,35 @@ from receiver.bus.publish.contract import (
 from receiver.errors import BusError
 
 _CONFLICTS: Final = frozenset({10071, 10158, 10164})
-"""Something is stored on the guard's subject; in a cluster: another message with this id, or with
+"""Something is stored on the claim's subject; in a cluster: another message with this id, or with
 this condition, is on its way (nats-server, server/errors.json)."""
 
 
 class ConflictError(BusError):
-    """A guard is held, by these messages or by others, or a message is under way elsewhere."""
+    """A claim is held, by these messages or by others, or a message is under way elsewhere."""
 
 
 class DirectPublish:
     """Publishes the messages of one bundle without a task, each acknowledged by itself.
 
     The first, the raw message, goes out alone and the others in one write once it is acknowledged:
-    no event is in the stream without its raw message. With a `guard` each is stored only while the
-    guard's subject is empty. The guard goes last, without an answer of its own: the server takes
+    no event is in the stream without its raw message. With a `claim` each is stored only while the
+    claim's subject is empty. The claim goes last, without an answer of its own: the server takes
     what comes on one connection in order.
 
     `Nats-Expected-Last-Msg-Id` would bind each to the one before in a single write, and is not
     used: on a stream with replicas its refusal leaves the stream without a leader.
 
-    `done` is called once; with a `ConflictError` the guard has to be asked for first. `condition`,
-    header lines, is for messages without a guard. Raises
+    `done` is called once; with a `ConflictError` the claim has to be asked for first. `condition`,
+    header lines, is for messages without a claim. Raises
     `UnsendableError`, and the library's errors where the connection is not there.
     """
 
     def __init__(
         self,
-        client: WireClient,
+        client: PipeliningClient,
         messages: Sequence[OutgoingMessage],
-        guard: OutgoingMessage | None,
+        claim: OutgoingMessage | None,
         done: Done,
         *,
         condition: bytes = b"",
@@ -58,14 +58,14 @@ class DirectPublish:
         self._done: Done | None = done
         self._replies = [client.expect(partial(self._answered, n)) for n in range(len(messages))]
         self._stored: dict[int, Stored] = {}
-        if guard is not None:
-            condition = while_unheld(guard)
+        if claim is not None:
+            condition = while_unclaimed(claim)
         commands = [
-            hpub(message, condition, reply)
+            encode_hpub(message, condition, reply)
             for message, reply in zip(messages, self._replies, strict=True)
         ]
-        if guard is not None:
-            commands.append(hpub(guard))
+        if claim is not None:
+            commands.append(encode_hpub(claim))
         at_once = 1 if len(messages) > 1 else len(commands)
         self._later = commands[at_once:]
         try:
@@ -104,17 +104,17 @@ class DirectPublish:
             done(result)
 
 
-def while_unheld(guard: OutgoingMessage) -> bytes:
-    """The condition that nothing is stored on the guard's subject: the *stored* one. A condition on
+def while_unclaimed(claim: OutgoingMessage) -> bytes:
+    """The condition that nothing is stored on the claim's subject: the *stored* one. A condition on
     the input subject is always true, without a word from the server.
     """
     return (
         "Nats-Expected-Last-Subject-Sequence: 0\r\n"
-        f"Nats-Expected-Last-Subject-Sequence-Subject: {guard.subject}\r\n"
+        f"Nats-Expected-Last-Subject-Sequence-Subject: {claim.subject}\r\n"
     ).encode()
 
 
-def check_sendable(client: WireClient, commands: Sequence[bytes]) -> None:
+def check_sendable(client: PipeliningClient, commands: Sequence[bytes]) -> None:
     """Raise `UnsendableError` where the server could not take a command.
 
     The client counts the body alone; a server that counts the headers, too, ends the connection.

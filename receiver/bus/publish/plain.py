@@ -11,8 +11,8 @@ from nats.js.errors import NotFoundError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError, Stored, resolver
-from receiver.bus.publish.direct import ConflictError, DirectPublish, while_unheld
+from receiver.bus.publish.contract import NonceClaimedError, Stored, resolver
+from receiver.bus.publish.direct import ConflictError, DirectPublish, while_unclaimed
 from receiver.errors import BusError
 
 _AGAIN_S: Final = 0.02
@@ -26,15 +26,15 @@ class JetStreamPublisher:
         self._timeout_s = timeout_s
 
     async def publish(
-        self, messages: Sequence[OutgoingMessage], *, guard: OutgoingMessage | None = None
+        self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
     ) -> Sequence[Stored]:
-        """See `Publisher.publish`; a guard goes out first, and is waited for, and then the first
+        """See `Publisher.publish`; a claim goes out first, and is waited for, and then the first
         message: no event is in the stream without its raw message.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                if guard is not None:
-                    await self._claim(guard)
+                if claim is not None:
+                    await self._claim(claim)
                 if not messages:
                     return ()
                 raw = await self._publish(messages[0])
@@ -42,8 +42,8 @@ class JetStreamPublisher:
         except TimeoutError as error:
             raise BusError("no acknowledgement in time") from error
 
-    async def _claim(self, guard: OutgoingMessage) -> None:
-        """Store the guard where nobody holds it; raises `GuardTakenError` where another does.
+    async def _claim(self, claim: OutgoingMessage) -> None:
+        """Store the claim where nobody holds it; raises `NonceClaimedError` where another does.
 
         Its subject says who, for as long as it lives: on a stream with replicas the server looks at
         the id before the condition. One that has expired is nobody's, though the duplicate window
@@ -51,29 +51,29 @@ class JetStreamPublisher:
         """
         while True:
             try:
-                stored = await self._published(guard, while_unheld(guard))
+                stored = await self._published(claim, while_unclaimed(claim))
             except ConflictError:
-                if await self._is_ours(guard):
+                if await self._is_ours(claim):
                     return
                 await asyncio.sleep(_AGAIN_S)
             else:
                 if stored.duplicate:
-                    await self._is_ours(guard)
+                    await self._is_ours(claim)
                 return
 
-    async def _is_ours(self, guard: OutgoingMessage) -> bool:
-        """Whether we hold it; raises `GuardTakenError` where another does. The leader is asked: a
+    async def _is_ours(self, claim: OutgoingMessage) -> bool:
+        """Whether we hold it; raises `NonceClaimedError` where another does. The leader is asked: a
         replica may be behind.
         """
         stream, jetstream = self._connection.stream, self._connection.jetstream
         try:
-            held = await jetstream.get_last_msg(stream, guard.subject)
+            held = await jetstream.get_last_msg(stream, claim.subject)
         except NotFoundError:
             return False
         except (NatsError, OSError) as error:
-            raise BusError(f"the guard cannot be read: {type(error).__name__}") from error
-        if held.data != guard.body:
-            raise GuardTakenError((held.data or b"").decode("ascii", "replace"))
+            raise BusError(f"the claim cannot be read: {type(error).__name__}") from error
+        if held.data != claim.body:
+            raise NonceClaimedError((held.data or b"").decode("ascii", "replace"))
         return True
 
     async def _publish(self, message: OutgoingMessage) -> Stored:

@@ -24,14 +24,14 @@ from receiver.bus.read.pull_request import Kind, PullRequest, classify
 from receiver.errors import BusError
 
 _BATCH: Final = 500
-_LIMIT_BATCH_BYTES: Final = 8 * 1024 * 1024
+_MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 """Well below the 64 MiB that the server lets a connection owe before it closes it."""
 _SILENCE_S: Final = 5.0
 _INACTIVE_S: Final = 60.0
 """When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
 consumer, which goes on behind the last message read."""
-_LIMIT_TRIES: Final = 3
-_LIMIT_LOOKS: Final = 5
+_MAX_TRIES: Final = 3
+_MAX_LOOKS: Final = 5
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """The server counts nanoseconds in 64 bits: times beyond would wrap round."""
@@ -100,7 +100,7 @@ class _Cursor:
 
     async def pull(self, wanted: int) -> list[Msg]:
         """Up to `wanted` messages, none at the end; raises `_BrokenOffError`."""
-        if found := await self._pull(PullRequest(wanted, max_bytes=_LIMIT_BATCH_BYTES)):
+        if found := await self._pull(PullRequest(wanted, max_bytes=_MAX_BATCH_BYTES)):
             return found
         return await self._pull(PullRequest(1))  # it may be larger than the limit
 
@@ -192,7 +192,7 @@ class History:
     async def _next(self, wanted: int) -> list[Msg]:
         reason = ""
         with _bus_errors():
-            for _ in range(_LIMIT_TRIES):
+            for _ in range(_MAX_TRIES):
                 try:
                     cursor = self._cursor or await self._renew()
                     return await cursor.pull(wanted)
@@ -225,7 +225,7 @@ class History:
         beyond = await jetstream.add_consumer(self._stream, config)
         assert beyond.delivered is not None
         self._last_seq = beyond.delivered.stream_seq
-        for _ in range(_LIMIT_LOOKS):
+        for _ in range(_MAX_LOOKS):
             left_out = beyond.num_pending or 0
             whole = await jetstream.consumer_info(self._stream, cursor.name)
             beyond = await jetstream.consumer_info(self._stream, beyond.name)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
-from receiver.bus.publish.deduplicating import OncePublisher
+from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.event import Event
@@ -37,7 +37,7 @@ class HandlerSink:
         api: PlatformAPI | None,
     ) -> HandlerSink:
         """A sink whose results are stored only where the stream does not hold them yet."""
-        once = OncePublisher(publisher, connection, subjects)
+        once = DeduplicatingPublisher(publisher, connection, subjects)
         policy = RetryPolicy(max_attempts=2**31)
         runner = Runner(once, subjects, policy, api=api, clock=lambda: datetime.now(UTC))
         return cls(handler, runner)

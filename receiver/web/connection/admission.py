@@ -1,4 +1,4 @@
-"""Which requests begin in which turn of the event loop: first come first served, a few a turn.
+"""Admission queue: requests begin first come, first served, a few in a turn of the event loop.
 
 Without it a flood fills every turn: a good callback needs several turns until it is stored, and
 would wait for the whole flood in each of them. With it, it waits for the flood once.
@@ -14,17 +14,17 @@ from typing import Final
 PER_TURN: Final = 16
 
 Start = Callable[[bool], None]
-"""Begins a request; told True where it waited so long that it should be refused."""
+"""Begins a request; its argument is True where it waited so long that it should be refused."""
 
 
-class Turnstile:
-    """Starts at most `per_turn` requests in a turn; one that waited over `patience_s` is late."""
+class AdmissionQueue:
+    """Starts at most `per_turn` requests in a turn; one that waited over `timeout_s` is expired."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, patience_s: float, per_turn: int = PER_TURN
+        self, loop: asyncio.AbstractEventLoop, *, timeout_s: float, per_turn: int = PER_TURN
     ) -> None:
         self._loop = loop
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._per_turn = per_turn
         self._waiting: deque[tuple[float, Start]] = deque()
         self._begun = 0
@@ -37,13 +37,13 @@ class Turnstile:
         if self._begun == 0:
             self._loop.call_soon(self._turn)
         self._begun += 1
-        start(False)  # noqa: FBT003 - the one thing it is told
+        start(False)  # noqa: FBT003 - its only argument
 
     def _turn(self) -> None:
         self._begun = min(self._per_turn, len(self._waiting))
         if self._begun:
             self._loop.call_soon(self._turn)
-        late = self._loop.time() - self._patience_s
+        expired = self._loop.time() - self._timeout_s
         for _ in range(self._begun):
             since, start = self._waiting.popleft()
-            start(since < late)
+            start(since < expired)

@@ -1,4 +1,4 @@
-"""What all connections of one server share: their limits, who holds how many, whose time is up."""
+"""Limits that all connections of one server share: counts, sizes of bodies, deadlines."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from receiver.observability.logs import get_logger
 from receiver.settings.networks import Network, read_address
 from receiver.web import answers
 from receiver.web.client_address import within
-from receiver.web.connection.admission import Turnstile
+from receiver.web.connection.admission import AdmissionQueue
 
 _SWEEP_S: Final = 0.25
-_LIMIT_LINES_PER_S: Final = 5
-_QUEUE_S: Final = 0.5
-"""How long a request may wait for its turn: half of the second that the platforms wait."""
+_MAX_LINES_PER_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,14 @@ class EdgeLimits:
     `receive_timeout_s` is for a whole request, headers and body; `answer_timeout_s` for the answer
     until its sender has read it, and longer than any publish takes; `idle_timeout_s` for the pause
     between two requests. `bodies_bytes` is for all bodies together that are not whole yet.
-    `per_address` does not hold for `trusted_proxies`.
+    `per_address` does not hold for `trusted_proxies`. `queue_timeout_s` is how long a request may
+    wait for its turn: half of the second that the platforms wait.
     """
 
     receive_timeout_s: float = 5.0
     answer_timeout_s: float = 65.0
     idle_timeout_s: float = 75.0
+    queue_timeout_s: float = 0.5
     headers: int = 64
     head_bytes: int = 16 * 1024
     connections: int = 4096
@@ -54,51 +54,51 @@ class Expiring(Protocol):
         """Cut the connection."""
 
 
-class Edge:
+class ConnectionLimits:
     """The shared part of the connections of one server; `start` it in the event loop.
 
-    `count` is told the reason of every connection or request that is refused here.
+    `count` gets the reason of every connection or request that is refused here.
     """
 
     def __init__(self, limits: EdgeLimits, *, count: Callable[[str], None]) -> None:
-        self.limits = limits
+        self.bounds = limits
         self.loop = asyncio.get_running_loop()
-        self.turnstile = Turnstile(self.loop, patience_s=_QUEUE_S)
+        self.admission = AdmissionQueue(self.loop, timeout_s=limits.queue_timeout_s)
         self._count = count
         self._held: Counter[str] = Counter()
         self._open = 0
         self._held_bytes = 0
         self._defaults: Sequence[tuple[bytes, bytes]] = ()
         self._heads: dict[int, bytes] = {}
-        self._lines = Sampling(_LIMIT_LINES_PER_S)
+        self._lines = Sampling(_MAX_LINES_PER_S)
         self._log = get_logger("yizhan.receiver")
 
-    def enter(self, peer: str | None) -> str | None:
-        """Count a new connection: the key to `leave` with, None where there are too many."""
-        if self._open >= self.limits.connections:
+    def acquire(self, peer: str | None) -> str | None:
+        """Count a new connection: the key to `release` with, None where there are too many."""
+        if self._open >= self.bounds.connections:
             self.refused("too_many_connections")
             return None
         key = self._key(peer)
-        if key and self._held[key] >= self.limits.per_address:
+        if key and self._held[key] >= self.bounds.per_address:
             self.refused("too_many_connections_of_address")
             return None
         self._open += 1
         self._held[key] += 1
         return key
 
-    def leave(self, key: str) -> None:
-        """A connection that entered is gone."""
+    def release(self, key: str) -> None:
+        """A connection that was acquired is gone."""
         self._open -= 1
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
 
-    def hold(self, size_bytes: int) -> bool:
+    def reserve_body(self, size_bytes: int) -> bool:
         """Count a part of a body that is not whole yet; False where there are too many of them.
         A negative size gives back.
         """
         self._held_bytes += size_bytes
-        return self._held_bytes <= self.limits.bodies_bytes
+        return self._held_bytes <= self.bounds.bodies_bytes
 
     def answer_head(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
         """The head of an answer in JSON, up to its `content-length: `; made anew when the server
@@ -133,7 +133,7 @@ class Edge:
     def _key(self, peer: str | None) -> str:
         """Whose connection it is: an address, or an IPv6 sender's network; blank if not counted."""
         address = read_address(peer or "")
-        if address is None or within(address, self.limits.trusted_proxies):
+        if address is None or within(address, self.bounds.trusted_proxies):
             return ""
         if isinstance(address, IPv6Address):
             return str(ip_network((address, 64), strict=False))

@@ -9,7 +9,7 @@ RESERVE: Final = 128
 """What is open beside connections: the log, the spool, the connection to NATS, libraries."""
 
 
-def room_for(connections: int) -> int:
+def fit_open_files(connections: int) -> int:
     """Of so many connections, how many can be open at once, after the soft limit of open files was
     raised as far as it may be and is needed; at least 1.
     """

@@ -1,10 +1,10 @@
 """One HTTP connection: uvicorn's protocol on httptools, with the bounds that it lacks.
 
 A deadline for receiving a request, limits of its head, connections counted by address, requests
-that begin in turns, and an answer for overload. A plain POST of a callback goes to the `Lane`
+that begin in turns, and an answer for overload. A plain POST of a callback goes to the `FastPath`
 without a scope, a task or the messages of ASGI; everything else goes the usual way. Uvicorn's
 hooks that are overridden here and in `serial` are no public interface: its version is pinned, and
-the tests of the edge cover each.
+the tests of the limits cover each.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from receiver.web import answers
-from receiver.web.connection.limits import Edge
+from receiver.web.connection.limits import ConnectionLimits
 from receiver.web.connection.serial import SerialProtocol
-from receiver.web.delivery import Delivery, Headers, Lane
+from receiver.web.delivery import Delivery, FastPath, Headers
 
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""
@@ -39,25 +39,25 @@ class BoundedProtocol(SerialProtocol):
         config: Config,
         server_state: ServerState,
         *,
-        edge: Edge,
-        lane: Lane | None,
+        limits: ConnectionLimits,
+        lane: FastPath | None,
         app_state: dict[str, Any],
     ) -> None:
-        super().__init__(config, server_state, app_state, edge)
+        super().__init__(config, server_state, app_state, limits)
         self._lane = lane
-        self._limit_headers = edge.limits.headers
+        self._limit_headers = limits.bounds.headers
         self._full_room_bytes = self._room_bytes
         self._key: str | None = None
         self._in_head = True
         self._refusal = 400
         self._body_bytes = 0
-        self._arriving: _InLane | None = None
+        self._arriving: FastPathDelivery | None = None
         self._parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it where its sender holds too many."""
         super().connection_made(transport)
-        self._key = self._edge.enter(self.client[0] if self.client else None)
+        self._key = self._limits.acquire(self.client[0] if self.client else None)
         if self._key is None:
             self._write_refusal(503)
             self._ended = True
@@ -67,7 +67,7 @@ class BoundedProtocol(SerialProtocol):
         """Give the connection's place back."""
         self._release_body()
         if self._key is not None:
-            self._edge.leave(self._key)
+            self._limits.release(self._key)
             self._key = None
         if self._arriving is not None and self._lane is not None:
             self._lane.broken_off(self._arriving)
@@ -81,12 +81,12 @@ class BoundedProtocol(SerialProtocol):
         except httptools.HttpParserUpgrade:
             self._decline()
         except httptools.HttpParserError:
-            self._edge.refused(_REASONS[self._refusal])
+            self._limits.refused(_REASONS[self._refusal])
             self._refuse(self._refusal)
         else:
             # A header that never ends reaches no callback of the parser's.
             if self._room_bytes <= 0:
-                self._edge.refused("headers_too_large")
+                self._limits.refused("headers_too_large")
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -96,7 +96,7 @@ class BoundedProtocol(SerialProtocol):
         self.expect_100_continue = False
         self._receiving = True
         self._in_head = True
-        self.deadline = self._edge.loop.time() + self._edge.limits.receive_timeout_s
+        self.deadline = self._limits.loop.time() + self._limits.bounds.receive_timeout_s
 
     def on_url(self, url: bytes) -> None:
         """A part of the path."""
@@ -157,7 +157,7 @@ class BoundedProtocol(SerialProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self._body_bytes += len(body)
-        if not self._edge.hold(len(body)):
+        if not self._limits.reserve_body(len(body)):
             self._refusal = 503
             raise ValueError("too many bodies at once")
         if self._arriving is None:
@@ -173,19 +173,19 @@ class BoundedProtocol(SerialProtocol):
         self._receiving = False
         self._room_bytes = self._full_room_bytes
         self._release_body()
-        limits = self._edge.limits
+        limits = self._limits.bounds
         if self._arriving is not None:
             delivery, self._arriving = self._arriving, None
             delivery.body = b"".join(self._parts)
             self._parts = []
             self._unanswered = True
-            self.deadline = self._edge.loop.time() + limits.answer_timeout_s
-            self._edge.turnstile.enter(partial(self._take, delivery))
+            self.deadline = self._limits.loop.time() + limits.answer_timeout_s
+            self._limits.admission.enter(partial(self._take, delivery))
             return
         super().on_message_complete()
         self._unanswered = not self._answered
         wait_s = limits.answer_timeout_s if self._unanswered else limits.idle_timeout_s
-        self.deadline = self._edge.loop.time() + wait_s
+        self.deadline = self._limits.loop.time() + wait_s
 
     def on_response_complete(self) -> None:
         """Begin to be idle, or go on with the next request of the pipeline."""
@@ -194,40 +194,40 @@ class BoundedProtocol(SerialProtocol):
         if self._ended or self.transport.is_closing():
             return
         if not self._receiving:
-            limits = self._edge.limits
+            limits = self._limits.bounds
             wait_s = limits.answer_timeout_s if self.flow.write_paused else limits.idle_timeout_s
-            self.deadline = self._edge.loop.time() + wait_s
+            self.deadline = self._limits.loop.time() + wait_s
         self._go_on()
 
     def shutdown(self) -> None:
         """Answer what is in flight, then close."""
         super().shutdown()
         if self._receiving:
-            self.deadline = min(self.deadline, self._edge.loop.time() + _STOPPING_S)
+            self.deadline = min(self.deadline, self._limits.loop.time() + _STOPPING_S)
 
     def expire(self) -> None:
         """Cut the connection: a sender that is too slow hears it, an idle one does not."""
         if self.transport.get_write_buffer_size():
-            self._edge.refused("answer_not_read")
+            self._limits.refused("answer_not_read")
             self.transport.abort()
         elif self._ended or self.transport.is_closing():
             self.transport.abort()
         elif self._receiving and (self._in_head or not self._answered):
-            self._edge.refused("too_slow")
+            self._limits.refused("too_slow")
             self._refuse(408)
         else:
             self.transport.close()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._edge.turnstile.enter(partial(self._start_in_turn, cycle, app))
+        self._limits.admission.enter(partial(self._start_in_turn, cycle, app))
 
     def _start_in_turn(self, cycle: Any, app: Any, late: bool) -> None:  # noqa: FBT001 - see Start
         if late:
-            self._edge.refused("overloaded")
+            self._limits.refused("overloaded")
             app = _overloaded
         super()._start_asgi_task(cycle, app)
 
-    def _in_lane(self, version: str, fields: dict[bytes, bytes]) -> _InLane | None:
+    def _in_lane(self, version: str, fields: dict[bytes, bytes]) -> FastPathDelivery | None:
         """The delivery of a plain callback; None where the request goes the usual way.
 
         Plain is a POST to the URL of a source with a whole body of a bounded length.
@@ -245,21 +245,21 @@ class BoundedProtocol(SerialProtocol):
             return None
         if not _NOT_PLAIN.isdisjoint(fields) or not url.isascii():
             return None
-        return _InLane(self, source.decode(), path_token.decode() or None, self.headers)
+        return FastPathDelivery(self, source.decode(), path_token.decode() or None, self.headers)
 
-    def _take(self, delivery: _InLane, late: bool) -> None:  # noqa: FBT001 - see Start
+    def _take(self, delivery: FastPathDelivery, late: bool) -> None:  # noqa: FBT001 - see Start
         assert self._lane is not None
         if late:
-            self._edge.refused("overloaded")
+            self._limits.refused("overloaded")
             delivery.answer(503, answers.BODIES[503])
         else:
             self._lane.take(delivery)
 
-    def send_answer(self, delivery: _InLane, status: int, body: bytes) -> None:
+    def send_answer(self, delivery: FastPathDelivery, status: int, body: bytes) -> None:
         """The answer of a delivery in the lane; then the next request of the connection."""
         transport = self.transport
         if not transport.is_closing():
-            head = self._edge.answer_head(status, self.server_state.default_headers)
+            head = self._limits.answer_head(status, self.server_state.default_headers)
             close = b"" if delivery.keep_alive else b"connection: close\r\n"
             transport.write(b"%b%d\r\n%b\r\n%b" % (head, len(body), close, body))
             if not delivery.keep_alive:
@@ -278,7 +278,7 @@ class BoundedProtocol(SerialProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._edge.refused("not_http")
+            self._limits.refused("not_http")
             self._refuse(400)
             return
         version = self.parser.get_http_version().encode()
@@ -291,7 +291,7 @@ class BoundedProtocol(SerialProtocol):
     def _release_body(self) -> None:
         """What was received of a body is not half a body any more."""
         if self._body_bytes:
-            self._edge.hold(-self._body_bytes)
+            self._limits.reserve_body(-self._body_bytes)
             self._body_bytes = 0
 
     def _refuse(self, status: int) -> None:
@@ -315,18 +315,18 @@ async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
     await answers.send_json(send, 503, answers.BODIES[503])
 
 
-class _Nobody:
+class _NullEvent:
     """Stands where uvicorn would wake the task of a request: there is none."""
 
     def set(self) -> None:
         """Wake nobody."""
 
 
-class _InLane(Delivery):
+class FastPathDelivery(Delivery):
     """A delivery in the lane, with what uvicorn asks of the request that is under way."""
 
     __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
-    _NOBODY: Final = _Nobody()
+    _NOBODY: Final = _NullEvent()
 
     def __init__(
         self, protocol: BoundedProtocol, source: str, path_token: str | None, headers: Headers

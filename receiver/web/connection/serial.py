@@ -18,10 +18,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from receiver.web.connection.framing import Framing
-from receiver.web.connection.limits import Edge
+from receiver.web.connection.limits import ConnectionLimits
 
 _LINGER_S: Final = 1.0
-_LIMIT_LINGER_BYTES: Final = 1024 * 1024
+_MAX_LINGER_BYTES: Final = 1024 * 1024
 
 
 class _Flow(FlowControl):
@@ -49,18 +49,22 @@ class SerialProtocol(HttpToolsProtocol):
     flow: _Flow
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], edge: Edge
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        limits: ConnectionLimits,
     ) -> None:
-        super().__init__(config, server_state, app_state, edge.loop)
-        self.deadline = edge.loop.time() + edge.limits.receive_timeout_s
-        self._edge = edge
+        super().__init__(config, server_state, app_state, limits.loop)
+        self.deadline = limits.loop.time() + limits.bounds.receive_timeout_s
+        self._limits = limits
         self._framing = Framing()
         self._receiving = False
         """A request has begun and is not whole."""
         self._unanswered = False
         """A whole request waits for its answer."""
         self._parsing = False
-        self._room_bytes = edge.limits.head_bytes + 1
+        self._room_bytes = limits.bounds.head_bytes + 1
         """What a head, or what stands between the parts of a chunked body, may still take; one
         byte beyond the limit is enough to know, and how much more came must not matter."""
         self._held = b""
@@ -157,10 +161,10 @@ class SerialProtocol(HttpToolsProtocol):
         Where all connections hold too much, it is dropped: the connection is closed once the
         request under way is answered, and a sender sends again what was not.
         """
-        fits = self._edge.hold(len(data) - len(self._held))
+        fits = self._limits.reserve_body(len(data) - len(self._held))
         self._held, self._held_from = data, start
         if not fits:
-            self._edge.refused("overloaded")
+            self._limits.refused("overloaded")
             self._end_after_answer()
         elif not self._half_closed:
             self.flow.pause_reading()
@@ -168,7 +172,7 @@ class SerialProtocol(HttpToolsProtocol):
 
     def _drop_held(self) -> None:
         if self._held:
-            self._edge.hold(-len(self._held))
+            self._limits.reserve_body(-len(self._held))
             self._held = b""
         if self.flow is not None:
             self.flow.holding = False
@@ -199,9 +203,9 @@ class SerialProtocol(HttpToolsProtocol):
             return
         self.transport.write_eof()
         self.flow.resume_reading()
-        self.deadline = self._edge.loop.time() + _LINGER_S
+        self.deadline = self._limits.loop.time() + _LINGER_S
 
     def _throw_away(self, data: bytes) -> None:
         self._thrown_away_bytes += len(data)
-        if self._thrown_away_bytes > _LIMIT_LINGER_BYTES:
+        if self._thrown_away_bytes > _MAX_LINGER_BYTES:
             self.transport.abort()

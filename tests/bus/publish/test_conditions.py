@@ -11,8 +11,8 @@ from nats.js.errors import BadRequestError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import GuardTakenError, Publisher
-from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher
+from receiver.bus.publish.contract import NonceClaimedError, Publisher
+from receiver.bus.publish.group_commit import MIN_BATCH, GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects, input_subject
@@ -30,7 +30,7 @@ def callback(subjects: Subjects, name: str, *, more_bytes: int = 0) -> list[Outg
     ]
 
 
-def guard(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
+def claim(subjects: Subjects, nonce: str, owner: str) -> OutgoingMessage:
     return OutgoingMessage.of(subjects.nonce("s", nonce), {MSG_ID: nonce}, owner.encode())
 
 
@@ -43,13 +43,13 @@ async def every_way(connection: Connection, subjects: Subjects) -> None:
     ]
     for at, publisher in enumerate(publishers):
         for name in ("a", "a", "b"):
-            with contextlib.suppress(GuardTakenError):
-                mine = guard(subjects, f"n{at}", f"{name}{at}")
-                await publisher.publish(callback(subjects, f"{name}{at}"), guard=mine)
+            with contextlib.suppress(NonceClaimedError):
+                mine = claim(subjects, f"n{at}", f"{name}{at}")
+                await publisher.publish(callback(subjects, f"{name}{at}"), claim=mine)
         await publisher.publish(callback(subjects, f"unguarded{at}"))
-        many = [callback(subjects, f"{at}.{n % 30}") for n in range(LEAST_BATCH * 4)]
+        many = [callback(subjects, f"{at}.{n % 30}") for n in range(MIN_BATCH * 4)]
         await asyncio.gather(
-            *(publisher.publish(m, guard=guard(subjects, m[0].msg_id + "n", "o")) for m in many)
+            *(publisher.publish(m, claim=claim(subjects, m[0].msg_id + "n", "o")) for m in many)
         )
 
 
@@ -93,7 +93,7 @@ async def test_what_goes_out_names_the_stored_subject_of_the_guard(
         connection = Connection(url, plans(subjects, [timedelta(hours=1)]))
         assert await connection.start(patience_s=10)
         publisher = GroupCommitPublisher(connection, timeout_s=10)
-        await publisher.publish(callback(subjects, "a"), guard=guard(subjects, "n1", "a"))
+        await publisher.publish(callback(subjects, "a"), claim=claim(subjects, "n1", "a"))
         await publisher.stop()
         for stream in (subjects.stream, subjects.dead_stream):
             await connection.jetstream.delete_stream(stream)
@@ -115,7 +115,7 @@ async def test_no_event_is_stored_whose_raw_message_is_refused_for_its_size(
     publisher = GroupCommitPublisher(connection, timeout_s=10)
     with pytest.raises(BusError, match="refused"):
         await publisher.publish(
-            callback(subjects, "large", more_bytes=2000), guard=guard(subjects, "n", "large")
+            callback(subjects, "large", more_bytes=2000), claim=claim(subjects, "n", "large")
         )
     await publisher.stop()
     assert (await jetstream.stream_info(subjects.stream)).state.messages == 0

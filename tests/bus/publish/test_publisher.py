@@ -14,13 +14,13 @@ from nats.js.api import StreamConfig, SubjectTransform
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.contract import (
-    GuardTakenError,
+    NonceClaimedError,
     Publisher,
     Result,
     UnsendableError,
     read_ack,
 )
-from receiver.bus.publish.group_commit import LEAST_BATCH, GroupCommitPublisher, TooSlowError
+from receiver.bus.publish.group_commit import MIN_BATCH, GroupCommitPublisher, TooSlowError
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -51,7 +51,7 @@ class Messages:
         headers = {MSG_ID: msg_id or secrets.token_hex(8)}
         return OutgoingMessage.of(self._subjects.raw("s"), headers, headers[MSG_ID].encode())
 
-    def guard(self, nonce: str, owner: str) -> OutgoingMessage:
+    def claim(self, nonce: str, owner: str) -> OutgoingMessage:
         headers = {MSG_ID: nonce, "Nats-TTL": "60s"}
         return OutgoingMessage.of(self._subjects.nonce("s", nonce), headers, owner.encode())
 
@@ -86,7 +86,7 @@ async def test_what_is_acknowledged_is_in_the_stream(
 async def test_many_at_once_are_each_stored_where_they_are_said_to_be(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
-    bundles = [[make.event(), make.event()] for _ in range(LEAST_BATCH * 20)]
+    bundles = [[make.event(), make.event()] for _ in range(MIN_BATCH * 20)]
     results = await asyncio.gather(*map(any_publisher.publish, bundles))
     for messages, stored in zip(bundles, results, strict=True):
         for message, where in zip(messages, stored, strict=True):
@@ -110,12 +110,12 @@ async def test_a_duplicate_among_many_spoils_none_of_them(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     await any_publisher.publish([make.event("seen")])
-    bundles = [[make.event(str(n))] for n in range(LEAST_BATCH * 3)] + [[make.event("seen")]]
+    bundles = [[make.event(str(n))] for n in range(MIN_BATCH * 3)] + [[make.event("seen")]]
     bundles += [[make.event("twice")], [make.event("twice")]]
     results = await asyncio.gather(*map(any_publisher.publish, bundles))
     assert results[-3][0].duplicate
     assert sorted(r[0].duplicate for r in results[-2:]) == [False, True]
-    assert (await state(connection.jetstream, subjects)).messages == LEAST_BATCH * 3 + 2
+    assert (await state(connection.jetstream, subjects)).messages == MIN_BATCH * 3 + 2
 
 
 async def test_what_was_half_stored_is_completed(
@@ -123,13 +123,13 @@ async def test_what_was_half_stored_is_completed(
 ) -> None:
     raw, event = make.event("raw"), make.event("event")
     await any_publisher.publish([raw])
-    stored = await any_publisher.publish([raw, event], guard=make.guard("n1", "me"))
+    stored = await any_publisher.publish([raw, event], claim=make.claim("n1", "me"))
     assert stored[0].stream_seq == 1
     assert not stored[1].duplicate
     found = await connection.jetstream.get_msg(subjects.stream, stored[1].stream_seq)
     assert found.data == event.body
 
-    async def complete() -> bool:  # the guard comes last, and is not waited for
+    async def complete() -> bool:  # the claim comes last, and is not waited for
         return bool((await state(connection.jetstream, subjects)).messages == 3)
 
     await eventually(complete)
@@ -138,9 +138,9 @@ async def test_what_was_half_stored_is_completed(
 async def test_a_guard_that_is_taken_stores_nothing(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
-    await any_publisher.publish([make.event("mine")], guard=make.guard("n1", "me"))
-    with pytest.raises(GuardTakenError) as taken:
-        await any_publisher.publish([make.event("other")], guard=make.guard("n1", "other"))
+    await any_publisher.publish([make.event("mine")], claim=make.claim("n1", "me"))
+    with pytest.raises(NonceClaimedError) as taken:
+        await any_publisher.publish([make.event("other")], claim=make.claim("n1", "other"))
     assert taken.value.owner == "me"
     assert (await state(connection.jetstream, subjects)).messages == 2
 
@@ -150,28 +150,28 @@ async def test_a_guard_that_is_taken_and_last_in_the_stream_stores_nothing(
 ) -> None:
     first = JetStreamPublisher(connection, timeout_s=10)
     await first.publish([make.event("mine")])
-    await first.publish([make.event("mine")], guard=make.guard("n1", "me"))
-    with pytest.raises(GuardTakenError):
-        await any_publisher.publish([make.event("other")], guard=make.guard("n1", "other"))
+    await first.publish([make.event("mine")], claim=make.claim("n1", "me"))
+    with pytest.raises(NonceClaimedError):
+        await any_publisher.publish([make.event("other")], claim=make.claim("n1", "other"))
     assert (await state(connection.jetstream, subjects)).messages == 2
 
 
 async def test_ones_own_guard_does_not_stand_in_the_way(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
-    await any_publisher.publish([make.event("raw")], guard=make.guard("n1", "me"))
+    await any_publisher.publish([make.event("raw")], claim=make.claim("n1", "me"))
     bundle = [make.event("raw"), make.event("late event")]
-    stored = await any_publisher.publish(bundle, guard=make.guard("n1", "me"))
+    stored = await any_publisher.publish(bundle, claim=make.claim("n1", "me"))
     assert [s.duplicate for s in stored] == [True, False]
 
 
 async def test_a_duplicate_uses_up_its_own_guard(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
-    await any_publisher.publish([make.event("mine")], guard=make.guard("n1", "me"))
-    again = await any_publisher.publish([make.event("mine")], guard=make.guard("n2", "me"))
-    with pytest.raises(GuardTakenError):
-        await any_publisher.publish([make.event("other")], guard=make.guard("n2", "other"))
+    await any_publisher.publish([make.event("mine")], claim=make.claim("n1", "me"))
+    again = await any_publisher.publish([make.event("mine")], claim=make.claim("n2", "me"))
+    with pytest.raises(NonceClaimedError):
+        await any_publisher.publish([make.event("other")], claim=make.claim("n2", "other"))
     assert [s.duplicate for s in again] == [True]
     assert (await state(connection.jetstream, subjects)).messages == 3
 
@@ -179,24 +179,24 @@ async def test_a_duplicate_uses_up_its_own_guard(
 async def test_duplicates_among_many_spoil_no_batch(
     publisher: GroupCommitPublisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
-    await publisher.publish([make.event("mine")], guard=make.guard("n", "me"))
+    await publisher.publish([make.event("mine")], claim=make.claim("n", "me"))
     calls = [
-        publisher.publish([make.event(known)], guard=make.guard(f"n{n}", "me"))
-        for n, known in enumerate(["mine", "", "mine", ""] * LEAST_BATCH)
+        publisher.publish([make.event(known)], claim=make.claim(f"n{n}", "me"))
+        for n, known in enumerate(["mine", "", "mine", ""] * MIN_BATCH)
     ]
     results = await asyncio.gather(*calls)
-    assert [r[0].duplicate for r in results] == [True, False] * 2 * LEAST_BATCH
-    assert (await state(connection.jetstream, subjects)).messages == 2 + 6 * LEAST_BATCH
+    assert [r[0].duplicate for r in results] == [True, False] * 2 * MIN_BATCH
+    assert (await state(connection.jetstream, subjects)).messages == 2 + 6 * MIN_BATCH
 
 
 async def test_a_guard_that_has_expired_does_not_stand_in_the_way(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     first = JetStreamPublisher(connection, timeout_s=10)
-    (guard,) = await first.publish([make.guard("n1", "me")])
-    await connection.jetstream.delete_msg(subjects.stream, guard.stream_seq)
+    (claim,) = await first.publish([make.claim("n1", "me")])
+    await connection.jetstream.delete_msg(subjects.stream, claim.stream_seq)
     bundle = [make.event("raw"), make.event("event")]
-    stored = await any_publisher.publish(bundle, guard=make.guard("n1", "me"))
+    stored = await any_publisher.publish(bundle, claim=make.claim("n1", "me"))
     assert [s.duplicate for s in stored] == [False, False]
 
 
@@ -204,15 +204,15 @@ async def test_a_replay_to_another_receiver_is_refused(
     connection: Connection, publisher: GroupCommitPublisher, subjects: Subjects, make: Messages
 ) -> None:
     other = GroupCommitPublisher(connection, timeout_s=10)
-    for number in range(20):  # each right behind the honest one, before or after its guard
+    for number in range(20):  # each right behind the honest one, before or after its claim
         await publisher.publish(
             [make.event(f"raw{number}"), make.event(f"event{number}")],
-            guard=make.guard(f"n{number}", f"honest{number}"),
+            claim=make.claim(f"n{number}", f"honest{number}"),
         )
-        with pytest.raises(GuardTakenError) as taken:
+        with pytest.raises(NonceClaimedError) as taken:
             await other.publish(
                 [make.event(f"forged{number}"), make.event(f"false{number}")],
-                guard=make.guard(f"n{number}", f"forged{number}"),
+                claim=make.claim(f"n{number}", f"forged{number}"),
             )
         assert taken.value.owner == f"honest{number}"
     assert (await state(connection.jetstream, subjects)).messages == 60
@@ -258,8 +258,8 @@ async def test_a_lone_bundle_goes_plainly_and_many_go_as_a_batch(
 ) -> None:
     await publisher.publish([make.event(), make.event()])
     assert await batched(connection.jetstream, subjects) == [False, False]
-    await asyncio.gather(*(publisher.publish([make.event()]) for _ in range(LEAST_BATCH)))
-    assert await batched(connection.jetstream, subjects) == [False] * 2 + [True] * LEAST_BATCH
+    await asyncio.gather(*(publisher.publish([make.event()]) for _ in range(MIN_BATCH)))
+    assert await batched(connection.jetstream, subjects) == [False] * 2 + [True] * MIN_BATCH
 
 
 async def test_a_stream_without_batches_takes_each_by_itself(
@@ -269,13 +269,13 @@ async def test_a_stream_without_batches_takes_each_by_itself(
     await jetstream.delete_stream(subjects.stream)
     await jetstream.add_stream(by_hand(subjects))
     for _ in range(2):
-        bundles = [[make.event(), make.event()] for _ in range(LEAST_BATCH)]
+        bundles = [[make.event(), make.event()] for _ in range(MIN_BATCH)]
         results = await asyncio.gather(*map(publisher.publish, bundles))
         assert not any(stored.duplicate for result in results for stored in result)
-    assert await batched(jetstream, subjects) == [False] * 4 * LEAST_BATCH
+    assert await batched(jetstream, subjects) == [False] * 4 * MIN_BATCH
 
 
-@pytest.mark.parametrize("limit", ["LIMIT_PENDING", "LIMIT_PENDING_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_PENDING", "MAX_PENDING_BYTES"])
 async def test_more_than_may_wait_is_refused_at_once(
     publisher: GroupCommitPublisher,
     make: Messages,
@@ -310,7 +310,7 @@ async def test_a_commit_that_is_given_up_leaves_nothing_behind(
     client = connection.client
     monkeypatch.setattr(client, "write", lambda _: None)  # a server that answers nothing
     running = GroupCommitPublisher(connection, timeout_s=0.05)
-    bundles = [[make.event()] for _ in range(LEAST_BATCH)]
+    bundles = [[make.event()] for _ in range(MIN_BATCH)]
     results = await asyncio.gather(*map(running.publish, bundles), return_exceptions=True)
     await running.stop()
     assert all(isinstance(result, BusError) for result in results)
@@ -321,11 +321,11 @@ async def test_among_many_only_the_forged_one_is_refused(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     calls = [
-        any_publisher.publish([make.event(f"m{n}")], guard=make.guard(f"n{n % 30}", f"m{n}"))
+        any_publisher.publish([make.event(f"m{n}")], claim=make.claim(f"n{n % 30}", f"m{n}"))
         for n in range(60)
     ]
     results = await asyncio.gather(*calls, return_exceptions=True)
-    refused = [r for r in results if isinstance(r, GuardTakenError)]
+    refused = [r for r in results if isinstance(r, NonceClaimedError)]
     assert len(refused) == 30
     assert (await state(connection.jetstream, subjects)).messages == 60
 
@@ -337,8 +337,8 @@ async def test_guarded_and_plain_publishers_side_by_side_lose_nothing(
     calls = []
     for n in range(100):
         bundle = [make.event(), make.event()]
-        calls.append(publisher.publish(bundle, guard=make.guard(f"n{n}", f"o{n}")))
-        calls.append(other.publish([make.event()], guard=make.guard(f"p{n}", f"o{n}")))
+        calls.append(publisher.publish(bundle, claim=make.claim(f"n{n}", f"o{n}")))
+        calls.append(other.publish([make.event()], claim=make.claim(f"p{n}", f"o{n}")))
     await asyncio.gather(*calls)
     assert (await state(connection.jetstream, subjects)).messages == 500
 
@@ -359,7 +359,7 @@ async def test_what_is_under_way_at_the_stop_is_stored(
     connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     running = GroupCommitPublisher(connection, timeout_s=10)
-    publishing = asyncio.create_task(running.publish([make.event()], guard=make.guard("n", "o")))
+    publishing = asyncio.create_task(running.publish([make.event()], claim=make.claim("n", "o")))
     for _ in range(3):  # it is taken up, and waits for the server
         await asyncio.sleep(0)
     await running.stop()
@@ -383,7 +383,7 @@ async def test_a_message_that_cannot_be_sent_spoils_none_of_the_others(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     huge = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "huge"}, b"x" * (9 * 1024 * 1024))
-    good = [[make.event()] for _ in range(LEAST_BATCH * 2)]
+    good = [[make.event()] for _ in range(MIN_BATCH * 2)]
     calls = [any_publisher.publish(bundle) for bundle in ([huge], *good)]
     first, *rest = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(first, BusError)
@@ -393,7 +393,7 @@ async def test_a_message_that_cannot_be_sent_spoils_none_of_the_others(
     assert stored >= len(good) + 1
 
 
-@pytest.mark.parametrize("others", [0, LEAST_BATCH * 2])
+@pytest.mark.parametrize("others", [0, MIN_BATCH * 2])
 async def test_a_message_too_large_by_its_headers_does_not_cost_the_connection(
     any_publisher: Publisher, connection: Connection, make: Messages, others: int
 ) -> None:
@@ -437,12 +437,12 @@ async def test_a_guard_that_outlives_its_id_is_known_by_its_subject_in_a_batch(
     *,
     conditional: bool,
 ) -> None:
-    def guard(number: int) -> OutgoingMessage:
+    def claim(number: int) -> OutgoingMessage:
         headers = {MSG_ID: f"n{number}", "Nats-TTL": f"{lifetime_s}s"}
         return OutgoingMessage.of(subjects.nonce("s", f"n{number}"), headers, b"me")
 
     await asyncio.gather(
-        *(publisher.publish([make.event()], guard=guard(n)) for n in range(LEAST_BATCH))
+        *(publisher.publish([make.event()], claim=claim(n)) for n in range(MIN_BATCH))
     )
     stored = await connection.jetstream.get_last_msg(subjects.stream, subjects.nonce("s", "n1"))
     headers = stored.headers or {}

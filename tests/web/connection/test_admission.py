@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from receiver.web.connection.admission import Turnstile
+from receiver.web.connection.admission import AdmissionQueue
 from tests.web.raw import PATIENCE_S
 
 
 async def test_requests_begin_a_few_a_turn_and_in_order() -> None:
     loop = asyncio.get_running_loop()
-    turnstile = Turnstile(loop, patience_s=60, per_turn=2)
+    turnstile = AdmissionQueue(loop, timeout_s=60, per_turn=2)
     begun: list[tuple[int, int]] = []
     turn = 0
 
@@ -31,7 +31,7 @@ async def test_requests_begin_a_few_a_turn_and_in_order() -> None:
 
 
 async def test_a_request_that_waited_too_long_is_told_so() -> None:
-    turnstile = Turnstile(asyncio.get_running_loop(), patience_s=-1, per_turn=1)
+    turnstile = AdmissionQueue(asyncio.get_running_loop(), timeout_s=-1, per_turn=1)
     told: list[bool] = []
     turnstile.enter(told.append)
     turnstile.enter(told.append)

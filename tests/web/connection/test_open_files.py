@@ -11,10 +11,10 @@ from receiver.web.connection.open_files import RESERVE
 
 SCRIPT = """
 import resource, sys
-from receiver.web.connection.open_files import room_for
+from receiver.web.connection.open_files import fit_open_files
 soft, hard, wanted = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-print(room_for(wanted), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+print(fit_open_files(wanted), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 
