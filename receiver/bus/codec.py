@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
@@ -65,6 +66,11 @@ def encode_header(value: str) -> str:
     """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
     if value.isascii() and value.isalnum():  # as most are
         return value
+    return _encoded(value)
+
+
+@lru_cache(maxsize=256)  # message types, clients and media types come again and again
+def _encoded(value: str) -> str:
     return _UNSAFE.sub(_percent, value)
 
 

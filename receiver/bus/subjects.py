@@ -23,9 +23,9 @@ def input_subject(stored: str) -> str:
     subject see what the stream republishes after the commit, never what it may yet refuse. Dead
     letters go straight into their own stream.
     """
-    root, _, rest = stored.partition(".")
-    if rest.partition(".")[0] in _INPUT_KINDS:
-        return f"{root}.in.{rest}"
+    root, *rest = stored.split(".", 2)
+    if rest and rest[0] in _INPUT_KINDS:
+        return f"{root}.in.{'.'.join(rest)}"
     return stored
 
 

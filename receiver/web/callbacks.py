@@ -22,7 +22,6 @@ from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
 from receiver.logs import get_logger
 from receiver.networks import Network
-from receiver.screen import shown
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
@@ -200,7 +199,7 @@ class CallbackEndpoint:
             message_type=receipt.message_type,
             event_types=[data.event_type for data in receipt.events],
             order_id=receipt.events[0].order_id if receipt.events else None,
-            shown=shown(receipt.events),
+            shown=receipt.events,
             **details,
         )
 
