@@ -122,13 +122,16 @@ class Intake:
         try:
             verified = verify(dialect, request, self._clock(), limit_bytes=self._limit_bytes)
             guard = self._guard(verified)
-            self._check_unused(verified, guard)
+            if guard is not None:
+                self._check_unused(verified, guard)
             if _is_empty(verified.request.body):
                 self._take_empty(verified, guard, tell)
                 return
-            _check_form(verified, dialect)
+            if verified.proof.trust == "none":
+                check_content(verified.request.headers, dialect.content_types)
             callback = self._parsed(dialect, verified)
-            self._check_age(verified, callback)
+            if verified.proof.trust == "body":
+                self._check_age(verified.request, callback)
         except VerificationError as error:
             checked = _is_empty(request.body) and has_path_token(request)
             tell(Receipt("checked") if checked else _refused(request, dialect, error))
@@ -159,23 +162,22 @@ class Intake:
         else:
             tell(Receipt("checked"))
 
-    def _check_unused(self, verified: VerifiedRequest, guard: OutgoingMessage | None) -> None:
+    def _check_unused(self, verified: VerifiedRequest, guard: OutgoingMessage) -> None:
         """Refuse before parsing what this process knows to be replayed; the log knows the rest."""
-        if guard is None or verified.request.source.replay_check != "refuse":
+        if verified.request.source.replay_check != "refuse":
             return
         owner = self._publisher.used_by(guard)
         if owner is not None and owner != guard.body:
             raise VerificationError("replayed_signature")
 
-    def _check_age(self, verified: VerifiedRequest, callback: Callback) -> None:
+    def _check_age(self, request: InboundRequest, callback: Callback) -> None:
         """Bound for how long a captured body can be replayed, where the time is in the body.
 
         By default from the duplicate window, within which a replay is a duplicate, to what the log
         keeps: a message born before everything that is kept is no replay of it.
         """
-        if verified.proof.trust != "body" or callback.pushed_at is None:
+        if callback.pushed_at is None:
             return
-        request = verified.request
         age, limit_s = request.received_at - callback.pushed_at, request.source.max_age_s
         if limit_s is None:
             if self._window < age <= MAX_AGE:
@@ -316,12 +318,6 @@ def _refused(request: InboundRequest, dialect: Dialect, error: VerificationError
     except MalformedCallbackError as malformed:
         return malformed
     return error
-
-
-def _check_form(verified: VerifiedRequest, dialect: Dialect) -> None:
-    """Of what nobody proved, the named content has to be right; raises `MalformedCallbackError`."""
-    if verified.proof.trust == "none":
-        check_content(verified.request.headers, dialect.content_types)
 
 
 def _refusal(error: BusError) -> Exception:

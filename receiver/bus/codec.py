@@ -33,6 +33,8 @@ UNKNOWN_TYPE: Final = "yizhan-unknowntype"
 LIMIT_UNKNOWN_FIELDS: Final = 20
 _SIMULATED: Final = "ce-simulated: true\r\n"
 _NONCE_MARGIN_S: Final = 60
+_LIMIT_HEADER_BYTES: Final = 256
+_END: Final = "\r\n"
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
@@ -66,11 +68,6 @@ def encode_header(value: str) -> str:
     """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
     if value.isascii() and value.isalnum():  # as most are
         return value
-    return _encoded(value)
-
-
-@lru_cache(maxsize=256)  # message types, clients and media types come again and again
-def _encoded(value: str) -> str:
     return _UNSAFE.sub(_percent, value)
 
 
@@ -178,6 +175,10 @@ def _line(name: str, text: str | None) -> str:
     return f"{name}: {encode_header(text)}\r\n" if text else ""
 
 
+_usual_line: Final = lru_cache(maxsize=256)(_line)
+"""`_line` of what comes again and again, such as a message type or a client."""
+
+
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
     """The event a stored message holds; raises `DecodingError` for what is not one of ours.
 
@@ -271,7 +272,7 @@ def encode_callback(
     traceparent = _line("traceparent", _traceparent(request))
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
-        f"{_line('yizhan-messagetype', callback.message_type)}"
+        f"{_usual_line('yizhan-messagetype', callback.message_type)}"
         f"{_line('yizhan-messageid', callback.message_id)}"
         f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
@@ -364,10 +365,10 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
         f"yizhan-dialect: {request.source.dialect}\r\n"
         f"yizhan-trust: {proof.trust}\r\n"
         f"{_line('yizhan-deliveryid', request.delivery_id)}"
-        f"{_line('yizhan-client', request.client)}"
-        f"{_line('yizhan-secretindex', None if index is None else str(index))}"
-        f"{_line('content-type', _text_header(request, b'content-type'))}"
-        f"{_line('yizhan-contentencoding', _text_header(request, b'content-encoding'))}"
+        f"{_usual_line('yizhan-client', request.client)}"
+        f"{'' if index is None else f'yizhan-secretindex: {index}{_END}'}"
+        f"{_header_line('content-type', request.header(b'content-type'))}"
+        f"{_header_line('yizhan-contentencoding', request.header(b'content-encoding'))}"
     )
 
 
@@ -382,6 +383,7 @@ def _traceparent(request: InboundRequest) -> str | None:
     return values[0].decode("ascii") if well_formed else None
 
 
-def _text_header(request: InboundRequest, name: bytes) -> str | None:
-    value = request.header(name)
-    return None if value is None else value[:256].decode("latin-1")
+@lru_cache(maxsize=256)
+def _header_line(name: str, value: bytes | None) -> str:
+    """The line that keeps the sender's header; none where it is absent."""
+    return "" if value is None else _line(name, value[:_LIMIT_HEADER_BYTES].decode("latin-1"))
