@@ -127,7 +127,7 @@ class Intake:
             if _is_empty(verified.request.body):
                 self._take_empty(verified, guard, tell)
                 return
-            if verified.proof.trust == "none":
+            if verified.proof.trust == "none":  # what nobody proved has to name the right content
                 check_content(verified.request.headers, dialect.content_types)
             callback = self._parsed(dialect, verified)
             if verified.proof.trust == "body":
