@@ -208,7 +208,7 @@ class Intake:
                 tell(_refusal(result))
                 return
             outcome: Outcome = "retransmission" if first else "stored"
-            if all(message.duplicate for message in result):
+            if result[0].duplicate and all(message.duplicate for message in result):
                 outcome = "duplicate"
             elif result[0].spooled:
                 outcome = "spooled"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar, get_args
@@ -248,8 +247,7 @@ def _time(fields: Mapping[str, str], name: str) -> datetime:
     return time
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """What is known of a callback beside its content: null where there is nothing to mark.
 
     `retransmission_of`: the callback that said the same under another push time.
@@ -260,33 +258,32 @@ class Marks:
     replay_of: str | None = None
 
 
+_UNMARKED: Final = Marks()
+
+
 def encode_callback(
     verified: VerifiedRequest,
     callback: Callback,
     subjects: Subjects,
-    marks: Marks = Marks(),
+    marks: Marks = _UNMARKED,
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
     source, identity = request.source.name, verified.callback_id
-    traceparent = _line("traceparent", _traceparent(request))
+    traceparent = _trace_line(request)
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
         f"{_usual_line('yizhan-messagetype', callback.message_type)}"
-        f"{_line('yizhan-messageid', callback.message_id)}"
+        f"{_line('yizhan-messageid', callback.message_id) if callback.message_id else ''}"
         f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
     )
     messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
-    origin = _Origin(
-        source,
-        request.received_text,
-        identity,
-        verified.proof.trust,
-        more=f"{_line('ce-retransmissionof', marks.retransmission_of)}{traceparent}"
-        f"{_line('ce-replayof', marks.replay_of)}"
-        f"{_SIMULATED if request.source.simulated else ''}",
-    )
+    more = f"{traceparent}{_SIMULATED}" if request.source.simulated else traceparent
+    if marks != _UNMARKED:
+        retransmission = _line("ce-retransmissionof", marks.retransmission_of)
+        more = f"{retransmission}{_line('ce-replayof', marks.replay_of)}{more}"
+    origin = _Origin(source, request.received_text, identity, verified.proof.trust, more=more)
     pushed_at = callback.pushed_at or request.received_at
     for number, draft in enumerate(callback.events):
         event_id, data = f"{identity}.{number}", draft.data
@@ -319,7 +316,7 @@ def encode_quarantined(
     request, identity = verified.request, verified.callback_id
     head = (
         f"{_arrival(verified, identity)}"
-        f"{_line('traceparent', _traceparent(request))}"
+        f"{_trace_line(request)}"
         f"{_line('yizhan-reason', fault.reason)}"
         f"{_line('yizhan-place', fault.place)}"
     )
@@ -375,12 +372,13 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def _traceparent(request: InboundRequest) -> str | None:
+def _trace_line(request: InboundRequest) -> str:
+    """The line that passes on a `traceparent`; none where it is absent, repeated or malformed."""
     if request.header(b"traceparent") is None:
-        return None
+        return ""
     values = request.header_values(b"traceparent")
     well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
-    return values[0].decode("ascii") if well_formed else None
+    return f"traceparent: {values[0].decode('ascii')}{_END}" if well_formed else ""
 
 
 @lru_cache(maxsize=256)

@@ -23,10 +23,9 @@ def input_subject(stored: str) -> str:
     subject see what the stream republishes after the commit, never what it may yet refuse. Dead
     letters go straight into their own stream.
     """
-    root, *rest = stored.split(".", 2)
-    if rest and rest[0] in _INPUT_KINDS:
-        return f"{root}.in.{'.'.join(rest)}"
-    return stored
+    root, _, rest = stored.partition(".")
+    kind, dot, key = rest.partition(".")
+    return f"{root}.in.{kind}{dot}{key}" if kind in _INPUT_KINDS else stored
 
 
 def encode_token(text: str | None) -> str:

@@ -54,7 +54,8 @@ def _spelled(text: str) -> float:
     return SpelledFloat.of(number, text)
 
 
-_TOLERANT: Final = json.JSONDecoder(
+_TOLERANT: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+_SPELLING: Final = json.JSONDecoder(
     strict=False, parse_float=_spelled, parse_constant=lambda _: None
 )
 
@@ -75,7 +76,7 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
         reason = f"not JSON: {error}"
     else:
         if _POINT in data and _holds_long_decimals(data):
-            return _TOLERANT.decode(data.decode())  # it has no fault, and is not too deep
+            return _SPELLING.decode(data.decode())  # it has no fault, and is not too deep
         return value
     try:
         value = _tolerant(data)
@@ -125,7 +126,8 @@ def _tolerant(data: bytes) -> Any:
     text = data.decode("utf-8", "replace").strip(" \t\r\n\0")
     if _HALF.search(text):
         text = _ESCAPE.sub(_whole, text)
-    value = _TOLERANT.decode(text)
+    decoder = _SPELLING if _POINT in data and _holds_long_decimals(data) else _TOLERANT
+    value = decoder.decode(text)
     if text.count("[") + text.count("{") > _LIMIT_DEPTH:
         from_json(to_json(value))  # raises `ValueError` where it is too deep for any other reader
     return value
