@@ -274,7 +274,7 @@ def encode_callback(
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
         f"{_usual_line('yizhan-messagetype', callback.message_type)}"
-        f"{_line('yizhan-messageid', callback.message_id) if callback.message_id else ''}"
+        f"{_line('yizhan-messageid', callback.message_id)}"
         f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
     )
@@ -364,8 +364,8 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
         f"{_line('yizhan-deliveryid', request.delivery_id)}"
         f"{_usual_line('yizhan-client', request.client)}"
         f"{'' if index is None else f'yizhan-secretindex: {index}{_END}'}"
-        f"{_header_line('content-type', request.header(b'content-type'))}"
-        f"{_header_line('yizhan-contentencoding', request.header(b'content-encoding'))}"
+        f"{_header_line('content-type', _kept(request, b'content-type'))}"
+        f"{_header_line('yizhan-contentencoding', _kept(request, b'content-encoding'))}"
     )
 
 
@@ -381,7 +381,11 @@ def _trace_line(request: InboundRequest) -> str:
     return f"traceparent: {values[0].decode('ascii')}{_END}" if well_formed else ""
 
 
+def _kept(request: InboundRequest, name: bytes) -> bytes:
+    return (request.header(name) or b"")[:_LIMIT_HEADER_BYTES]
+
+
 @lru_cache(maxsize=256)
-def _header_line(name: str, value: bytes | None) -> str:
-    """The line that keeps the sender's header; none where it is absent."""
-    return "" if value is None else _line(name, value[:_LIMIT_HEADER_BYTES].decode("latin-1"))
+def _header_line(name: str, value: bytes) -> str:
+    """The line that keeps the sender's header; none where it is absent or empty."""
+    return _line(name, value.decode("latin-1"))
