@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
@@ -32,6 +32,8 @@ UNKNOWN_TYPE: Final = "yizhan-unknowntype"
 MAX_UNKNOWN_FIELDS: Final = 20
 _SIMULATED: Final = "ce-simulated: true\r\n"
 _NONCE_MARGIN_S: Final = 60
+_MAX_HEADER_BYTES: Final = 256
+_END: Final = "\r\n"
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
@@ -172,6 +174,10 @@ def _line(name: str, text: str | None) -> str:
     return f"{name}: {encode_header(text)}\r\n" if text else ""
 
 
+_usual_line: Final = lru_cache(maxsize=256)(_line)
+"""`_line` of what comes again and again, such as a message type or a client."""
+
+
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
     """The event a stored message holds; raises `DecodingError` for what is not one of ours.
 
@@ -241,8 +247,7 @@ def _time(fields: Mapping[str, str], name: str) -> datetime:
     return time
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """What is known of a callback beside its content: null where there is nothing to mark.
 
     `retransmission_of`: the callback that said the same under another push time.
@@ -253,33 +258,32 @@ class Marks:
     replay_of: str | None = None
 
 
+_UNMARKED: Final = Marks()
+
+
 def encode_callback(
     verified: VerifiedRequest,
     callback: Callback,
     subjects: Subjects,
-    marks: Marks = Marks(),
+    marks: Marks = _UNMARKED,
 ) -> list[OutgoingMessage]:
     """The raw message of a callback, then its events, under ids made from its content."""
     request = verified.request
     source, identity = request.source.name, verified.callback_id
-    traceparent = _line("traceparent", _traceparent(request))
+    traceparent = _trace_line(request)
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
-        f"{_line('yizhan-messagetype', callback.message_type)}"
+        f"{_usual_line('yizhan-messagetype', callback.message_type)}"
         f"{_line('yizhan-messageid', callback.message_id)}"
         f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
     )
     messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
-    origin = _Origin(
-        source,
-        request.received_text,
-        identity,
-        verified.proof.trust,
-        more=f"{_line('ce-retransmissionof', marks.retransmission_of)}{traceparent}"
-        f"{_line('ce-replayof', marks.replay_of)}"
-        f"{_SIMULATED if request.source.simulated else ''}",
-    )
+    more = f"{traceparent}{_SIMULATED}" if request.source.simulated else traceparent
+    if marks != _UNMARKED:
+        retransmission = _line("ce-retransmissionof", marks.retransmission_of)
+        more = f"{retransmission}{_line('ce-replayof', marks.replay_of)}{more}"
+    origin = _Origin(source, request.received_text, identity, verified.proof.trust, more=more)
     pushed_at = callback.pushed_at or request.received_at
     for number, draft in enumerate(callback.events):
         event_id, data = f"{identity}.{number}", draft.data
@@ -312,7 +316,7 @@ def encode_quarantined(
     request, identity = verified.request, verified.callback_id
     head = (
         f"{_arrival(verified, identity)}"
-        f"{_line('traceparent', _traceparent(request))}"
+        f"{_trace_line(request)}"
         f"{_line('yizhan-reason', fault.reason)}"
         f"{_line('yizhan-place', fault.place)}"
     )
@@ -358,24 +362,30 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
         f"yizhan-dialect: {request.source.dialect}\r\n"
         f"yizhan-trust: {proof.trust}\r\n"
         f"{_line('yizhan-deliveryid', request.delivery_id)}"
-        f"{_line('yizhan-client', request.client)}"
-        f"{_line('yizhan-secretindex', None if index is None else str(index))}"
-        f"{_line('content-type', _text_header(request, b'content-type'))}"
-        f"{_line('yizhan-contentencoding', _text_header(request, b'content-encoding'))}"
+        f"{_usual_line('yizhan-client', request.client)}"
+        f"{'' if index is None else f'yizhan-secretindex: {index}{_END}'}"
+        f"{_header_line('content-type', _kept(request, b'content-type'))}"
+        f"{_header_line('yizhan-contentencoding', _kept(request, b'content-encoding'))}"
     )
 
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def _traceparent(request: InboundRequest) -> str | None:
+def _trace_line(request: InboundRequest) -> str:
+    """The line that passes on a `traceparent`; none where it is absent, repeated or malformed."""
     if request.header(b"traceparent") is None:
-        return None
+        return ""
     values = request.header_values(b"traceparent")
     well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
-    return values[0].decode("ascii") if well_formed else None
+    return f"traceparent: {values[0].decode('ascii')}{_END}" if well_formed else ""
 
 
-def _text_header(request: InboundRequest, name: bytes) -> str | None:
-    value = request.header(name)
-    return None if value is None else value[:256].decode("latin-1")
+def _kept(request: InboundRequest, name: bytes) -> bytes:
+    return (request.header(name) or b"")[:_MAX_HEADER_BYTES]
+
+
+@lru_cache(maxsize=256)
+def _header_line(name: str, value: bytes) -> str:
+    """The line that keeps the sender's header; none where it is absent or empty."""
+    return _line(name, value.decode("latin-1"))

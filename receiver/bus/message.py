@@ -48,8 +48,12 @@ class OutgoingMessage(NamedTuple):
 
 def lifetime_s(message: OutgoingMessage) -> float:
     """For how many seconds the stream keeps it, by its `Nats-TTL`; for ever without one."""
-    _, found, rest = message.head.partition(_TTL)
-    return int(rest[: rest.index(b"s\r\n")]) if found else math.inf
+    head = message.head
+    start = head.find(_TTL)
+    if start < 0:
+        return math.inf
+    start += len(_TTL)
+    return int(head[start : head.index(b"s\r\n", start)])
 
 
 def encode_hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:

@@ -38,6 +38,7 @@ from schemas.values import Epoch, Word
 
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
 """5 retries, half an hour apart (docs/platform/callbacks.md#delivery-of-xport)."""
+_RETRY_HORIZON_S: Final = int(RETRY_HORIZON.total_seconds())
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 NONCE_WORTH_CHARS: Final = 16
 """A nonce shorter than this may repeat by chance, so it proves no replay."""
@@ -105,7 +106,7 @@ def _retried_for_s(source: SourceSettings) -> int:
         return 0
     if source.retry_horizon_s is not None:
         return source.retry_horizon_s
-    return int(RETRY_HORIZON.total_seconds())
+    return _RETRY_HORIZON_S
 
 
 def parse(verified: VerifiedRequest) -> Callback:

@@ -123,13 +123,16 @@ class Intake:
         try:
             verified = verify(dialect, request, self._clock(), limit_bytes=self._limit_bytes)
             claim = self._nonce_claim(verified)
-            self._check_unused(verified, claim)
+            if claim is not None:
+                self._check_unused(verified, claim)
             if _is_empty(verified.request.body):
                 self._take_empty(verified, claim, tell)
                 return
-            _check_form(verified, dialect)
+            if verified.proof.trust == "none":  # what nobody proved has to name the right content
+                check_content(verified.request.headers, dialect.content_types)
             callback = self._parsed(dialect, verified)
-            self._check_age(verified, callback)
+            if verified.proof.trust == "body":
+                self._check_age(verified.request, callback)
         except VerificationError as error:
             checked = _is_empty(request.body) and has_path_token(request)
             tell(Receipt("checked") if checked else _refused(request, dialect, error))
@@ -160,23 +163,22 @@ class Intake:
         else:
             tell(Receipt("checked"))
 
-    def _check_unused(self, verified: VerifiedRequest, claim: OutgoingMessage | None) -> None:
+    def _check_unused(self, verified: VerifiedRequest, claim: OutgoingMessage) -> None:
         """Refuse before parsing what this process knows to be replayed; the log knows the rest."""
-        if claim is None or verified.request.source.replay_check != "refuse":
+        if verified.request.source.replay_check != "refuse":
             return
         owner = self._publisher.used_by(claim)
         if owner is not None and owner != claim.body:
             raise VerificationError("replayed_signature")
 
-    def _check_age(self, verified: VerifiedRequest, callback: Callback) -> None:
+    def _check_age(self, request: InboundRequest, callback: Callback) -> None:
         """Bound for how long a captured body can be replayed, where the time is in the body.
 
         By default from the duplicate window, within which a replay is a duplicate, to what the log
         keeps: a message born before everything that is kept is no replay of it.
         """
-        if verified.proof.trust != "body" or callback.pushed_at is None:
+        if callback.pushed_at is None:
             return
-        request = verified.request
         age, limit_s = request.received_at - callback.pushed_at, request.source.max_age_s
         if limit_s is None:
             if self._window < age <= MAX_AGE:
@@ -207,7 +209,7 @@ class Intake:
                 tell(_refusal(result))
                 return
             outcome: Outcome = "retransmission" if first else "stored"
-            if all(message.duplicate for message in result):
+            if result[0].duplicate and all(message.duplicate for message in result):
                 outcome = "duplicate"
             elif result[0].spooled:
                 outcome = "spooled"
@@ -304,7 +306,10 @@ class Intake:
 
 def _is_empty(body: bytes) -> bool:
     """Whether it says nothing: no bytes, or an empty object."""
-    return len(body) <= _MAX_EMPTY_BYTES and b"".join(body.split()) in {b"", b"{}"}
+    if len(body) > _MAX_EMPTY_BYTES:
+        return False
+    text = body.strip()
+    return not text or (text[:1] == b"{" and text[-1:] == b"}" and not text[1:-1].strip())
 
 
 def _refused(request: InboundRequest, dialect: Dialect, error: VerificationError) -> Exception:
@@ -314,12 +319,6 @@ def _refused(request: InboundRequest, dialect: Dialect, error: VerificationError
     except MalformedCallbackError as malformed:
         return malformed
     return error
-
-
-def _check_form(verified: VerifiedRequest, dialect: Dialect) -> None:
-    """Of what nobody proved, the named content has to be right; raises `MalformedCallbackError`."""
-    if verified.proof.trust == "none":
-        check_content(verified.request.headers, dialect.content_types)
 
 
 def _refusal(error: BusError) -> Exception:

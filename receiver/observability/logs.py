@@ -1,7 +1,8 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
 JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never
-shows local variables, because secrets live there. The key `shown` is for the screen alone.
+shows local variables, because secrets live there. The key `shown` is for the screen alone: it holds
+the events of a callback or a run, so that their line is worked out only where it is written.
 """
 
 from __future__ import annotations
@@ -80,7 +81,6 @@ class _LineWriter:
 
     def msg(self, message: str) -> None:
         """Take one line."""
-        self.last_at = time.monotonic()
         self._lines.append(message)
         try:
             loop = asyncio.get_running_loop()
@@ -94,6 +94,7 @@ class _LineWriter:
     def write_out(self) -> None:
         """Write what was taken."""
         if self._lines:
+            self.last_at = time.monotonic()
             lines, self._lines = self._lines, []
             self._out.write("\n".join([*lines, ""]))
             self._out.flush()

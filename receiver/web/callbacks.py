@@ -24,7 +24,6 @@ from receiver.ingest.sources import Sources
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.log_sampling import Sampling
 from receiver.observability.logs import get_logger
-from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.web import answers
@@ -200,7 +199,7 @@ class CallbackEndpoint:
             message_type=receipt.message_type,
             event_types=[data.event_type for data in receipt.events],
             order_id=receipt.events[0].order_id if receipt.events else None,
-            shown=shown(receipt.events),
+            shown=receipt.events,
             **details,
         )
 

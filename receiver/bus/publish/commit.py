@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -116,7 +116,7 @@ class Commit:
         client = self._connection.client
         batch = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: ".encode()
         commands: list[bytes] = []
-        messages = [m for bundle in self._bundles for m in self._whole(bundle)]
+        messages = self._conditioned()
         last, last_condition = messages.pop()
         for number, (message, condition) in enumerate(messages, start=1):
             commands.append(encode_hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
@@ -131,17 +131,20 @@ class Commit:
             self._forget_reply()
             raise
 
-    def _whole(self, bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
-        """Each message with its condition. The claim goes first: a batch is refused by what is
-        stored already, whatever the order. The stream knows it by its id, and where it lives for
-        longer than ids are known, by its subject.
+    def _conditioned(self) -> list[tuple[OutgoingMessage, bytes]]:
+        """Each message of all bundles with its condition. The claim goes first: a batch is refused
+        by what is stored already, whatever the order. The stream knows it by its id, and where it
+        lives for longer than ids are known, by its subject.
         """
-        claim = bundle.claim
-        if claim is not None:
-            lasting = lifetime_s(claim) > self._connection.window_s
-            yield claim, while_unclaimed(claim) if lasting else b""
-        for message in bundle.messages:
-            yield message, b""
+        window_s = self._connection.window_s
+        found: list[tuple[OutgoingMessage, bytes]] = []
+        for bundle in self._bundles:
+            claim = bundle.claim
+            if claim is not None:
+                lasting = lifetime_s(claim) > window_s
+                found.append((claim, while_unclaimed(claim) if lasting else b""))
+            found += [(message, b"") for message in bundle.messages]
+        return found
 
     def _answered(self, data: bytes) -> None:
         """The batch is stored, or refused as a whole: because of one duplicate (10201) or of one

@@ -141,6 +141,8 @@ class SerialProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         """Parse what is held, then read on, as far as nothing waits for an answer."""
+        if not (self._held or self._half_closed or self.flow.read_paused):
+            return  # as nearly always: its sender waits for each answer
         if self._parsing or self._ended or not (self._receiving or self._in_turn()):
             return
         if self._held:
