@@ -17,7 +17,7 @@ from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
 from receiver.bus.message import OutgoingMessage, StoredMessage
-from receiver.bus.publish.contract import Done, Stored
+from receiver.bus.publish.contract import OnResult, Stored
 from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
 from receiver.errors import BusError
@@ -96,7 +96,7 @@ class RecordingPublisher:
         return next(held, None)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         """See `Submitter.submit`; the result is told at once."""
         if self.error is not None:

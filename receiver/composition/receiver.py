@@ -75,7 +75,7 @@ async def running_receiver(
                 bus.subjects,
                 installed_dialects(),
                 retransmissions=retransmissions,
-                spread=broadcast.announce,
+                announce=broadcast.announce,
                 limit_bytes=settings.receiver.limit_bytes,
                 window=window,
             ),

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from receiver.contract.asyncapi import CONTRACT_VERSION
 from receiver.dialects import DIALECTS
-from receiver.ingest.intake import Outcome
+from receiver.ingest.storing import Outcome
 from schemas.json_schema import DIALECT
 
 _DESCRIPTION: Final = """\

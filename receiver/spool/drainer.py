@@ -194,8 +194,10 @@ class Drainer:
             stored = await self._publisher.publish(messages, claim=bundle.claim)
         except NonceClaimedError as taken:
             # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
-            self._log.warning("spooled_replay_stored", callback_id=bundle.id, replay_of=taken.owner)
-            stored = await self._publisher.publish([_marked(m, taken.owner) for m in messages])
+            self._log.warning(
+                "spooled_replay_stored", callback_id=bundle.id, replay_of=taken.claimed_by
+            )
+            stored = await self._publisher.publish([_marked(m, taken.claimed_by) for m in messages])
         except UnsendableError:
             stored = await self._publisher.publish([self._unsendable(bundle)], claim=bundle.claim)
         return stored[0].stream_seq

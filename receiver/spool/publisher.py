@@ -9,7 +9,13 @@ from typing import Final
 
 from receiver.bounded_cache import BoundedCache
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, NonceClaimedError, Result, Stored, UnsendableError
+from receiver.bus.publish.contract import (
+    NonceClaimedError,
+    OnResult,
+    Result,
+    Stored,
+    UnsendableError,
+)
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
@@ -51,33 +57,36 @@ class SpoolFallbackPublisher:
         self._log = get_logger("yizhan.spool")
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self,
+        messages: Sequence[OutgoingMessage],
+        claim: OutgoingMessage | None,
+        on_result: OnResult,
     ) -> None:
         """See `Submitter.submit`. A forgery is no outage, and what can never be sent would stay in
-        the spool for ever: `NonceClaimedError` and `UnsendableError` are told as ever.
+        the spool for ever: `NonceClaimedError` and `UnsendableError` are results as ever.
         """
 
-        def settled(result: Result) -> None:
+        def on_publish_result(result: Result) -> None:
             if not isinstance(result, BusError):
                 self.recovered()
-                done(result)
+                on_result(result)
             elif isinstance(result, NonceClaimedError | UnsendableError):
-                done(result)
+                on_result(result)
             else:
                 if isinstance(result, TooSlowError):
                     self._trip()
-                self._keep_soon(Bundle(messages, claim), result, done)
+                self._keep_soon(Bundle(messages, claim), result, on_result)
 
         try:
             self._check_kept(claim)
             if self._breaker.allows():
-                self._publisher.submit(messages, claim, settled, self._ack_budget_s)
+                self._publisher.submit(messages, claim, on_publish_result, self._ack_budget_s)
             elif (known := self._publisher.known(messages, claim)) is not None:
-                done(known)
+                on_result(known)
             else:
-                self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), done)
+                self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), on_result)
         except NonceClaimedError as error:
-            done(error)
+            on_result(error)
 
     def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """See `Submitter.used_by`."""
@@ -133,22 +142,22 @@ class SpoolFallbackPublisher:
         if self._breaker.trip():
             self._log.warning("log_too_slow", budget_ms=round(self._ack_budget_s * 1000))
 
-    def _keep_soon(self, bundle: Bundle, why: BusError, done: Done) -> None:
-        task = asyncio.create_task(self._keep(bundle, why, done), name="spool-keep")
+    def _keep_soon(self, bundle: Bundle, why: BusError, on_result: OnResult) -> None:
+        task = asyncio.create_task(self._keep(bundle, why, on_result), name="spool-keep")
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _keep(self, bundle: Bundle, why: BusError, done: Done) -> None:
+    async def _keep(self, bundle: Bundle, why: BusError, on_result: OnResult) -> None:
         try:
             new = await self._spool.put(bundle)
         except NonceClaimedError as error:
-            done(error)
+            on_result(error)
         except SpoolError as error:
-            done(BusError(f"{why}, and {error}"))
+            on_result(BusError(f"{why}, and {error}"))
         else:
             if bundle.claim is not None:
                 self._kept.put(bundle.claim.msg_id, bundle.claim.body)
-            done([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
+            on_result([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
 
     def _check_kept(self, claim: OutgoingMessage | None) -> None:
         """A claim in the spool is taken, though the log, which may be back, does not know it."""

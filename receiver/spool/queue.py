@@ -157,5 +157,5 @@ class Spool:
 def _own(error: Exception) -> Exception:
     """One exception for each caller: a traceback is not to grow with every one that raises it."""
     if isinstance(error, NonceClaimedError):
-        return NonceClaimedError(error.owner)
+        return NonceClaimedError(error.claimed_by)
     return SpoolError(str(error))

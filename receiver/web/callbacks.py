@@ -1,5 +1,5 @@
-"""The endpoint the platforms POST to, the one hot path; it maps what `Intake` tells to HTTP, once,
-and writes one log line a delivery.
+"""The endpoint the platforms POST to, the one hot path; it maps each result of `Intake` to HTTP,
+once, and writes one log line a delivery.
 
 `take` deals with a whole request and needs no task: a connection hands it most callbacks directly
 (`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and
@@ -19,8 +19,9 @@ from starlette.types import Receive, Scope, Send
 from receiver.callback import InboundRequest
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
-from receiver.ingest.intake import Intake, Receipt, Told, utc_now
+from receiver.ingest.intake import Intake, utc_now
 from receiver.ingest.sources import Sources
+from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.log_sampling import Sampling
 from receiver.observability.logs import get_logger
@@ -42,7 +43,7 @@ _CHECKED: Final = b'{"status":"checked"}'
 class CallbackEndpoint:
     """`/callbacks/{source}` and `/callbacks/{source}/{path_token}`.
 
-    The answers: docs/bad-input.md. `limit_bytes` bounds a body. `counts` is told every outcome.
+    The answers: docs/bad-input.md. `limit_bytes` bounds a body. `counts` counts every outcome.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class CallbackEndpoint:
             self.broken_off(delivery)
             return
         except DeliveryError as error:
-            self._told(delivery, error)
+            self._on_result(delivery, error)
         else:
             self.take(delivery)
         status, body = await delivery.answered
@@ -97,7 +98,7 @@ class CallbackEndpoint:
         try:
             self._take(delivery)
         except DeliveryError as error:
-            self._told(delivery, error)
+            self._on_result(delivery, error)
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._failed(delivery, error)
 
@@ -131,9 +132,9 @@ class CallbackEndpoint:
         )
         if delivery.method != "POST":
             check_path_token(request)
-            self._told(delivery, Receipt("checked"))
+            self._on_result(delivery, Receipt("checked"))
             return
-        self._intake.accept(request, partial(self._told, delivery))
+        self._intake.accept(request, partial(self._on_result, delivery))
 
     def _client(self, delivery: Delivery, source: SourceSettings) -> str:
         """The client's address as text; refuses one that the source does not allow."""
@@ -149,25 +150,22 @@ class CallbackEndpoint:
             raise VerificationError("network_not_allowed")
         return str(address or "")
 
-    def _told(self, delivery: Delivery, told: Told) -> None:
-        """Answer what became of it, then count and log: nobody should wait for that."""
-        try:
-            if isinstance(told, Receipt):
-                delivery.answer(200, _receipt_body(told))
-                self._counts.add(told.outcome)
-                self._write_line(delivery, told)
-            elif isinstance(told, DeliveryError):
-                delivery.answer(told.status, answers.BODIES[told.status])
-                self._counts.add(told.reason)
-                self._write_rejection(delivery, told)
-            elif isinstance(told, BusError):
-                delivery.answer(503, answers.BODIES[503])
-                self._counts.add("unavailable")
-                self._write_unavailable(delivery, told)
-            else:
-                self._failed(delivery, told)
-        except Exception as error:  # noqa: BLE001 - the top of a request
-            self._failed(delivery, error)
+    def _on_result(self, delivery: Delivery, result: IntakeResult) -> None:
+        """Answer what became of it, then count and log: no sender should wait for that."""
+        if isinstance(result, Receipt):
+            delivery.answer(200, _receipt_body(result))
+            self._counts.add(result.outcome)
+            self._write_line(delivery, result)
+        elif isinstance(result, DeliveryError):
+            delivery.answer(result.status, answers.BODIES[result.status])
+            self._counts.add(result.reason)
+            self._write_rejection(delivery, result)
+        elif isinstance(result, BusError):
+            delivery.answer(503, answers.BODIES[503])
+            self._counts.add("unavailable")
+            self._write_unavailable(delivery, result)
+        else:
+            self._failed(delivery, result)
 
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""

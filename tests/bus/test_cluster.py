@@ -131,7 +131,7 @@ async def test_replayed_signatures_stop_no_replicated_stream(
             await publisher.publish(honest, claim=claim(subjects, f"n{number}", f"h{number}"))
             with pytest.raises(NonceClaimedError) as taken:
                 await publisher.publish(forged, claim=claim(subjects, f"n{number}", f"f{number}"))
-            assert taken.value.owner == f"h{number}"
+            assert taken.value.claimed_by == f"h{number}"
         await connection.probe(timeout_s=10)
         found = await all_stored(connection, subjects, 30)
         stored = [message.nats_subject for message in found]

@@ -15,15 +15,16 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, Stored
+from receiver.bus.publish.contract import OnResult, Stored
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import asyncapi
 from receiver.contract.documents import documents
 from receiver.contract.openapi import openapi
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.ingest.intake import Intake, Outcome
+from receiver.ingest.intake import Intake
 from receiver.ingest.sources import Sources
+from receiver.ingest.storing import Outcome
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
 from receiver.web.app import create_app
@@ -50,7 +51,7 @@ class Log:
     away = False
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         if self.away:
             done(BusError("no acknowledgement in time"))

@@ -19,9 +19,10 @@ from receiver.bus.subjects import Subjects
 from receiver.callback import InboundRequest
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.ingest.intake import Intake, Receipt, Told
+from receiver.ingest.intake import Intake
 from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.retransmissions import Retransmissions
+from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.ingest.warmup import keep_warm, warm_up
 from receiver.resilience import supervision
 from receiver.settings import SourceSettings
@@ -43,7 +44,7 @@ def pushed(at: str) -> InboundRequest:
 
 
 async def accepted(intake: Intake, request: InboundRequest) -> Receipt:
-    answer: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+    answer: asyncio.Future[IntakeResult] = asyncio.get_running_loop().create_future()
     intake.accept(request, answer.set_result)
     told = await answer
     assert isinstance(told, Receipt)
@@ -107,10 +108,10 @@ async def test_receivers_tell_each_other_what_they_stored(
         supervision.running(other.run, name="other"),
     ):
         await accepted(
-            Intake(publisher, subjects, DIALECTS, spread=one.announce), pushed("1700000000000")
+            Intake(publisher, subjects, DIALECTS, announce=one.announce), pushed("1700000000000")
         )
         await eventually(lambda: len(ours) == 1)
-        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, spread=other.announce)
+        again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, announce=other.announce)
         assert (await accepted(again, pushed("1700001800000"))).outcome == "retransmission"
         await eventually(lambda: len(theirs) == 1)  # what the other said; not its own words
         for nonsense in (b"", b"x", b"x\n", b"x\n7", b"x\n[[1]]", b'x\n[["s","d","i",1e99]]'):

@@ -262,7 +262,7 @@ async def test_a_guard_is_taken_by_another_bundle_and_not_by_ones_own(spool: Spo
     await spool.put(bundle("mine", claim="nonce"))
     with pytest.raises(NonceClaimedError) as taken:
         await spool.put(bundle("other", claim="nonce"))
-    assert taken.value.owner == "mine"
+    assert taken.value.claimed_by == "mine"
     assert not await spool.put(bundle("mine", claim="nonce"))
 
 

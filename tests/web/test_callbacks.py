@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, Submitter
+from receiver.bus.publish.contract import OnResult, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
@@ -331,7 +331,7 @@ class BrokenPublisher:
     asked: list[OutgoingMessage] = field(default_factory=list)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         self.asked.extend(messages)
         done(BusError("no acknowledgement in time"))
@@ -357,7 +357,7 @@ class DefectivePublisher:
         self._late = late
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         if not self._late:
             raise LookupError("a bug")

@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, encode_hpub, lifetime_s
 from receiver.bus.publish.contract import (
-    Done,
+    OnResult,
     RefusedError,
     Result,
     Stored,
@@ -38,24 +38,24 @@ _MAX_BATCH: Final = 1000
 
 
 class Bundle:
-    """The messages of one publish, and who is told what became of them, by when.
+    """The messages of one publish, and who gets the result, by when.
 
-    `deadline` is by the event loop's clock, `done` None once it was told, `size` the number of
-    messages with the claim, `size_bytes` what the bodies take.
+    `deadline` is by the event loop's clock, `on_result` None once it was called, `size` the number
+    of messages with the claim, `size_bytes` what the bodies take.
     """
 
-    __slots__ = ("claim", "deadline", "done", "messages", "size", "size_bytes")
+    __slots__ = ("claim", "deadline", "messages", "on_result", "size", "size_bytes")
 
     def __init__(
         self,
         messages: Sequence[OutgoingMessage],
         claim: OutgoingMessage | None,
-        done: Done,
+        on_result: OnResult,
         deadline: float,
     ) -> None:
         self.messages = messages
         self.claim = claim
-        self.done: Done | None = done
+        self.on_result: OnResult | None = on_result
         self.deadline = deadline
         self.size = len(messages) + (claim is not None)
         self.size_bytes = sum([len(message.body) for message in messages])
@@ -65,7 +65,7 @@ Settle = Callable[[Bundle, Result], None]
 
 
 class Commit:
-    """Stores bundles; `settle` is told each one's result, then `ended` that it is over.
+    """Stores bundles; `settle` gets each one's result, then `ended` is called.
 
     `can_batch` is False after the server turned out not to take batches. `abandon` gives up: what
     is not settled by then is not settled any more.
@@ -175,7 +175,7 @@ class Commit:
             self._send(bundle)
 
     def _send(self, bundle: Bundle) -> None:
-        def done(result: Result) -> None:
+        def on_result(result: Result) -> None:
             if isinstance(result, ConflictError):
                 self._send_carefully(bundle)
             else:
@@ -188,7 +188,7 @@ class Commit:
             return
         try:
             client = self._connection.client
-            self._direct.append(DirectPublish(client, bundle.messages, bundle.claim, done))
+            self._direct.append(DirectPublish(client, bundle.messages, bundle.claim, on_result))
         except (NatsError, OSError) as error:
             self._landed(bundle, _not_acknowledged(error))
         except BusError as error:

@@ -20,7 +20,7 @@ from receiver.bounded_cache import BoundedCache
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.commit import Bundle, Commit
-from receiver.bus.publish.contract import Done, NonceClaimedError, Result, Stored, awaited
+from receiver.bus.publish.contract import NonceClaimedError, OnResult, Result, Stored, awaited
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
@@ -91,7 +91,7 @@ class GroupCommitPublisher:
         self,
         messages: Sequence[OutgoingMessage],
         claim: OutgoingMessage | None,
-        done: Done,
+        on_result: OnResult,
         within_s: float | None = None,
     ) -> None:
         """See `Submitter.submit`; the result is a `TooSlowError` after `within_s`, by default what
@@ -100,13 +100,13 @@ class GroupCommitPublisher:
         try:
             known = self._recalled(messages, claim)
             if known is None:
-                self._add(messages, claim, done, within_s or self._timeout_s)
+                self._add(messages, claim, on_result, within_s or self._timeout_s)
             elif claim is not None and self._claims.get(claim.msg_id) is None:
-                self._add((), claim, _then(known, done), within_s or self._timeout_s)
+                self._add((), claim, _then(known, on_result), within_s or self._timeout_s)
             else:
-                done(known)
+                on_result(known)
         except BusError as error:
-            done(error)
+            on_result(error)
 
     def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """See `Submitter.used_by`."""
@@ -150,13 +150,13 @@ class GroupCommitPublisher:
         self,
         messages: Sequence[OutgoingMessage],
         claim: OutgoingMessage | None,
-        done: Done,
+        on_result: OnResult,
         within_s: float,
     ) -> None:
         if self._pending_messages >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
-        bundle = Bundle(messages, claim, done, self._loop.time() + within_s)
+        bundle = Bundle(messages, claim, on_result, self._loop.time() + within_s)
         self._pending.append(bundle)
         self._unsettled.append(bundle)
         self._pending_messages += bundle.size
@@ -192,7 +192,7 @@ class GroupCommitPublisher:
         messages = size_bytes = 0
         while self._pending:
             bundle = self._pending[0]
-            if bundle.done is not None:
+            if bundle.on_result is not None:
                 messages += bundle.size
                 size_bytes += bundle.size_bytes
                 if taken and (messages > MAX_BATCH or size_bytes > MAX_BATCH_BYTES):
@@ -216,7 +216,9 @@ class GroupCommitPublisher:
     def _sweep(self) -> None:
         """Give up what is late. The oldest is not always the first to be: budgets differ."""
         now = self._loop.time()
-        self._unsettled = deque(bundle for bundle in self._unsettled if bundle.done is not None)
+        self._unsettled = deque(
+            bundle for bundle in self._unsettled if bundle.on_result is not None
+        )
         for bundle in [bundle for bundle in self._unsettled if bundle.deadline < now]:
             self._settle(bundle, TooSlowError("no acknowledgement in time"))
         if self._commit is not None and self._commit_deadline < now:
@@ -231,21 +233,21 @@ class GroupCommitPublisher:
             self._loop.call_later(_SWEEP_S, self._sweep)
 
     def _settle(self, bundle: Bundle, result: Result) -> None:
-        """Remember what is stored, and tell it, unless something was told before."""
+        """Remember what is stored; a bundle has one result, the first."""
         if not isinstance(result, BusError):
             for message, where in zip(bundle.messages, result, strict=True):
                 self._remembered.put(message.msg_id, where.stream_seq)
             if bundle.claim is not None:
                 self._claims.put(bundle.claim.msg_id, bundle.claim.body)
-        done, bundle.done = bundle.done, None
-        if done is None:
+        on_result, bundle.on_result = bundle.on_result, None
+        if on_result is None:
             return
         try:
-            done(result)
+            on_result(result)
         except Exception as error:  # noqa: BLE001 - or no later commit would ever be made
             self._log.error("commit_failed", error=type(error).__name__, exc_info=True)
 
 
-def _then(known: Sequence[Stored], done: Done) -> Done:
-    """Tell `known` once a claim alone is stored."""
-    return lambda result: done(result if isinstance(result, BusError) else known)
+def _then(known: Sequence[Stored], on_result: OnResult) -> OnResult:
+    """The result `known`, once a claim alone is stored."""
+    return lambda result: on_result(result if isinstance(result, BusError) else known)

@@ -141,7 +141,7 @@ async def test_a_guard_that_is_taken_stores_nothing(
     await any_publisher.publish([make.event("mine")], claim=make.claim("n1", "me"))
     with pytest.raises(NonceClaimedError) as taken:
         await any_publisher.publish([make.event("other")], claim=make.claim("n1", "other"))
-    assert taken.value.owner == "me"
+    assert taken.value.claimed_by == "me"
     assert (await state(connection.jetstream, subjects)).messages == 2
 
 
@@ -214,7 +214,7 @@ async def test_a_replay_to_another_receiver_is_refused(
                 [make.event(f"forged{number}"), make.event(f"false{number}")],
                 claim=make.claim(f"n{number}", f"forged{number}"),
             )
-        assert taken.value.owner == f"honest{number}"
+        assert taken.value.claimed_by == f"honest{number}"
     assert (await state(connection.jetstream, subjects)).messages == 60
 
 
