@@ -23,6 +23,7 @@ from receiver.logs import get_logger
 from receiver.outcomes import Ack, Decision, NakLater, Outcome, place_of
 from receiver.routing import Handler
 from receiver.runner import Ran, Runner, StoredMessage
+from receiver.screen import shown
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""
@@ -160,7 +161,7 @@ class HandlerConsumer:
         outcome = ran.decision.outcome
         self._count(self.handler.name, outcome)
         keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
-        keys["shown"] = () if ran.data is None else (ran.data,)
+        keys["shown"] = shown(() if ran.data is None else (ran.data,))
         if ran.error:
             keys |= {"error": ran.error, "place": ran.place}
         if isinstance(ran.decision, NakLater):

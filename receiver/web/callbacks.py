@@ -20,8 +20,9 @@ from receiver.callback import InboundRequest
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
 from receiver.intake import Intake, Receipt, Told, utc_now
-from receiver.logs import get_logger
+from receiver.logs import get_logger, on_screen
 from receiver.networks import Network
+from receiver.screen import shown
 from receiver.settings import SourceSettings
 from receiver.sources import Sources
 from receiver.web import answers
@@ -67,6 +68,7 @@ class CallbackEndpoint:
         self._failures = Sampling(_LIMIT_OTHERS_PER_S)
         self._advice = Advice(trusted_proxies)
         self._log = get_logger("yizhan.receiver")
+        self._on_screen = on_screen()
 
     async def __call__(
         self,
@@ -194,12 +196,13 @@ class CallbackEndpoint:
             details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
             self._log.warning("callback_quarantined", **details)
             return
+        if self._on_screen:
+            details["shown"] = shown(receipt.events)
         self._log.info(
             "callback_stored",
             message_type=receipt.message_type,
             event_types=[data.event_type for data in receipt.events],
             order_id=receipt.events[0].order_id if receipt.events else None,
-            shown=receipt.events,
             **details,
         )
 
