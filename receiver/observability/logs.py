@@ -1,8 +1,7 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
 JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never
-shows local variables, because secrets live there. The key `shown` is for the screen alone: it holds
-the events of a callback or a run, so that their line is worked out only where it is written.
+shows local variables, because secrets live there. The key `shown` is for the screen alone.
 """
 
 from __future__ import annotations
@@ -153,6 +152,11 @@ def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if isinstance(value, str) and not value.isprintable():
             event[key] = value.encode("unicode_escape").decode("ascii")
     return event
+
+
+def on_screen() -> bool:
+    """Whether records go to a terminal, so that `shown` is worth the work."""
+    return any(isinstance(step, Screen) for step in structlog.get_config()["processors"])
 
 
 def last_line_at() -> float:

@@ -85,8 +85,8 @@ class Shown(NamedTuple):
 
 
 def shown(events: Sequence[EventData]) -> Shown | None:
-    """What is shown of the events in a record's key `shown`. Of a refund the amount is what is paid
-    back, else it is the order's total.
+    """The value of a record's key `shown`. Of a refund the amount is what is paid back, else it is
+    the order's total.
     """
     if not events:
         return None
@@ -112,13 +112,13 @@ class Screen:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
         """The text of one record, without the end of its line."""
-        first = shown(event.pop("shown", ()))
+        shown: Shown | None = event.pop("shown", None)
         event["timestamp"] = _local_time(event.get("timestamp", ""))
         name = event.get("event")
         if name in _CALLBACKS:
-            return self._callback(event, first)
+            return self._callback(event, shown)
         if name in _RUNS and "handler" in event:
-            return self._run(event, first)
+            return self._run(event, shown)
         return str(self._other(logger, method, _brief(event)))
 
     def _callback(self, event: EventDict, shown: Shown | None) -> str:

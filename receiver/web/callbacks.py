@@ -24,7 +24,8 @@ from receiver.ingest.sources import Sources
 from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.log_sampling import Sampling
-from receiver.observability.logs import get_logger
+from receiver.observability.logs import get_logger, on_screen
+from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.web import answers
@@ -68,6 +69,7 @@ class CallbackEndpoint:
         self._failures = Sampling(_MAX_OTHERS_PER_S)
         self._advice = Advice(trusted_proxies)
         self._log = get_logger("yizhan.receiver")
+        self._on_screen = on_screen()
 
     async def __call__(
         self,
@@ -192,12 +194,13 @@ class CallbackEndpoint:
             details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
             self._log.warning("callback_quarantined", **details)
             return
+        if self._on_screen:
+            details["shown"] = shown(receipt.events)
         self._log.info(
             "callback_stored",
             message_type=receipt.message_type,
             event_types=[data.event_type for data in receipt.events],
             order_id=receipt.events[0].order_id if receipt.events else None,
-            shown=receipt.events,
             **details,
         )
 

@@ -20,6 +20,7 @@ from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
+from receiver.observability.screen import shown
 from receiver.resilience.cancellation import cancel
 from receiver.worker.keyed_pool import KeyedPool
 from receiver.worker.outcomes import Ack, Decision, NakWithDelay, Outcome
@@ -157,7 +158,7 @@ class HandlerConsumer:
         outcome = result.decision.outcome
         self._count(self.handler.name, outcome)
         keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
-        keys["shown"] = () if result.data is None else (result.data,)
+        keys["shown"] = shown(() if result.data is None else (result.data,))
         if result.error:
             keys |= {"error": result.error, "place": result.place}
         if isinstance(result.decision, NakWithDelay):

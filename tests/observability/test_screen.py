@@ -21,8 +21,8 @@ import structlog
 from rich.cells import cell_len
 
 from receiver.cli.reminder import watch_quiet
-from receiver.observability.logs import configure_logs, get_logger
-from receiver.observability.screen import heading
+from receiver.observability.logs import configure_logs, get_logger, on_screen
+from receiver.observability.screen import heading, shown
 from receiver.settings import LogSettings
 from receiver.testing import eventually
 from schemas.events import (
@@ -78,7 +78,7 @@ def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
 
 def stored(*events: EventData, **more: Any) -> dict[str, Any]:
     return {
-        "shown": events,
+        "shown": shown(events),
         "order_id": events[0].order_id,
         "callback_id": CALLBACK,
         "outcome": "stored",
@@ -87,7 +87,7 @@ def stored(*events: EventData, **more: Any) -> dict[str, Any]:
 
 def ran(data: EventData, handler: str, **more: Any) -> dict[str, Any]:
     return {
-        "shown": [data],
+        "shown": shown([data]),
         "order_id": data.order_id,
         "event_type": data.event_type,
         "event_id": f"{CALLBACK}.0",
@@ -123,7 +123,7 @@ LONG = AftersalesRefundUpdated(
     [
         ("callback_stored", stored(LONG, PAID, PAID, outcome="retransmission")),
         ("callback_stored", stored(OrderCreated(channel="unknown", order_id="单" * 30))),
-        ("callback_quarantined", stored(LONG, shown=(), place="b" * 90, reason="r" * 90)),
+        ("callback_quarantined", stored(LONG, shown=None, place="b" * 90, reason="r" * 90)),
         ("event_handled", ran(LONG, "h" * 64)),
         ("event_handled", ran(LONG, "h" * 64, outcome="postponed", delay_s=9.9, error="e" * 90)),
         ("handler_failed", ran(LONG, "h" * 64, outcome="retried", delay_s=3e3, error="e" * 90)),
@@ -185,6 +185,12 @@ def test_what_is_shown_stays_out_of_the_json_log() -> None:
     line = json.loads(out.getvalue())
     assert "shown" not in line
     assert (line["order_id"], line["callback_id"]) == (ORDER, CALLBACK)
+
+
+@pytest.mark.parametrize(("kind", "screen"), [("console", True), ("auto", False), ("json", False)])
+def test_only_the_console_format_shows_events_in_a_file(kind: Any, screen: bool) -> None:
+    configure_logs(LogSettings(format=kind), stream=io.StringIO())
+    assert on_screen() is screen
 
 
 def test_a_file_with_the_console_format_has_120_columns(tmp_path: Path) -> None:
