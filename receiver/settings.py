@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from receiver.errors import ConfigurationError
 from receiver.networks import Networks
 from receiver.setting_values import (
+    MonitorUrl,
     SourceName,
     SubjectToken,
     check_path_token,
@@ -71,7 +72,7 @@ class NatsSettings(_Section):
     tls_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
-    monitor_url: str | None = None
+    monitor_url: MonitorUrl | None = None
     data_dir: Path = Path("yizhan-data")
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"

@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from receiver.bus.access import Access, servers, without_credentials
+from receiver.bus.fitness import check_payload, check_version
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals, check_may_publish, denied
 from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
@@ -31,8 +32,6 @@ _ANSWER_S: Final = 5.0
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
-_MIN_SERVER: Final = (2, 14)
-"""The nats-server that republishes, transforms and batches as the streams need it."""
 _LIMIT_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 AnswerT = TypeVar("AnswerT")
@@ -47,7 +46,8 @@ class Connection:
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
-    until it is mended. The streams are looked at every two seconds.
+    until it is mended. The streams are looked at every two seconds. `body_bytes` is the largest
+    body that the server has to take.
     """
 
     def __init__(
@@ -57,11 +57,13 @@ class Connection:
         *,
         name: str = "yizhan",
         access: Access | None = None,
+        body_bytes: int = 0,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
+        self._body_bytes = body_bytes
         self._access = (access or Access()).options()
         self._refusals = Refusals()
         self._sleep = sleep
@@ -241,7 +243,9 @@ class Connection:
 
     async def _ensure(self, client: WireClient, *, permissions: bool = False) -> None:
         try:
-            _check_version(client)
+            check_version(client)
+            if self._body_bytes:
+                check_payload(client, self._body_bytes)
             states = await self.allowed(client, self._streams_of(client, permissions=permissions))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
@@ -341,16 +345,6 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
-
-
-def _check_version(client: WireClient) -> None:
-    """Raise `ConfigurationError` where the server is too old."""
-    version = client.server_version
-    if version < _MIN_SERVER:
-        raise ConfigurationError(
-            f"nats-server {'.'.join(map(str, version))} is too old: "
-            f"Yizhan needs {'.'.join(map(str, _MIN_SERVER))} or later (tested with 2.15)"
-        )
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

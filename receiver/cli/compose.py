@@ -114,11 +114,13 @@ async def opened_bus(
     patience_s: float = 2.0,
     share: bool = True,
     inherit: bool = False,
+    receiving: bool = False,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
+    With `receiving`, the server has to take the largest callback.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
@@ -126,7 +128,11 @@ async def opened_bus(
         )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
-            url, stream_plans(settings, subjects), name=name, access=access(settings)
+            url,
+            stream_plans(settings, subjects),
+            name=name,
+            access=access(settings),
+            body_bytes=settings.receiver.limit_bytes if receiving else 0,
         )
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:

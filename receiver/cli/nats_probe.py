@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
 
 from nats.errors import Error as NatsError
 
@@ -13,6 +12,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.data_directory import is_owned, server_pid
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
+from receiver.bus.fitness import check_payload
 from receiver.bus.refusals import check_may_publish
 from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
@@ -23,9 +23,6 @@ from receiver.consumer import Pace, consumer_plan
 from receiver.errors import BusError, ConfigurationError
 from receiver.loading import load_handlers
 from receiver.settings import Settings
-
-_HEADERS_BYTES: Final = 64 * 1024
-"""What a message's headers may add to its body."""
 
 
 async def nats(settings: Settings) -> AsyncIterator[Finding]:
@@ -42,7 +39,10 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"
         yield Finding(f"{without_credentials(url)}, server {version}")
-        _check_payload(settings, connection)
+        try:
+            check_payload(connection.client, settings.receiver.limit_bytes)
+        except ConfigurationError as error:
+            yield Finding(str(error), well=False)
         async for finding in _streams(settings, connection):
             yield finding
         async for finding in _consumers(settings, connection):
@@ -81,17 +81,7 @@ def _why_not(settings: Settings, connection: Connection) -> str:
             f"{shown}, the embedded server of another run (process {pid}), does not answer: "
             "end that run, then start again"
         )
-    return f"{shown} does not answer: start it or mend nats.url"
-
-
-def _check_payload(settings: Settings, connection: Connection) -> None:
-    needed = settings.receiver.limit_bytes + _HEADERS_BYTES
-    if connection.client.max_payload < needed:
-        raise BusError(
-            f"the server's max_payload is {connection.client.max_payload}, and a callback of "
-            f"receiver.limit_bytes needs {needed}: raise max_payload (8MB is good), "
-            "or lower receiver.limit_bytes"
-        )
+    return f"{shown} does not answer: start it, or correct nats.url"
 
 
 async def _streams(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:

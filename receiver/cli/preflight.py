@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from receiver.cli.compose import access, certificate
+from receiver.cli.listening import check_port
 from receiver.client.platform import PlatformAPI
 from receiver.dialects.installed import installed_dialects
 from receiver.errors import ConfigurationError
@@ -79,6 +80,7 @@ async def ready(settings: Settings, *, receiving: bool = True, working: bool = T
     if receiving:
         for fault in faults(settings):
             raise ConfigurationError(fault)
+        await check_port(settings.receiver)
     if working:
         load_handlers(settings.handlers.load)
         await check_api(settings)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from receiver import background
 from receiver.cancellation import cancel
 from receiver.cli import development
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.compose import opened_bus, running_receiver, running_server, running_worker
+from receiver.cli.durability import warn_of_loss
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
@@ -119,9 +122,10 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(
-                opened_bus(running, name="yizhan-up", share=False)
+                opened_bus(running, name="yizhan-up", share=False, receiving=True)
             )
             await stack.enter_async_context(running_handlers(running, bus.url))
+            await stack.enter_async_context(_warning(settings))
             if len(listeners) > 1:
                 await stack.enter_async_context(
                     running_workers(config, settings, bus.url, listeners, simulate=simulate)
@@ -176,9 +180,10 @@ def receive(config: ConfigOption = None) -> None:
 
     async def alone(stop: asyncio.Event) -> None:
         async with (  # it listens only when the bus is open, or known to be away
-            opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
+            opened_bus(settings, name="yizhan-receive", inherit=True, receiving=True) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, settings, receiver, bus),
+            _warning(settings),
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             _log_no_handlers()
@@ -191,6 +196,7 @@ def receive(config: ConfigOption = None) -> None:
         async with (
             running_server(settings, inherit=True) as nats_url,
             running_workers(config, settings, nats_url, listeners),
+            _warning(settings),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             greeting = Greeting(settings, config, url, nats_url, development=developing)
@@ -204,6 +210,11 @@ def receive(config: ConfigOption = None) -> None:
         return 0
 
     run(main)
+
+
+def _warning(settings: Settings) -> contextlib.AbstractAsyncContextManager[None]:
+    """Beside the rest, since a monitoring that does not answer must not delay a callback."""
+    return background.running(partial(warn_of_loss, settings), name="durability")
 
 
 def _log_no_handlers() -> None:

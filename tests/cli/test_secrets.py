@@ -167,7 +167,7 @@ async def test_a_server_of_ones_own_is_shown_without_its_password(yizhan: Yizhan
         await server.wait()
     assert f'"127.0.0.1:{port}"' in document
     assert f"ok    nats      nats://127.0.0.1:{port}" in checked.out
-    assert "http://127.0.0.1:9/varz does not tell" in doubted.out
+    assert "http://127.0.0.1:9/varz is no monitoring" in doubted.out
     said = [shown, document, checked.out, doubted.out, *running.lines]
     assert held([password], "".join(said)) == []
 
