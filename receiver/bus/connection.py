@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -15,7 +15,8 @@ from nats.js import JetStreamContext
 from receiver.bus.access import Access, servers, without_credentials
 from receiver.bus.fitness import check_payload, check_version
 from receiver.bus.jetstream_api import NoJetStreamError
-from receiver.bus.refusals import Refusals, check_may_publish, denied
+from receiver.bus.refusals import Refusals
+from receiver.bus.rights import Right, check_rights, denied, missing_rights
 from receiver.bus.streams import StreamPlan, StreamState, ensure_stream
 from receiver.bus.wire import WireClient
 from receiver.cancellation import cancel
@@ -47,7 +48,7 @@ class Connection:
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
     until it is mended. The streams are looked at every two seconds. `body_bytes` is the largest
-    body that the server has to take.
+    body that the server has to take, `rights` what it has to allow us.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Connection:
         name: str = "yizhan",
         access: Access | None = None,
         body_bytes: int = 0,
+        rights: Sequence[Right] = (),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
         self._body_bytes = body_bytes
+        self._rights = rights
         self._access = (access or Access()).options()
         self._refusals = Refusals()
         self._sleep = sleep
@@ -246,7 +249,9 @@ class Connection:
             check_version(client)
             if self._body_bytes:
                 check_payload(client, self._body_bytes)
-            states = await self.allowed(client, self._streams_of(client, permissions=permissions))
+            if permissions:
+                check_rights(await self.missing(client, self._rights))
+            states = await self.allowed(client, self._streams_of(client))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
@@ -270,7 +275,7 @@ class Connection:
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if denial.done():
-                    raise denied(denial.result())
+                    raise denied(denial.result(), self._rights)
                 return await work
             except NoJetStreamError as error:
                 if client.has_jetstream or client.is_clustered:
@@ -282,12 +287,13 @@ class Connection:
             finally:
                 await cancel(work)
 
-    async def _streams_of(self, client: WireClient, *, permissions: bool) -> list[StreamState]:
+    async def missing(self, client: WireClient, rights: Iterable[Right]) -> Sequence[Right]:
+        """See `missing_rights`."""
+        return await missing_rights(client, self._refusals, rights)
+
+    async def _streams_of(self, client: WireClient) -> list[StreamState]:
         clustered = client.is_clustered
-        states = [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
-        if permissions:
-            await check_may_publish(client, [plan.subjects[0] for plan in self._plans])
-        return states
+        return [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
 
     def _warn(self, warnings: Sequence[str]) -> None:
         for warning in warnings:

@@ -19,6 +19,7 @@ from receiver.bus.gossip import Gossip
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.publisher import Submitter
 from receiver.bus.recollection import keep_recollecting, stored_ids
+from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.streams import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.bus.upkeep import keep_at_work, take_over
@@ -115,12 +116,14 @@ async def opened_bus(
     share: bool = True,
     inherit: bool = False,
     receiving: bool = False,
+    rights: Sequence[Right] = (),
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
-    With `receiving`, the server has to take the largest callback.
+    With `receiving`, the server has to take the largest callback, and to let us do what a receiver
+    does; `rights` are what it has to allow beside what every process needs.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
@@ -133,6 +136,11 @@ async def opened_bus(
             name=name,
             access=access(settings),
             body_bytes=settings.receiver.limit_bytes if receiving else 0,
+            rights=(
+                *stream_rights(subjects),
+                *(reader_rights(subjects) if receiving else ()),
+                *rights,
+            ),
         )
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:

@@ -27,6 +27,7 @@ from pydantic import SecretStr, TypeAdapter
 from receiver import background
 from receiver.cli.app import app
 from receiver.cli.compose import opened_bus, running_worker
+from receiver.cli.permissions import rights_to_handle
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector, run
 from receiver.errors import ConfigurationError
 from receiver.loading import load_handlers
@@ -171,7 +172,10 @@ def handler_process(
         async with contextlib.AsyncExitStack() as stack:
             try:
                 load_handlers(settings.handlers.load)  # what is wrong there is said at once
-                bus = await stack.enter_async_context(opened_bus(settings, name="yizhan-handlers"))
+                rights = rights_to_handle(settings)
+                bus = await stack.enter_async_context(
+                    opened_bus(settings, name="yizhan-handlers", rights=rights)
+                )
                 await stack.enter_async_context(running_worker(settings, bus))
             except ConfigurationError as error:
                 parent.sendall(_answer(str(error)))

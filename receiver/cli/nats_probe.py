@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator
-
-from nats.errors import Error as NatsError
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from receiver.bus.access import without_credentials
 from receiver.bus.connection import Connection
-from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.data_directory import is_owned, server_pid
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
 from receiver.bus.fitness import check_payload
-from receiver.bus.refusals import check_may_publish
+from receiver.bus.rights import Right, looking_rights, reader_rights, stream_rights
 from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
 from receiver.cli.compose import access, stream_plans
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
-from receiver.consumer import Pace, consumer_plan
+from receiver.cli.permissions import consumer_plans, rights_to_handle
 from receiver.errors import BusError, ConfigurationError
-from receiver.loading import load_handlers
 from receiver.settings import Settings
 
 
@@ -43,7 +38,12 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
             check_payload(connection.client, settings.receiver.limit_bytes)
         except ConfigurationError as error:
             yield Finding(str(error), well=False)
-        async for finding in _streams(settings, connection):
+        missing = await connection.missing(connection.client, _rights(settings))
+        for finding in _refused(missing):
+            yield finding
+        if any(right.needed for right in missing):
+            return  # what we may not ask stays without an answer
+        async for finding in _streams(settings, connection, missing):
             yield finding
         async for finding in _consumers(settings, connection):
             yield finding
@@ -84,43 +84,39 @@ def _why_not(settings: Settings, connection: Connection) -> str:
     return f"{shown} does not answer: start it, or correct nats.url"
 
 
-async def _streams(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
-    client = connection.client
+def _rights(settings: Settings) -> Iterator[Right]:
+    """All that a receiver, the handlers and this check need."""
+    subjects = Subjects(settings.nats.subject_root)
+    yield from stream_rights(subjects)
+    yield from reader_rights(subjects)
+    yield from rights_to_handle(settings)
+    yield from looking_rights()
+
+
+def _refused(missing: Sequence[Right]) -> Iterator[Finding]:
+    for right in missing:
+        yield Finding(right.sentence, well=False if right.needed else None)
+
+
+async def _streams(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
+    client, refused = connection.client, {right.subject: right for right in missing}
+    alone = any(right.subject in refused for right in looking_rights())
     for plan in stream_plans(settings, Subjects(settings.nats.subject_root)):
-        looking = examine_stream(client, plan, clustered=client.is_clustered)
+        looking = examine_stream(client, plan, clustered=client.is_clustered, alone=alone)
         seen = await connection.allowed(client, looking)
         yield Finding(seen.text)
         for warning in seen.warnings:
             yield Finding(warning, None)
-        for name in await connection.allowed(client, copies_of(client, plan)):
+        if right := refused.get(f"$JS.API.STREAM.{seen.change}.{plan.name}"):
+            yield Finding(right.sentence, well=False)
+        for name in () if alone else await connection.allowed(client, copies_of(client, plan)):
             yield Finding(f"the stream {name} stores a copy of {plan.republished}", None)
-        await connection.allowed(client, check_may_publish(client, [plan.subjects[0]]))
-    if refusal := await _subscription_refused(settings, connection):
-        yield Finding(f"NATS refuses: {refusal}: see the permissions in docs/subscribing.md", None)
-
-
-async def _subscription_refused(settings: Settings, connection: Connection) -> str:
-    """What the server says to a subscription by which receivers tell each other; mostly nothing."""
-    client = connection.client
-    try:
-        subscription = await client.subscribe(Subjects(settings.nats.subject_root).said)
-        await client.flush(timeout=5)
-        await subscription.unsubscribe()
-    except (NatsError, OSError) as error:
-        raise BusError(f"the server does not answer: {type(error).__name__}") from error
-    return connection.refusal
 
 
 async def _consumers(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
-    for plan in _consumer_plans(settings):
+    for plan in consumer_plans(settings):
         looking = examine_consumer(connection.client, plan)
         if warning := await connection.allowed(connection.client, looking):
             yield Finding(warning, None)
-
-
-def _consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
-    subjects = Subjects(settings.nats.subject_root)
-    with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
-        for handler in load_handlers(settings.handlers.load):
-            if settings.api is not None or not handler.needs_api:
-                yield consumer_plan(handler, subjects, Pace())

@@ -21,6 +21,7 @@ from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
 from receiver.cli.options import existing_data
+from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
 from receiver.cli.process import calm_collector, fail, refusing, run
 from receiver.cli.reload import reloading
@@ -235,8 +236,9 @@ def work(config: ConfigOption = None) -> None:
 
     async def main(stop: asyncio.Event) -> int:
         await ready(settings, receiving=False)
+        rights = rights_to_handle(settings)
         async with (
-            opened_bus(settings, name="yizhan-work", inherit=True) as bus,
+            opened_bus(settings, name="yizhan-work", inherit=True, rights=rights) as bus,
             running_worker(settings, bus) as worker,
             beating(worker, settings.nats.data_dir),
         ):

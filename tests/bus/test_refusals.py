@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from receiver.bus.connection import Connection
 from receiver.bus.group_commit import GroupCommitPublisher
 from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.rights import stream_rights
 from receiver.bus.streams import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
@@ -21,7 +22,8 @@ USER = "authorization {{ users: [{{ user: u, password: p, permissions: {{ publis
 
 
 def to(url: str, subjects: Subjects) -> Connection:
-    return Connection(url, plans(subjects, [timedelta(hours=1)]))
+    rights = tuple(stream_rights(subjects))
+    return Connection(url, plans(subjects, [timedelta(hours=1)]), rights=rights)
 
 
 async def refused(url: str, subjects: Subjects) -> str:
@@ -47,7 +49,7 @@ async def test_a_server_without_jetstream_stops_the_start(
     ("allowed", "missing"),
     [
         ('"ROOT.>"', "$js.api.stream.info."),
-        ('"$JS.API.>"', ".in.yizhan-check"),
+        ('"$JS.API.>"', ".in.callbacks.yizhan-check"),
         ('"$JS.API.>", "ROOT.in.>"', ".dead.yizhan-check"),
     ],
 )

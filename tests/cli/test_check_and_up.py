@@ -44,6 +44,10 @@ async def slow(event: Event[OrderClosed], ctx: Context) -> None:
 USER = (
     'authorization { users: [{ user: u, password: p, permissions: { publish: ["$JS.API.>"] } }] }'
 )
+DENIED = (
+    "authorization { users: [{ user: u, password: p, permissions: "
+    '{ publish: { allow: ">", deny: "SUBJECT" } } }] }'
+)
 
 Prepare = Callable[[Client], Awaitable[None]]
 
@@ -135,6 +139,16 @@ SITUATIONS: dict[str, Situation] = {
     "unfit authority": Situation("PEM files", environ={"NATS__TLS_CA_FILE": "my.py"}, server=""),
     "no JetStream": Situation("runs without JetStream", server=WITHOUT_JETSTREAM, stores=False),
     "a permission": Situation(r'(?i)publish to "yizhan\.in', server=USER, login="u:p@"),
+    "the right to acknowledge": Situation(
+        r'"\$JS\.ACK\.YIZHAN\.handler-slow\..* publish to "\$JS\.ACK\.YIZHAN\.>"',
+        server=DENIED.replace("SUBJECT", "$JS.ACK.>"),
+        login="u:p@",
+    ),
+    "the right to make a stream": Situation(
+        r'(?i)publish to "\$JS\.API\.STREAM\.CREATE\.YIZHAN"',
+        server=DENIED.replace("SUBJECT", "$JS.API.STREAM.CREATE.>"),
+        login="u:p@",
+    ),
     "max_payload": Situation(
         r"max_payload is 1048576, .* set `max_payload: 8MB`", server="max_payload: 1MB"
     ),
