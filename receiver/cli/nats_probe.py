@@ -118,5 +118,8 @@ async def _streams(
 async def _consumers(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
     for plan in consumer_plans(settings):
         looking = examine_consumer(connection.client, plan)
-        if warning := await connection.allowed(connection.client, looking):
-            yield Finding(warning, None)
+        try:
+            if warning := await connection.allowed(connection.client, looking):
+                yield Finding(warning, None)
+        except ConfigurationError as error:  # of this one: the others may have faults of their own
+            yield Finding(str(error), well=False)
