@@ -28,7 +28,7 @@ from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.dependencies import declared, untested
 from receiver.errors import BusError, ConfigurationError, YizhanError
-from receiver.exposure import exposed_secrets, weak_protection
+from receiver.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs
 from receiver.settings import LogSettings, Settings
@@ -126,6 +126,8 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
     for doubt in untested(declared()):
         yield "packages", doubt
     if exposed := exposed_secrets(config):
+        yield "settings", exposed
+    for exposed in exposed_files(settings):
         yield "settings", exposed
     for weakness in weak_protection(settings):
         yield "settings", weakness

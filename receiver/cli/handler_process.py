@@ -32,6 +32,7 @@ from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, calm_collector
 from receiver.errors import ConfigurationError
 from receiver.loading import load_handlers
 from receiver.logs import configure_logs, get_logger
+from receiver.secret_files import without_files
 from receiver.settings import Settings
 
 _COMMAND: Final = "handler-process"
@@ -204,7 +205,7 @@ def _answer(error: str | None) -> bytes:
 
 def _dumped(settings: Settings) -> bytes:
     """The settings as one line of JSON, secrets included: for a private socket only."""
-    return json.dumps(_revealed(settings.model_dump()), default=str).encode() + b"\n"
+    return json.dumps(_revealed(without_files(settings).model_dump()), default=str).encode() + b"\n"
 
 
 def _revealed(value: Any) -> Any:

@@ -29,7 +29,7 @@ from receiver.cli.simulation import platform_config, with_simulated_api
 from receiver.cli.workers import bind_all, running_workers
 from receiver.dependencies import declared, untested
 from receiver.errors import ConfigurationError
-from receiver.exposure import exposed_secrets, weak_protection
+from receiver.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.logs import configure_logs, get_logger
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
@@ -51,8 +51,8 @@ def load(
         fail(error)
     level = "warning" if quiet and settings.log.level == "info" else settings.log.level
     configure_logs(settings.log.model_copy(update={"level": level}))
-    if exposed:
-        get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
+    for readable in () if quiet else (*filter(None, [exposed]), *exposed_files(settings)):
+        get_logger("yizhan").warning("secrets_readable_by_others", action=readable)
     for weakness in () if quiet else weak_protection(settings):
         get_logger("yizhan").warning("protection_weak", action=weakness)
     return settings, developing
