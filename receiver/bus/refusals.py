@@ -50,7 +50,8 @@ class Refusals:
         """Take in an error that the client reports; whether it is a refusal that is new."""
         words = refusal_in(error)
         if not words:
-            if isinstance(error, OSError):
+            # A reset follows a refusal: of the connection that the server has just closed.
+            if isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
                 self.words = ""  # the server that refused is gone
             return False
         if self._gathered is not None and _DENIED in words.lower():

@@ -46,6 +46,11 @@ class Right(NamedTuple):
             f'allow our user to {self.verb} to "{self.allow}" (docs/subscribing.md)'
         )
 
+    @property
+    def changes_stream(self) -> bool:
+        """Whether it is needed only where a stream has to be made or changed."""
+        return self.subject.startswith(("$JS.API.STREAM.CREATE.", "$JS.API.STREAM.UPDATE."))
+
 
 def stream_rights(subjects: Subjects) -> Iterator[Right]:
     """What every process needs; to make or change a stream, only where that has to be done."""
@@ -96,6 +101,20 @@ def looking_rights() -> Iterator[Right]:
     for verb in ("INFO", "STREAM.NAMES"):
         subject = f"$JS.API.{verb}"
         yield Right(subject, subject, "to see limits and other streams", needed=False)
+
+
+def may_see_stream(missing: Iterable[Right], stream: str) -> bool:
+    """Whether a stream can be asked for: where it cannot, no answer comes."""
+    return not _lacks(missing, f"$JS.API.STREAM.INFO.{stream}")
+
+
+def may_see_consumer(missing: Iterable[Right], plan: ConsumerPlan) -> bool:
+    """The same of a consumer; those of one stream have one permission."""
+    return not _lacks(missing, f"$JS.API.CONSUMER.INFO.{plan.stream}.>")
+
+
+def _lacks(missing: Iterable[Right], allow: str) -> bool:
+    return any(right.allow in {allow, "_INBOX.>"} for right in missing)
 
 
 async def missing_rights(

@@ -28,9 +28,7 @@ async def durability(nats: NatsSettings) -> Finding:
     if nats.url is None:
         return Finding("the embedded server syncs before it acknowledges")
     if nats.monitor_url is None:
-        return _unknown(
-            nats, f"and set nats.monitor_url ({_EXAMPLE}) for this to be seen from outside"
-        )
+        return _unknown(nats, f"to have it looked up, set nats.monitor_url (such as {_EXAMPLE})")
     try:
         lazily = await _syncs_lazily(nats.monitor_url)
     except BusError as error:

@@ -47,7 +47,7 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Finding]:
     if is_open(nats.data_dir):
         raise left_open(nats.data_dir)
     if not _is_free(nats.port):
-        raise ConfigurationError(port_taken(nats.port))
+        raise ConfigurationError(await _taken(settings))
     yield Finding(f"embedded, not running now (data in {nats.data_dir})")
     for plan in stream_plans(settings, Subjects(nats.subject_root)):
         config = stored_config(nats.data_dir, plan.name)
@@ -56,6 +56,22 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Finding]:
             continue
         check_stream({"config": config}, plan, clustered=False)
         yield Finding(f"stream {plan.name}, as the server left it")
+
+
+async def _taken(settings: Settings) -> str:
+    """To stop a server that a receiver stores on would be the wrong thing to do."""
+    port, data_dir = settings.nats.port, settings.nats.data_dir
+    try:
+        await check_port(settings.receiver)
+    except TakenByUsError:
+        return (
+            f"nats.port: {port} is taken, probably by the yizhan that is running here, which has "
+            f"another nats.data_dir than {data_dir.absolute()}: run this where that was started, "
+            "or give it the same settings"
+        )
+    except ConfigurationError:  # which is reported of the port
+        pass
+    return port_taken(port)
 
 
 def _is_free(port: int) -> bool:

@@ -9,7 +9,14 @@ from receiver.bus.connection import Connection
 from receiver.bus.data_directory import is_owned, server_pid
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
 from receiver.bus.fitness import check_payload
-from receiver.bus.rights import Right, looking_rights, reader_rights, stream_rights
+from receiver.bus.rights import (
+    Right,
+    looking_rights,
+    may_see_consumer,
+    may_see_stream,
+    reader_rights,
+    stream_rights,
+)
 from receiver.bus.server_urls import announced
 from receiver.bus.subjects import Subjects
 from receiver.cli.compose import access, stream_plans
@@ -39,13 +46,12 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
         except ConfigurationError as error:
             yield Finding(str(error), well=False)
         missing = await connection.missing(connection.client, _rights(settings))
-        for finding in _refused(missing):
-            yield finding
-        if any(right.needed for right in missing):
-            return  # what we may not ask stays without an answer
+        for right in missing:
+            if not right.changes_stream:
+                yield Finding(right.sentence, well=False if right.needed else None)
         async for finding in _streams(settings, connection, missing):
             yield finding
-        async for finding in _consumers(settings, connection):
+        async for finding in _consumers(settings, connection, missing):
             yield finding
     finally:
         await connection.stop()
@@ -93,30 +99,33 @@ def _rights(settings: Settings) -> Iterator[Right]:
     yield from looking_rights()
 
 
-def _refused(missing: Sequence[Right]) -> Iterator[Finding]:
-    for right in missing:
-        yield Finding(right.sentence, well=False if right.needed else None)
-
-
 async def _streams(
     settings: Settings, connection: Connection, missing: Sequence[Right]
 ) -> AsyncIterator[Finding]:
     client, refused = connection.client, {right.subject: right for right in missing}
     alone = any(right.subject in refused for right in looking_rights())
     for plan in stream_plans(settings, Subjects(settings.nats.subject_root)):
-        looking = examine_stream(client, plan, clustered=client.is_clustered, alone=alone)
-        seen = await connection.allowed(client, looking)
-        yield Finding(seen.text)
-        for warning in seen.warnings:
-            yield Finding(warning, None)
-        if right := refused.get(f"$JS.API.STREAM.{seen.change}.{plan.name}"):
-            yield Finding(right.sentence, well=False)
-        for name in () if alone else await connection.allowed(client, copies_of(client, plan)):
-            yield Finding(f"the stream {name} stores a copy of {plan.republished}", None)
+        change = ""
+        if may_see_stream(missing, plan.name):
+            looking = examine_stream(client, plan, clustered=client.is_clustered, alone=alone)
+            seen = await connection.allowed(client, looking)
+            change = seen.change
+            yield Finding(seen.text)
+            for warning in seen.warnings:
+                yield Finding(warning, None)
+            for name in () if alone else await connection.allowed(client, copies_of(client, plan)):
+                yield Finding(f"the stream {name} stores a copy of {plan.republished}", None)
+        for verb in ("CREATE", "UPDATE"):
+            if right := refused.get(f"$JS.API.STREAM.{verb}.{plan.name}"):
+                yield Finding(right.sentence, well=False if verb == change else None)
 
 
-async def _consumers(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
+async def _consumers(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
     for plan in consumer_plans(settings):
+        if not may_see_consumer(missing, plan):
+            continue
         looking = examine_consumer(connection.client, plan)
         try:
             if warning := await connection.allowed(connection.client, looking):

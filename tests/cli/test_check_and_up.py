@@ -149,6 +149,16 @@ SITUATIONS: dict[str, Situation] = {
         server=DENIED.replace("SUBJECT", "$JS.API.STREAM.CREATE.>"),
         login="u:p@",
     ),
+    "the right to look at a stream": Situation(
+        r'to publish to "\$JS\.API\.STREAM\.INFO\.YIZHAN"',
+        server=DENIED.replace("SUBJECT", "$JS.API.STREAM.INFO.>"),
+        login="u:p@",
+    ),
+    "the right to get answers": Situation(
+        r'to subscribe to "_INBOX\.>"',
+        server=DENIED.replace("publish", "subscribe").replace("SUBJECT", "_INBOX.>"),
+        login="u:p@",
+    ),
     "max_payload": Situation(
         r"max_payload is 1048576, .* set `max_payload: 8MB`", server="max_payload: 1MB"
     ),
@@ -244,6 +254,7 @@ async def test_check_and_up_tell_refused_credentials_from_an_outage(yizhan: Yizh
         checked = await yizhan.run("check", within_s=90, **environ)
         reason = await readiness(yizhan, environ)
     assert (checked.code, "refuses us: Authorization Violation" in checked.out) == (1, True)
+    assert checked.err == ""
     assert reason == "NATS refuses: Authorization Violation"
 
 
@@ -328,6 +339,9 @@ async def test_check_and_up_say_that_yizhan_runs_here(yizhan: Yizhan) -> None:
         await running.line(lambda line: line.startswith("Ctrl-C"))
         checked = await yizhan.run("check", within_s=90, **environ)
         second = await yizhan.run("up", within_s=90, **environ)
+        nats_port = re.findall(r"nats://\S*:(\d+)", checked.out)[0]
+        elsewhere = {"YIZHAN_NATS__DATA_DIR": "elsewhere", "YIZHAN_NATS__PORT": nats_port}
+        beside = await yizhan.run("check", within_s=90, **environ | elsewhere)
         await freeze(server_of(running))
         spooling = await yizhan.run("check", within_s=90, **environ)
         os.kill(server_of(running), signal.SIGCONT)
@@ -336,6 +350,7 @@ async def test_check_and_up_say_that_yizhan_runs_here(yizhan: Yizhan) -> None:
     assert f"ok    port      yizhan is running here, on 127.0.0.1:{port}, and ready" in checked.out
     assert f"yizhan is running here already, on 127.0.0.1:{port}: stop it" in second.err
     assert "but callbacks go to the spool" in spooling.out
+    assert f"nats.port: {nats_port} is taken, probably by the yizhan that is running" in beside.out
 
 
 @pytest.mark.parametrize("monitor", ["http://127.0.0.1:9", "ITSELF"])
