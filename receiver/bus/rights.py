@@ -22,6 +22,7 @@ from receiver.errors import BusError, ConfigurationError
 _PROBE: Final = "yizhan-check"
 """As a name nothing has it; as a body it is neither JSON nor an acknowledgement: the server refuses
 it, once it has let it pass."""
+_ANSWER_S: Final = 5.0
 _UNSTORED: Final = {"Nats-Expected-Stream": _PROBE}
 
 
@@ -125,8 +126,7 @@ async def missing_rights(
     try:
         with refusals.gathered() as said:
             subscribed = [await _try(client, right) for right in tried]
-            client.write(b"")  # what waits to be sent: a PING of nats-py overtakes it
-            await client.flush(timeout=5)
+            await client.round_trip(timeout_s=_ANSWER_S)
             for subscription in filter(None, subscribed):
                 await subscription.unsubscribe()
     except (NatsError, OSError) as error:
