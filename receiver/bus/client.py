@@ -7,18 +7,20 @@ for the hot path. What is used of it here is no public interface: its version is
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import TimeoutError as NatsTimeoutError
 
 OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where nobody listens to the subject."""
 
 
 class PipeliningClient(Client):
-    """`nats.aio.client.Client`, and beside it `write`, `expect` and `forget`.
+    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget` and `round_trip`.
 
     `listen` once after connecting; a reconnect keeps it.
     """
@@ -78,6 +80,19 @@ class PipeliningClient(Client):
             self._pending_data_size = 0
             self._transport.writelines(waiting)
         self._transport.write(commands)
+
+    async def round_trip(self, *, timeout_s: float) -> None:
+        """Return once the server has dealt with all that was written; raises the library's errors.
+
+        In place of `flush`: where that gives up, the PONG that comes late ends the reading.
+        """
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.write(b"")  # what waits to be sent: a PING of the library would overtake it
+        self._pongs.append(pong)
+        self.write(b"PING\r\n")
+        done, _ = await asyncio.wait({pong}, timeout=timeout_s)
+        if not done or pong.cancelled():
+            raise NatsTimeoutError
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -14,8 +14,10 @@ from nats.js import JetStreamContext
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.credentials import ConnectOptions, servers, without_credentials
+from receiver.bus.fitness import check_payload, check_version
 from receiver.bus.jetstream_api import NoJetStreamError
-from receiver.bus.refusals import Refusals, check_may_publish, denied
+from receiver.bus.refusals import Refusals
+from receiver.bus.rights import Right, check_rights, denied, missing_rights
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import StreamState, ensure_stream
 from receiver.errors import BusError, ConfigurationError
@@ -32,8 +34,6 @@ _ANSWER_S: Final = 5.0
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
-_MIN_SERVER: Final = (2, 14)
-"""The nats-server that republishes, transforms and batches as the streams need it."""
 _MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 AnswerT = TypeVar("AnswerT")
@@ -48,7 +48,8 @@ class Connection:
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
-    until it is mended. The streams are looked at every two seconds.
+    until it is mended. The streams are looked at every two seconds. `body_bytes` is the largest
+    body that the server has to take, `rights` what it has to allow us.
     """
 
     def __init__(
@@ -58,11 +59,15 @@ class Connection:
         *,
         name: str = "yizhan",
         access: ConnectOptions | None = None,
+        body_bytes: int = 0,
+        rights: Sequence[Right] = (),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
+        self._body_bytes = body_bytes
+        self._rights = rights
         self._access = (access or ConnectOptions()).options()
         self._refusals = Refusals()
         self._sleep = sleep
@@ -242,8 +247,12 @@ class Connection:
 
     async def _ensure(self, client: PipeliningClient, *, permissions: bool = False) -> None:
         try:
-            _check_version(client)
-            states = await self.allowed(client, self._streams_of(client, permissions=permissions))
+            check_version(client)
+            if self._body_bytes:
+                check_payload(client, self._body_bytes)
+            if permissions:
+                check_rights(await self.missing(client, self._rights))
+            states = await self.allowed(client, self._streams_of(client))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
@@ -269,7 +278,7 @@ class Connection:
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if denial.done():
-                    raise denied(denial.result())
+                    raise denied(denial.result(), self._rights)
                 return await work
             except NoJetStreamError as error:
                 if client.has_jetstream or client.is_clustered:
@@ -281,14 +290,13 @@ class Connection:
             finally:
                 await cancel(work)
 
-    async def _streams_of(
-        self, client: PipeliningClient, *, permissions: bool
-    ) -> list[StreamState]:
+    async def missing(self, client: PipeliningClient, rights: Iterable[Right]) -> Sequence[Right]:
+        """See `missing_rights`."""
+        return await missing_rights(client, self._refusals, rights)
+
+    async def _streams_of(self, client: PipeliningClient) -> list[StreamState]:
         clustered = client.is_clustered
-        states = [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
-        if permissions:
-            await check_may_publish(client, [plan.subjects[0] for plan in self._plans])
-        return states
+        return [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
 
     def _warn(self, warnings: Sequence[str]) -> None:
         for warning in warnings:
@@ -346,16 +354,6 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
-
-
-def _check_version(client: PipeliningClient) -> None:
-    """Raise `ConfigurationError` where the server is too old."""
-    version = client.server_version
-    if version < _MIN_SERVER:
-        raise ConfigurationError(
-            f"nats-server {'.'.join(map(str, version))} is too old: "
-            f"Yizhan needs {'.'.join(map(str, _MIN_SERVER))} or later (tested with 2.15)"
-        )
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

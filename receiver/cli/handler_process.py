@@ -25,6 +25,7 @@ import typer
 from pydantic import SecretStr, TypeAdapter
 
 from receiver.cli.app import app
+from receiver.cli.permissions import rights_to_handle
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, run, tune_gc
 from receiver.composition.bus import opened_bus
 from receiver.composition.worker import running_worker
@@ -33,6 +34,7 @@ from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
 from receiver.settings import Settings
+from receiver.settings.secret_files import without_files
 from receiver.worker.loading import load_handlers
 
 _COMMAND: Final = "handler-process"
@@ -172,7 +174,10 @@ def handler_process(
         async with contextlib.AsyncExitStack() as stack:
             try:
                 load_handlers(settings.handlers.load)  # what is wrong there is said at once
-                bus = await stack.enter_async_context(opened_bus(settings, name="yizhan-handlers"))
+                rights = rights_to_handle(settings)
+                bus = await stack.enter_async_context(
+                    opened_bus(settings, name="yizhan-handlers", rights=rights)
+                )
                 await stack.enter_async_context(running_worker(settings, bus))
             except ConfigurationError as error:
                 parent.sendall(_answer(str(error)))
@@ -201,7 +206,7 @@ def _answer(error: str | None) -> bytes:
 
 def _dumped(settings: Settings) -> bytes:
     """The settings as one line of JSON, secrets included: for a private socket only."""
-    return json.dumps(_revealed(settings.model_dump()), default=str).encode() + b"\n"
+    return json.dumps(_revealed(without_files(settings).model_dump()), default=str).encode() + b"\n"
 
 
 def _revealed(value: Any) -> Any:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load_to_receive, load_to_serve
+from receiver.cli.durability import warn_of_loss
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
+from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
 from receiver.cli.process import fail, run, tune_gc
 from receiver.cli.reload import reloading
@@ -23,7 +26,9 @@ from receiver.composition.receiver import running_receiver
 from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
+from receiver.resilience import supervision
 from receiver.resilience.cancellation import cancel
+from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url
 
@@ -72,9 +77,10 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(
-                opened_bus(running, name="yizhan-up", share=False)
+                opened_bus(running, name="yizhan-up", share=False, receiving=True)
             )
             await stack.enter_async_context(running_handlers(running, bus.url))
+            await stack.enter_async_context(_warning(settings))
             if len(listeners) > 1:
                 await stack.enter_async_context(
                     running_workers(config, settings, bus.url, listeners, simulate=simulate)
@@ -114,9 +120,10 @@ def receive(config: ConfigOption = None) -> None:
 
     async def alone(stop: asyncio.Event) -> None:
         async with (  # it listens only when the bus is open, or known to be away
-            opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
+            opened_bus(settings, name="yizhan-receive", inherit=True, receiving=True) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, settings, receiver, bus),
+            _warning(settings),
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             _log_no_handlers()
@@ -129,6 +136,7 @@ def receive(config: ConfigOption = None) -> None:
         async with (
             running_server(settings, inherit=True) as nats_url,
             running_workers(config, settings, nats_url, listeners),
+            _warning(settings),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             greeting = Greeting(settings, config, url, nats_url, development=developing)
@@ -142,6 +150,11 @@ def receive(config: ConfigOption = None) -> None:
         return 0
 
     run(main)
+
+
+def _warning(settings: Settings) -> contextlib.AbstractAsyncContextManager[None]:
+    """Beside the rest, since a monitoring that does not answer must not delay a callback."""
+    return supervision.running(partial(warn_of_loss, settings), name="durability")
 
 
 def _log_no_handlers() -> None:
@@ -162,8 +175,9 @@ def work(config: ConfigOption = None) -> None:
 
     async def main(stop: asyncio.Event) -> int:
         await ready(settings, receiving=False)
+        rights = rights_to_handle(settings)
         async with (
-            opened_bus(settings, name="yizhan-work", inherit=True) as bus,
+            opened_bus(settings, name="yizhan-work", inherit=True, rights=rights) as bus,
             running_worker(settings, bus) as worker,
             beating(worker, settings.nats.data_dir),
         ):

@@ -175,7 +175,7 @@ def receive_worker(
         loop = asyncio.get_running_loop()
         loop.add_reader(0, stop.set)  # nothing more is written: readable means that it was closed
         async with (
-            opened_bus(settings, name=f"yizhan-receive-{number}") as bus,
+            opened_bus(settings, name=f"yizhan-receive-{number}", receiving=True) as bus,
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number
             ) as receiver,

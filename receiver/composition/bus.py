@@ -12,6 +12,7 @@ from typing import Final
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects.installed import installed_dialects
@@ -85,11 +86,15 @@ async def opened_bus(
     patience_s: float = 2.0,
     share: bool = True,
     inherit: bool = False,
+    receiving: bool = False,
+    rights: Sequence[Right] = (),
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
+    With `receiving`, the server has to take the largest callback, and to let us do what a receiver
+    does; `rights` are what it has to allow beside what every process needs.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
@@ -97,7 +102,16 @@ async def opened_bus(
         )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
-            url, stream_plans(settings, subjects), name=name, access=access(settings)
+            url,
+            stream_plans(settings, subjects),
+            name=name,
+            access=access(settings),
+            body_bytes=settings.receiver.limit_bytes if receiving else 0,
+            rights=(
+                *stream_rights(subjects),
+                *(reader_rights(subjects) if receiving else ()),
+                *rights,
+            ),
         )
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:

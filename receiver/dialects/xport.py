@@ -10,13 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.callback import (
-    Callback,
-    Fault,
-    InboundRequest,
-    Proof,
-    VerifiedRequest,
-)
+from receiver.callback import Callback, Fault, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import (
     age_of,

@@ -14,25 +14,14 @@ from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.bus.subjects import Subjects
-from receiver.callback import (
-    Callback,
-    Fault,
-    InboundRequest,
-    VerifiedRequest,
-)
+from receiver.callback import Callback, Fault, InboundRequest, VerifiedRequest
 from receiver.dialects.dialect import Dialect
 from receiver.dialects.representation import check_content
 from receiver.dialects.verification import MAX_BYTES, has_path_token, verify
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.ingest.drift import DriftNotes
 from receiver.ingest.retransmissions import Retransmissions
-from receiver.ingest.storing import (
-    Announce,
-    OnIntakeResult,
-    Receipt,
-    Storage,
-    StoringCallback,
-)
+from receiver.ingest.storing import Announce, OnIntakeResult, Receipt, Storage, StoringCallback
 from receiver.observability.logs import get_logger
 
 _WINDOW: Final = timedelta(hours=3)

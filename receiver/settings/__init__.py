@@ -27,12 +27,13 @@ from receiver.errors import ConfigurationError
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.networks import Networks
+from receiver.settings.secret_files import with_secrets
 from receiver.settings.values import (
+    MonitorUrl,
     SourceName,
     SubjectToken,
     check_path_token,
     has_host_and_port,
-    read_secret,
     refuse_placeholder,
 )
 
@@ -71,7 +72,7 @@ class NatsSettings(_Section):
     tls_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
-    monitor_url: str | None = None
+    monitor_url: MonitorUrl | None = None
     data_dir: Path = Path("yizhan-data")
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"
@@ -156,7 +157,8 @@ class SourceSettings(_Section):
     """One sender of callbacks: its wire format and how it proves itself.
 
     `access_key` is the app key for `aop` and `global`. Every one of `secrets` is accepted, to which
-    `load_settings` adds what the `secret_files` hold, one secret each.
+    `load_settings` adds what the `secret_files` hold, one secret each. `path_token_file` holds the
+    `path_token`.
     `replay_check` is what becomes of a signature that was used for another body already;
     `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
     `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
@@ -171,6 +173,7 @@ class SourceSettings(_Section):
     secrets: tuple[SecretStr, ...] = ()
     secret_files: tuple[Path, ...] = ()
     path_token: SecretStr | None = None
+    path_token_file: Path | None = None
     tolerance_s: int = Field(default=600, ge=1, le=86400)
     retry_horizon_s: int | None = Field(default=None, ge=0, le=9000)
     max_age_s: int | None = Field(default=None, ge=60)
@@ -210,7 +213,10 @@ class SourceSettings(_Section):
     @classmethod
     def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            refuse_placeholder(value.get_secret_value(), _BY_VARIABLE)
+            refuse_placeholder(
+                value.get_secret_value(),
+                'name a file in path_token_file = "...", or give the sources as YIZHAN_SOURCES',
+            )
             check_path_token(value.get_secret_value())
         return value
 
@@ -226,10 +232,12 @@ class SourceSettings(_Section):
                 f'verification = "{self.verification}" of dialect "{self.dialect}" needs '
                 'access_key = "..." (the key the platform gave you)'
             )
-        if self.checks_path_token and self.path_token is None:
+        if self.path_token is not None and self.path_token_file is not None:
+            raise ValueError("path_token and path_token_file exclude each other: set one")
+        if self.checks_path_token and self.path_token is None and self.path_token_file is None:
             raise ValueError(
                 f'verification = "{self.verification}" needs path_token = "..." '
-                "(16 or more random characters)"
+                "(16 or more random characters) or path_token_file"
             )
         return self
 
@@ -357,24 +365,10 @@ def load_settings(file: Path | None = None) -> Settings:
     if unknown:
         raise ConfigurationError("\n".join(unknown))
     try:
-        return _with_secret_files(Settings(**values))
+        return with_secrets(Settings(**values))
     except ValidationError as error:
         where = str(path) if path else "the environment"
         lines = [explain(fault, _SECTIONS) for fault in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
     except ValueError:  # pydantic-settings: a variable that is not the JSON it should be
         raise ConfigurationError(not_json(os.environ)) from None
-
-
-def _with_secret_files(settings: Settings) -> Settings:
-    """The settings with the secrets that stand in files; raises `ConfigurationError`."""
-    sources = []
-    for number, source in enumerate(settings.sources):
-        place = f"sources[{number}].secret_files"
-        read = [SecretStr(read_secret(place, file)) for file in source.secret_files]
-        sources.append(source.model_copy(update={"secrets": (*source.secrets, *read)}))
-    api = settings.api
-    if api is not None and api.secret_file is not None:
-        secret = SecretStr(read_secret("api.secret_file", api.secret_file))
-        api = api.model_copy(update={"secret": secret})
-    return settings.model_copy(update={"sources": tuple(sources), "api": api})

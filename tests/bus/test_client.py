@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import TimeoutError as NatsTimeoutError
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.message import MSG_ID, OutgoingMessage, encode_hpub
@@ -18,6 +21,7 @@ from receiver.bus.publish.contract import UnsendableError
 from receiver.bus.publish.direct import check_sendable
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
+from tests.freezing import freeze
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True)
@@ -49,6 +53,21 @@ def test_a_header_that_cannot_be_sent_is_refused(value: str) -> None:
 def test_a_message_needs_an_id() -> None:
     with pytest.raises(KeyError):
         OutgoingMessage.of("s", {}, b"")
+
+
+async def test_a_round_trip_that_is_given_up_leaves_the_connection_well(tmp_path: Path) -> None:
+    async with EmbeddedServer(EmbeddedServerConfig(tmp_path, port=0)) as server:
+        wire = PipeliningClient()
+        await wire.connect(server.url, ping_interval=3600)
+        await freeze(server.pid)
+        with pytest.raises(NatsTimeoutError):
+            await wire.round_trip(timeout_s=0.1)
+        os.kill(server.pid, signal.SIGCONT)
+        await wire.round_trip(timeout_s=60)
+        heard = await wire.subscribe("wire.again")
+        await wire.publish("wire.again", b"here")
+        assert (await heard.next_msg(timeout=60)).data == b"here"
+        await wire.close()
 
 
 async def test_a_subscriber_gets_what_was_written(wire: PipeliningClient, client: Client) -> None:

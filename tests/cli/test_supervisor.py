@@ -100,7 +100,7 @@ async def test_a_second_run_on_the_port_is_refused(yizhan: Yizhan, receiver: Rec
         YIZHAN_NATS__DATA_DIR="other",
         YIZHAN_SOURCES=SOURCE,
     )
-    assert (second.code, "cannot listen on" in second.err) == (2, True)
+    assert (second.code, "yizhan is running here already" in second.err) == (2, True)
 
 
 async def test_sighup_reaches_every_worker(yizhan: Yizhan) -> None:

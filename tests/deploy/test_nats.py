@@ -26,6 +26,7 @@ from receiver.bus.subjects import Subjects, input_subject
 from receiver.embedded.server import server_binary
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
+from tests.bus.test_rights import RIGHTS
 from tests.deploy.conftest import Spawn, documents, free_port, replaced
 from tests.deploy.test_secrets import CREDENTIALS, EACH_PLATFORM
 
@@ -163,6 +164,7 @@ async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
     event = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), subjects)
     connection = Connection(own, plans(subjects, [timedelta(hours=1)], replicas=3))
     assert await connection.start(patience_s=30)
+    assert await connection.missing(connection.client, RIGHTS) == []
     refusals = Refusals()
     subscriber = await nats.connect(reader, error_cb=refusals.add)
     live = await subscriber.subscribe(subjects.all_events)
