@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.credentials import ConnectOptions, servers, without_credentials
-from receiver.bus.fitness import check_payload, check_version
+from receiver.bus.fitness import check_version, payload_warning
 from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals
 from receiver.bus.rights import Right, check_rights, denied, missing_rights
@@ -49,7 +49,8 @@ class Connection:
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
     until it is mended. The streams are looked at every two seconds. `body_bytes` is the largest
-    body that the server has to take, `rights` what it has to allow us.
+    body that is sent, `rights` what the server has to allow us. `max_payload_bytes` is what a
+    message may take, headers included, by the server's last word; 0 before there was one.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Connection:
         self._stopping = False
         self._contradiction = ""
         self._warnings: Sequence[str] = ()
+        self.max_payload_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
@@ -248,8 +250,6 @@ class Connection:
     async def _ensure(self, client: PipeliningClient, *, permissions: bool = False) -> None:
         try:
             check_version(client)
-            if self._body_bytes:
-                check_payload(client, self._body_bytes)
             if permissions:
                 check_rights(await self.missing(client, self._rights))
             states = await self.allowed(client, self._streams_of(client))
@@ -262,7 +262,9 @@ class Connection:
         if permissions:
             self._refusals.words = ""
         self._replicated = any(state.replicas > 1 for state in states[:1])
-        self._warn(tuple(warning for state in states for warning in state.warnings))
+        self.max_payload_bytes = client.max_payload
+        payload = payload_warning(client, self._body_bytes)
+        self._warn((*filter(None, [payload]), *(w for state in states for w in state.warnings)))
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 

@@ -23,16 +23,15 @@ def check_version(client: PipeliningClient) -> None:
         )
 
 
-def check_payload(client: PipeliningClient, body_bytes: int) -> None:
-    """Raise `ConfigurationError` where the server could not take a body of `body_bytes`.
-
-    The callback would be refused with 413, or, where it came while NATS was away, answered 200 out
-    of the spool and never get into the stream.
+def payload_warning(client: PipeliningClient, body_bytes: int) -> str:
+    """What an operator should know where the server does not take a body of `body_bytes`; else
+    empty. Such a callback is answered 413.
     """
     needed = body_bytes + _HEADERS_BYTES
-    if client.max_payload < needed:
-        raise ConfigurationError(
-            f"the server's max_payload is {client.max_payload}, and a callback of "
-            f"receiver.limit_bytes ({body_bytes}) needs {needed}: set `max_payload: 8MB` in the "
-            "server's configuration, or lower receiver.limit_bytes"
-        )
+    if client.max_payload >= needed:
+        return ""
+    return (
+        f"the server's max_payload is {client.max_payload}: a callback that is larger with its "
+        f"headers is answered 413, though receiver.limit_bytes is {body_bytes}: set "
+        "`max_payload: 8MB` in the server's configuration, or lower receiver.limit_bytes"
+    )

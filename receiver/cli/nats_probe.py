@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import without_credentials
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
-from receiver.bus.fitness import check_payload
+from receiver.bus.fitness import payload_warning
 from receiver.bus.rights import (
     Right,
     looking_rights,
@@ -41,10 +41,8 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"
         yield Finding(f"{without_credentials(url)}, server {version}")
-        try:
-            check_payload(connection.client, settings.receiver.limit_bytes)
-        except ConfigurationError as error:
-            yield Finding(str(error), well=False)
+        if warning := payload_warning(connection.client, settings.receiver.limit_bytes):
+            yield Finding(warning, well=None)
         missing = await connection.missing(connection.client, _rights(settings))
         for right in missing:
             if not right.changes_stream:

@@ -93,8 +93,8 @@ async def opened_bus(
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
-    With `receiving`, the server has to take the largest callback, and to let us do what a receiver
-    does; `rights` are what it has to allow beside what every process needs.
+    With `receiving`, the server has to let us do what a receiver does, and a limit of its messages
+    that is too low is warned of; `rights` are what it has to allow beside what all processes need.
     """
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(

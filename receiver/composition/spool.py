@@ -68,7 +68,10 @@ async def spooling_publisher(
         return
     async with opened_spool(settings) as spool:
         publisher = SpoolFallbackPublisher(
-            bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
+            bus.publisher,
+            spool,
+            ack_budget_s=settings.receiver.ack_budget_ms / 1000,
+            max_payload_bytes=lambda: bus.connection.max_payload_bytes,
         )
         if spool.path.exists():
             await publisher.learn()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from receiver.bounded_cache import BoundedCache
-from receiver.bus.message import OutgoingMessage
+from receiver.bus.message import OutgoingMessage, encoded_bytes
 from receiver.bus.publish.contract import (
     NonceClaimedError,
     OnResult,
@@ -36,7 +36,8 @@ class SpoolFallbackPublisher:
 
     What was spooled counts as stored: `Drainer` publishes it later under the same ids. A publish
     that was still under way when the budget ended makes that later one a duplicate. `stop` it
-    before the spool is closed.
+    before the spool is closed. `max_payload_bytes` is what the server takes, 0 where that is not
+    known.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class SpoolFallbackPublisher:
         spool: Spool,
         *,
         ack_budget_s: float,
+        max_payload_bytes: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publisher = publisher
         self._spool = spool
         self._ack_budget_s = ack_budget_s
+        self._max_payload_bytes = max_payload_bytes
         self._breaker = CircuitBreaker(probe_every_s=_PROBE_EVERY_S, clock=clock)
         self._kept = BoundedCache[bytes](_MAX_KEPT)
         self._keeping: set[asyncio.Task[None]] = set()
@@ -143,6 +146,11 @@ class SpoolFallbackPublisher:
             self._log.warning("log_too_slow", budget_ms=round(self._ack_budget_s * 1000))
 
     def _keep_soon(self, bundle: Bundle, why: BusError, on_result: OnResult) -> None:
+        """What the server is known to refuse for its size would stay in the spool for ever."""
+        limit_bytes = self._max_payload_bytes()
+        if limit_bytes and any(encoded_bytes(m) > limit_bytes for m in bundle.messages):
+            on_result(UnsendableError())
+            return
         task = asyncio.create_task(self._keep(bundle, why, on_result), name="spool-keep")
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)

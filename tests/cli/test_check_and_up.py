@@ -159,9 +159,6 @@ SITUATIONS: dict[str, Situation] = {
         server=DENIED.replace("publish", "subscribe").replace("SUBJECT", "_INBOX.>"),
         login="u:p@",
     ),
-    "max_payload": Situation(
-        r"max_payload is 1048576, .* set `max_payload: 8MB`", server="max_payload: 1MB"
-    ),
     "monitor": Situation(
         r"nats\.monitor_url: write the `http` address",
         environ={"NATS__MONITOR_URL": "host:8222"},
@@ -311,6 +308,20 @@ async def test_check_and_up_agree_on_what_an_embedded_server_has_stored(yizhan: 
     assert (checked.code, started.code) == (1, 2)
     for said in (checked.out, started.err):
         assert "set nats.max_age_days to 90, or run `yizhan retention apply`" in said
+
+
+async def test_check_and_up_warn_of_a_server_that_takes_less_than_the_settings(
+    yizhan: Yizhan,
+) -> None:
+    warning = "max_payload is 1048576: a callback that is larger with its headers is answered 413"
+    async with situation(yizhan, Situation("", server="max_payload: 1MB")) as environ:
+        checked = await yizhan.run("check", within_s=90, **environ)
+        running = await yizhan.start("up", **environ)
+        line = await running.line(lambda line: "stream_bounds" in line)
+        assert await running.stop() == 0
+    assert checked.code == 0
+    assert warning in checked.out
+    assert warning in line
 
 
 async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
