@@ -94,7 +94,7 @@ class EventData(BaseModel):
         return None
 
 
-class _StaticCollector(EventData):
+class _Once(EventData):
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """Nothing: it happens once in an order."""
         del time
@@ -126,7 +126,7 @@ class _PaidFact(_StatusFact):
     )
 
 
-class OrderCreated(_PaidFact, _StaticCollector):
+class OrderCreated(_PaidFact, _Once):
     """An order was placed."""
 
     event_type: ClassVar[str] = "order.created"
@@ -160,7 +160,7 @@ class OrderStatusChanged(_StatusFact):
         return at(time, status=_status(self.status, self.platform_status))
 
 
-class OrderClosed(_PaidFact, _StaticCollector):
+class OrderClosed(_PaidFact, _Once):
     """An order was closed before its completion."""
 
     event_type: ClassVar[str] = "order.closed"
@@ -174,13 +174,13 @@ class OrderReceiptConfirmed(_StatusFact, _AtItsTime):
     event_type: ClassVar[str] = "order.receipt_confirmed"
 
 
-class OrderCompleted(_StatusFact, _StaticCollector):
+class OrderCompleted(_StatusFact, _Once):
     """The trade is complete."""
 
     event_type: ClassVar[str] = "order.completed"
 
 
-class PaymentSucceeded(_PaidFact, _StaticCollector):
+class PaymentSucceeded(_PaidFact, _Once):
     """An order was paid."""
 
     event_type: ClassVar[str] = "payment.succeeded"

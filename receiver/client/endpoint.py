@@ -51,7 +51,5 @@ def _is_unicode(value: str) -> bool:
 
 
 Edition = Literal["v1", "v2", "ka"]
-
-
 Parameters = Mapping[str, str | None]
 """What a call is given, by the platform's names; None is left out."""

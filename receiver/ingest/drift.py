@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from receiver.bus.codec import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
 from receiver.bus.connection import Connection
+from receiver.bus.headers import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of
 from receiver.bus.subjects import Subjects

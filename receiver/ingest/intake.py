@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from receiver.bus.codec import encode_guard
+from receiver.bus.callback_codec import encode_nonce_claim
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.stream_plan import MAX_AGE
@@ -166,7 +166,7 @@ class Intake:
                 source=source.name,
                 reason="the sender signs without a nonce of 16 or more characters",
             )
-        return encode_guard(verified, self._subjects)
+        return encode_nonce_claim(verified, self._subjects)
 
     def _log_unknown(self, request: InboundRequest, callback: Callback) -> None:
         """Log what could not be read, and once each what we do not know."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from receiver.bus.codec import Marks, encode_callback, encode_quarantined
+from receiver.bus.callback_codec import Marks, encode_callback, encode_quarantined
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import (
     TOO_LARGE,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
+from receiver.bus.headers import CONTENT
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of

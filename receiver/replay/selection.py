@@ -14,8 +14,6 @@ from receiver.errors import ConfigurationError
 from schemas.events import MODEL_OF_TYPE
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
 _AGE: Final = re.compile(r"(\d{1,6})([smhdw])")
 
 

@@ -23,15 +23,9 @@ from receiver.settings.values import (
 
 DialectName = Literal["xport", "aop", "global"]
 """The dialects that come with Yizhan; packages may offer others."""
-
-
 DIALECT_GROUP: Final = "yizhan.dialects"
 """The entry points by which they do: the name is that of the settings."""
-
-
 _BY_VARIABLE: Final = "write the value, or give the sources as YIZHAN_SOURCES"
-
-
 Verification = Literal["signature", "path_token", "both", "none"]
 
 

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from receiver.bus.codec import encode_header, quarantined
+from receiver.bus.callback_codec import quarantined
+from receiver.bus.headers import encode_header
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import TOO_LARGE, NonceClaimedError, Publisher, UnsendableError
 from receiver.bus.subjects import Subjects

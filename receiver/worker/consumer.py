@@ -12,9 +12,9 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.bus.codec import decode_header, encode_event
+from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
+from receiver.bus.headers import decode_header
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects

@@ -16,8 +16,6 @@ from receiver.event import Event
 from schemas.events import EventData
 
 _FLUSH_EVERY: Final = 500
-
-
 _RESERVED: Final = ("$", "_INBOX")
 
 
