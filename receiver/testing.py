@@ -1,4 +1,4 @@
-"""What tests of handlers need, so that nobody has to patch Yizhan.
+"""What tests of handlers need, so that they need not patch Yizhan.
 
 ran = await run_handler(fetch_tracking, make_event(LogisticsShipped(channel="1688", ...)))
 assert ran.outcome == "done"
@@ -98,7 +98,7 @@ class RecordingPublisher:
     def submit(
         self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
-        """See `Submitter.submit`; the result is told at once."""
+        """See `Submitter.submit`; the result is given at once."""
         if self.error is not None:
             done(self.error)
             return

@@ -27,7 +27,7 @@ _END: Final = "\r\n"
 class Marks(NamedTuple):
     """What is known of a callback beside its content: null where there is nothing to mark.
 
-    `retransmission_of`: the callback that said the same under another push time.
+    `retransmission_of`: the callback with the same content under another push time.
     `replay_of`: the callback that used the same signature first, where `replay_check = "mark"`.
     """
 

@@ -16,7 +16,7 @@ from nats.errors import ConnectionClosedError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 OnAnswer = Callable[[bytes], None]
-"""Takes the body of an answer; it is empty where nobody listens to the subject."""
+"""Takes the body of an answer; it is empty where the subject has no subscriber."""
 
 
 class PipeliningClient(Client):

@@ -48,7 +48,7 @@ class Connection:
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
-    until it is mended. The streams are looked at every two seconds. `body_bytes` is the largest
+    until it is corrected. The streams are looked at every two seconds. `body_bytes` is the largest
     body that is sent, `rights` what the server has to allow us. `max_payload_bytes` is what a
     message may take, headers included, by the server's last word; 0 before there was one.
     """

@@ -80,7 +80,7 @@ def reader_rights(subjects: Subjects) -> Iterator[Right]:
     deleted = f"{api}.DELETE.{stream}"
     purpose = "to remove our readers at once, not after a minute"
     yield Right(f"{deleted}.{_PROBE}", f"{deleted}.>", purpose, needed=False)
-    said = "receivers tell each other what they stored"
+    said = "receivers broadcast what they stored"
     yield Right(subjects.said, subjects.said, said, needed=False)
     yield Right(subjects.said, subjects.said, said, verb="subscribe", needed=False)
 

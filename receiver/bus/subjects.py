@@ -89,7 +89,7 @@ class Subjects:
 
     @property
     def said(self) -> str:
-        """Where receivers tell each other what they stored; in no stream."""
+        """Where receivers broadcast what they stored; in no stream."""
         return f"{self.root}.said"
 
     @property

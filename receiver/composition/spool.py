@@ -61,8 +61,8 @@ async def ready_drainer(
 async def spooling_publisher(
     settings: Settings, bus: Bus
 ) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
-    """The publisher of callbacks, what tells whether the log takes them, and the spool where there
-    is one, with the drainer running."""
+    """The publisher of callbacks, the probe of the log, and the spool where there is one, with the
+    drainer running."""
     if not settings.receiver.spool_limit_bytes:
         yield bus.publisher, bus.connection.probe, None
         return

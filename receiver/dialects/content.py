@@ -1,4 +1,4 @@
-"""What a callback says, whenever it was pushed: how a retransmission is known. No I/O."""
+"""The content of a callback without its push time, by which a retransmission is known. No I/O."""
 
 from __future__ import annotations
 

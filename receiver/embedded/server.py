@@ -7,8 +7,8 @@ where we are killed.
 It asks clients for a user where it is `secured`; see `receiver.bus.users`. What it writes is
 private to its owner, and so is the directory where it is made here.
 
-Two locks keep a directory to one run. Ours tells that its owner lives; the other is held by the
-server itself, so that nobody starts on data that a server without an owner is still closing.
+Two locks keep a directory to one run. Ours shows that its owner lives; the other is held by the
+server itself, so that no run starts on data that a server without an owner is still closing.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class WatchedProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether the child has ended, or nobody watches it any more."""
+        """Whether the child has ended, or its watchdog has."""
         return self._shell.returncode is not None
 
     async def wait(self) -> None:
@@ -108,7 +108,7 @@ class WatchedProcess:
     async def end(self) -> None:
         """Have the watchdog end the child; where that takes too long, kill both.
 
-        A child whose watchdog was killed alone may end a little later: its lock tells.
+        A child whose watchdog was killed alone may end later: it holds its lock until then.
         """
         if self._leash is not None:
             os.close(self._leash)

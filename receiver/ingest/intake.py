@@ -120,7 +120,7 @@ class Intake:
         """A content coding that could not be undone explains why a body cannot be read."""
         request, trust = verified.request, verified.proof.trust
         dialect = self._dialects[request.source.dialect]
-        if trust == "none":  # what nobody proved has to name the right content
+        if trust == "none":  # unproven: its content type has to be right
             check_content(request.headers, dialect.content_types)
         try:
             callback = dialect.parse(verified)

@@ -61,7 +61,7 @@ _SPELLING: Final = json.JSONDecoder(
 
 
 def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None = None) -> Any:
-    """Parse JSON; raises `MalformedCallbackError` that tells line and column, never the content.
+    """Parse JSON; raises `MalformedCallbackError` with line and column, never the content.
 
     Whole numbers keep every digit, and decimals are `SpelledFloat`s where a float may be another
     amount. A UTF-8 byte order mark is skipped, of equal keys the last wins, nesting beyond about

@@ -1,6 +1,6 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
-JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never
+JSON lines by default, `receiver.observability.screen` on a terminal. A traceback never
 shows local variables, because secrets live there. The key `shown` is for the screen alone.
 """
 
@@ -24,7 +24,7 @@ from receiver.settings import LogSettings
 _QUIET: Final[dict[str, int]] = {
     "uvicorn.access": logging.CRITICAL,  # its lines hold paths, and a path can hold a token
     "uvicorn.error": logging.WARNING,
-    "nats": logging.CRITICAL,  # the connection's callbacks tell the same once, without URLs
+    "nats": logging.CRITICAL,  # the connection's callbacks log the same once, without URLs
     "httpx2": logging.WARNING,  # its lines hold whole URLs
     "httpcore2": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -66,7 +66,7 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
 
 
 class _LineWriter:
-    """The end of the pipeline: what is said in one turn of the event loop is written at once.
+    """The end of the pipeline: the lines of one turn of the event loop are written at once.
 
     A line of its own costs as much as all the rest of it. Where no event loop runs in this thread,
     lines are written as they come.

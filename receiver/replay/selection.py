@@ -53,7 +53,7 @@ class Selection:
         )
 
     def _kind(self) -> str:
-        """`<domain>.<event>` with wildcards where nothing was said."""
+        """`<domain>.<event>` with wildcards for what is left out."""
         if self.event_type is None:
             return f"{ANY}.{ANY}"
         domains = {name.partition(".")[0] for name in MODEL_OF_TYPE}

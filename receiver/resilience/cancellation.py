@@ -19,4 +19,4 @@ async def cancel(task: asyncio.Task[Any], *, again_s: float = _AGAIN_S) -> None:
         task.cancel()
         await asyncio.wait({task}, timeout=again_s)
     if not task.cancelled():
-        task.exception()  # seen, so that nothing is said of an error that nobody asked for
+        task.exception()  # retrieved, so that asyncio does not log it as never retrieved

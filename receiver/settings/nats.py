@@ -25,7 +25,7 @@ class NatsSettings(Section):
 
     `url` may name several servers of one cluster: a list, or one text with commas. A user and
     password stand in the URL, or the password of `user` in `password_file`, or one of the other
-    files proves who we are. `monitor_url` is where a server tells of itself over HTTP.
+    files proves who we are. `monitor_url` is the HTTP address of a server's monitoring.
     Each stream keeps what is younger than `max_age_days`, and of that the youngest `max_bytes`.
     """
 

@@ -43,8 +43,8 @@ class SourceSettings(Section):
     `replay_check` is what becomes of a signature that was used for another body already;
     `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
     `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
-    `allow_networks`, where it is given, is whence deliveries may come. What a `simulated` source
-    sends is invented: its events say so (`ce-simulated`).
+    `allow_networks`, where it is given, is the networks that deliveries may come from. What a
+    `simulated` source sends is invented: its events are marked (`ce-simulated`).
     """
 
     name: SourceName

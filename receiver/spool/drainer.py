@@ -168,19 +168,19 @@ class Drainer:
             for spooled, result in zip(rows, results, strict=True)
             if not isinstance(result, BaseException)
         ]
-        self._write_lines(rows, results, told=bool(done))
+        self._write_lines(rows, results, each=bool(done))
         return done
 
     def _write_lines(
-        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException], *, told: bool
+        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException], *, each: bool
     ) -> None:
-        """Unless `told`, it is the log's fault that nothing was taken: one line for all tells it,
+        """Without `each`, the log is at fault that nothing was taken: one line for all says so,
         and only what can never be sent has a line of its own.
         """
         for spooled, result in zip(rows, results, strict=True):
             log = self._log.bind(callback_id=spooled.bundle.id, source=spooled.bundle.source)
             if isinstance(result, BaseException):
-                if told or isinstance(result, UnsendableError):
+                if each or isinstance(result, UnsendableError):
                     log.warning("spooled_callback_not_stored", error=str(result))
             else:
                 log.info("spooled_callback_stored", stream_seq=result)
@@ -194,7 +194,7 @@ class Drainer:
         try:
             stored = await self._publisher.publish(messages, claim=bundle.claim)
         except NonceClaimedError as taken:
-            # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
+            # It was answered 200 before this could be known, so it is kept; handlers see the mark.
             self._log.warning(
                 "spooled_replay_stored", callback_id=bundle.id, replay_of=taken.claimed_by
             )

@@ -151,7 +151,7 @@ class Spool:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, act)
         except (sqlite3.Error, OSError) as error:
-            raise SpoolError(f"the spool {self.path} fails: {error}: mend the disk") from error
+            raise SpoolError(f"the spool {self.path} fails: {error}: repair the disk") from error
 
 
 def _own(error: Exception) -> Exception:

@@ -38,7 +38,7 @@ _EVENT_NAMES: Final[dict[Outcome, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ConsumerLimits:
-    """How much one handler does at once, and how it and the server tell that they are there.
+    """How much one handler does at once, and how often it and the server send signs of life.
 
     `prefetch` messages may wait in this process beside the running ones, so that one busy order
     does not keep the others out.
@@ -190,7 +190,7 @@ class HandlerConsumer:
 
 
 async def _settle(message: Msg, decision: Decision) -> None:
-    """Tell JetStream. Where that fails the message comes again, and the rerun repeats nothing."""
+    """Acknowledge to JetStream; where that fails the message comes again and is run again."""
     with contextlib.suppress(NatsError, OSError):
         if isinstance(decision, Ack):
             await message.ack()

@@ -333,7 +333,7 @@ async def test_a_spool_that_cannot_be_written_answers_503_and_says_why(
             assert (await receiving.post(2)).status == 503
         (error,) = [line["error"] for line in logs if line["event"] == "callback_not_stored"]
         assert "file/spool.sqlite3 fails" in error
-        assert "mend the disk" in error
+        assert "repair the disk" in error
         assert (await receiving.ready())[0] == 503
         thaw(server)
         await eventually(lambda: _answered_200(receiving, 2))

@@ -84,7 +84,7 @@ class Submitter(Protocol):
 
     def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """The body under which this process knows the claim to be stored; None where it does not
-        know, or nobody holds it.
+        know, or it is not claimed.
         """
 
 
