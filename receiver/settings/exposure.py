@@ -70,7 +70,7 @@ def weak_protection(settings: Settings) -> Iterator[str]:
         if source.verification == "none" and not _is_loopback(settings.receiver.host):
             yield (
                 f'sources: {source.name} has verification = "none", and receiver.host is '
-                f"{settings.receiver.host}: anyone who reaches it can store callbacks: set "
+                f"{settings.receiver.host}: whoever reaches it can store callbacks: set "
                 '"signature" or "path_token", or receiver.host = "127.0.0.1"'
             )
     api = settings.api
