@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from receiver.bus.connection import Connection
@@ -16,7 +18,9 @@ from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects.installed import installed_dialects
+from receiver.embedded.data_directory import stream_directory
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.staging import BatchStaging, keep_staged
 from receiver.embedded.supervisor import supervise, take_over
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
@@ -38,6 +42,7 @@ class Bus:
     connection: Connection
     subjects: Subjects
     publisher: GroupCommitPublisher
+    staging: BatchStaging
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -113,10 +118,13 @@ async def opened_bus(
                 *rights,
             ),
         )
-        publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
+        staging = _staging(settings)
+        publisher = GroupCommitPublisher(
+            connection, timeout_s=settings.receiver.publish_timeout_s, staged=staging.in_force
+        )
         try:
             await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher)
+            yield Bus(url, connection, subjects, publisher, staging)
         finally:
             await publisher.stop()
             await connection.stop()
@@ -153,6 +161,18 @@ async def running_server(
     else:
         watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
+        staging = _staging(settings)
+        stack.callback(staging.remove)
         stack.push_async_callback(server.stop)
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
+        staged = supervision.running(partial(keep_staged, staging), name="batch-staging")
+        await stack.enter_async_context(staged)
         yield server.url
+
+
+def _staging(settings: Settings) -> BatchStaging:
+    """Where batches of callbacks are staged; never in force where the server is not our own."""
+    nats = settings.nats
+    stream = Subjects(nats.subject_root).stream
+    directory = Path(os.devnull) if nats.url else stream_directory(nats.data_dir.absolute(), stream)
+    return BatchStaging(directory)

@@ -42,7 +42,9 @@ async def ready_drainer(
     settings: Settings, bus: Bus, spool: Spool, *, on_stored: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Drainer]:
     """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
-    publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
+    publisher = GroupCommitPublisher(
+        bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0, staged=bus.staging.in_force
+    )
     try:
         yield Drainer(
             spool,

@@ -26,7 +26,7 @@ from typing import Final
 from receiver.observability.logs import get_logger
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - what is made there is ours alone, and looked at
-MIN_FREE_BYTES: Final = 64 * 1024 * 1024
+MIN_FREE_BYTES: Final = 32 * 1024 * 1024
 """Several times the largest batch. With less free, batches are staged on disk."""
 _ABANDONED_S: Final = 10.0
 """No batch under way is that old: its publisher gave it up long before."""
@@ -52,10 +52,20 @@ class BatchStaging:
         owner = f"{os.geteuid()}-{hashlib.sha256(os.fsencode(stream)).hexdigest()[:16]}"
         self.target = memory / f"yizhan-batches-{owner}"
         self.in_memory = False
+        self._seen_until = 0.0
         self._link = stream / "batches"
         self._memory = memory
         self._min_free_bytes = min_free_bytes
         self._abandoned_s = abandoned_s
+
+    def in_force(self) -> bool:
+        """Whether the link is there, as any process of the machine can see."""
+        now = time.monotonic()
+        if now >= self._seen_until:
+            self._seen_until = now + _LOOK_S
+            with contextlib.suppress(OSError):
+                self.in_memory = self._is_linked()
+        return self.in_memory
 
     def look(self) -> bool:
         """Make the link, or take it away where memory is short; whether it is in force.

@@ -77,14 +77,14 @@ class Commit:
         plain: JetStreamPublisher,
         bundles: Sequence[Bundle],
         settle: Settle,
-        ended: Callable[[], None],
+        ended: Callable[[Commit], None],
     ) -> None:
         self.can_batch = True
         self._connection = connection
         self._plain = plain
         self._bundles = bundles
         self._settle = settle
-        self._ended: Callable[[], None] | None = ended
+        self._ended: Callable[[Commit], None] | None = ended
         self._missing = len(bundles)
         self._direct: list[DirectPublish] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -223,7 +223,7 @@ class Commit:
     def _end(self) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            ended(self)
 
 
 def _read_batch_ack(data: bytes, size: int) -> Stored:

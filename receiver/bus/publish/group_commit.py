@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from receiver.bounded_cache import BoundedCache
@@ -27,7 +27,14 @@ from receiver.observability.logs import get_logger
 
 MIN_BATCH: Final = 10
 """Messages from which on one batch is cheaper than plain publishes: about 2.2 ms against 0.25 ms
-each, measured under `sync_interval: always`."""
+each, measured under `sync_interval: always` with batches staged on disk."""
+MIN_STAGED_BATCH: Final = 3
+"""The same with batches staged in memory: 0.8 ms. A lone callback has three, its claim included."""
+MAX_COMMITS: Final = 2
+"""Commits under way at once, where batches are staged in memory: the server syncs one while the
+next is on its way."""
+SECOND_COMMIT: Final = 8
+"""Publishes that have to wait before a commit begins beside another."""
 MAX_BATCH: Final = 512
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 MAX_PENDING: Final = 4096
@@ -47,7 +54,7 @@ class GroupCommitPublisher:
     """A `Publisher` and `Submitter` for many callers at once; `stop` it after use.
 
     A commit that is not acknowledged after `timeout_s` is given up; `remember` ids are known
-    without asking the server.
+    without asking the server. `staged` is asked whether the server stages batches in memory.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class GroupCommitPublisher:
         *,
         timeout_s: float = 0.8,
         remember: int = MAX_REMEMBERED,
+        staged: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
@@ -65,8 +73,8 @@ class GroupCommitPublisher:
         self._pending_messages = 0
         self._pending_bytes = 0
         self._unsettled: deque[Bundle] = deque()
-        self._commit: Commit | None = None
-        self._commit_deadline = 0.0
+        self._staged = staged
+        self._commits: dict[Commit, float] = {}
         self._beginning = False
         self._sweeping = False
         self._idle = asyncio.Event()
@@ -162,8 +170,10 @@ class GroupCommitPublisher:
         self._pending_messages += bundle.size
         self._pending_bytes += bundle.size_bytes
         self._idle.clear()
-        if self._commit is None:
+        if not self._commits:
             self._begin_soon()
+        elif self._may_begin():
+            self._begin()
         self._sweep_soon()
 
     def _begin_soon(self) -> None:
@@ -174,15 +184,27 @@ class GroupCommitPublisher:
 
     def _begin(self) -> None:
         self._beginning = False
+        if not self._may_begin():
+            return
         bundles, messages = self._take()
         if not bundles:
-            self._ended()
+            self._go_on()
             return
         commit = Commit(self._connection, self._plain, bundles, self._settle, self._ended)
-        self._commit = commit
-        self._commit_deadline = self._loop.time() + self._timeout_s
-        least = 2 if self._connection.replicated else MIN_BATCH
-        commit.begin(batch=self._batches and messages >= least)
+        self._commits[commit] = self._loop.time() + self._timeout_s
+        commit.begin(batch=self._batches and messages >= self._min_batch())
+
+    def _may_begin(self) -> bool:
+        """Whether a commit may begin: the first by itself, another beside it where many wait."""
+        if not self._commits:
+            return True
+        enough = len(self._pending) >= SECOND_COMMIT and len(self._commits) < MAX_COMMITS
+        return enough and (self._connection.replicated or self._staged())
+
+    def _min_batch(self) -> int:
+        if self._connection.replicated:
+            return 2
+        return MIN_STAGED_BATCH if self._staged() else MIN_BATCH
 
     def _take(self) -> tuple[list[Bundle], int]:
         """The next bundles, as many as one batch may hold but at least one, and the number of their
@@ -203,14 +225,16 @@ class GroupCommitPublisher:
             self._pending_bytes -= bundle.size_bytes
         return taken, messages
 
-    def _ended(self) -> None:
-        """The commit is over, whatever came of it."""
-        if self._commit is not None:
-            self._batches = self._batches and self._commit.can_batch
-            self._commit = None
+    def _ended(self, commit: Commit) -> None:
+        """A commit is over, whatever came of it."""
+        self._batches = self._batches and commit.can_batch
+        del self._commits[commit]
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._pending:
             self._begin_soon()
-        else:
+        elif not self._commits:
             self._idle.set()
 
     def _sweep(self) -> None:
@@ -221,8 +245,8 @@ class GroupCommitPublisher:
         )
         for bundle in [bundle for bundle in self._unsettled if bundle.deadline < now]:
             self._settle(bundle, TooSlowError("no acknowledgement in time"))
-        if self._commit is not None and self._commit_deadline < now:
-            self._commit.abandon()
+        for commit in [commit for commit, deadline in self._commits.items() if deadline < now]:
+            commit.abandon()
         self._sweeping = False
         if self._unsettled or not self._idle.is_set():
             self._sweep_soon()
