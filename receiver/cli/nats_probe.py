@@ -20,7 +20,7 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
 from receiver.cli.permissions import consumer_plans, rights_to_handle
-from receiver.composition.bus import access, stream_plans
+from receiver.composition.bus import access, batches_staged, stream_plans
 from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
@@ -41,6 +41,9 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"
         yield Finding(f"{without_credentials(url)}, server {version}")
+        if settings.nats.replicas == 1:
+            place = "in memory" if batches_staged(settings)() else "on disk (docs/operations.md)"
+            yield Finding(f"atomic batches are staged {place}")
         if warning := payload_warning(connection.client, settings.receiver.limit_bytes):
             yield Finding(warning, well=None)
         missing = await connection.missing(connection.client, _rights(settings))

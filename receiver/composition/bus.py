@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from receiver.bus.connection import Connection
@@ -42,7 +40,7 @@ class Bus:
     connection: Connection
     subjects: Subjects
     publisher: GroupCommitPublisher
-    staging: BatchStaging
+    staged: Callable[[], bool]
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -118,13 +116,13 @@ async def opened_bus(
                 *rights,
             ),
         )
-        staging = _staging(settings)
+        staged = batches_staged(settings)
         publisher = GroupCommitPublisher(
-            connection, timeout_s=settings.receiver.publish_timeout_s, staged=staging.in_force
+            connection, timeout_s=settings.receiver.publish_timeout_s, staged=staged
         )
         try:
             await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher, staging)
+            yield Bus(url, connection, subjects, publisher, staged)
         finally:
             await publisher.stop()
             await connection.stop()
@@ -161,7 +159,7 @@ async def running_server(
     else:
         watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
-        staging = _staging(settings)
+        staging = batch_staging(settings)
         stack.callback(staging.remove)
         stack.push_async_callback(server.stop)
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
@@ -170,9 +168,14 @@ async def running_server(
         yield server.url
 
 
-def _staging(settings: Settings) -> BatchStaging:
-    """Where batches of callbacks are staged; never in force where the server is not our own."""
-    nats = settings.nats
-    stream = Subjects(nats.subject_root).stream
-    directory = Path(os.devnull) if nats.url else stream_directory(nats.data_dir.absolute(), stream)
-    return BatchStaging(directory)
+def batches_staged(settings: Settings) -> Callable[[], bool]:
+    """Whether the server stages batches in memory: seen of our own, given of another."""
+    if settings.nats.url is not None:
+        return lambda: settings.nats.batches_in_memory
+    return batch_staging(settings).in_force
+
+
+def batch_staging(settings: Settings) -> BatchStaging:
+    """Where the embedded server stages batches of callbacks."""
+    stream = Subjects(settings.nats.subject_root).stream
+    return BatchStaging(stream_directory(settings.nats.data_dir.absolute(), stream))

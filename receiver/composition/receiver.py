@@ -96,7 +96,11 @@ async def running_receiver(
                 bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
             ),
             MetricsEndpoint(
-                counts, seen, None if spool is None else SingleFlight(spool.state), worker=worker
+                counts,
+                seen,
+                None if spool is None else SingleFlight(spool.state),
+                staged=bus.staged,
+                worker=worker,
             ),
         )
         config = ServerConfig(

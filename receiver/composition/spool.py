@@ -43,7 +43,7 @@ async def ready_drainer(
 ) -> AsyncIterator[Drainer]:
     """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
     publisher = GroupCommitPublisher(
-        bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0, staged=bus.staging.in_force
+        bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0, staged=bus.staged
     )
     try:
         yield Drainer(

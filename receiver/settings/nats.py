@@ -26,7 +26,9 @@ class NatsSettings(Section):
     `url` may name several servers of one cluster: a list, or one text with commas. A user and
     password stand in the URL, or the password of `user` in `password_file`, or one of the other
     files proves who we are. `monitor_url` is the HTTP address of a server's monitoring.
-    Each stream keeps what is younger than `max_age_days`, and of that the youngest `max_bytes`.
+    `batches_in_memory` says of a server of one's own that the stream's `batches` folder lies in
+    memory. Each stream keeps what is younger than `max_age_days`, and of that the youngest
+    `max_bytes`.
     """
 
     url: str | None = None
@@ -40,6 +42,7 @@ class NatsSettings(Section):
     tls_key_file: Path | None = None
     monitor_url: MonitorUrl | None = None
     data_dir: Path = Path("yizhan-data")
+    batches_in_memory: bool = False
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"
     max_age_days: int = Field(default=90, ge=1, le=36_500)
