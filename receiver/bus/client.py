@@ -7,8 +7,10 @@ for the hot path. What is used of it here is no public interface: its version is
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
@@ -18,7 +20,8 @@ OnAnswer = Callable[[bytes], None]
 
 
 class PipeliningClient(Client):
-    """`nats.aio.client.Client`, and beside it `write`, `expect` and `forget`.
+    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget`
+    and `abort`.
 
     `listen` once after connecting; a reconnect keeps it.
     """
@@ -78,6 +81,24 @@ class PipeliningClient(Client):
             self._pending_data_size = 0
             self._transport.writelines(waiting)
         self._transport.write(commands)
+
+    def abort(self) -> set[asyncio.Task[Any]]:
+        """Drop the connection at once, with what is still buffered; gives the tasks that are left,
+        to be cancelled until they have ended.
+
+        A `close` cancels each of them once, and may wait for a server that reads nothing.
+        """
+        self._status = Client.CLOSED  # or the end of the connection would begin a new one
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        tasks = (
+            self._reading_task,
+            self._ping_interval_task,
+            self._flusher_task,
+            self._reconnection_task,
+        )
+        return {task for task in tasks if task is not None and not task.done()}
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes

@@ -27,7 +27,7 @@ from receiver.composition.receiver import running_receiver
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
 from receiver.operations.audit import StoredCounts, count_stored
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.settings import LogSettings, Settings, development
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
@@ -93,14 +93,13 @@ async def _demo(
         )
         running = with_simulated_api(settings, platform)
         bus = await stack.enter_async_context(opened_bus(running, name="yizhan-demo"))
-        await stack.enter_async_context(running_handlers(running, bus.url))
+        await stack.enter_async_context(running_handlers(running, bus))
         await stack.enter_async_context(running_receiver(running, bus, listener))
         pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not pushing.done()
-        for task in (pushing, stopping):
-            await cancel(task)
+        await cancel_all({pushing, stopping})
         if not pushing.cancelled():
             pushing.result()
         if not interrupted:

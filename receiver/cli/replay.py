@@ -29,7 +29,7 @@ from receiver.replay.selection import Selection
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.handler import HandlerSink
 from receiver.replay.sinks.subject import SubjectSink
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
 from receiver.worker.loading import load_handlers
 from receiver.worker.routing import Handler
@@ -147,8 +147,7 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not replaying.done()
-        for task in (replaying, stopping):
-            await cancel(task)
+        await cancel_all({replaying, stopping})
         if not replaying.cancelled():
             replaying.result()
     sys.stdout.flush()  # the events before the summary, also where both go into one pipe

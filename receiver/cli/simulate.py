@@ -13,7 +13,7 @@ from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
 from receiver.cli.simulation import new_seed, platform_config
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
 
@@ -78,8 +78,7 @@ def simulate(
             pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (pushing, stopping):
-                await cancel(task)
+            await cancel_all({pushing, stopping})
             if not pushing.cancelled():
                 pushing.result()
             typer.echo(_summary(platform.counts))

@@ -19,6 +19,7 @@ from receiver.embedded.server import DataDirInUseError, EmbeddedServer, Embedded
 from receiver.embedded.supervisor import supervise, take_over
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
 from receiver.settings.development import DevelopmentSettings
 
@@ -37,6 +38,7 @@ class Bus:
     connection: Connection
     subjects: Subjects
     publisher: GroupCommitPublisher
+    deadline: Deadline
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -85,15 +87,18 @@ async def opened_bus(
     patience_s: float = 2.0,
     share: bool = True,
     inherit: bool = False,
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
+    What works on the bus ends within its `deadline`, as it does itself.
     """
+    end = deadline or Deadline(max(settings.receiver.grace_s, settings.handlers.grace_s))
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
-            running_server(settings, share=share, inherit=inherit)
+            running_server(settings, share=share, inherit=inherit, deadline=end)
         )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
@@ -102,15 +107,21 @@ async def opened_bus(
         publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
         try:
             await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher)
+            yield Bus(url, connection, subjects, publisher, end)
         finally:
-            await publisher.stop()
-            await connection.stop()
+            try:
+                await publisher.stop(within_s=end.step_s())
+            finally:
+                await connection.stop(within_s=end.step_s())
 
 
 @contextlib.asynccontextmanager
 async def running_server(
-    settings: Settings, *, share: bool = True, inherit: bool = False
+    settings: Settings,
+    *,
+    share: bool = True,
+    inherit: bool = False,
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[str]:
     """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
     nats = settings.nats
@@ -139,6 +150,10 @@ async def running_server(
     else:
         watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(server.stop)
+        stack.push_async_callback(_stop, server, deadline or Deadline(settings.receiver.grace_s))
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
         yield server.url
+
+
+async def _stop(server: EmbeddedServer, deadline: Deadline) -> None:
+    await server.stop(within_s=deadline.step_s())
