@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
 
@@ -53,7 +54,7 @@ class LastResort:
 
     def end(self) -> NoReturn:
         """End the process now, without what is left."""
-        _within(_WRITE_S, self._say)
+        _within(_WRITE_S, partial(self._say, threading.current_thread()))
         os._exit(self.code)
 
     def _run(self) -> None:
@@ -61,16 +62,12 @@ class LastResort:
         time.sleep(max(0.0, self._deadline.left_s() - _SPARE_S))
         self.end()
 
-    def _say(self) -> None:
+    def _say(self, ending: threading.Thread) -> None:
         tasks: set[asyncio.Task[Any]] = set()
         with contextlib.suppress(RuntimeError):  # the loop goes on meanwhile
             tasks = asyncio.all_tasks(self._loop) if self._loop is not None else set()
         left = [f"task {t.get_name()} in {place_of_task(t)}" for t in tasks]
-        left += [
-            f"thread {t.name} in {place_of_thread(t)}"
-            for t in threading.enumerate()
-            if not t.daemon
-        ]
+        left += [f"thread {t.name} in {place_of_thread(t)}" for t in _threads() if t is not ending]
         get_logger("yizhan").error("ended_without", left=sorted(left), exit_code=self.code)
         write_out()
         sys.stdout.flush()
@@ -86,6 +83,11 @@ async def wind_up() -> bool:
             await loop.shutdown_asyncgens()
             return ended
     return False
+
+
+def _threads() -> list[threading.Thread]:
+    """Those that the interpreter waits for, and the main one."""
+    return [thread for thread in threading.enumerate() if not thread.daemon]
 
 
 def _within(seconds: float, act: Callable[[], None]) -> None:

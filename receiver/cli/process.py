@@ -8,14 +8,15 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import uvloop
 
 from receiver.cli.ending import LastResort, wind_up
 from receiver.errors import APIError, BusError, ConfigurationError, YizhanError
+from receiver.resilience.cancellation import cancel
 from receiver.resilience.deadline import Deadline
 
 EXIT_FAILED: Final = 1
@@ -33,6 +34,12 @@ class Stop(asyncio.Event):
         super().__init__()
         self.deadline = deadline
         self._last_resort = last_resort
+        self.is_awaited = False
+
+    async def wait(self) -> Literal[True]:
+        """Return once it is set; before anybody waits the process only starts."""
+        self.is_awaited = True
+        return await super().wait()
 
     def set(self) -> None:
         """The stop begins."""
@@ -40,7 +47,7 @@ class Stop(asyncio.Event):
         super().set()
 
 
-Main = Callable[[Stop], Awaitable[int]]
+Main = Callable[[Stop], Coroutine[Any, Any, int]]
 
 
 def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoReturn:
@@ -60,7 +67,7 @@ def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoRetu
     stop = Stop(deadline, last_resort)
     _handle_signals(stop, loop, last_resort)
     try:
-        last_resort.code = _exit_code(runner, main, stop)
+        last_resort.code = _exit_code(runner, main, stop, last_resort.code)
     except BaseException:
         last_resort.code = EXIT_FAILED
         raise
@@ -72,12 +79,23 @@ def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoRetu
     sys.exit(last_resort.code)
 
 
-def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop) -> int:
-    async def ran() -> int:
-        return await main(stop)
+async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
+    """Run `main`; where a stop comes before it waits for one, it is cancelled: in the middle of its
+    start, or of what it does and ends by itself.
+    """
+    running = asyncio.create_task(main(stop), name="main")
+    stopping = asyncio.create_task(asyncio.Event.wait(stop), name="stop")
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done() and not stop.is_awaited:
+        ended = await cancel(running, patience_s=stop.deadline.step_s())
+        return running.result() if ended and not running.cancelled() else code_if_stopped
+    await cancel(stopping)
+    return await running
 
+
+def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, code_if_stopped: int) -> int:
     try:
-        return runner.run(ran())
+        return runner.run(_stoppable(main, stop, code_if_stopped))
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
