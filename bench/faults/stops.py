@@ -5,38 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import signal
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import nats
 
-from bench.faults.forks import Fork, Forks
-from bench.faults.sender import SOURCE, body_of, head_of
-from bench.faults.stored import read_stored
-from bench.faults.tree import NatsServer, Receiver
+from bench.faults.lane import GRACE_S, Lane, answers, lane_in
+from bench.faults.stage import Fault, Stopped
 from bench.processes import free_port
 from receiver.bus.codec import encode_event
 from receiver.bus.message import input_subject
 from receiver.bus.subjects import Subjects
-from receiver.callback import callback_id
 from receiver.resilience.deadline import CLOSING_S
-from receiver.testing import eventually, make_event
+from receiver.testing import make_event
 from schemas.events import OrderCreated
 from schemas.examples import EXAMPLES
 
-GRACE_S = 0.3
 COUNT = 500
-_LANES = 4
-_PATIENCE_S = 60.0
-"""After which a stop counts as one that does not end."""
-_RACED_S = 0.4
-"""Within how long of the situation the stop begins, at random."""
-_POSTS = 3
+_LANES = 3
 _HANDLERS = """
 import asyncio
 import time
@@ -65,134 +54,6 @@ async def block(event: Event[OrderCreated], ctx: Context) -> None:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """What became of raced stops: how many ended, with which exit codes, the slowest; `lost` are
-    callbacks that were answered 200 and that neither the log nor the spool holds.
-    """
-
-    stops: int
-    ended: int
-    failed: int
-    slowest_s: float
-    answered: int
-    lost: int
-
-    @property
-    def in_time(self) -> bool:
-        """Whether each ended within the grace time and a second, with code 0, and lost nothing."""
-        kept = self.ended == self.stops and not self.failed and not self.lost
-        return kept and self.slowest_s <= GRACE_S + CLOSING_S
-
-
-@dataclass
-class Lane:
-    """Where one stop after the other happens: a directory, a nats-server, what was answered."""
-
-    directory: Path
-    forks: Forks
-    random: random.Random
-    port: int
-    nats: NatsServer
-    took_s: list[float] = field(default_factory=list)
-    failed: int = 0
-    answered: set[str] = field(default_factory=set)
-    spooled: set[str] = field(default_factory=set)
-    fork: Fork | None = None
-
-    @property
-    def nats_url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    async def start(
-        self, command: str, nats_url: str, *, number: int, busy_s: float | None = None, **more: str
-    ) -> Receiver:
-        """Start a command; the `Receiver` says where it is."""
-        directory = self.directory / str(number)
-        directory.mkdir()
-        where = Receiver(
-            directory,
-            nats_url=nats_url,
-            more={
-                "YIZHAN_RECEIVER__GRACE_S": str(GRACE_S),
-                "YIZHAN_HANDLERS__GRACE_S": str(GRACE_S),
-                "YIZHAN_LOG__LEVEL": "info",
-                **more,
-            },
-        )
-        self.fork = await self.forks.start(
-            command,
-            directory=self.directory,
-            environment=where.environment,
-            log=directory / "log",
-            busy_s=busy_s,
-        )
-        await eventually(self.fork.handles_sigterm, within_s=_PATIENCE_S)
-        return where
-
-    async def says(self, word: str) -> None:
-        """Return once the log of the process holds `word`."""
-        assert self.fork is not None
-        log = self.fork.log
-        await eventually(lambda: word in log.read_text(encoding="utf-8"), within_s=_PATIENCE_S)
-
-    async def pause(self) -> None:
-        """A moment, at random: so the stop falls anywhere into the situation."""
-        await asyncio.sleep(self.random.uniform(0, _RACED_S))
-
-    async def stop(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Stop the process and wait for its end; raises `TimeoutError` where that does not come."""
-        assert self.fork is not None
-        began = time.monotonic()
-        self.fork.signal(signal.SIGTERM)
-        if meanwhile is not None:
-            await self.pause()
-            await meanwhile()
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                code, when = await self.fork.ended()
-        except TimeoutError:
-            self.fork.signal(signal.SIGKILL)
-            await self.fork.ended()
-            raise
-        self.fork = None
-        self.took_s.append(when - began)
-        self.failed += code != 0
-
-    def kill(self) -> None:
-        """End what still runs."""
-        if self.fork is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self.fork.signal(signal.SIGKILL)
-
-    async def post(self, receiver: Receiver, number: int) -> None:
-        """POST a callback, and note a 200."""
-        body = body_of(10**15 + number)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
-            try:
-                writer.write(head_of(len(body)) + body)
-                if b" 200 " in await reader.readuntil(b"\r\n"):
-                    self.answered.add(callback_id(SOURCE, body))
-            finally:
-                writer.close()
-
-    def posting(self, receiver: Receiver, number: int) -> asyncio.Task[None]:
-        """A few of them, under way."""
-
-        async def post_all() -> None:
-            first = number * _POSTS
-            await asyncio.gather(*(self.post(receiver, first + n) for n in range(_POSTS)))
-
-        return asyncio.create_task(post_all(), name="posting")
-
-    def read_spool(self, receiver: Receiver) -> None:
-        """Note what the spool of a receiver that has ended holds."""
-        if (file := receiver.data_dir / "spool.sqlite3").exists():
-            with contextlib.closing(sqlite3.connect(file)) as database:
-                self.spooled |= {row[0] for row in database.execute("SELECT id FROM bundles")}
-
-
 Situation = Callable[[Lane, int], Awaitable[None]]
 
 
@@ -208,7 +69,7 @@ async def nats_away(lane: Lane, number: int) -> None:
 
     receiver = await lane.start("receive", lane.nats_url, number=number)
     await lane.says('"nats_connected"')
-    await _listens(receiver)
+    await answers(receiver.port)
     if not within:
         await hurt()
     posting = lane.posting(receiver, number)
@@ -219,7 +80,7 @@ async def nats_away(lane: Lane, number: int) -> None:
     if frozen:
         lane.nats.signal(signal.SIGCONT)
     else:
-        await _start(lane)
+        await lane.restart_nats()
 
 
 async def dialled(lane: Lane, number: int) -> None:
@@ -229,7 +90,7 @@ async def dialled(lane: Lane, number: int) -> None:
         receiver = await lane.start("receive", f"nats://127.0.0.1:{port}", number=number)
         posting = None
         if number % 4 > 1:
-            await _listens(receiver)
+            await answers(receiver.port)
             posting = lane.posting(receiver, number)
         await lane.pause()
         await lane.stop()
@@ -265,7 +126,7 @@ async def disk_hangs(lane: Lane, number: int) -> None:
     """NATS is away and the disk of the spool hangs: a call of SQLite does not return."""
     receiver = await lane.start("receive", lane.nats_url, number=number, busy_s=600)
     await lane.says('"nats_connected"')
-    await _listens(receiver)
+    await answers(receiver.port)
     await lane.nats.kill()
     await lane.posting(receiver, number)
     with contextlib.closing(sqlite3.connect(receiver.data_dir / "spool.sqlite3")) as other:
@@ -275,7 +136,7 @@ async def disk_hangs(lane: Lane, number: int) -> None:
         await lane.stop()
     await posting
     lane.read_spool(receiver)
-    await _start(lane)
+    await lane.restart_nats()
 
 
 async def raced(
@@ -286,7 +147,7 @@ async def raced(
     found: list[Lane] = []
 
     async def run(name: int) -> None:
-        async with _lane(directory / f"lane{name}", seed=name) as lane:
+        async with lane_in(directory / f"lane{name}", _HANDLERS, seed=name) as lane:
             found.append(lane)
             for number in numbers:
                 with contextlib.suppress(TimeoutError):
@@ -299,54 +160,11 @@ async def raced(
     return Stopped(
         stops=count,
         ended=len(took_s),
-        failed=sum(lane.failed for lane in found),
         slowest_s=max(took_s, default=0.0),
+        limit_s=GRACE_S + CLOSING_S,
         answered=sum(len(lane.answered) for lane in found),
-        lost=sum(len(lane.answered - lane.spooled) for lane in found),
+        lost=sum(len(lane.answered - lane.kept) for lane in found),
     )
-
-
-@contextlib.asynccontextmanager
-async def _lane(directory: Path, *, seed: int) -> AsyncIterator[Lane]:
-    directory.mkdir()
-    (directory / "stubborn.py").write_text(_HANDLERS, encoding="utf-8")
-    port = free_port()
-    server = NatsServer(
-        directory,
-        "nats",
-        f'listen: "127.0.0.1:{port}"\nmax_payload: 8MB\n'
-        f'jetstream {{ store_dir: "{directory / "store"}", sync_interval: always }}\n',
-    )
-    async with Forks() as forks:
-        lane = Lane(directory, forks, random.Random(seed), port, server)
-        try:
-            await _start(lane)
-            yield lane
-            if lane.answered - lane.spooled:
-                lane.spooled |= set((await read_stored(lane.nats_url)).ids)
-        finally:
-            lane.kill()
-            await server.kill()
-
-
-async def _start(lane: Lane) -> None:
-    await lane.nats.start()
-    await _answers(lane.port)
-
-
-async def _listens(receiver: Receiver) -> None:
-    await _answers(receiver.port)
-
-
-async def _answers(port: int) -> None:
-    async def answers() -> bool:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return True
-        return False
-
-    await eventually(answers, within_s=_PATIENCE_S)
 
 
 @contextlib.asynccontextmanager
@@ -362,9 +180,38 @@ async def _black_hole() -> AsyncIterator[int]:
             writer.close()
 
 
-SITUATIONS: dict[str, Situation] = {
-    "stops_nats_away": nats_away,
-    "stops_dialling": dialled,
-    "stops_handler": handler_swallows,
-    "stops_disk_hangs": disk_hangs,
-}
+def _fault(name: str, title: str, text: str, situation: Situation) -> Fault:
+    return Fault(name, f"stop while {title}", text, partial(raced, situation, COUNT))
+
+
+FAULTS = (
+    _fault(
+        "stops_nats_away",
+        "NATS goes away",
+        "`yizhan receive` gets callbacks. Its nats-server is killed, or gets SIGSTOP, at a moment "
+        "before SIGTERM or behind it.",
+        nats_away,
+    ),
+    _fault(
+        "stops_dialling",
+        "NATS is dialled",
+        "`yizhan receive` gets SIGTERM as it starts, or some time later with callbacks under way. "
+        "Its nats.url refuses the connection, or accepts it and says nothing.",
+        dialled,
+    ),
+    _fault(
+        "stops_handler",
+        "a handler does not end",
+        "`yizhan work` gets SIGTERM while a handler swallows every cancellation, or blocks the "
+        "event loop.",
+        handler_swallows,
+    ),
+    _fault(
+        "stops_disk_hangs",
+        "the disk of the spool hangs",
+        "NATS is killed, and another process holds the lock of the spool, for which SQLite is made "
+        "to wait for ten minutes: its call does not return. Callbacks are under way as SIGTERM "
+        "comes.",
+        disk_hangs,
+    ),
+)
