@@ -137,7 +137,10 @@ class Lane:
     def read_spool(self, receiver: Receiver) -> None:
         """Note what the spool of a receiver that has ended holds."""
         if (file := receiver.data_dir / "spool.sqlite3").exists():
-            with contextlib.closing(sqlite3.connect(file)) as database:
+            with (
+                contextlib.closing(sqlite3.connect(file)) as database,
+                contextlib.suppress(sqlite3.OperationalError),  # stopped before it had its tables
+            ):
                 self.kept |= {row[0] for row in database.execute("SELECT id FROM bundles")}
 
 

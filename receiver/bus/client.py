@@ -76,11 +76,14 @@ class PipeliningClient(Client):
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
-        if self._pending:
-            waiting, self._pending = self._pending, []
-            self._pending_data_size = 0
-            self._transport.writelines(waiting)
-        self._transport.write(commands)
+        try:
+            if self._pending:
+                waiting, self._pending = self._pending, []
+                self._pending_data_size = 0
+                self._transport.writelines(waiting)
+            self._transport.write(commands)
+        except RuntimeError as error:  # uvloop's, for a socket that was lost within this turn
+            raise ConnectionClosedError from error
 
     def abort(self) -> set[asyncio.Task[Any]]:
         """Drop the connection at once, with what is still buffered; gives the tasks that are left,

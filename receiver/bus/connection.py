@@ -356,7 +356,7 @@ async def _hang_up(client: PipeliningClient, *, within_s: float) -> None:
         with contextlib.suppress(NatsError, OSError):  # what is buffered has nowhere to go then
             if client.is_connected:
                 await within(step_s, client.flush(), name="nats-flush")
-        with contextlib.suppress(NatsError, OSError):
+        with contextlib.suppress(NatsError, OSError, RuntimeError):  # uvloop's, for a lost socket
             await within(step_s, client.close(), name="nats-close")
     finally:
         await cancel_all(client.abort(), patience_s=_HANG_UP_S)
