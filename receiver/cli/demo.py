@@ -35,6 +35,7 @@ from receiver.web.server import base_url, bind
 
 _CALM_S: Final = 60.0
 """How long the handlers may take to catch up once the last callback is in."""
+_END_S: Final = 5.0
 _REST_S: Final = 1.0
 _SPEED: Final = 1800.0
 _STEPS_AN_ORDER: Final = 8
@@ -99,8 +100,8 @@ async def _demo(
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not pushing.done()
-        await cancel_all({pushing, stopping})
-        if not pushing.cancelled():
+        await cancel_all({pushing, stopping}, patience_s=_END_S)
+        if pushing.done() and not pushing.cancelled():
             pushing.result()
         if not interrupted:
             await _calm(bus)

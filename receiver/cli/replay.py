@@ -36,6 +36,7 @@ from receiver.worker.routing import Handler
 
 _HANDLER: Final = "handler:"
 _SUBJECT: Final = "subject:"
+_END_S: Final = 5.0
 
 
 @app.command()
@@ -147,8 +148,8 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not replaying.done()
-        await cancel_all({replaying, stopping})
-        if not replaying.cancelled():
+        await cancel_all({replaying, stopping}, patience_s=_END_S)
+        if replaying.done() and not replaying.cancelled():
             replaying.result()
     sys.stdout.flush()  # the events before the summary, also where both go into one pipe
     console.print(

@@ -186,7 +186,7 @@ def work(config: ConfigOption = None) -> None:
     run(main, grace_s=settings.handlers.grace_s, stays=True)
 
 
-async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> None:
+async def _until(stop: Stop, platform: SimulatedPlatform | None) -> None:
     """Wait until we are told to stop; the platform, where there is one, pushes meanwhile."""
     if platform is None:
         await stop.wait()
@@ -194,6 +194,6 @@ async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> Non
     pushing = asyncio.create_task(platform.run(orders=None), name="simulator")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    await cancel_all({pushing, stopping})
-    if not pushing.cancelled():
+    await cancel_all({pushing, stopping}, patience_s=stop.deadline.step_s())
+    if pushing.done() and not pushing.cancelled():
         pushing.result()
