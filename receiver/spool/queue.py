@@ -63,6 +63,7 @@ class Spool:
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def put(self, bundle: Bundle) -> bool:
         """Keep a bundle; returns once it is on disk: True, or False where its id was there before.
@@ -119,6 +120,7 @@ class Spool:
             if not await within(within_s, self._close(), name="spool-close"):
                 get_logger("yizhan.spool").error("spool_not_closed", spool=str(self.path))
         finally:
+            self._closed = True
             self._thread.shutdown(wait=False)
 
     async def _close(self) -> None:
@@ -160,6 +162,8 @@ class Spool:
             raise SpoolError(f"the disk of {self.path} is too slow") from error
 
     async def _in_thread(self, act: Callable[[], ResultT]) -> ResultT:
+        if self._closed:
+            raise SpoolError(f"the spool {self.path} is closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, act)
         except (sqlite3.Error, OSError) as error:
