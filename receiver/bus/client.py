@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
@@ -20,7 +21,8 @@ OnAnswer = Callable[[bytes], None]
 
 
 class PipeliningClient(Client):
-    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget` and `round_trip`.
+    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget`,
+    `round_trip` and `abort`.
 
     `listen` once after connecting; a reconnect keeps it.
     """
@@ -75,11 +77,32 @@ class PipeliningClient(Client):
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
-        if self._pending:
-            waiting, self._pending = self._pending, []
-            self._pending_data_size = 0
-            self._transport.writelines(waiting)
-        self._transport.write(commands)
+        try:
+            if self._pending:
+                waiting, self._pending = self._pending, []
+                self._pending_data_size = 0
+                self._transport.writelines(waiting)
+            self._transport.write(commands)
+        except RuntimeError as error:  # uvloop's, for a socket that was lost within this turn
+            raise ConnectionClosedError from error
+
+    def abort(self) -> set[asyncio.Task[Any]]:
+        """Drop the connection at once, with what is still buffered; gives the tasks that are left,
+        to be cancelled until they have ended.
+
+        A `close` cancels each of them once, and may wait for a server that reads nothing.
+        """
+        self._status = Client.CLOSED  # or the end of the connection would begin a new one
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        tasks = (
+            self._reading_task,
+            self._ping_interval_task,
+            self._flusher_task,
+            self._reconnection_task,
+        )
+        return {task for task in tasks if task is not None and not task.done()}
 
     async def round_trip(self, *, timeout_s: float) -> None:
         """Return once the server has dealt with all that was written; raises the library's errors.

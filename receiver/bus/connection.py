@@ -22,7 +22,7 @@ from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import StreamState, ensure_stream
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import PATIENCE_S, cancel, cancel_all, within
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
@@ -31,6 +31,8 @@ _MENDED_S: Final = 5.0
 _LOOK_S: Final = 2.0
 """How often to look whether one has come to: callbacks are stored on it for no longer than that."""
 _ANSWER_S: Final = 5.0
+_STOP_S: Final = 1.0
+_HANG_UP_S: Final = 0.1
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
@@ -99,20 +101,16 @@ class Connection:
         self._watch = asyncio.create_task(self._keep_looking(), name="streams-watch")
         return bool(done)
 
-    async def stop(self) -> None:
-        """Send what is still buffered and close."""
+    async def stop(self, *, within_s: float = 3 * _STOP_S) -> None:
+        """Send what is still buffered and close; a server that takes too long is hung up on."""
         self._stopping = True
         self._streams_ready = False
-        if self._watch is not None:
-            await cancel(self._watch)
-        if self._task is not None:
-            await cancel(self._task)
-        if self._client is not None and not self._client.is_closed:
-            if self._client.is_connected:
-                with contextlib.suppress(NatsError, OSError):
-                    await self._client.flush(timeout=1)
-            with contextlib.suppress(OSError):  # what was still buffered has nowhere to go
-                await self._client.close()
+        try:
+            tasks = {task for task in (self._watch, self._task) if task is not None}
+            await cancel_all(tasks, patience_s=min(PATIENCE_S, within_s / 3))
+        finally:
+            if self._client is not None:
+                await _hang_up(self._client, within_s=within_s / 3)
 
     def on_reconnect(self, notify: Callable[[], None]) -> None:
         """Have `notify` called whenever the log may hold less than before: the connection was lost
@@ -240,6 +238,9 @@ class Connection:
             await client.listen()
         except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot connect: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            await cancel_all(client.abort(), patience_s=_HANG_UP_S)
+            raise
         return client
 
     async def _ensure_streams(self) -> None:
@@ -356,6 +357,19 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
+
+
+async def _hang_up(client: PipeliningClient, *, within_s: float) -> None:
+    """End a connection for good, be the server there, away or frozen; twice `within_s` at most."""
+    step_s = min(_STOP_S, within_s)
+    try:
+        with contextlib.suppress(NatsError, OSError):  # what is buffered has nowhere to go then
+            if client.is_connected:
+                await within(step_s, client.flush(), name="nats-flush")
+        with contextlib.suppress(NatsError, OSError, RuntimeError):  # uvloop's, for a lost socket
+            await within(step_s, client.close(), name="nats-close")
+    finally:
+        await cancel_all(client.abort(), patience_s=_HANG_UP_S)
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

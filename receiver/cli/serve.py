@@ -17,7 +17,7 @@ from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
 from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
-from receiver.cli.process import fail, run, tune_gc
+from receiver.cli.process import Stop, fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervisor import bind_all, running_workers
@@ -27,7 +27,7 @@ from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.web.server import base_url
@@ -59,7 +59,7 @@ def up(
         fail(ConfigurationError("--source names where invented orders go: add --simulate"))
     settings, developing = load_to_receive(config, simulate=simulate)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         await ready(settings)
         async with contextlib.AsyncExitStack() as stack:
             listeners = bind_all(settings)
@@ -77,13 +77,26 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(
-                opened_bus(running, name="yizhan-up", share=False, receiving=True)
+                opened_bus(
+                    running,
+                    name="yizhan-up",
+                    share=False,
+                    receiving=True,
+                    deadline=stop.deadline,
+                )
             )
-            await stack.enter_async_context(running_handlers(running, bus.url))
+            handlers = await stack.enter_async_context(running_handlers(running, bus))
             await stack.enter_async_context(_warning(settings))
             if len(listeners) > 1:
                 await stack.enter_async_context(
-                    running_workers(config, settings, bus.url, listeners, simulate=simulate)
+                    running_workers(
+                        config,
+                        settings,
+                        bus.url,
+                        listeners,
+                        deadline=stop.deadline,
+                        simulate=simulate,
+                    )
                 )
             else:
                 receiver = running_receiver(running, bus, listeners[0])
@@ -108,9 +121,10 @@ def up(
             tune_gc()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
+            handlers.begin_stop()
         return 0
 
-    run(main)
+    run(main, grace_s=max(settings.receiver.grace_s, settings.handlers.grace_s), stays=True)
 
 
 @app.command()
@@ -118,9 +132,15 @@ def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
     settings, developing = load_to_receive(config)
 
-    async def alone(stop: asyncio.Event) -> None:
+    async def alone(stop: Stop) -> None:
         async with (  # it listens only when the bus is open, or known to be away
-            opened_bus(settings, name="yizhan-receive", inherit=True, receiving=True) as bus,
+            opened_bus(
+                settings,
+                name="yizhan-receive",
+                inherit=True,
+                receiving=True,
+                deadline=stop.deadline,
+            ) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, settings, receiver, bus),
             _warning(settings),
@@ -131,11 +151,11 @@ def receive(config: ConfigOption = None) -> None:
             async with greeted(greeting):
                 await _stopped(stop)
 
-    async def with_workers(stop: asyncio.Event) -> None:
+    async def with_workers(stop: Stop) -> None:
         listeners = bind_all(settings)
         async with (
-            running_server(settings, inherit=True) as nats_url,
-            running_workers(config, settings, nats_url, listeners),
+            running_server(settings, inherit=True, deadline=stop.deadline) as nats_url,
+            running_workers(config, settings, nats_url, listeners, deadline=stop.deadline),
             _warning(settings),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
@@ -144,12 +164,12 @@ def receive(config: ConfigOption = None) -> None:
             async with greeted(greeting):
                 await _stopped(stop)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         await ready(settings, working=False)
         await (alone if settings.receiver.workers == 1 else with_workers)(stop)
         return 0
 
-    run(main)
+    run(main, grace_s=settings.receiver.grace_s, stays=True)
 
 
 def _warning(settings: Settings) -> contextlib.AbstractAsyncContextManager[None]:
@@ -173,11 +193,17 @@ def work(config: ConfigOption = None) -> None:
     """Run the handlers alone."""
     settings, _ = load_to_serve(config)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         await ready(settings, receiving=False)
         rights = rights_to_handle(settings)
         async with (
-            opened_bus(settings, name="yizhan-work", inherit=True, rights=rights) as bus,
+            opened_bus(
+                settings,
+                name="yizhan-work",
+                inherit=True,
+                rights=rights,
+                deadline=stop.deadline,
+            ) as bus,
             running_worker(settings, bus) as worker,
             beating(worker, settings.nats.data_dir),
         ):
@@ -187,10 +213,10 @@ def work(config: ConfigOption = None) -> None:
             await _stopped(stop)
         return 0
 
-    run(main)
+    run(main, grace_s=settings.handlers.grace_s, stays=True)
 
 
-async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> None:
+async def _until(stop: Stop, platform: SimulatedPlatform | None) -> None:
     """Wait until we are told to stop; the platform, where there is one, pushes meanwhile."""
     if platform is None:
         await stop.wait()
@@ -198,7 +224,6 @@ async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> Non
     pushing = asyncio.create_task(platform.run(orders=None), name="simulator")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (pushing, stopping):
-        await cancel(task)
-    if not pushing.cancelled():
+    await cancel_all({pushing, stopping}, patience_s=stop.deadline.step_s())
+    if pushing.done() and not pushing.cancelled():
         pushing.result()

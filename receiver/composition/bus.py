@@ -22,6 +22,7 @@ from receiver.embedded.staging import BatchStaging, keep_staged
 from receiver.embedded.supervisor import supervise, take_over
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
 from receiver.settings.development import DevelopmentSettings
 
@@ -41,6 +42,7 @@ class Bus:
     subjects: Subjects
     publisher: GroupCommitPublisher
     staged: Callable[[], bool]
+    deadline: Deadline
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -91,6 +93,7 @@ async def opened_bus(
     inherit: bool = False,
     receiving: bool = False,
     rights: Sequence[Right] = (),
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
@@ -98,10 +101,12 @@ async def opened_bus(
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
     With `receiving`, the server has to let us do what a receiver does, and a limit of its messages
     that is too low is warned of; `rights` are what it has to allow beside what all processes need.
+    What works on the bus ends within its `deadline`, as it does itself.
     """
+    end = deadline or Deadline(max(settings.receiver.grace_s, settings.handlers.grace_s))
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
-            running_server(settings, share=share, inherit=inherit)
+            running_server(settings, share=share, inherit=inherit, deadline=end)
         )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
@@ -122,15 +127,21 @@ async def opened_bus(
         )
         try:
             await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher, staged)
+            yield Bus(url, connection, subjects, publisher, staged, end)
         finally:
-            await publisher.stop()
-            await connection.stop()
+            try:
+                await publisher.stop(within_s=end.step_s())
+            finally:
+                await connection.stop(within_s=end.step_s())
 
 
 @contextlib.asynccontextmanager
 async def running_server(
-    settings: Settings, *, share: bool = True, inherit: bool = False
+    settings: Settings,
+    *,
+    share: bool = True,
+    inherit: bool = False,
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[str]:
     """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
     nats = settings.nats
@@ -161,11 +172,15 @@ async def running_server(
     async with contextlib.AsyncExitStack() as stack:
         staging = batch_staging(settings)
         stack.callback(staging.remove)
-        stack.push_async_callback(server.stop)
+        stack.push_async_callback(_stop, server, deadline or Deadline(settings.receiver.grace_s))
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
         staged = supervision.running(partial(keep_staged, staging), name="batch-staging")
         await stack.enter_async_context(staged)
         yield server.url
+
+
+async def _stop(server: EmbeddedServer, deadline: Deadline) -> None:
+    await server.stop(within_s=deadline.step_s())
 
 
 def batches_staged(settings: Settings) -> Callable[[], bool]:

@@ -105,6 +105,7 @@ async def running_receiver(
         )
         config = ServerConfig(
             limits=_edge_limits(settings.receiver),
+            deadline=bus.deadline,
             grace_s=settings.receiver.grace_s,
             tls=tls,
             count=counts.add,

@@ -11,6 +11,8 @@ from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read.lookup import stored_ids
 from receiver.composition.bus import Bus, duplicate_window
+from receiver.resilience.cancellation import PATIENCE_S
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
 from receiver.spool.drainer import Drainer
 from receiver.spool.publisher import SpoolFallbackPublisher
@@ -24,8 +26,10 @@ _DRAIN_TIMEOUT_S: Final = 2.0
 
 
 @contextlib.asynccontextmanager
-async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
-    """The spool of the settings, in the data directory."""
+async def opened_spool(
+    settings: Settings, deadline: Deadline | None = None
+) -> AsyncIterator[Spool]:
+    """The spool of the settings, in the data directory; closed within the deadline of a stop."""
     spool = Spool(
         settings.nats.data_dir / SPOOL_FILE,
         limit_bytes=settings.receiver.spool_limit_bytes,
@@ -34,7 +38,7 @@ async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
     try:
         yield spool
     finally:
-        await spool.close()
+        await spool.close(within_s=(deadline or Deadline(settings.receiver.grace_s)).step_s())
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +60,7 @@ async def ready_drainer(
             on_stored=on_stored,
         )
     finally:
-        await publisher.stop()
+        await publisher.stop(within_s=bus.deadline.step_s())
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +72,7 @@ async def spooling_publisher(
     if not settings.receiver.spool_limit_bytes:
         yield bus.publisher, bus.connection.probe, None
         return
-    async with opened_spool(settings) as spool:
+    async with opened_spool(settings, bus.deadline) as spool:
         publisher = SpoolFallbackPublisher(
             bus.publisher,
             spool,
@@ -88,5 +92,5 @@ async def spooling_publisher(
             try:
                 yield publisher, probe, spool
             finally:
-                await drainer.stop()
-                await publisher.stop()
+                await drainer.stop(within_s=min(PATIENCE_S, bus.deadline.step_s()))
+                await publisher.stop(within_s=bus.deadline.step_s())

@@ -35,4 +35,4 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
         try:
             yield worker
         finally:
-            await worker.stop()
+            await worker.stop(bus.deadline)

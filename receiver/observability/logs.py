@@ -165,6 +165,13 @@ def last_line_at() -> float:
     return writer.last_at if isinstance(writer, _LineWriter) else 0.0
 
 
+def write_out() -> None:
+    """Write the lines that wait for the end of a turn of the event loop."""
+    writer = structlog.get_config()["logger_factory"]()
+    if isinstance(writer, _LineWriter):
+        writer.write_out()
+
+
 def get_logger(name: str, **bound: Any) -> FilteringBoundLogger:
     """A logger of this pipeline, with values bound to each of its records."""
     logger: FilteringBoundLogger = structlog.get_logger(name, **bound)

@@ -21,6 +21,7 @@ from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
+from receiver.resilience.cancellation import PATIENCE_S
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle, SpooledBundle
 
@@ -87,9 +88,9 @@ class Drainer:
         """Begin to drain, now and whenever there is something."""
         self._task = supervision.start(self._drain_forever, name="spool-drain")
 
-    async def stop(self) -> None:
+    async def stop(self, *, within_s: float = PATIENCE_S) -> None:
         """End; what is left waits for the next start."""
-        await supervision.stop(self._task)
+        await supervision.stop(self._task, patience_s=within_s)
 
     async def drain(self) -> int:
         """One pass over the whole spool; gives how many bundles the log took.

@@ -19,6 +19,7 @@ from receiver.bus.publish.contract import (
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
+from receiver.resilience.cancellation import cancel_all
 from receiver.resilience.circuit_breaker import CircuitBreaker
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle
@@ -27,6 +28,8 @@ _PROBE_EVERY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
 _VERDICT_TTL_S: Final = 30.0
 """How long /readyz repeats the last failure when no traffic probes the log."""
+_STOP_S: Final = 5.0
+_CUT_S: Final = 0.1
 _MAX_KEPT: Final = 100_000
 """Guards of spooled callbacks that are remembered."""
 
@@ -112,13 +115,17 @@ class SpoolFallbackPublisher:
         if self._learning is None:
             self._learning = asyncio.create_task(self._learn_again(), name="spool-learn")
 
-    async def stop(self) -> None:
-        """Finish what is under way, and keep what comes of it."""
-        await self._publisher.stop()
-        if self._learning is not None:
-            await asyncio.wait({self._learning})
-        if self._keeping:
-            await asyncio.wait(self._keeping)
+    async def stop(self, *, within_s: float = _STOP_S) -> None:
+        """Finish what is under way, and keep what comes of it; what takes longer is cancelled, and
+        not answered.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        await self._publisher.stop(within_s=within_s)
+        unfinished = self._keeping | ({self._learning} if self._learning is not None else set())
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=max(0.0, until - loop.time()))
+            await cancel_all(unfinished, patience_s=_CUT_S)
 
     def check(self) -> None:
         """Raise `BusError` where the log acknowledged nothing in time when it was last tried."""

@@ -18,6 +18,8 @@ from starlette.types import ASGIApp
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.cancellation import cancel_all
+from receiver.resilience.deadline import Deadline
 from receiver.web.connection.limits import ConnectionLimits, EdgeLimits, Expiring
 from receiver.web.connection.protocol import BoundedProtocol
 from receiver.web.delivery import FastPath
@@ -26,6 +28,9 @@ from receiver.web.tls import Certificate
 BACKLOG: Final = 2048
 
 _TLS_HANDSHAKE_S: Final = 5.0
+_UVICORN_S: Final = 0.2
+"""For how long uvicorn sleeps in its stop before it begins to count."""
+_CUT_S: Final = 0.1
 _SECURITY_HEADERS: Final = [
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -40,11 +45,14 @@ _OVER_TLS: Final = ("strict-transport-security", "max-age=31536000")
 class ServerConfig:
     """How to serve: the bounds, how long a stop may take, TLS where it ends here.
 
+    With a `deadline`, a stop is over by then.
+
     `count` is told why a connection or request was refused before it reached the application.
     """
 
     limits: EdgeLimits = field(default_factory=EdgeLimits)
     grace_s: float = 10.0
+    deadline: Deadline | None = None
     tls: Certificate | None = None
     count: Callable[[str], None] = lambda _: None
 
@@ -158,10 +166,31 @@ async def serving(
             await task
         yield base_url(listener, tls=chosen.tls is not None)
     finally:
-        server.should_exit = True
-        await task
-        await supervision.stop(sweep)
-        listener.close()
+        try:
+            await _stop(server, task, chosen.deadline or Deadline(chosen.grace_s), chosen.grace_s)
+        finally:
+            await supervision.stop(sweep)
+            listener.close()
+
+
+async def _stop(
+    server: uvicorn.Server, task: asyncio.Task[None], deadline: Deadline, grace_s: float
+) -> None:
+    """Have uvicorn answer what is in flight; it cancels the rest once, and we until it has ended.
+
+    Raises what the server raised.
+    """
+    grace_s = max(_UVICORN_S, min(grace_s, deadline.grace_left_s()))
+    # It is only waited for, so it may be a fraction of a second.
+    server.config.timeout_graceful_shutdown = grace_s - _UVICORN_S  # type: ignore[assignment]
+    server.should_exit = True
+    try:
+        await asyncio.wait({task}, timeout=grace_s + _CUT_S)
+    finally:
+        requests: set[asyncio.Task[Any]] = server.server_state.tasks
+        await cancel_all({task} | requests, patience_s=_CUT_S)
+    if not task.cancelled() and task.done():
+        task.result()
 
 
 def _give_up(server: uvicorn.Server) -> None:
@@ -183,5 +212,4 @@ def _uvicorn_config(app: ASGIApp, chosen: ServerConfig) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         headers=[*_SECURITY_HEADERS, *([_OVER_TLS] if chosen.tls else [])],
-        timeout_graceful_shutdown=chosen.grace_s,  # type: ignore[arg-type] # only waited for
     )

@@ -20,6 +20,7 @@ from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
+from receiver.resilience.deadline import Deadline
 from receiver.settings import HandlersSettings
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
 from receiver.worker.outcomes import Outcome, RetryPolicy
@@ -116,7 +117,8 @@ class Worker:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
 
-    async def stop(self) -> None:
+    async def stop(self, deadline: Deadline | None = None) -> None:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
         grace_s = self._settings.grace_s
-        await asyncio.gather(*(consumer.stop(grace_s) for consumer in self._consumers))
+        end = deadline or Deadline(grace_s)
+        await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))

@@ -133,6 +133,16 @@ async def test_no_handler_outlives_a_parent_that_is_killed(yizhan: Yizhan) -> No
     await eventually(lambda: not of(pid, "cmdline"), within_s=30)
 
 
+async def test_a_handler_that_blocks_does_not_hold_up_the_stop(yizhan: Yizhan) -> None:
+    blocking = HANDLER.replace('ctx.log.info("begun")', 'print("begun", flush=True); sleep(600)')
+    up = await started(yizhan, f"from time import sleep\n{blocking}", YIZHAN_HANDLERS__GRACE_S="0")
+    assert await up.push("ORDER_CREATE", "1") == "stored"
+    await up.running.line(lambda line: line == "begun\n")
+    pid = up.handler_process()
+    assert await up.running.stop() == 0
+    assert not of(pid, "cmdline")
+
+
 async def test_a_stop_lets_a_run_finish_within_the_grace_time(yizhan: Yizhan) -> None:
     slow = f"import asyncio\n{HANDLER}    await asyncio.sleep(1)\n"
     up = await started(yizhan, slow)

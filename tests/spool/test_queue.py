@@ -372,3 +372,21 @@ def test_a_row_that_was_not_written_by_us_is_an_error(content: bytes) -> None:
 def test_a_bundle_round_trips_whatever_its_headers_hold() -> None:
     odd = OutgoingMessage.of("t.callbacks.s", {MSG_ID: "1", "x": "ä \udc80: "}, b"\x00\n")
     assert decode_bundle(encode_bundle(Bundle([odd]))) == Bundle([odd])
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_close(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.spool.database._BUSY_S", 600)
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=0.01)
+    await spool.state()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SpoolError, match="too slow"):
+            await spool.put(bundle("a"))
+        with capture_logs() as logs:
+            await spool.close(within_s=0.01)
+        other.execute("ROLLBACK")
+    assert [line["event"] for line in logs] == ["spool_not_closed"]
+    with pytest.raises(SpoolError, match="is closed"):
+        await spool.state()

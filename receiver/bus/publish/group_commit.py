@@ -12,6 +12,7 @@ ends, and every answer of the server is dealt with as it is read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -42,6 +43,7 @@ MAX_PENDING: Final = 4096
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 MAX_REMEMBERED: Final = 100_000
 """Ids whose fate this process knows without asking the server."""
+_STOP_S: Final = 5.0
 _SWEEP_S: Final = 0.02
 """How exact deadlines are: one timer for all costs less than one for each."""
 
@@ -85,9 +87,11 @@ class GroupCommitPublisher:
         self._log = get_logger("yizhan.bus")
         connection.on_reconnect(self._forget)
 
-    async def stop(self) -> None:
-        """Commit what is under way and pending, then end."""
-        await self._idle.wait()
+    async def stop(self, *, within_s: float = _STOP_S) -> None:
+        """Commit what is under way and pending, then end; what takes longer is not acknowledged."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
 
     async def publish(
         self, messages: Sequence[OutgoingMessage], *, claim: OutgoingMessage | None = None
