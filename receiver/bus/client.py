@@ -8,16 +8,23 @@ for the hot path. What is used of it here is no public interface: its version is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
+
+from receiver.resilience.cancellation import cancel_all, within
 
 OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where the subject has no subscriber."""
+_CLOSE_S: Final = 1.0
+HANG_UP_S: Final = 0.1
+"""What the tasks of a connection that was dropped may take to end."""
 
 
 class PipeliningClient(Client):
@@ -126,3 +133,16 @@ class PipeliningClient(Client):
         on_answer = self._expected.pop(subject[len(self._inbox) :], None)
         if on_answer is not None:
             on_answer(data)
+
+
+async def hang_up(client: PipeliningClient, *, within_s: float) -> None:
+    """End a connection for good, be the server there, away or frozen; twice `within_s` at most."""
+    step_s = min(_CLOSE_S, within_s)
+    try:
+        with contextlib.suppress(NatsError, OSError):  # what is buffered has nowhere to go then
+            if client.is_connected:
+                await within(step_s, client.flush(), name="nats-flush")
+        with contextlib.suppress(NatsError, OSError, RuntimeError):  # uvloop's, for a lost socket
+            await within(step_s, client.close(), name="nats-close")
+    finally:
+        await cancel_all(client.abort(), patience_s=HANG_UP_S)

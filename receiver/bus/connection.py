@@ -12,17 +12,16 @@ from typing import Any, Final, TypeVar
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver.bus.client import PipeliningClient
+from receiver.bus.client import HANG_UP_S, PipeliningClient, hang_up
 from receiver.bus.credentials import ConnectOptions, servers, without_credentials
 from receiver.bus.fitness import check_version, payload_warning
-from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals
-from receiver.bus.rights import Right, check_rights, denied, missing_rights
+from receiver.bus.rights import Right, allowed, check_rights, missing_rights
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import StreamState, ensure_stream
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
-from receiver.resilience.cancellation import PATIENCE_S, cancel, cancel_all, within
+from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
@@ -32,7 +31,6 @@ _LOOK_S: Final = 2.0
 """How often to look whether one has come to: callbacks are stored on it for no longer than that."""
 _ANSWER_S: Final = 5.0
 _STOP_S: Final = 1.0
-_HANG_UP_S: Final = 0.1
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
@@ -110,7 +108,7 @@ class Connection:
             await cancel_all(tasks, patience_s=min(PATIENCE_S, within_s / 3))
         finally:
             if self._client is not None:
-                await _hang_up(self._client, within_s=within_s / 3)
+                await hang_up(self._client, within_s=within_s / 3)
 
     def on_reconnect(self, notify: Callable[[], None]) -> None:
         """Have `notify` called whenever the log may hold less than before: the connection was lost
@@ -239,7 +237,7 @@ class Connection:
         except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot connect: {type(error).__name__}") from error
         except asyncio.CancelledError:
-            await cancel_all(client.abort(), patience_s=_HANG_UP_S)
+            await cancel_all(client.abort(), patience_s=HANG_UP_S)
             raise
         return client
 
@@ -272,26 +270,8 @@ class Connection:
     async def allowed(
         self, client: PipeliningClient, asked: Coroutine[Any, Any, AnswerT]
     ) -> AnswerT:
-        """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed
-        to ask, which the server says beside it, and where there is no JetStream.
-        """
-        async with self._refusals.denials() as denial:
-            work = asyncio.create_task(asked)
-            either: set[asyncio.Future[Any]] = {work, denial}
-            try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if denial.done():
-                    raise denied(denial.result(), self._rights)
-                return await work
-            except NoJetStreamError as error:
-                if client.has_jetstream or client.is_clustered:
-                    raise
-                raise ConfigurationError(
-                    "the server runs without JetStream: add a jetstream block to its "
-                    "configuration, or set nats.url to a server that has one"
-                ) from error
-            finally:
-                await cancel(work)
+        """See `receiver.bus.rights.allowed`."""
+        return await allowed(client, asked, self._refusals, self._rights)
 
     async def missing(self, client: PipeliningClient, rights: Iterable[Right]) -> Sequence[Right]:
         """See `missing_rights`."""
@@ -357,19 +337,6 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
-
-
-async def _hang_up(client: PipeliningClient, *, within_s: float) -> None:
-    """End a connection for good, be the server there, away or frozen; twice `within_s` at most."""
-    step_s = min(_STOP_S, within_s)
-    try:
-        with contextlib.suppress(NatsError, OSError):  # what is buffered has nowhere to go then
-            if client.is_connected:
-                await within(step_s, client.flush(), name="nats-flush")
-        with contextlib.suppress(NatsError, OSError, RuntimeError):  # uvloop's, for a lost socket
-            await within(step_s, client.close(), name="nats-close")
-    finally:
-        await cancel_all(client.abort(), patience_s=_HANG_UP_S)
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -6,8 +6,9 @@ answers a later PING. So every right is tried, one message each, and then a PING
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
@@ -15,9 +16,13 @@ from nats.errors import Error as NatsError
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.jetstream_api import NoJetStreamError
 from receiver.bus.refusals import Refusals
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
+from receiver.resilience.cancellation import cancel
+
+AnswerT = TypeVar("AnswerT")
 
 _PROBE: Final = "yizhan-check"
 """As a name nothing has it; as a body it is neither JSON nor an acknowledgement: the server refuses
@@ -139,6 +144,34 @@ def check_rights(missing: Iterable[Right]) -> None:
     """Raise `ConfigurationError`, a line for each right that is needed and missing."""
     if lines := [right.sentence for right in missing if right.needed]:
         raise ConfigurationError("\n".join(lines))
+
+
+async def allowed(
+    client: PipeliningClient,
+    asked: Coroutine[Any, Any, AnswerT],
+    refusals: Refusals,
+    rights: Iterable[Right],
+) -> AnswerT:
+    """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed to
+    ask, which the server says beside it, and where there is no JetStream.
+    """
+    async with refusals.denials() as denial:
+        work = asyncio.create_task(asked)
+        either: set[asyncio.Future[Any]] = {work, denial}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if denial.done():
+                raise denied(denial.result(), rights)
+            return await work
+        except NoJetStreamError as error:
+            if client.has_jetstream or client.is_clustered:
+                raise
+            raise ConfigurationError(
+                "the server runs without JetStream: add a jetstream block to its "
+                "configuration, or set nats.url to a server that has one"
+            ) from error
+        finally:
+            await cancel(work)
 
 
 def denied(words: str, rights: Iterable[Right]) -> ConfigurationError:

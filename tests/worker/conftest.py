@@ -16,7 +16,6 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
-from receiver.settings import HandlersSettings
 from receiver.testing import handled, make_event
 from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.outcomes import RetryPolicy
@@ -40,7 +39,7 @@ class Bench:
         return events
 
     async def work(
-        self, *routers: Router, grace_s: float = 5.0, pace: ConsumerLimits | None = None
+        self, *routers: Router, grace_s: float = 5.0, limits: ConsumerLimits | None = None
     ) -> Worker:
         worker = Worker(
             self.connection,
@@ -48,11 +47,11 @@ class Bench:
             self.subjects,
             _handlers(routers),
             api=None,
-            settings=HandlersSettings(grace_s=grace_s),
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
             policy=RetryPolicy(max_attempts=3, delays_s=(0.1,), jitter=lambda: 0.0),
-            pace=pace,
+            limits=limits or ConsumerLimits(),
+            grace_s=grace_s,
         )
         self.workers.append(worker)
         await worker.start()
