@@ -105,7 +105,7 @@ async def running_receiver(
             tls=tls,
             count=counts.add,
         )
-        async with serving(app, listener, config, lane=endpoint) as url:
+        async with serving(app, listener, config, fast_path=endpoint) as url:
             yield Receiver(url, counts, sources, tls)
 
 

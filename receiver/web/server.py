@@ -18,9 +18,11 @@ from starlette.types import ASGIApp
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.web.answers import AnswerWriter
 from receiver.web.connection.limits import ConnectionLimits, EdgeLimits, Expiring
 from receiver.web.connection.protocol import BoundedProtocol
 from receiver.web.delivery import FastPath
+from receiver.web.middleware import AdmissionMiddleware
 from receiver.web.tls import Certificate
 
 BACKLOG: Final = 2048
@@ -40,7 +42,7 @@ _OVER_TLS: Final = ("strict-transport-security", "max-age=31536000")
 class ServerConfig:
     """How to serve: the bounds, how long a stop may take, TLS where it ends here.
 
-    `count` is told why a connection or request was refused before it reached the application.
+    `count` gets the reason for which a connection or request was refused before the application.
     """
 
     limits: EdgeLimits = field(default_factory=EdgeLimits)
@@ -56,12 +58,12 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         limits: ConnectionLimits,
-        lane: FastPath | None,
+        fast_path: FastPath | None,
         tls: Certificate | None,
     ) -> None:
         super().__init__(config)
         self._limits = limits
-        self._lane = lane
+        self._fast_path = fast_path
         self._tls = tls
 
     @contextlib.contextmanager
@@ -76,7 +78,8 @@ class _Server(uvicorn.Server):
             self.config,
             self.server_state,
             limits=self._limits,
-            lane=self._lane,
+            fast_path=self._fast_path,
+            writer=AnswerWriter(),
             app_state={},
         )
         tls: dict[str, Any] = {}
@@ -138,15 +141,16 @@ async def serving(
     listener: socket.socket,
     server_config: ServerConfig | None = None,
     *,
-    lane: FastPath | None = None,
+    fast_path: FastPath | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first.
 
-    Plain callbacks go to `lane`, where there is one, past `app`.
+    Plain callbacks go to `fast_path`, where there is one, past `app`.
     """
     chosen = server_config or ServerConfig()
     limits = ConnectionLimits(chosen.limits, count=chosen.count)
-    server = _Server(_uvicorn_config(app, chosen), limits, lane, chosen.tls)
+    config = _uvicorn_config(AdmissionMiddleware(app, limits), chosen)
+    server = _Server(config, limits, fast_path, chosen.tls)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     task.add_done_callback(lambda _: _give_up(server))
     connections = cast("set[Expiring]", server.server_state.connections)  # all are ours

@@ -157,7 +157,7 @@ async def running(tls: Certificate | None = None, **limits: object) -> AsyncIter
     config = ServerConfig(limits=chosen, count=refusals.append, tls=tls)
     async with (
         contextlib.AsyncExitStack() as stack,
-        serving(app, bind("127.0.0.1", 0), config, lane=app) as url,
+        serving(app, bind("127.0.0.1", 0), config, fast_path=app) as url,
     ):
         server = Server(url, app, refusals)
         stack.push_async_callback(server.close)

@@ -1,0 +1,45 @@
+"""Where a connection is between two requests. Pure.
+
+NEW, IDLE and UNREAD wait for a request; HEAD, BODY and SURPLUS receive one; ANSWERING and
+LAST_ANSWER owe an answer; LINGERING and CLOSING are at the end. The usual way of a request is
+HEAD, BODY, ANSWERING, IDLE. One that is answered before it is whole goes from BODY to SURPLUS, and
+from there to IDLE.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+
+class Phase(Enum):
+    """The phase of a connection."""
+
+    NEW = auto()
+    """Nothing was received yet."""
+    HEAD = auto()
+    """A request has begun, its head is not whole."""
+    BODY = auto()
+    """The head is whole, the body is not."""
+    SURPLUS = auto()
+    """The request is answered, the rest of its body still comes."""
+    ANSWERING = auto()
+    """A whole request waits for its answer."""
+    LAST_ANSWER = auto()
+    """As ANSWERING; then the connection ends, and nothing that still comes is read."""
+    UNREAD = auto()
+    """The answer is written; so much of it is not read that no request may begin."""
+    IDLE = auto()
+    """The answer is written."""
+    LINGERING = auto()
+    """Our half is closed; what still comes is thrown away."""
+    CLOSING = auto()
+    """Both halves are closed, or will be once all is written."""
+
+
+RECEIVING: Final = (Phase.BODY, Phase.HEAD, Phase.SURPLUS)
+"""A request has begun and is not whole."""
+WAITING: Final = (Phase.IDLE, Phase.NEW, Phase.UNREAD)
+"""The next request may begin."""
+ENDING: Final = (Phase.LAST_ANSWER, Phase.LINGERING, Phase.CLOSING)
+"""Nothing that still comes is read."""
