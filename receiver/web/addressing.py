@@ -15,7 +15,9 @@ def read_callback_path(raw_path: bytes) -> tuple[str, str | None]:
     A slash too many, as a joined URL may have it, changes nothing. A token may hold slashes,
     percent-encoded or not.
     """
-    first, *rest = [part for part in raw_path.decode("latin-1").split("/") if part] or [""]
-    if unquote(first) != _CALLBACKS or not rest:
+    parts = [part for part in raw_path.decode("latin-1").split("/") if part]
+    if b"%" in raw_path:
+        parts = [unquote(part) for part in parts]
+    if len(parts) < 2 or parts[0] != _CALLBACKS:
         return "", None
-    return unquote(rest[0]), unquote("/".join(rest[1:])) or None
+    return parts[1], "/".join(parts[2:]) or None

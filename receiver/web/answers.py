@@ -32,18 +32,14 @@ _MORE: Final[dict[int, Lines]] = {
 }
 _CLOSE: Final = (b"connection", b"close")
 _CLOSE_LINE: Final = b"%b: %b\r\n" % _CLOSE
-_CLOSING: Final = frozenset({408, 413})
-
-
-def closes(status: int) -> bool:
-    """Whether the connection ends with an answer of this status."""
-    return status in _CLOSING
+CLOSING: Final = frozenset({408, 413})
+"""The statuses with which the connection ends."""
 
 
 async def send_json(send: Send, status: int, body: bytes, *, head: bool = False) -> None:
     """Answer with a JSON body; none goes out for a HEAD request."""
     length = (b"content-length", b"%d" % len(body))
-    lines = [*_before_length(status), length, *([_CLOSE] if closes(status) else [])]
+    lines = [*_before_length(status), length, *([_CLOSE] if status in CLOSING else [])]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": b"" if head else body})
 

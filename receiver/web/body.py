@@ -18,10 +18,10 @@ class ClientGoneError(Exception):
     """The sender closed the connection before its request was whole: no answer can reach it."""
 
 
-def is_announced_within(headers: Mapping[bytes, bytes], limit_bytes: int) -> bool:
-    """Whether a Content-Length announces a body within the limit; False where there is none."""
-    announced = _announced(headers)
-    return announced is not None and announced <= limit_bytes
+def exceeds(headers: Mapping[bytes, bytes], limit_bytes: int, *, absent: bool) -> bool:
+    """Whether Content-Length is over the limit; `absent` where there is none, or no number."""
+    length = headers.get(b"content-length", b"")
+    return int(length) > limit_bytes if length.isdigit() and len(length) <= _MAX_DIGITS else absent
 
 
 async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
@@ -32,7 +32,7 @@ async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> byt
     is cut off.
     """
     limit_read_bytes = limit_bytes * _PATIENCE
-    if (_announced(dict(headers)) or 0) > limit_read_bytes:
+    if exceeds(dict(headers), limit_read_bytes, absent=False):
         raise MalformedCallbackError("too_large", status=413)
     chunks: list[bytes] = []
     size = 0
@@ -51,8 +51,3 @@ async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> byt
     if size > limit_bytes:
         raise MalformedCallbackError("too_large", status=413)
     return b"".join(chunks)
-
-
-def _announced(headers: Mapping[bytes, bytes]) -> int | None:
-    length = headers.get(b"content-length", b"")
-    return int(length) if length.isdigit() and len(length) <= _MAX_DIGITS else None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from receiver.web.addressing import read_callback_path
-from receiver.web.body import is_announced_within
+from receiver.web.body import exceeds
 from receiver.web.delivery import Delivery, Headers
 
 _PREFIX: Final = b"/callbacks/"
@@ -32,7 +32,7 @@ def plain_callback(
         return None
     if not url.startswith(_PREFIX) or b"%" in url or b"?" in url or b"#" in url:
         return None
-    if not url.isascii() or not is_announced_within(headers, limit_bytes):
+    if not url.isascii() or exceeds(headers, limit_bytes, absent=True):
         return None
     source, path_token = read_callback_path(url)
     if not source or (path_token is not None and "/" in path_token):
@@ -82,11 +82,11 @@ class FastPathDelivery(Delivery):
     def complete(self) -> None:
         """The body is whole."""
         self.body = b"".join(self._parts)
-        self.drop()
+        self._parts = []
 
     def drop(self) -> None:
         """Forget the parts that were received."""
-        self._parts.clear()
+        self._parts = []
 
     def answer(self, status: int, body: bytes) -> None:
         """See `Delivery.answer`; the first one counts."""

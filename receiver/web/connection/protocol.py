@@ -20,7 +20,20 @@ from uvicorn.server import ServerState
 from receiver.web import answers
 from receiver.web.connection.fast_path import FastPathDelivery, plain_callback
 from receiver.web.connection.limits import ConnectionLimits
-from receiver.web.connection.phase import ENDING, RECEIVING, Phase
+from receiver.web.connection.phase import (
+    ANSWERING,
+    BODY,
+    CLOSING,
+    ENDING,
+    HEAD,
+    IDLE,
+    LAST_ANSWER,
+    LINGERING,
+    RECEIVING,
+    SURPLUS,
+    UNREAD,
+    Phase,
+)
 from receiver.web.connection.serial import SerialProtocol
 from receiver.web.delivery import FastPath
 
@@ -90,18 +103,14 @@ class BoundedProtocol(SerialProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._enter(Phase.HEAD)
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the path."""
-        self.url += url
+        self._enter(HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header. A trailer is dropped: a proxy has not looked at it as at a header, and
         what is decided by headers was decided (RFC 9110, section 6.5.1).
         """
         headers = self.headers
-        if self._phase is not Phase.HEAD:
+        if self._phase is not HEAD:
             return
         if len(headers) >= self._limit_headers:
             self._fail(431, "the head has too many headers")
@@ -126,7 +135,7 @@ class BoundedProtocol(SerialProtocol):
         else:
             self._begin_asgi()
             self._room_bytes = self._full_room_bytes
-        self._enter(Phase.BODY)
+        self._phase = BODY  # with the time of the head
 
     def _plain_delivery(
         self, version: str, fields: Mapping[bytes, bytes]
@@ -186,21 +195,20 @@ class BoundedProtocol(SerialProtocol):
         if self._arriving is not None:
             delivery, self._arriving = self._arriving, None
             delivery.complete()
-            self._enter(Phase.ANSWERING)
+            self._enter(ANSWERING)
             self._limits.admission.enter(partial(self._take, delivery))
             return
         super().on_message_complete()
-        self._enter(Phase.IDLE if self._phase is Phase.SURPLUS else Phase.ANSWERING)
+        self._enter(IDLE if self._phase is SURPLUS else ANSWERING)
 
     def on_response_complete(self) -> None:
         """Begin to be idle, or go on with the next request of the pipeline."""
-        self.server_state.total_requests += 1
         if self._phase in ENDING or self.transport.is_closing():
             return
         if self._phase in RECEIVING:
-            self._enter(Phase.SURPLUS)
+            self._enter(SURPLUS)
         else:
-            self._enter(Phase.UNREAD if self.flow.write_paused else Phase.IDLE)
+            self._enter(UNREAD if self.flow.write_paused else IDLE)
         self._go_on()
 
     def shutdown(self) -> None:
@@ -218,11 +226,11 @@ class BoundedProtocol(SerialProtocol):
             self.transport.abort()
         else:
             at_deadline: dict[Phase, Callable[[], None]] = {
-                Phase.HEAD: partial(self._refuse, 408),
-                Phase.BODY: partial(self._refuse, 408),
-                Phase.LAST_ANSWER: self.transport.abort,
-                Phase.LINGERING: self.transport.abort,
-                Phase.CLOSING: self.transport.abort,
+                HEAD: partial(self._refuse, 408),
+                BODY: partial(self._refuse, 408),
+                LAST_ANSWER: self.transport.abort,
+                LINGERING: self.transport.abort,
+                CLOSING: self.transport.abort,
             }
             at_deadline.get(self._phase, self._close)()
 
@@ -238,7 +246,7 @@ class BoundedProtocol(SerialProtocol):
         """Answer a delivery on the fast path; then the next request of the connection."""
         transport = self.transport
         if not transport.is_closing():
-            close = not delivery.keep_alive or answers.closes(status)
+            close = not delivery.keep_alive or status in answers.CLOSING
             defaults = self.server_state.default_headers
             transport.write(self._writer.write(status, body, defaults, close=close))
             if close:
@@ -271,7 +279,7 @@ class BoundedProtocol(SerialProtocol):
     def _refuse(self, status: int) -> None:
         """Count, answer at once, and end; a request that has its answer gets no second one."""
         self._limits.refused(_REASONS[status])
-        if self._phase is not Phase.SURPLUS:
+        if self._phase is not SURPLUS:
             self._write_refusal(status)
         self._release_body()
         if self._arriving is not None:

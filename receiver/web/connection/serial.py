@@ -19,7 +19,17 @@ from uvicorn.server import ServerState
 
 from receiver.web.connection.framing import Framing
 from receiver.web.connection.limits import ConnectionLimits
-from receiver.web.connection.phase import ENDING, RECEIVING, WAITING, Phase
+from receiver.web.connection.phase import (
+    ANSWERING,
+    CLOSING,
+    ENDING,
+    LAST_ANSWER,
+    LINGERING,
+    NEW,
+    RECEIVING,
+    WAITING,
+    Phase,
+)
 
 _MAX_LINGER_BYTES: Final = 1024 * 1024
 
@@ -58,7 +68,7 @@ class SerialProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, limits.loop)
         self._limits = limits
         self._framing = Framing()
-        self._enter(Phase.NEW)
+        self._enter(NEW)
         self._parsing = False
         self._room_bytes = limits.bounds.head_bytes + 1
         """What a head, or what stands between the parts of a chunked body, may still take; one
@@ -75,7 +85,7 @@ class SerialProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what is held."""
-        self._enter(Phase.CLOSING)
+        self._enter(CLOSING)
         self._drop_held()
         super().connection_lost(exc)
 
@@ -94,9 +104,10 @@ class SerialProtocol(HttpToolsProtocol):
         TLS cannot be closed by halves here: the event loop closes it.
         """
         self._half_closed = True
-        if self.scheme == "https" or self._phase in ENDING:
+        tls = self.transport.get_extra_info("sslcontext") is not None
+        if tls or self._phase in ENDING:
             return False
-        if not (self._phase is Phase.ANSWERING or self._held):
+        if not (self._phase is ANSWERING or self._held):
             return False
         if not self._held:
             self.cycle.keep_alive = False
@@ -123,7 +134,7 @@ class SerialProtocol(HttpToolsProtocol):
         """Parse from `start` up to the first request that has to wait; hold the rest."""
         framing, size = self._framing, len(data)
         self._parsing = True
-        while start < size and self._may_parse():
+        while start < size and (self._phase in RECEIVING or self._may_begin()):
             counts = not framing.body_left
             end = framing.cut(data, start, self._room_bytes)
             if counts:
@@ -134,10 +145,9 @@ class SerialProtocol(HttpToolsProtocol):
         if start < size and self._phase not in ENDING:
             self._hold(data, start)
 
-    def _may_parse(self) -> bool:
-        """Whether a request may go on, or the next one begin."""
-        phase = self._phase
-        return phase in RECEIVING or (phase in WAITING and not self.flow.write_paused)
+    def _may_begin(self) -> bool:
+        """Whether the next request may begin."""
+        return self._phase in WAITING and not self.flow.write_paused
 
     def _feed(self, piece: bytes) -> None:
         """Give a piece to the parser, and deal with what it says."""
@@ -147,7 +157,7 @@ class SerialProtocol(HttpToolsProtocol):
         """Parse what is held, then read on, as far as nothing waits for an answer."""
         if not (self._held or self._half_closed or self.flow.read_paused):
             return  # as nearly always: its sender waits for each answer
-        if self._parsing or not self._may_parse():
+        if self._parsing or not (self._phase in RECEIVING or self._may_begin()):
             return
         if self._held:
             data, start = self._held, self._held_from
@@ -156,7 +166,7 @@ class SerialProtocol(HttpToolsProtocol):
         if self._held or self._phase in ENDING:
             return
         self.flow.resume_reading()
-        if self._half_closed and self._phase is Phase.ANSWERING:
+        if self._half_closed and self._phase is ANSWERING:
             self.cycle.keep_alive = False
         elif self._half_closed:
             self._end()
@@ -185,8 +195,8 @@ class SerialProtocol(HttpToolsProtocol):
 
     def _end_after_answer(self) -> None:
         self._drop_held()
-        if self._phase is Phase.ANSWERING:
-            self._enter(Phase.LAST_ANSWER)
+        if self._phase is ANSWERING:
+            self._enter(LAST_ANSWER)
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             self.flow.holding = True
@@ -206,13 +216,13 @@ class SerialProtocol(HttpToolsProtocol):
         if self._half_closed or not self.transport.can_write_eof():
             self._close()
             return
-        self._enter(Phase.LINGERING)
+        self._enter(LINGERING)
         self.transport.write_eof()
         self.flow.resume_reading()
 
     def _close(self) -> None:
         """Close once all is written."""
-        self._enter(Phase.CLOSING)
+        self._enter(CLOSING)
         self.transport.close()
 
     def _throw_away(self, data: bytes) -> None:

@@ -97,3 +97,13 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_delivery() -> None:
         assert (await sender.hear())[2] == b"{}"
         for delivery in server.app.taken:
             assert (delivery.body, delivery.headers) == (b"", ())
+
+
+async def test_an_answer_that_says_close_ends_the_connection() -> None:
+    async with running() as server:
+        server.app.status = 413
+        sender = await server.sender()
+        await sender.say(b"POST /callbacks/s HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
+        status, head, _ = await sender.hear()
+        assert (status, head.count(b"connection: close")) == (413, 1)
+        assert await sender.rest() == b""
