@@ -54,7 +54,7 @@ class AnswerWriter:
         self._heads: dict[int, bytes] = {}
 
     def write(self, status: int, body: bytes, defaults: Lines, *, close: bool) -> bytes:
-        """A whole answer with a JSON body; `close` says that the connection ends with it."""
+        """A whole answer with a JSON body; with `close` it announces the end of the connection."""
         if defaults is not self._defaults:
             self._defaults = defaults
             self._heads.clear()

@@ -28,7 +28,7 @@ async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> byt
     """The whole body; raises `MalformedCallbackError` (413) over the limit, `ClientGoneError`.
 
     Bytes are counted, whatever Content-Length says. A body that is somewhat too large is read to
-    its end and thrown away, so that the sender gets to read the answer; one that is much too large
+    its end and discarded, so that the sender gets to read the answer; one that is much too large
     is cut off.
     """
     limit_read_bytes = limit_bytes * _PATIENCE

@@ -1,4 +1,6 @@
-"""Pure ASGI middleware. The fast path goes past it and has its own of both."""
+"""ASGI middleware. A request on the fast path does not pass through it: there the connection waits
+for the turn, and `CallbackEndpoint.take` catches defects.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from receiver.web.connection.limits import ConnectionLimits
 
 
 class ErrorMiddleware:
-    """Turns a defect of ours into a bare 500 and one log line, so that the process lives on."""
+    """Turns a defect of ours into a bare 500 and one log line, so that the process goes on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -116,13 +116,13 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    said = f"cannot listen on {host}:{port}: {error.strerror}"
+    fault = f"cannot listen on {host}:{port}: {error.strerror}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"receiver.host: {said}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
+        return f"receiver.host: {fault}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
     if error.errno == errno.EACCES:
-        return f"receiver.port: {said}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
+        return f"receiver.port: {fault}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
     return (
-        f"receiver.port: {said}: "
+        f"receiver.port: {fault}: "
         "stop what uses it, or set receiver.port to another (0 picks a free one)"
     )
 

@@ -32,7 +32,7 @@ class Phase(Enum):
     IDLE = auto()
     """The answer is written."""
     LINGERING = auto()
-    """Our half is closed; what still comes is thrown away."""
+    """Our half is closed; what still comes is discarded."""
     CLOSING = auto()
     """Both halves are closed, or will be once all is written."""
 

@@ -254,7 +254,7 @@ class BoundedProtocol(SerialProtocol):
         self.on_response_complete()
 
     def _decline(self) -> None:
-        """Take a request that offers another protocol as if it did not.
+        """Take a request that offers another protocol as if it offered none.
 
         The parser leaves the body of such a request to that protocol. Java's client offers HTTP/2
         with every request that it sends without TLS.

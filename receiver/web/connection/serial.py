@@ -76,7 +76,7 @@ class SerialProtocol(HttpToolsProtocol):
         self._held = b""
         self._held_from = 0
         self._half_closed = False
-        self._thrown_away_bytes = 0
+        self._discarded_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
@@ -92,14 +92,14 @@ class SerialProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, as far as its turn has come."""
         if self._phase in ENDING:
-            self._throw_away(data)
+            self._discard(data)
         elif self._held:  # was read before reading was paused, as with TLS
             self._hold(self._held[self._held_from :] + data, 0)
         else:
             self._parse(data, 0)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's type, not uvicorn's
-        """A sender that has sent all it wants to send still reads its answers; true says so.
+        """True keeps our half open: a sender that has sent all still reads its answers.
 
         TLS cannot be closed by halves here: the event loop closes it.
         """
@@ -150,7 +150,7 @@ class SerialProtocol(HttpToolsProtocol):
         return self._phase in WAITING and not self.flow.write_paused
 
     def _feed(self, piece: bytes) -> None:
-        """Give a piece to the parser, and deal with what it says."""
+        """Give a piece to the parser, and deal with the result."""
         raise NotImplementedError
 
     def _go_on(self) -> None:
@@ -225,7 +225,7 @@ class SerialProtocol(HttpToolsProtocol):
         self._enter(CLOSING)
         self.transport.close()
 
-    def _throw_away(self, data: bytes) -> None:
-        self._thrown_away_bytes += len(data)
-        if self._thrown_away_bytes > _MAX_LINGER_BYTES:
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > _MAX_LINGER_BYTES:
             self.transport.abort()
