@@ -71,3 +71,7 @@ async def test_the_signals_are_left_to_the_process() -> None:
     ours = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with running():
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == ours
+
+
+def test_every_row_of_the_table_is_read() -> None:
+    assert len(HOOKS) == (connection.__doc__ or "").count("\n    ") > len(THEIRS)
