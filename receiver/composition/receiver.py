@@ -96,7 +96,7 @@ async def running_receiver(
             worker=worker,
         )
         config = _server_config(settings.receiver, bus, tls, counts)
-        async with serving(app, listener, config, lane=endpoint) as url:
+        async with serving(app, listener, config, fast_path=endpoint) as url:
             yield Receiver(url, counts, sources, tls)
 
 

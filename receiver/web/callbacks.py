@@ -2,7 +2,7 @@
 once, and writes one log line a delivery.
 
 `take` deals with a whole request and needs no task: a connection hands it most callbacks directly
-(`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and
+(`receiver.web.connection.fast_path`). The plain ASGI application around it is for all others, and
 for any other server.
 """
 
@@ -23,9 +23,6 @@ from receiver.ingest.intake import Intake, utc_now
 from receiver.ingest.sources import Sources
 from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.observability.counters import DeliveryCounts
-from receiver.observability.log_sampling import Sampling
-from receiver.observability.logs import get_logger, on_screen
-from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.web import answers
@@ -33,9 +30,8 @@ from receiver.web.advice import Advice
 from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import client_address, within
 from receiver.web.delivery import Delivery
+from receiver.web.delivery_log import DeliveryLog
 
-_MAX_REJECTIONS_PER_S: Final = 50
-_MAX_OTHERS_PER_S: Final = 10
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _UNSIGNED: Final = frozenset({"missing_signature", "missing_access_key"})
 _CHECKED: Final = b'{"status":"checked"}'
@@ -63,13 +59,8 @@ class CallbackEndpoint:
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
-        self._rejections = Sampling(_MAX_REJECTIONS_PER_S)
-        self._console_checks = Sampling(_MAX_OTHERS_PER_S)
-        self._broken_off = Sampling(_MAX_OTHERS_PER_S)
-        self._failures = Sampling(_MAX_OTHERS_PER_S)
         self._advice = Advice(trusted_proxies)
-        self._log = get_logger("yizhan.receiver")
-        self._on_screen = on_screen()
+        self._lines = DeliveryLog(sources)
 
     async def __call__(
         self,
@@ -107,8 +98,7 @@ class CallbackEndpoint:
     def broken_off(self, delivery: Delivery) -> None:
         """See `FastPath.broken_off`."""
         self._counts.add("gone")
-        if (held_back := self._broken_off.admit()) is not None:
-            self._log.info("delivery_broken_off", **self._known(delivery), **_left_out(held_back))
+        self._lines.broken_off(delivery)
 
     def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
         """The source and the client's address; refuses what needs no look at the body."""
@@ -157,82 +147,28 @@ class CallbackEndpoint:
         if isinstance(result, Receipt):
             delivery.answer(200, _receipt_body(result))
             self._counts.add(result.outcome)
-            self._write_line(delivery, result)
+            self._lines.taken(delivery, result)
         elif isinstance(result, DeliveryError):
             delivery.answer(result.status, answers.BODIES[result.status])
             self._counts.add(result.reason)
-            self._write_rejection(delivery, result)
+            self._advise(delivery, result)
+            self._lines.rejected(delivery, result)
         elif isinstance(result, BusError):
             delivery.answer(503, answers.BODIES[503])
             self._counts.add("unavailable")
-            self._write_unavailable(delivery, result)
+            self._lines.not_stored(delivery, result)
         else:
             self._failed(delivery, result)
+
+    def _advise(self, delivery: Delivery, error: DeliveryError) -> None:
+        source = self._sources.get(delivery.source_name)
+        if source is not None and source.checks_signature and error.reason in _UNSIGNED:
+            self._advice.unsigned(source)
 
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
-        if (held_back := self._failures.admit()) is not None:
-            more = _left_out(held_back)
-            self._log.error("request_failed", error=type(error).__name__, exc_info=error, **more)
-
-    def _write_line(self, delivery: Delivery, receipt: Receipt) -> None:
-        if receipt.outcome == "checked":
-            if (held_back := self._console_checks.admit()) is not None:
-                self._log.info("console_checked", **self._known(delivery), **_left_out(held_back))
-            return
-        details: dict[str, Any] = {
-            "delivery_id": delivery.id,
-            "source": delivery.source_name,
-            "callback_id": receipt.callback_id,
-            "stream_seq": receipt.stream_seq,
-            "outcome": receipt.outcome,
-            "secret_index": receipt.secret_index,
-            "duration_ms": delivery.duration_ms,
-        }
-        if receipt.fault is not None:
-            details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
-            self._log.warning("callback_quarantined", **details)
-            return
-        if self._on_screen:
-            details["shown"] = shown(receipt.events)
-        self._log.info(
-            "callback_stored",
-            message_type=receipt.message_type,
-            event_types=[data.event_type for data in receipt.events],
-            order_id=receipt.events[0].order_id if receipt.events else None,
-            **details,
-        )
-
-    def _write_rejection(self, delivery: Delivery, error: DeliveryError) -> None:
-        source = self._sources.get(delivery.source_name)
-        if source is not None and source.checks_signature and error.reason in _UNSIGNED:
-            self._advice.unsigned(source)
-        if (held_back := self._rejections.admit()) is None:
-            return
-        self._log.warning(
-            "delivery_rejected",
-            status=error.status,
-            reason=error.reason,
-            duration_ms=delivery.duration_ms,
-            **self._known(delivery),
-            **_left_out(held_back),
-        )
-
-    def _write_unavailable(self, delivery: Delivery, error: BusError) -> None:
-        self._log.error(
-            "callback_not_stored",
-            error=str(error),
-            duration_ms=delivery.duration_ms,
-            **self._known(delivery),
-        )
-
-    def _known(self, delivery: Delivery) -> dict[str, str]:
-        """A source's name is logged where it is one of ours: the path may hold anything else."""
-        known = {"delivery_id": delivery.id}
-        if self._sources.get(delivery.source_name) is not None:
-            known["source"] = delivery.source_name
-        return known
+        self._lines.failed(error)
 
 
 class _Awaited(Delivery):
@@ -249,11 +185,6 @@ class _Awaited(Delivery):
         """See `Delivery.answer`; the first one counts."""
         if not self.answered.done():
             self.answered.set_result((status, body))
-
-
-def _left_out(lines: int) -> dict[str, int]:
-    """How many lines were not written before this one, where there are any."""
-    return {"not_logged": lines} if lines else {}
 
 
 def _receipt_body(receipt: Receipt) -> bytes:

@@ -101,7 +101,7 @@ async def serve_stack(
     connection: Connection,
     subjects: Subjects,
     *,
-    lane: bool = True,
+    fast_path: bool = True,
     sources: Sequence[SourceSettings] = SOURCES,
     trusted: Sequence[Network] = (ip_network("127.0.0.0/8"),),
 ) -> AsyncIterator[Stack]:
@@ -115,20 +115,20 @@ async def serve_stack(
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
     async with (
-        serving(app, bind("127.0.0.1", 0), lane=endpoint if lane else None) as url,
+        serving(app, bind("127.0.0.1", 0), fast_path=endpoint if fast_path else None) as url,
         httpx2.AsyncClient(base_url=url) as http,
     ):
         yield Stack(http, counts, connection, subjects)
 
 
-@pytest.fixture(params=[True, False], ids=["lane", "asgi"])
+@pytest.fixture(params=[True, False], ids=["fast_path", "asgi"])
 async def stack(
     publisher: Submitter,
     connection: Connection,
     subjects: Subjects,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Stack]:
-    async for running in serve_stack(publisher, connection, subjects, lane=request.param):
+    async for running in serve_stack(publisher, connection, subjects, fast_path=request.param):
         yield running
 
 
@@ -340,11 +340,11 @@ class BrokenPublisher:
         return None
 
 
-@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 async def test_a_publish_failure_answers_503(
-    connection: Connection, subjects: Subjects, lane: bool
+    connection: Connection, subjects: Subjects, fast_path: bool
 ) -> None:
-    async for stack in serve_stack(BrokenPublisher(), connection, subjects, lane=lane):
+    async for stack in serve_stack(BrokenPublisher(), connection, subjects, fast_path=fast_path):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
@@ -367,12 +367,14 @@ class DefectivePublisher:
         return None
 
 
-@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("late", [True, False])
 async def test_a_defect_answers_500_and_the_process_lives_on(
-    connection: Connection, subjects: Subjects, lane: bool, late: bool
+    connection: Connection, subjects: Subjects, fast_path: bool, late: bool
 ) -> None:
-    async for stack in serve_stack(DefectivePublisher(late=late), connection, subjects, lane=lane):
+    async for stack in serve_stack(
+        DefectivePublisher(late=late), connection, subjects, fast_path=fast_path
+    ):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert (answer.status_code, answer.content) == (500, b'{"error":"internal"}')
         assert (await stack.http.get("/healthz")).status_code == 200
