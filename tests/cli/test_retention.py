@@ -74,7 +74,7 @@ async def test_raising_asks_nothing_and_ends_the_contradiction(
             await client.jetstream().add_stream(StreamConfig(**kept(plan), max_age=86400))
         environ = {"YIZHAN_NATS__URL": f"nats://{address}"}
         before = await yizhan.run("check", within_s=90, **environ)
-        ended = await yizhan.run("retention", "apply", within_s=90, **environ)
+        ended = await yizhan.anew.run("retention", "apply", within_s=90, **environ)
         after = await yizhan.run("check", within_s=90, **environ)
         await client.close()
     assert (before.code, ended.code, after.code) == (1, 0, 0), (before, ended, after)
