@@ -33,7 +33,7 @@ class Running:
     process: Process | Forked
     lines: list[str] = field(default_factory=list)
 
-    async def line(self, holds: Callable[[str], bool], *, within_s: float = 30) -> str:
+    async def line(self, holds: Callable[[str], bool], *, within_s: float = 90) -> str:
         """The first line for which `holds`."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within_s):
@@ -49,7 +49,7 @@ class Running:
         """Send a signal, read the rest, give the exit code."""
         self.process.send_signal(number)
         assert self.process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             self.lines.append((await self.process.stdout.read()).decode())
             return await self.process.wait()
 

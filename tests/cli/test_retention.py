@@ -26,7 +26,7 @@ async def filled(url: str, subjects: Subjects, count: int) -> Client:
     for plan in plans(subjects, [timedelta(hours=1)], max_age=timedelta(0)):
         await client.jetstream().add_stream(StreamConfig(**kept(plan)))
     for _ in range(count):
-        await client.jetstream().publish(f"{subjects.root}.in.callbacks.s", BODY, timeout=10)
+        await client.jetstream().publish(f"{subjects.root}.in.callbacks.s", BODY, timeout=60)
     return client
 
 

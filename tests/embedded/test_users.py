@@ -103,12 +103,12 @@ async def test_a_subscriber_reads_live_and_by_a_durable(tmp_path: Path) -> None:
             )
             await client.flush()
             await publisher.publish([EVENT])
-            assert (await live.next_msg(timeout=10)).subject == EVENT.subject
-            (fetched,) = await durable.fetch(1, timeout=10)
-            await fetched.ack_sync(timeout=10)
+            assert (await live.next_msg(timeout=60)).subject == EVENT.subject
+            (fetched,) = await durable.fetch(1, timeout=60)
+            await fetched.ack_sync(timeout=60)
             async with subscribing(running.url) as (operator, _):
                 await operator.publish(f"{SHOP.root}.replay.once.events.x", b"")
-                assert (await replayed.next_msg(timeout=10)).data == b""
+                assert (await replayed.next_msg(timeout=60)).data == b""
             assert refusals.said == []
 
 
