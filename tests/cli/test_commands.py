@@ -180,7 +180,7 @@ async def test_nats_away_at_the_start_without_a_spool_answers_503(yizhan: Yizhan
     running = await yizhan.start(
         "receive",
         YIZHAN_NATS__URL="nats://127.0.0.1:9",
-        YIZHAN_RECEIVER__SPOOL_MAX_BYTES="0",
+        YIZHAN_RECEIVER__SPOOL_LIMIT_BYTES="0",
         YIZHAN_SOURCES=json.dumps([SOURCE]),
     )
     urls = await greeting(running)
