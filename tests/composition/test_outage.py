@@ -293,9 +293,7 @@ async def test_two_receivers_share_a_spool(receiver: StartReceiver, server: Embe
     assert sorted(await stored_ids(server)) == sorted({*one.promised, *other.promised})
 
 
-async def test_a_full_spool_answers_503(
-    receiver: StartReceiver, server: EmbeddedServer
-) -> None:
+async def test_a_full_spool_answers_503(receiver: StartReceiver, server: EmbeddedServer) -> None:
     async with receiver(spool_limit_bytes=100_000) as receiving:
         await freeze(server.pid)
         with capture_logs() as logs:
