@@ -22,7 +22,7 @@ print("State", threading.active_count(), sys.stdin.read(), sys.stdout.encoding, 
 """
 
 
-@pytest.mark.parametrize("arguments", ["--help", "url --help", "nonsense", "check", "url"])
+@pytest.mark.parametrize("arguments", ["url --help", "nonsense", "check"])
 async def test_it_writes_and_ends_as_a_new_interpreter_does(yizhan: Yizhan, arguments: str) -> None:
     (yizhan.directory / "yizhan.toml").write_text("[nats]\nprot = 1\n")
     forked = await yizhan.run(*arguments.split())
@@ -40,7 +40,7 @@ async def test_it_has_its_own_directory_environment_and_modules(yizhan: Yizhan) 
     assert f"'{yizhan.directory}'" in forked[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 async def test_a_signal_ends_it_with_the_same_code(yizhan: Yizhan, number: signal.Signals) -> None:
     codes = []
     for each in (yizhan, yizhan.anew):
