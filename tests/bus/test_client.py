@@ -22,6 +22,7 @@ from receiver.bus.publish.direct import check_sendable
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
 from tests.freezing import freeze
+from tests.subscribed import subscribed
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True)
@@ -72,7 +73,7 @@ async def test_a_round_trip_that_is_given_up_leaves_the_connection_well(tmp_path
 
 async def test_a_subscriber_gets_what_was_written(wire: PipeliningClient, client: Client) -> None:
     heard = await client.subscribe("wire.>")
-    await client.flush()
+    await subscribed(client)
     message = OutgoingMessage.of("wire.a", {MSG_ID: "1", "x": "ä"}, b"\r\n\x00")
     wire.write(encode_hpub(message) + encode_hpub(message, b"more: yes\r\n", b"back.here"))
     first = await heard.next_msg(timeout=60)
@@ -87,7 +88,7 @@ async def test_each_answer_finds_who_waits_for_it(wire: PipeliningClient, client
         await message.respond(message.data)  # type: ignore[attr-defined]
 
     await client.subscribe("wire.echo", cb=echo)
-    await client.flush()
+    await subscribed(client)
     heard: dict[int, bytes] = {}
     everything = asyncio.Event()
 
@@ -113,7 +114,7 @@ async def test_an_answer_that_is_not_waited_for_any_more_is_nothing(
     wire.forget(reply)
     await client.publish(reply.decode(), b"late")
     await client.publish(reply.decode().rpartition(".")[0] + ".none", b"foreign")
-    await client.flush()
+    await subscribed(client)
     await wire.flush()
     assert told == []
 
@@ -129,7 +130,7 @@ async def test_what_the_library_has_yet_to_send_goes_first(
     wire: PipeliningClient, client: Client
 ) -> None:
     heard = await client.subscribe("wire.order")
-    await client.flush()
+    await subscribed(client)
     for number in range(50):
         await wire.publish("wire.order", b"%d" % (2 * number))
         message = OutgoingMessage.of("wire.order", {MSG_ID: "1"}, b"%d" % (2 * number + 1))

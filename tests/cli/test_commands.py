@@ -21,6 +21,7 @@ from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.certificates import make_certificate
 from tests.cli.conftest import Running, Yizhan
+from tests.subscribed import subscribed
 
 SOURCE = {"name": "open", "dialect": "xport", "verification": "none"}
 BODY = b'{"messageType":"ORDER_CREATE","messageBody":{"orderId":"1","totalAmount":100}}'
@@ -46,7 +47,7 @@ async def test_up_without_settings_greets_with_a_curl_line_that_works(yizhan: Yi
     words = shlex.split(curl[0].replace("\\\n", " "))
     client = await nats.connect(urls["nats"])
     events = await client.subscribe("yizhan.events.>")
-    await client.flush()
+    await subscribed(client)
     curling = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )

@@ -26,6 +26,7 @@ from receiver.embedded.users import FILE, Users
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
 from tests.bus.entering import enters
+from tests.subscribed import subscribed
 
 SHOP = Subjects("shop-1")
 EVENT = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), SHOP)
@@ -101,7 +102,7 @@ async def test_a_subscriber_reads_live_and_by_a_durable(tmp_path: Path) -> None:
             durable = await client.jetstream().pull_subscribe(
                 SHOP.all_events, durable="mine", stream=SHOP.stream
             )
-            await client.flush()
+            await subscribed(client)
             await publisher.publish([EVENT])
             assert (await live.next_msg(timeout=60)).subject == EVENT.subject
             (fetched,) = await durable.fetch(1, timeout=60)

@@ -38,6 +38,7 @@ from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
 from tests.freezing import freeze
+from tests.subscribed import subscribed
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -213,7 +214,7 @@ async def test_subjects_get_the_stored_message_marked_as_replay(
     connection: Connection, subjects: Subjects, stored: list[Event[EventData]], client: Client
 ) -> None:
     copies = await client.subscribe("try.me.>")
-    await client.flush()
+    await subscribed(client)
     sink = SubjectSink(connection, subjects, "try.me")
     await sink.check()
     await replay(connection, subjects, Selection(order_id="1"), sink)
@@ -257,7 +258,7 @@ async def test_what_is_replayed_below_the_roots_replays_is_not_stored(
 ) -> None:
     prefix = f"{subjects.root}.replay.try1"
     seen = await client.subscribe(f"{prefix}.>")
-    await client.flush()
+    await subscribed(client)
     sink = SubjectSink(connection, subjects, prefix)
     await sink.check()
     await replay(connection, subjects, Selection(), sink)

@@ -33,6 +33,7 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
+from tests.subscribed import subscribed
 
 MAX_BYTES = 1024 * 1024
 KEY, SECRET, OLD_SECRET, TOKEN = "key-1", "secret-new", "secret-old", "t" * 32
@@ -380,7 +381,7 @@ async def test_a_defect_answers_500_and_the_process_lives_on(
 
 async def test_a_sender_that_hangs_up_leaves_the_write_alone(stack: Stack, client: Client) -> None:
     events = await client.subscribe(stack.subjects.all_events)
-    await client.flush()
+    await subscribed(client)
     url = stack.http.base_url
     _, writer = await asyncio.open_connection(url.host, url.port)
     body = paid()
