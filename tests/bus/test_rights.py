@@ -78,7 +78,7 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
     await ensure_consumer(client, PLAN)
     await client.jetstream().publish(f"{SUBJECTS.root}.in.events.1688.order.closed.1", b"{}")
     held = await client.jetstream().pull_subscribe_bind("handler-slow", stream=SUBJECTS.stream)
-    await held.fetch(1, timeout=10)
+    await held.fetch(1, timeout=60)
     before = await everything(client)
     missing = await connection.missing(client, RIGHTS)
     after = await everything(client)
@@ -89,9 +89,9 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
 
 async def everything(client: Client) -> dict[str, Any]:
     """What the server says of the streams, their messages, and the consumers."""
-    streams = json.loads((await client.request("$JS.API.STREAM.LIST", b"{}", timeout=10)).data)
+    streams = json.loads((await client.request("$JS.API.STREAM.LIST", b"{}", timeout=60)).data)
     subject = f"$JS.API.CONSUMER.LIST.{SUBJECTS.stream}"
-    consumers = json.loads((await client.request(subject, b"{}", timeout=10)).data)
+    consumers = json.loads((await client.request(subject, b"{}", timeout=60)).data)
     found = {
         "streams": [{k: s[k] for k in ("config", "state")} for s in streams["streams"]],
         "consumers": consumers["consumers"],

@@ -85,7 +85,7 @@ def callback(order_id: str) -> bytes:
 
 
 async def push(base: str, *order_ids: str) -> None:
-    async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         for order_id in order_ids:
             answer = await http.post(f"/callbacks/s/{TOKEN}", content=callback(order_id))
             assert answer.json()["status"] == "stored"
@@ -138,7 +138,7 @@ async def test_a_consumer_that_is_changed_while_running_is_said_to_contradict(
             await change(client, letter, before[letter] | members)
         said = await lines_of(running, {f"handler-handler_{letter}" for letter in letters})
         await push(base, "21")
-        async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
             ready = await http.get("/readyz")
         checked = await yizhan.run("check", within_s=90, **environ)
 
@@ -166,7 +166,7 @@ async def test_a_consumer_that_is_changed_while_running_is_said_to_contradict(
 
 async def config(client: Client, letter: str) -> dict[str, Any]:
     subject = f"$JS.API.CONSUMER.INFO.YIZHAN.handler-handler_{letter}"
-    found: dict[str, Any] = json.loads((await client.request(subject, b"", timeout=10)).data)
+    found: dict[str, Any] = json.loads((await client.request(subject, b"", timeout=60)).data)
     return dict(found["config"])
 
 

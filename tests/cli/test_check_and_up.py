@@ -238,7 +238,7 @@ async def readiness(yizhan: Yizhan, environ: dict[str, str]) -> str:
     running = await yizhan.start("up", **environ)
     line = await running.line(lambda line: "/readyz" in line)
     (url,) = re.findall(r"http\S+/readyz", line)
-    async with httpx2.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         reason = str((await http.get(url)).json()["reason"])
     assert await running.stop() == 0
     return reason
@@ -288,7 +288,7 @@ async def test_callbacks_are_spooled_while_the_stream_would_drop_them(yizhan: Yi
         config = (await client.jetstream().stream_info("YIZHAN")).config
         await client.jetstream().update_stream(config, max_msgs=5)
         await running.line(lambda line: "stream_contradicts_settings" in line)
-        async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
             answer = await http.post(f"/callbacks/s/{'t' * 16}", content=b'{"messageType":"X"}')
             told = (await http.get("/readyz")).json()
         await client.close()

@@ -245,7 +245,7 @@ async def test_workers_follow_a_server_that_is_taken_over(yizhan: Yizhan, settin
         async with httpx2.AsyncClient(base_url=base) as http:
             return "reason" not in (await http.get("/readyz")).json()
 
-    await eventually(ready, within_s=30)
+    await eventually(ready, within_s=60)
     assert await receiving.stop() == 0
 
 
@@ -286,7 +286,7 @@ async def test_everything_in_the_data_directory_is_private(yizhan: Yizhan) -> No
         os.umask(before)
     server = server_of(running)
     os.kill(server, signal.SIGSTOP)
-    async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         answer = await http.post("/callbacks/open", content=BODY)
         assert answer.json()["status"] == "spooled"
     data_dir = yizhan.directory / "yizhan-data"

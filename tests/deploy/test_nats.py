@@ -99,7 +99,7 @@ async def cluster(deploy: Path, tmp_path: Path, spawn: Spawn) -> list[tuple[int,
             "MAX_FILE_STORE": "1GB",
         }
         spawn(name, server_binary(), "-c", file, environ=environ)
-    await eventually(lambda: all(healthy(monitor) for _, monitor in ports), within_s=30)
+    await eventually(lambda: all(healthy(monitor) for _, monitor in ports), within_s=60)
     return ports
 
 
@@ -173,9 +173,9 @@ async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
     )
     publisher = JetStreamPublisher(connection, timeout_s=10)
     await publisher.publish([event])
-    assert (await live.next_msg(timeout=10)).subject == event.subject
-    (fetched,) = await durable.fetch(1, timeout=10)
-    await fetched.ack_sync(timeout=10)
+    assert (await live.next_msg(timeout=60)).subject == event.subject
+    (fetched,) = await durable.fetch(1, timeout=60)
+    await fetched.ack_sync(timeout=60)
     for subject in (event.subject, input_subject(event.subject), "yizhan.dead.x"):
         await subscriber.publish(subject, b"forged")
         await eventually(partial(refusals.last_names, subject))

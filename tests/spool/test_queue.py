@@ -312,20 +312,23 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     await spool.close()
 
 
-@pytest.mark.serial
 async def test_a_file_that_another_holds_for_too_long_is_an_error_in_time(path: Path) -> None:
-    spool = Spool(path, limit_bytes=LIMIT)
-    await spool.put(bundle("a"))
+    hasty, patient = (
+        Spool(path, limit_bytes=LIMIT, put_timeout_s=timeout_s) for timeout_s in (0.1, 60)
+    )
+    for spool in (patient, hasty):
+        await spool.put(bundle("a"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    started = asyncio.get_running_loop().time()
+    waiting = asyncio.create_task(patient.put(bundle("b")))
     with pytest.raises(SpoolError):
-        await spool.put(bundle("b"))
-    assert asyncio.get_running_loop().time() - started < 0.4
+        await hasty.put(bundle("c"))
+    assert not waiting.done()
     other.execute("ROLLBACK")
     other.close()
-    assert await spool.put(bundle("c"))
-    await spool.close()
+    assert await waiting
+    await hasty.close()
+    await patient.close()
 
 
 async def test_only_its_owner_may_read_it(spool: Spool) -> None:

@@ -75,7 +75,7 @@ class Bench:
         if not count:
             return []
         subscription = await jetstream.subscribe(subject, stream=stream, ordered_consumer=True)
-        messages = [await subscription.next_msg(timeout=5) for _ in range(count)]
+        messages = [await subscription.next_msg(timeout=60) for _ in range(count)]
         await subscription.unsubscribe()
         return [
             {name: decode_header(text) for name, text in (message.headers or {}).items()}

@@ -350,7 +350,7 @@ async def test_a_caller_that_is_cancelled_does_not_cancel_the_write(
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await state(connection.jetstream, subjects)).messages < 1:
             await asyncio.sleep(0.01)
 
@@ -363,7 +363,7 @@ async def test_what_is_under_way_at_the_stop_is_stored(
     for _ in range(3):  # it is taken up, and waits for the server
         await asyncio.sleep(0)
     await running.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         (stored,) = await publishing
     found = await connection.jetstream.get_msg(subjects.stream, stored.stream_seq)
     assert found.headers is not None
