@@ -25,7 +25,7 @@ from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
-_MENDED_S: Final = 5.0
+_CONTRADICTION_RETRY_S: Final = 5.0
 """How often to look whether a stream still contradicts the settings."""
 _LOOK_S: Final = 2.0
 """How often to look whether one has come to: callbacks are stored on it for no longer than that."""
@@ -62,6 +62,7 @@ class Connection:
         access: ConnectOptions | None = None,
         body_bytes: int = 0,
         rights: Sequence[Right] = (),
+        contradiction_retry_s: float = _CONTRADICTION_RETRY_S,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
@@ -69,6 +70,7 @@ class Connection:
         self._name = name
         self._body_bytes = body_bytes
         self._rights = rights
+        self._contradiction_retry_s = contradiction_retry_s
         self._access = (access or ConnectOptions()).options()
         self._refusals = Refusals()
         self._sleep = sleep
@@ -207,7 +209,7 @@ class Connection:
             except ConfigurationError:
                 if not self._started:
                     raise
-                await self._sleep(_MENDED_S)
+                await self._sleep(self._contradiction_retry_s)
             else:
                 self._log.info("nats_connected", url=without_credentials(self.url))
                 return

@@ -44,10 +44,6 @@ _LOG: Final = "nats-server.log"
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _LOG_MAX_BYTES: Final = 10 * 1024 * 1024
 _LOG_FILES: Final = 5
-_QUIET_S: Final = 5.0
-_START_S: Final = 600.0
-"""An empty server is ready in about 15 ms. One that was killed may have to read all it stored."""
-_LOCK_S: Final = GRACE_S + 5.0
 _RELEASE_S: Final = 0.1
 _POLL_S: Final = 0.003
 _MAX_STORE: Final = "1000TB"
@@ -62,6 +58,9 @@ class EmbeddedServerConfig:
     `sync_always` off leaves syncing to the server's lazy default: for tests, not for callbacks.
     With `secured` it lets in the two users of the directory alone, the subscriber to what is below
     `subject_root`; without, every process of this machine, unless the directory has users already.
+    A stop takes `grace_s` at most before the server is killed. A start is reported as slow after
+    `quiet_s` and given up after `start_s`: an empty server is ready in about 15 ms, one that was
+    killed may have to read all it stored. `lock_s` is how long an earlier server may hold the data.
     """
 
     data_dir: Path
@@ -69,6 +68,10 @@ class EmbeddedServerConfig:
     sync_always: bool = True
     secured: bool = False
     subject_root: str = "yizhan"
+    grace_s: float = GRACE_S
+    quiet_s: float = 5.0
+    start_s: float = 600.0
+    lock_s: float = GRACE_S + 5.0
 
 
 class DataDirInUseError(ConfigurationError):
@@ -138,7 +141,7 @@ class EmbeddedServer:
     async def stop(self, *, within_s: float | None = None) -> None:
         """Stop the server, give up the directory; does nothing where nothing runs.
 
-        A server that takes longer than `within_s`, by default `GRACE_S`, is killed: what it
+        A server that takes longer than `within_s`, by default `grace_s`, is killed: what it
         acknowledged is on disk.
         """
         try:
@@ -162,7 +165,9 @@ class EmbeddedServer:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = await _locked(
-            self._file(LOCK), unless=lambda: announced(self.data_dir) is not None
+            self._file(LOCK),
+            patience_s=self._config.lock_s,
+            unless=lambda: announced(self.data_dir) is not None,
         )
         if self._lock is None:
             urls = announced(self.data_dir)
@@ -176,7 +181,7 @@ class EmbeddedServer:
 
     async def _run(self, binary: str) -> None:
         """Start the server on a directory that is ours, with nothing left of an earlier one."""
-        lock = await _locked(self._file(SERVER_LOCK))
+        lock = await _locked(self._file(SERVER_LOCK), patience_s=self._config.lock_s)
         if lock is None:
             raise left_open(self._config.data_dir)
         try:
@@ -198,11 +203,11 @@ class EmbeddedServer:
         if self._process is None or self._lock is None:
             return
         retract(self.data_dir)
-        await self._process.end(within_s=within_s)
+        await self._process.end(within_s=self._config.grace_s if within_s is None else within_s)
         with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
             # Its watchdog may have died before it; a moment is enough for the one that was killed.
-            patience_s = None if within_s is None else min(within_s, _RELEASE_S)
-            if (lock := await _locked(self._file(SERVER_LOCK), patience_s=patience_s)) is not None:
+            lock_s = self._config.lock_s if within_s is None else min(within_s, _RELEASE_S)
+            if (lock := await _locked(self._file(SERVER_LOCK), patience_s=lock_s)) is not None:
                 os.close(lock)
 
     def _users(self) -> Users | None:
@@ -242,7 +247,7 @@ class EmbeddedServer:
 
     async def _ready(self, process: WatchedProcess) -> str:
         """The URL that the server says it listens on, once it does."""
-        for patience_s in (_QUIET_S, _START_S):
+        for patience_s in (self._config.quiet_s, self._config.start_s):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
                     return await self._listening(process)
@@ -250,7 +255,7 @@ class EmbeddedServer:
                 "nats_server_not_ready", waited_s=patience_s, log=str(self.log.path)
             )
         raise ConfigurationError(
-            f"the embedded nats-server was not ready after {_START_S:.0f} s: "
+            f"the embedded nats-server was not ready after {self._config.start_s:.0f} s: "
             f"look into {self.log.path}"
         )
 
@@ -294,12 +299,12 @@ def _explained(data_dir: Path) -> Iterator[None]:
 
 
 async def _locked(
-    file: Path, *, unless: Callable[[], bool] = lambda: False, patience_s: float | None = None
+    file: Path, *, patience_s: float, unless: Callable[[], bool] = lambda: False
 ) -> int | None:
     """A descriptor that holds the lock; None where another keeps it too long, or `unless` holds."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        async with asyncio.timeout(_LOCK_S if patience_s is None else patience_s):
+        async with asyncio.timeout(patience_s):
             while not _try_lock(descriptor):
                 if unless():
                     raise TimeoutError

@@ -95,7 +95,7 @@ class WatchedProcess:
         try:
             process.pid = await process._told_pid()
         except BaseException:
-            await process.end()
+            await process.end(within_s=GRACE_S)
             raise
         return process
 
@@ -108,9 +108,8 @@ class WatchedProcess:
         """Return once it has `ended`."""
         await self._shell.wait()
 
-    async def end(self, *, within_s: float | None = None) -> None:
-        """Have the watchdog end the child; where that takes longer than `within_s` (by default
-        `GRACE_S`), kill both.
+    async def end(self, *, within_s: float) -> None:
+        """Have the watchdog end the child; where that takes longer than `within_s`, kill both.
 
         A child whose watchdog was killed alone may end later; it holds its lock. One that
         the kernel does not let go, since its disk hangs, is left behind.
@@ -119,7 +118,7 @@ class WatchedProcess:
             os.close(self._leash)
             self._leash = None
         try:
-            async with asyncio.timeout(GRACE_S if within_s is None else within_s):
+            async with asyncio.timeout(within_s):
                 await self._shell.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

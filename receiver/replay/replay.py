@@ -15,7 +15,7 @@ from typing import Protocol
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
-from receiver.bus.read.history import History, opened_history
+from receiver.bus.read.history import SILENCE_S, History, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.errors import DecodingError
 from receiver.event import Event
@@ -68,9 +68,11 @@ async def replay(
     *,
     summary: Summary | None = None,
     progress: Progress = lambda _: None,
+    silence_s: float = SILENCE_S,
     clock: Callable[[], float] = time.monotonic,
 ) -> Summary:
-    """Give every selected event, oldest first, to `sink`; raises `BusError`.
+    """Give every selected event, oldest first, to `sink`; raises `BusError`, also where the server
+    does not answer for `silence_s`.
 
     `summary` is filled as the replay goes, so that it shows how far an interrupted one came.
     `progress` is called once with the count, then after each event.
@@ -79,7 +81,9 @@ async def replay(
     span = selection.span(subjects)
     began = clock()
     try:
-        async with opened_history(connection, subjects.stream, span) as history:
+        async with opened_history(
+            connection, subjects.stream, span, silence_s=silence_s
+        ) as history:
             summary.selected = history.count
             progress(summary)
             await _run(history, sink, summary, progress)

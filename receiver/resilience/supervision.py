@@ -16,9 +16,11 @@ _AGAIN_S: Final = 1.0
 Target = Callable[[], Awaitable[None]]
 
 
-def start(target: Target, *, name: str) -> asyncio.Task[None]:
-    """Run `target` as a task; where it raises, which is a defect, log that and run it again."""
-    return asyncio.create_task(_supervised(target, name), name=name)
+def start(target: Target, *, name: str, again_s: float = _AGAIN_S) -> asyncio.Task[None]:
+    """Run `target` as a task; where it raises, which is a defect, log that and run it again after
+    `again_s`.
+    """
+    return asyncio.create_task(_supervised(target, name, again_s), name=name)
 
 
 async def stop(task: asyncio.Task[None] | None, *, patience_s: float = PATIENCE_S) -> None:
@@ -28,16 +30,16 @@ async def stop(task: asyncio.Task[None] | None, *, patience_s: float = PATIENCE_
 
 
 @contextlib.asynccontextmanager
-async def running(target: Target, *, name: str) -> AsyncIterator[None]:
+async def running(target: Target, *, name: str, again_s: float = _AGAIN_S) -> AsyncIterator[None]:
     """Run `target` beside the body, and cancel it with that."""
-    task = start(target, name=name)
+    task = start(target, name=name, again_s=again_s)
     try:
         yield
     finally:
         await stop(task)
 
 
-async def _supervised(target: Target, name: str) -> None:
+async def _supervised(target: Target, name: str, again_s: float) -> None:
     while True:
         try:
             await target()
@@ -50,7 +52,7 @@ async def _supervised(target: Target, name: str) -> None:
             )
             if _is_being_cancelled():  # which `target` lost in its own error
                 return
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(again_s)
         else:
             return
 

@@ -63,13 +63,12 @@ async def test_an_error_that_the_server_reports_is_no_end(
     assert not stored.duplicate
 
 
-async def test_a_stream_that_contradicts_the_settings_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.bus.connection._MENDED_S", 0.05)
+async def test_a_stream_that_contradicts_the_settings_is_waited_for(tmp_path: Path) -> None:
     config = EmbeddedServerConfig(tmp_path, port=0)
     async with EmbeddedServer(config) as server:
-        opened = Connection(server.url, [StreamPlan("S", ["s"], timedelta(0))])
+        opened = Connection(
+            server.url, [StreamPlan("S", ["s"], timedelta(0))], contradiction_retry_s=0.05
+        )
         assert await opened.start()
         await server.stop()
         async with EmbeddedServer(config) as other, jetstream_of(other) as jetstream:

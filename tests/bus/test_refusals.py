@@ -99,9 +99,7 @@ async def test_nothing_is_stored_on_a_stream_that_comes_to_contradict(
     publisher: GroupCommitPublisher,
     client: Client,
     subjects: Subjects,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("receiver.bus.connection._MENDED_S", 0.05)
     config = (await client.jetstream().stream_info(subjects.stream)).config
     config.max_msgs = 5
     await client.jetstream().update_stream(config)

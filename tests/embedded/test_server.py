@@ -10,6 +10,7 @@ import signal
 import socket
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -25,8 +26,9 @@ from tests.freezing import freeze
 BINARY = Path(sysconfig.get_path("scripts"), "nats-server")
 
 
-def embedded(data_dir: Path, port: int = 0) -> EmbeddedServer:
-    return EmbeddedServer(EmbeddedServerConfig(data_dir, port=port))
+def embedded(data_dir: Path, port: int = 0, **more: float) -> EmbeddedServer:
+    config = EmbeddedServerConfig(data_dir, port=port)
+    return EmbeddedServer(replace(config, **more))  # type: ignore[arg-type] # its own fields
 
 
 def files(data_dir: Path) -> dict[str, bytes]:
@@ -217,11 +219,8 @@ async def test_a_server_without_its_watchdog_counts_as_dead(tmp_path: Path) -> N
         await store(server.url, b"kept")
 
 
-async def test_a_server_that_does_not_end_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.embedded.watchdog.GRACE_S", 0.1)
-    async with embedded(tmp_path) as server:
+async def test_a_server_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    async with embedded(tmp_path, grace_s=0.1) as server:
         await freeze(server.pid)
     await nothing_runs(tmp_path)
 
@@ -246,11 +245,8 @@ async def test_a_second_run_on_the_same_directory_is_refused(tmp_path: Path) -> 
         assert files(tmp_path) == before
 
 
-async def test_a_run_that_is_just_stopping_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.embedded.watchdog.GRACE_S", 0.2)
-    first, second = embedded(tmp_path), embedded(tmp_path)
+async def test_a_run_that_is_just_stopping_is_waited_for(tmp_path: Path) -> None:
+    first, second = embedded(tmp_path, grace_s=0.2), embedded(tmp_path)
     await first.start()
     await freeze(first.pid)  # so that it takes the whole grace time
     stopping = asyncio.create_task(first.stop())
@@ -261,10 +257,7 @@ async def test_a_run_that_is_just_stopping_is_waited_for(
         await store(second.url, b"kept")
 
 
-async def test_a_server_that_nobody_watches_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.embedded.server._LOCK_S", 0.1)
+async def test_a_server_that_nobody_watches_is_named(tmp_path: Path) -> None:
     async with owner(tmp_path) as running:
         server = await running.says()
         watching = [pid for pid in processes(tmp_path) if pid != server]
@@ -272,7 +265,7 @@ async def test_a_server_that_nobody_watches_is_named(
             os.kill(pid, signal.SIGKILL)
         await running.killed()
         with pytest.raises(ConfigurationError, match=f"process {server}.*end that process"):
-            await embedded(tmp_path).start()
+            await embedded(tmp_path, lock_s=0.1).start()
         os.kill(server, signal.SIGTERM)
 
 
@@ -323,12 +316,8 @@ async def test_a_binary_that_does_not_run_is_said(
         await embedded(tmp_path / "data").start()
 
 
-async def test_a_server_that_never_gets_ready_is_ended(
-    tmp_path: Path, no_package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.embedded.server._QUIET_S", 0.05)
-    monkeypatch.setattr("receiver.embedded.server._START_S", 0.05)
+async def test_a_server_that_never_gets_ready_is_ended(tmp_path: Path, no_package: Path) -> None:
     program(no_package, "exec /bin/sleep 60")
     with pytest.raises(ConfigurationError, match="was not ready"):
-        await embedded(tmp_path / "data").start()
+        await embedded(tmp_path / "data", quiet_s=0.05, start_s=0.05).start()
     await nothing_runs(tmp_path / "data")

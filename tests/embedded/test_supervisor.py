@@ -64,9 +64,8 @@ async def test_a_server_that_ended_is_started_again(server: EmbeddedServer) -> N
 
 
 async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_room(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer,
 ) -> None:
-    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     answers = iter([False, False, True])
     pids: list[int] = []
 
@@ -75,12 +74,13 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
         pids.append(server.pid)
         return next(answers)
 
-    monkeypatch.setattr(supervisor, "_has_room", has_room)
     refuse_writes(server)
     assert not await stores(server.url)
     before = server.pid
     with capture_logs() as logs:
-        async with supervision.running(partial(supervise, server), name="watch"):
+        async with supervision.running(
+            partial(supervise, server, look_s=0.05, has_room=has_room), name="watch"
+        ):
             await eventually(partial(stores, server.url), within_s=60)
     assert pids == [before] * 3
     assert server.pid != before
@@ -89,18 +89,17 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
 
 
 def test_room_is_what_can_be_written(tmp_path: Path) -> None:
-    assert supervisor._has_room(tmp_path)
+    assert supervisor.has_room(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert not supervisor._has_room(tmp_path / "gone")
+    assert not supervisor.has_room(tmp_path / "gone")
 
 
 async def test_the_server_of_a_run_that_ends_is_taken_over(
-    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     heir = EmbeddedServer(EmbeddedServerConfig(tmp_path / "data", port=0))
     heir.urls, url = server.urls, server.url
-    async with supervision.running(partial(take_over, heir), name="watch"):
+    async with supervision.running(partial(take_over, heir, look_s=0.05), name="watch"):
         assert await stores(url)
         await server.stop()
         await eventually(partial(stores, url), within_s=60)
@@ -112,9 +111,8 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
 
 @pytest.mark.parametrize("was_secured", [True, False])
 async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_secured: bool
+    tmp_path: Path, was_secured: bool
 ) -> None:
-    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     config = EmbeddedServerConfig(tmp_path, port=0, secured=was_secured)
     owner = EmbeddedServer(config)
     heir = EmbeddedServer(replace(config, secured=not was_secured))
@@ -124,7 +122,7 @@ async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
         client = await nats.connect(owner.url)
         await client.jetstream().add_stream(name="S", subjects=["s"])
         await client.close()
-    async with supervision.running(partial(take_over, heir), name="watch"):
+    async with supervision.running(partial(take_over, heir, look_s=0.05), name="watch"):
         await eventually(partial(stores, owner.url), within_s=60)
     await heir.stop()
     assert heir.urls == owner.urls

@@ -24,7 +24,6 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.read import history as history_module
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
@@ -401,7 +400,7 @@ async def test_what_expires_meanwhile_is_not_made_up_for_by_what_is_new(
 
 
 async def test_a_server_that_does_not_answer_is_an_error_and_no_end(
-    tmp_path: Path, subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, subjects: Subjects
 ) -> None:
     server = EmbeddedServer(EmbeddedServerConfig(data_dir=tmp_path / "nats", port=0))
     await server.start()
@@ -410,13 +409,12 @@ async def test_a_server_that_does_not_answer_is_an_error_and_no_end(
     await store_many(JetStreamPublisher(connection, timeout_s=10), subjects, 1200)
 
     async def fall_silent() -> None:
-        monkeypatch.setattr(history_module, "_SILENCE_S", 0.2)
         await freeze(server.pid)
 
     summary = Summary()
     sink = HookedSink(300, fall_silent)
     with pytest.raises(BusError):
-        await replay(connection, subjects, Selection(), sink, summary=summary)
+        await replay(connection, subjects, Selection(), sink, summary=summary, silence_s=0.5)
     os.kill(server.pid, signal.SIGCONT)
     assert 300 <= summary.delivered < summary.selected == 1200
     assert summary.first_at != summary.last_at

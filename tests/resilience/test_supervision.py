@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from structlog.testing import capture_logs
 
 from receiver.resilience import supervision
 
 
-async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(supervision, "_AGAIN_S", 0)
+async def test_work_that_fails_by_a_defect_is_told_and_begins_again() -> None:
     begun = 0
     through = asyncio.Event()
 
@@ -25,7 +21,7 @@ async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
         through.set()
 
     with capture_logs() as logs:
-        async with supervision.running(work, name="thing"):
+        async with supervision.running(work, name="thing", again_s=0):
             await asyncio.wait_for(through.wait(), 60)
     assert begun == 3
     assert [line["event"] for line in logs] == ["background_work_failed"] * 2

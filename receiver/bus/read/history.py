@@ -26,7 +26,7 @@ from receiver.errors import BusError
 _BATCH: Final = 500
 _MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 """Well below the 64 MiB that the server lets a connection owe before it closes it."""
-_SILENCE_S: Final = 5.0
+SILENCE_S: Final = 5.0
 _INACTIVE_S: Final = 60.0
 """When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
 consumer, which goes on behind the last message read."""
@@ -72,9 +72,10 @@ class _BrokenOffError(Exception):
 class _Cursor:
     """An ephemeral consumer, and the inbox that its messages come to, a pull at a time."""
 
-    def __init__(self, client: Client, info: ConsumerInfo) -> None:
+    def __init__(self, client: Client, info: ConsumerInfo, silence_s: float) -> None:
         self.count = info.num_pending or 0
         self._client = client
+        self._silence_s = silence_s
         self._stream = info.stream_name
         self.name = info.name
         self._inbox = client.new_inbox()
@@ -95,7 +96,7 @@ class _Cursor:
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
             with contextlib.suppress(NatsError, OSError):
-                jetstream = self._client.jetstream(timeout=_SILENCE_S)
+                jetstream = self._client.jetstream(timeout=self._silence_s)
                 await jetstream.delete_consumer(self._stream, self.name)
 
     async def pull(self, wanted: int) -> list[Msg]:
@@ -120,7 +121,7 @@ class _Cursor:
                 raise _BrokenOffError("it does not answer")
             before = len(self._found)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SILENCE_S):
+                async with asyncio.timeout(self._silence_s):
                     await self._ended.wait()
         if self._broken:
             raise _BrokenOffError(self._broken)
@@ -144,13 +145,20 @@ class History:
     """The messages of a span as they were when it was opened; `count` is how many."""
 
     def __init__(
-        self, connection: Connection, stream: str, span: Span, *, headers_only: bool
+        self,
+        connection: Connection,
+        stream: str,
+        span: Span,
+        *,
+        headers_only: bool,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.count = 0
         self._connection = connection
         self._stream = stream
         self._span = span
         self._headers_only = headers_only
+        self._silence_s = silence_s
         self._seq = 0
         self._last_seq = 0
         self._cursor: _Cursor | None = None
@@ -207,8 +215,9 @@ class History:
             self._span.since, headers_only=self._headers_only, after_seq=self._seq
         )
         client = self._connection.client
-        jetstream = client.jetstream(timeout=_SILENCE_S)
-        cursor = _Cursor(client, await jetstream.add_consumer(self._stream, config))
+        jetstream = client.jetstream(timeout=self._silence_s)
+        info = await jetstream.add_consumer(self._stream, config)
+        cursor = _Cursor(client, info, self._silence_s)
         await self._resources.enter_async_context(cursor.listening())
         self._cursor = cursor
         return cursor
@@ -250,13 +259,18 @@ class History:
 
 @contextlib.asynccontextmanager
 async def opened_history(
-    connection: Connection, stream: str, span: Span, *, headers_only: bool = False
+    connection: Connection,
+    stream: str,
+    span: Span,
+    *,
+    headers_only: bool = False,
+    silence_s: float = SILENCE_S,
 ) -> AsyncIterator[History]:
     """The history of a span; its consumer is removed again, by the server where we are cut off.
 
-    Raises `BusError` where the stream does not answer.
+    Raises `BusError` where the stream does not answer for `silence_s`.
     """
-    history = History(connection, stream, span, headers_only=headers_only)
+    history = History(connection, stream, span, headers_only=headers_only, silence_s=silence_s)
     try:
         await history.open()
         yield history
