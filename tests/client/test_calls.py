@@ -254,7 +254,8 @@ async def test_many_calls_at_once_get_each_its_own_reply(
         return JSONResponse({"code": 200, "data": [row]})
 
     platform.answering = echo
-    ids = [str(2019601741959504495 + number) for number in range(200)]
+    # Few enough for a slow machine: the server here answers 503 to what waits too long for it.
+    ids = [str(2019601741959504495 + number) for number in range(50)]
     traces = await asyncio.gather(*(api.alibaba.order_logistics(each) for each in ids))
 
     assert [trace.order_id for (trace,) in traces] == ids

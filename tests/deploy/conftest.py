@@ -35,9 +35,19 @@ def make_secrets(deploy: Path, platform: str) -> None:
     subprocess.run([deploy / "make-secrets.sh", platform], check=True, capture_output=True)
 
 
+def installed(name: str) -> str | None:
+    """Where a program is; None where it is not installed."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skips a test before its fixtures start anything."""
+    return pytest.mark.skipif(installed(name) is None, reason=f"{name} is not installed")
+
+
 def program(name: str) -> str:
     """Where it is; skips the test where it is not installed."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    found = installed(name)
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found

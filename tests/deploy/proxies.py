@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import httpx2
 from receiver.testing import eventually
 from tests.certificates import make_certificate
 from tests.deploy.conftest import DEPLOY, Spawn, free_port, program, replaced
+from tests.forked import Forked, start_forked
 
 NAME = "callbacks.example.com"
 TOKEN = "secret-part-of-the-url"
@@ -28,10 +28,9 @@ BODY = b'{"messageType":"ORDER_CREATE","messageBody":{"orderId":"%d","totalAmoun
 class Receivers:
     """Receivers that let in the sender alone, and believe a proxy on 127.0.0.1 who that is."""
 
-    spawn: Spawn
     nats_url: str
     directory: Path
-    running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    running: dict[int, Forked] = field(default_factory=dict)
 
     async def start(self, **settings: str) -> int:
         """Start one on a free port, or again on the port given."""
@@ -52,14 +51,17 @@ class Receivers:
             "YIZHAN_SOURCES": json.dumps([source]),
         }
         (self.directory / f"data-{port}").mkdir(exist_ok=True)
-        command = (sys.executable, "-m", "receiver", "receive")
-        self.running[port] = self.spawn(f"receiver-{port}", *command, environ=environ | settings)
+        environ = dict(os.environ) | environ | settings
+        self.running[port] = await start_forked(
+            ["receive"], directory=self.directory, environ=environ, joined=True
+        )
         await eventually(lambda: answers(port), within_s=60)
         return port
 
-    def kill(self, port: int) -> None:
-        self.running[port].kill()
-        self.running[port].wait()
+    async def kill(self, port: int) -> None:
+        process = self.running.pop(port)
+        process.kill()
+        await process.communicate()
 
 
 async def answers(port: int) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from difflib import ndiff
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.deploy.conftest import DEPLOY, Spawn
+from tests.deploy.conftest import DEPLOY, Spawn, needs
 from tests.deploy.proxies import (
     BODY,
     PATH,
@@ -34,12 +34,21 @@ PATIENCE_S = 20.0
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
 
 InFront = Callable[[Spawn, Path, int], Awaitable[Proxy]]
-EACH_PROXY = pytest.mark.parametrize("in_front", [nginx_of_one, caddy_of_one])
+EACH_PROXY = pytest.mark.parametrize(
+    "in_front",
+    [
+        pytest.param(nginx_of_one, marks=needs("nginx")),
+        pytest.param(caddy_of_one, marks=needs("caddy")),
+    ],
+)
 
 
 @pytest.fixture
-def receivers(spawn: Spawn, nats_url: str, tmp_path: Path) -> Receivers:
-    return Receivers(spawn, nats_url, tmp_path)
+async def receivers(nats_url: str, tmp_path: Path) -> AsyncIterator[Receivers]:
+    started = Receivers(nats_url, tmp_path)
+    yield started
+    for port in list(started.running):
+        await started.kill(port)
 
 
 @EACH_PROXY
@@ -83,7 +92,7 @@ async def test_a_receiver_that_is_gone_is_told_at_once_and_never_as_success(
     port = await receivers.start()
     proxy = await in_front(spawn, tmp_path, port)
     assert (await proxy.send()).status_code == 200
-    receivers.kill(port)
+    await receivers.kill(port)
     async with asyncio.timeout(PATIENCE_S):
         assert (await proxy.send()).status_code == 502
     await receivers.start(YIZHAN_RECEIVER__PORT=str(port))
@@ -100,12 +109,13 @@ async def test_the_secret_part_of_the_url_is_in_no_log(
     await proxy.send(path=f"/{PATH}")
     with contextlib.suppress(httpx2.TransportError):  # cut off in the midst of it
         await proxy.send(content=b" " * (9 * MIB))
-    receivers.kill(port)
+    await receivers.kill(port)
     await proxy.send(headers={"authorization": TOKEN, "signature": TOKEN})
     assert "/callbacks/platform/..." in proxy.logged()
     assert TOKEN not in proxy.logged()
 
 
+@needs("nginx")
 async def test_of_two_receivers_one_may_go_and_no_callback_is_refused(
     receivers: Receivers, spawn: Spawn, tmp_path: Path
 ) -> None:
@@ -113,12 +123,13 @@ async def test_of_two_receivers_one_may_go_and_no_callback_is_refused(
     proxy = await nginx_of_two(spawn, tmp_path, first, second)
     for number in range(20):
         if number == 6:
-            receivers.kill(first)
+            await receivers.kill(first)
         async with asyncio.timeout(PATIENCE_S):
             answer = await proxy.send(content=BODY % number)
         assert (answer.status_code, answer.json()["status"]) == (200, "stored")
 
 
+@needs("nginx")
 async def test_what_one_receiver_cannot_store_is_given_to_the_other(
     receivers: Receivers, spawn: Spawn, tmp_path: Path
 ) -> None:
@@ -130,6 +141,7 @@ async def test_what_one_receiver_cannot_store_is_given_to_the_other(
     assert '"503, 200"' in proxy.logged()
 
 
+@needs("nginx")
 async def test_where_no_receiver_can_store_the_answer_is_503_with_its_word_when_to_come_again(
     receivers: Receivers, spawn: Spawn, tmp_path: Path
 ) -> None:
