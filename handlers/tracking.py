@@ -114,7 +114,9 @@ def _taobao_trace(parcel: TaobaoParcel) -> Trace:
     carrier = next((partner.company for partner in parcel.partners if partner.company), None)
     return Trace(
         parcel=Parcel(carrier=carrier, waybill_no=parcel.mail_no),
-        progress=_latest((step.time, step.action or step.status) for step in parcel.traces),
+        progress=_latest(
+            (step.time, word) for step in parcel.traces for word in (step.action, step.status)
+        ),
         steps=tuple(map(_taobao_step, parcel.traces)),
     )
 

@@ -184,6 +184,21 @@ _OPERATOR: Final[dict[str, Operator]] = {
     "SYSTEM": "platform",
 }
 
+_CLOSED_BY: Final[dict[str, ClosedBy]] = {
+    # The order detail's reasons and operators:
+    # docs/platform/calls-orders.md#1688-order-detail-and-list. What the back office, the system and
+    # the credit service close, the platform closes.
+    "BUYERCANCEL": "buyer",
+    "SELLERGOODSLACK": "seller",
+    "CLOSE_TRADE_BY_BUYER": "buyer",
+    "CLOSE_TRADE_BY_SELLER": "seller",
+    "CLOSE_TRADE_BY_BOPS": "platform",
+    "CLOSE_TRADE_BY_SYSTEM": "platform",
+    "CLOSE_TRADE_BY_CREADIT": "platform",
+    # docs/platform/messages.md#messages-of-a-ka-account
+    "BUYER_CANCEL": "buyer",
+}
+
 
 def _key(word: str | None) -> str:
     return word.strip().upper() if word else ""
@@ -218,3 +233,8 @@ def payment_outcome(word: str | None) -> PaymentOutcome:
 def operator(word: str | None) -> Operator:
     """Who acted on a refund (docs/platform/messages.md#refund-part-of-a-topic)."""
     return _OPERATOR.get(_key(word), "unknown")
+
+
+def closed_by(*words: str | None) -> ClosedBy:
+    """Who closed a 1688 order, by the first word that says it: an operator, or a reason."""
+    return next((_CLOSED_BY[_key(word)] for word in words if _key(word) in _CLOSED_BY), "unknown")

@@ -16,6 +16,7 @@ from receiver.errors import APIRejectedError, APIUnavailableError, RateLimitedEr
 from receiver.settings import APISettings
 from receiver.signatures import xport_signature
 from receiver.simulator.api import Fault
+from receiver.simulator.messages import order_detail
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Account
@@ -104,6 +105,33 @@ async def test_our_client_reads_every_call(platform: SimulatedPlatform) -> None:
             assert tracked.parcels[0].mail_no == order.parcel.waybill_no
             detail = await api.taobao.order_detail(order.order_id)
             assert detail.sales_order_id == order.order_id
+
+
+async def test_a_taobao_parcel_moves_in_taobaos_words(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    line = shipped(platform, "taobao")[0].line_ids[0]
+    path = f"/v2/taobao/order/logistics/detail/get?subPurchaseOrderId={line}"
+    steps = (await get(platform, http, path))["data"]["pnmLogisticsDetails"][0]["logisticsTraces"]
+    said = [(step["status"], step["action"]) for step in steps]
+    assert said == [
+        ("WAITING_COLLECT", None),
+        ("COLLECTED", None),
+        ("TRANSPORT", "TMS_STATION_OUT"),
+        ("DELIVERING", None),
+        ("SIGNED", None),
+    ]
+
+
+async def test_a_cancelled_order_has_the_details_words(platform: SimulatedPlatform) -> None:
+    cancelled = [order for order in platform.book.orders.values() if order.close_reason]
+    detail = order_detail(cancelled[0], platform.book.now())
+    base = detail["baseInfo"]
+    assert (base["closeReason"], base["closeOperateType"]) == (
+        "buyerCancel",
+        "CLOSE_TRADE_BY_BUYER",
+    )
+    assert detail["tradeTerms"] == [{"payStatus": "1"}]
 
 
 @pytest.mark.parametrize("edition", ["v1", "v2"])
