@@ -70,13 +70,14 @@ def turned_shipped_alone(data: OrderStatusChanged) -> bool:
 async def _traces(api: PlatformAPI, data: Shipment, order_id: str) -> tuple[Trace, ...]:
     """The parcels of which something is known, each once: several lines may share one."""
     if data.channel == "1688":
-        found = [_alibaba_trace(t) for t in await api.alibaba.order_logistics(order_id)]
+        logistics = await api.alibaba.orders.logistics(order_id)
+        found = [_alibaba_trace(trace) for trace in logistics.traces]
     else:
         line_ids = dict.fromkeys(line.line_id for line in data.lines if line.line_id)
         found = [
             _taobao_trace(parcel)
             for line_id in line_ids or (order_id,)
-            for parcel in (await api.taobao.logistics_detail(line_id)).parcels
+            for parcel in (await api.taobao.orders.logistics(line_id)).parcels
         ]
     return tuple(dict.fromkeys(t for t in found if t.steps or t.parcel.waybill_no))
 

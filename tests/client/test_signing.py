@@ -61,8 +61,8 @@ async def test_every_request_carries_a_fresh_valid_signature(
 ) -> None:
     platform.reply([])
 
-    await api.alibaba.order_logistics("1")
-    await api.alibaba.order_logistics("1")
+    await api.alibaba.orders.logistics("1")
+    await api.alibaba.orders.logistics("1")
 
     first, second = (asked.headers for asked in platform.asked)
     assert first["nonce-str"] != second["nonce-str"]

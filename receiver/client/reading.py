@@ -1,0 +1,129 @@
+"""From the data of a reply to its model, in whatever shape it comes. Performs no I/O.
+
+A reply is the bare result or has the upstream's wrappers round it, writes names in camel or in
+snake case, a list for an object, an object for a list, JSON as text
+(docs/platform/api.md#what-data-holds). A field that cannot be read is absent, and noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from receiver.callback import Fault
+from receiver.client.spelling import Shape, is_blank, respelled, shape_of
+from receiver.errors import MalformedCallbackError
+from receiver.messages.json_text import decoded
+from receiver.messages.reading import read_leniently
+from schemas.api.reply import ReplyModel
+
+_MAX_DEPTH: Final = 4
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class UnreadableDataError(Exception):
+    """The data has another shape than the model; the text says which is expected."""
+
+
+def read_object(model: type[ModelT], data: Any, faults: list[Fault]) -> ModelT | None:
+    """`data` as one `model`; None where it is null. Raises `UnreadableDataError`."""
+    value = decoded(data, "data")
+    shape = shape_of(model)
+    if value is None or (isinstance(value, list) and not value):
+        return model() if shape.may_be_null else None
+    return _read(model, _found(shape, value), faults)
+
+
+def read_rows(model: type[ModelT], data: Any, faults: list[Fault]) -> list[ModelT]:
+    """`data` as a list of `model`, empty for null. Raises `UnreadableDataError`.
+
+    A list, an object that holds the list under any name, and one bare row are all accepted.
+    """
+    value = decoded(data, "data")
+    if value is None:
+        return []
+    if not isinstance(value, dict | list):
+        raise UnreadableDataError("a list")
+    rows = _rows(value) if isinstance(value, list) else rows_within(shape_of(model), value)
+    return [_read(model, row, faults) for row in rows]
+
+
+def objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """`value` and the objects within it, outermost first."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        yield from level
+        inner = (decoded(part, "data") for held in level for part in held.values())
+        level = [part for part in inner if isinstance(part, dict)]
+
+
+def _read(model: type[ModelT], value: dict[str, Any], faults: list[Fault]) -> ModelT:
+    try:
+        read, found = read_leniently(model, respelled(model, value), "data")
+    except MalformedCallbackError as error:
+        raise UnreadableDataError("as it is documented") from error
+    faults.extend(found)
+    return read
+
+
+def _found(shape: Shape, value: Any) -> dict[str, Any]:
+    """The object that is the reply: `value` itself, one within it, or one made round it."""
+    if isinstance(value, dict):
+        return _within(shape, value)
+    if isinstance(value, list):
+        if shape.bare and shape.bare_is_list:
+            return {shape.bare: value}
+        lone = _rows(value)
+        if len(lone) == 1:
+            return _within(shape, lone[0])
+        raise UnreadableDataError("an object")
+    if shape.bare and not shape.bare_is_list:
+        return {shape.bare: value}
+    raise UnreadableDataError("a list" if shape.bare_is_list else "an object")
+
+
+def _within(shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
+    found = next((part for part in objects(value) if shape.knows(part)), None)
+    if not (shape.bare and shape.item):
+        return value if found is None else found
+    item = shape_of(shape.item)
+    if found is None:
+        rows = rows_within(item, value)
+        return {shape.bare: rows} if rows else value
+    rows = [] if shape.holds_bare(found) else _rows_of(item, found)
+    return found | {shape.bare: rows} if rows else found
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, which may be JSON text as each of them may be."""
+    held = decoded(value, "data")
+    rows = (decoded(row, "data") for row in held) if isinstance(held, list) else ()
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def rows_within(shape: Shape, value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The outermost object that is a row by itself, or the first list that holds such rows."""
+    for part in objects(value):
+        if shape.knows(part):
+            return [part]
+        if rows := _rows_of(shape, part):
+            return rows
+    return []
+
+
+def _rows_of(shape: Shape, value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first list of an object that holds such rows."""
+    lists = (_rows(held) for held in value.values())
+    return next((rows for rows in lists if any(map(shape.knows, rows))), [])
+
+
+def identity(item: BaseModel) -> str:
+    """What tells an item of a list from another: its id, else all of it."""
+    if isinstance(item, ReplyModel):
+        for name in item.identified_by:
+            value = getattr(item, name)
+            if not is_blank(value):
+                return f"{name}={value}"
+    return item.model_dump_json()
