@@ -56,7 +56,7 @@ def rows(model: type[ModelT]) -> Reader[list[ModelT]]:
 
 
 class AnyCall:
-    """A row and the model of its request; `reply` and `is_list` say what comes back."""
+    """A row and the model of its request; `reply` and `is_list` say what `read` gives."""
 
     def __init__(self, endpoint: Endpoint, request: Callable[..., Any]) -> None:
         self.endpoint = endpoint
@@ -64,6 +64,7 @@ class AnyCall:
 
     reply: type[BaseModel]
     is_list: bool = False
+    read: Callable[[Reply], Any]
     method: str
 
     def named(self, prefix: str, method: str) -> None:
@@ -128,7 +129,7 @@ class Call(AnyCall, Generic[P, ResultT]):
         super().__init__(endpoint, request)
         self.reply = reader.model
         self.is_list = reader.is_list
-        self._read = reader.read
+        self.read = reader.read
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...
@@ -142,7 +143,7 @@ class Call(AnyCall, Generic[P, ResultT]):
 
         async def method(*args: P.args, **kwargs: P.kwargs) -> ResultT:
             request = self.made(*args, **kwargs)
-            return await sender.call(self.endpoint, sent(request), self._read)
+            return await sender.call(self.endpoint, sent(request), self.read)
 
         self.described(method)
         return method
@@ -165,7 +166,7 @@ class PagedCall(AnyCall, Generic[P, ItemT]):
     ) -> None:
         super().__init__(endpoint, request)
         self.reply = page
-        self._page = page
+        self.read: Callable[[Reply], Page[ItemT]] = lambda reply: reply.read(page)
         self._number = number
 
     @overload
@@ -183,9 +184,7 @@ class PagedCall(AnyCall, Generic[P, ItemT]):
 
             async def fetch(number: int) -> Page[ItemT]:
                 asked = replace(request, **{self._number: number})
-                return await sender.call(
-                    self.endpoint, sent(asked), lambda reply: reply.read(self._page)
-                )
+                return await sender.call(self.endpoint, sent(asked), self.read)
 
             first: int = getattr(request, self._number)
             return Pages(fetch, first=first, page_size=request.page_size)

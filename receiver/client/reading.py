@@ -73,15 +73,22 @@ def _found(shape: Shape, value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return _within(shape, value)
     if isinstance(value, list):
+        lone = _rows(value) if len(value) == 1 else []
+        if lone and _is_whole(shape, lone[0]):
+            return _within(shape, lone[0])
         if shape.bare and shape.bare_is_list:
             return {shape.bare: value}
-        lone = _rows(value)
-        if len(lone) == 1:
-            return _within(shape, lone[0])
         raise UnreadableDataError("an object")
     if shape.bare and not shape.bare_is_list:
         return {shape.bare: value}
     raise UnreadableDataError("a list" if shape.bare_is_list else "an object")
+
+
+def _is_whole(shape: Shape, lone: dict[str, Any]) -> bool:
+    """Whether the one object of a list is the reply itself, and no entry of its bare list."""
+    if not (shape.bare and shape.bare_is_list):
+        return True
+    return shape.knows(lone) and not (shape.item and shape_of(shape.item).knows(lone))
 
 
 def _within(shape: Shape, value: dict[str, Any]) -> dict[str, Any]:

@@ -66,14 +66,17 @@ def _is_refusal(verdict: Verdict) -> bool:
 
 
 def _listed(read: object) -> Refusal | None:
-    """The first entry of the first list of refusals."""
-    names = read.refusals if isinstance(read, ReplyModel) else ()
-    for entry in (entry for name in names for entry in getattr(read, name)):
-        if not isinstance(entry, BaseModel):
-            return Refusal(None, None)
-        words = _first(entry, "error_code", "result_code")
-        return Refusal(words, _first(entry, "error_message", "error_msg", "message", "reason"))
-    return None
+    """The first of what the reply lists as refused."""
+    refused = read.refused() if isinstance(read, ReplyModel) else ()
+    if not refused:
+        return None
+    entry = refused[0]
+    if isinstance(entry, str):
+        return Refusal(None, None)
+    return Refusal(
+        _first(entry, "error_code", "result_code"),
+        _first(entry, "error_message", "error_msg", "message", "reason"),
+    )
 
 
 def _first(entry: BaseModel, *names: str) -> str | None:

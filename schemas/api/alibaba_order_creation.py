@@ -6,7 +6,9 @@ docs/platform/calls-orders.md#1688-order-creation, docs/platform/calls-orders.md
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from collections.abc import Sequence
+
+from pydantic import AliasChoices, BaseModel, Field
 
 from schemas.api.reply import Flag, Ids, ReplyModel, Text, Texts
 from schemas.values import Count, Fen, Identifier, Parts, Word, Yuan
@@ -166,7 +168,6 @@ class OrderCreation(ReplyModel):
     """
 
     bare = "order_list"
-    refusals = ("failed_offer_list", "order_list")
 
     order_id: Identifier = None
     total_success_amount: Fen = None
@@ -188,6 +189,11 @@ class OrderCreation(ReplyModel):
         """Whether an order was made."""
         return bool(self.order_ids)
 
+    def refused(self) -> Sequence[BaseModel]:
+        """The lines and the orders that were not made."""
+        orders = [order for order in self.order_list if order.success is False]
+        return [*self.failed_offer_list, *orders]
+
 
 class PaymentUrl(ReplyModel):
     """Where to pay, or that it is paid (docs/platform/calls-orders.md#1688-payment).
@@ -197,7 +203,6 @@ class PaymentUrl(ReplyModel):
     """
 
     bare = "pay_url"
-    refusals = ("cant_pay_order_list",)
 
     order_id: Identifier = None
     protocol_pay_success: Flag = None
@@ -208,12 +213,15 @@ class PaymentUrl(ReplyModel):
         """Whether there is a way to pay, or it is paid."""
         return bool(self.pay_url or self.protocol_pay_success)
 
+    def refused(self) -> Sequence[str]:
+        """The orders that cannot be paid."""
+        return self.cant_pay_order_list
+
 
 class BatchPayment(ReplyModel):
     """What became of a payment of several orders; it may have succeeded in part."""
 
     bare = "pay_url"
-    refusals = ("pay_failure_order_list",)
 
     pay_url: Text = None
     success: Flag = None
@@ -230,3 +238,7 @@ class BatchPayment(ReplyModel):
     def accomplished(self) -> bool:
         """Whether there is a way to pay some of them."""
         return bool(self.pay_url)
+
+    def refused(self) -> Sequence[str]:
+        """The orders that cannot be paid."""
+        return self.pay_failure_order_list

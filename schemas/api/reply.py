@@ -11,6 +11,7 @@ beside it as a property. Lists keep the platform's order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -47,14 +48,16 @@ class ReplyModel(BaseModel):
     """The fields by which an object is recognised inside a wrapper; none: by any of its own."""
     identified_by: ClassVar[tuple[str, ...]] = ()
     """The fields that tell one item of a list from another, the first that is there."""
-    refusals: ClassVar[tuple[str, ...]] = ()
-    """The lists of what was refused; all was, where one is filled and nothing `accomplished`."""
     may_be_null: ClassVar[bool] = False
     """Whether `data` that is null is a reply without content; elsewhere it is a refusal."""
 
     def accomplished(self) -> bool:
         """Whether something was done or given, although the reply's own verdict is a refusal."""
         return False
+
+    def refused(self) -> Sequence[BaseModel | str]:
+        """What the reply lists as refused; all was, where nothing is `accomplished`."""
+        return ()
 
 
 def _text(value: Any) -> Any:

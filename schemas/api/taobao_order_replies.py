@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from collections.abc import Sequence
+
+from pydantic import AliasChoices, BaseModel, Field
 
 from schemas.api.reply import Flag, Ids, Page, ReplyModel, Text
 from schemas.statuses import OrderStatus, RefundStatus, order_status, refund_status
@@ -87,7 +89,6 @@ class TaobaoOrderRender(ReplyModel):
     """What would be ordered (docs/platform/calls-orders.md#taobao-cancellation-payment-render)."""
 
     bare = "render_item_list"
-    refusals = ("unavailable_sku_list",)
 
     render_item_list: Parts[RenderedOrder] = ()
     unavailable_sku_list: Parts[UnavailableSku] = ()
@@ -96,6 +97,10 @@ class TaobaoOrderRender(ReplyModel):
     def accomplished(self) -> bool:
         """Whether anything can be ordered."""
         return bool(self.render_item_list)
+
+    def refused(self) -> Sequence[BaseModel]:
+        """What cannot be ordered."""
+        return self.unavailable_sku_list
 
 
 class OrderLineDetail(SubOrder):
@@ -173,8 +178,6 @@ class TaobaoPayment(ReplyModel):
     docs/platform/calls-orders.md#taobao-cancellation-payment-render
     """
 
-    refusals = ("failures", "will_not_pay")
-
     will_pay: Ids = Field(
         default=(), validation_alias=AliasChoices("will_pay_purchase_order_ids", "willPayOrderIds")
     )
@@ -188,6 +191,10 @@ class TaobaoPayment(ReplyModel):
     def accomplished(self) -> bool:
         """Whether any order will be paid."""
         return bool(self.will_pay)
+
+    def refused(self) -> Sequence[BaseModel | str]:
+        """The orders that will not be paid."""
+        return [*self.failures, *self.will_not_pay]
 
 
 class ImLink(ReplyModel):

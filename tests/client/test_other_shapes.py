@@ -1,0 +1,332 @@
+"""A reply says the same in whatever shape it comes: every sample, written as others write it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from receiver.client.calls.registry import CALLS
+from receiver.client.replies import Reply
+from receiver.errors import APIRejectedError
+from receiver.messages.json_text import read_json
+from schemas.api.reply import Page
+
+FOLDER = Path(__file__).parents[1] / "fixtures" / "api"
+CALL_OF = {
+    "1688-cart-edit-quantity-v1": "alibaba_cart_edit_quantity",
+    "1688-category": "alibaba_products_category",
+    "1688-logistics-companies": "alibaba_refunds_carriers",
+    "1688-openuid-decrypt": "alibaba_orders_decrypt_open_uid",
+    "1688-order-batch-create": "alibaba_orders_create_batch",
+    "1688-order-cancel": "alibaba_orders_cancel",
+    "1688-order-create": "alibaba_orders_create",
+    "1688-order-create-preview": "alibaba_orders_preview",
+    "1688-order-detail": "alibaba_orders_detail",
+    "1688-order-logistics-trace": "alibaba_orders_logistics",
+    "1688-order-pay-url": "alibaba_orders_payment_url",
+    "1688-product-detail": "alibaba_products_detail",
+    "1688-product-keywords-query": "alibaba_products_search",
+    "1688-product-query-selleroffer": "alibaba_products_search_store",
+    "1688-product-recommend": "alibaba_products_recommend",
+    "1688-product-related-recommend": "alibaba_products_related",
+    "1688-refund-create": "alibaba_refunds_create",
+    "1688-refund-reason": "alibaba_refunds_reasons",
+    "1688-refund-voucher": "alibaba_refunds_upload_voucher",
+    "taobao-order-create-v1": "taobao_orders_create",
+    "taobao-order-logistics-detail": "taobao_orders_logistics",
+    "taobao-order-pay.upstream": "taobao_orders_pay",
+    "taobao-product-batch-check-v1": "taobao_products_check_batch",
+    "taobao-product-recommend-v1": "taobao_products_recommend",
+    "taobao-product-source-get-v1": "taobao_products_source",
+    "taobao-refund-cancel": "taobao_refunds_cancel",
+    "taobao-refund-render": "taobao_refunds_render",
+}
+SAME_AS_THEIR_ENTRIES = {"1688-category", "1688-order-create"}
+"""Their bare list is one of entries that look like the whole."""
+Change = Callable[[Any], Any]
+
+
+def data_of(name: str) -> Any:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["reply"]["data"]
+
+
+def read(name: str, data: Any) -> Any:
+    call = CALLS[CALL_OF[name]]
+    return call.read(Reply(call.endpoint, data))
+
+
+UNTYPED = (
+    *("order_biz_info", "order_rate_info", "ext_attributes", "guarantees_terms", "customs"),
+    *("order_invoice_info", "overseas_extra_address", "seller_data_info"),
+)
+"""Fields that are kept as they came."""
+
+
+def said(read: Any) -> Any:
+    """What a model says in its own fields, at every depth."""
+    if isinstance(read, list | tuple):
+        return [said(part) for part in read]
+    if not isinstance(read, BaseModel):
+        return read
+    names = [name for name in type(read).model_fields if name not in UNTYPED]
+    return {name: said(getattr(read, name)) for name in names}
+
+
+def within(data: Any, change: Change) -> Any:
+    """`data` with every value in it changed, the inner ones first."""
+    if isinstance(data, dict):
+        return change({key: within(part, change) for key, part in data.items()})
+    return change([within(part, change) for part in data] if isinstance(data, list) else data)
+
+
+def numbers_as_text(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if number else value
+
+
+def text_as_numbers(value: Any) -> Any:
+    digits = isinstance(value, str) and value.isdigit() and value[0] != "0"
+    return int(value) if digits else value
+
+
+def flags_as_text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def with_more(value: Any) -> Any:
+    return (
+        value | {"brandNew": {"a": [1]}, "another_one": None} if isinstance(value, dict) else value
+    )
+
+
+def without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if part is not None}
+
+
+def nulls_as_blanks(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def in_snake_case(value: Any) -> Any:
+    return {snake(k): part for k, part in value.items()} if isinstance(value, dict) else value
+
+
+def in_camel_case(value: Any) -> Any:
+    return {camel(k): part for k, part in value.items()} if isinstance(value, dict) else value
+
+
+def lists_as_text(value: Any) -> Any:
+    held = isinstance(value, list) and any(isinstance(part, dict) for part in value)
+    return json.dumps(value) if held else value
+
+
+def lone_entries_alone(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: alone(part) for key, part in value.items()}
+
+
+def alone(value: Any) -> Any:
+    lone = isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict)
+    return value[0] if lone else value
+
+
+def lists_as_objects(value: Any) -> Any:
+    held = isinstance(value, list) and value and all(isinstance(part, dict) for part in value)
+    return {str(number): part for number, part in enumerate(value)} if held else value
+
+
+def objects_as_lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {k: [part] if isinstance(part, dict) else part for k, part in value.items()}
+
+
+INSIDE: dict[str, Change] = {
+    change.__name__: change
+    for change in (
+        numbers_as_text,
+        text_as_numbers,
+        flags_as_text,
+        with_more,
+        without_nulls,
+        nulls_as_blanks,
+        in_snake_case,
+        in_camel_case,
+        lists_as_text,
+        lone_entries_alone,
+        lists_as_objects,
+        objects_as_lists,
+    )
+}
+AROUND: dict[str, Change] = {
+    "result": lambda data: {"result": data},
+    "success and result": lambda data: {"success": True, "code": "200", "result": data},
+    "two wrappers": lambda data: {"result": {"success": "true", "result": data}},
+    "the upstream's envelope": lambda data: {"code": "0", "request_id": "x", "data": data},
+    "text": json.dumps,
+}
+
+
+@pytest.mark.parametrize("change", INSIDE)
+@pytest.mark.parametrize("name", CALL_OF)
+def test_what_is_inside_may_be_written_otherwise(name: str, change: str) -> None:
+    data = data_of(name)
+    written = within(data, INSIDE[change])
+    if isinstance(data, list):  # of the outermost list the shapes are those of AROUND
+        written = [within(row, INSIDE[change]) for row in data]
+
+    assert said(read(name, written)) == said(read(name, data))
+
+
+OBJECTS = [name for name in CALL_OF if isinstance(data_of(name), dict)]
+LISTS = [name for name in CALL_OF if isinstance(data_of(name), list)]
+
+
+@pytest.mark.parametrize("wrapper", AROUND)
+@pytest.mark.parametrize("name", OBJECTS + LISTS)
+def test_a_wrapper_is_seen_through(name: str, wrapper: str) -> None:
+    data = data_of(name)
+
+    assert said(read(name, AROUND[wrapper](data))) == said(read(name, data))
+
+
+@pytest.mark.parametrize("name", sorted({*OBJECTS} - SAME_AS_THEIR_ENTRIES))
+def test_a_list_of_the_one_object_is_that_object(name: str) -> None:
+    data = data_of(name)
+
+    assert said(read(name, [data])) == said(read(name, data))
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    parts = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, part in parts:
+        yield (*path, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*path, key))
+
+
+def replaced(data: Any, by: Any, key: Any, *path: Any) -> Any:
+    copy = data.copy()
+    copy[key] = replaced(copy[key], by, *path) if path else by
+    return copy
+
+
+HOSTILE: list[Any] = [
+    *(None, "", "x", "²", 7, -1, 1e300, True, [], {}, [[]], [None], {"a": 1}, [{"a": 1}]),
+    *(2**70, "9" * 400, "null", "2026-99-99", [1, "x", None, {}], {"0": {}, "1": []}),
+]
+
+
+def refused(name: str, data: Any) -> bool:
+    """Whether a reply is a refusal; anything but a refusal is read."""
+    try:
+        read(name, data)
+    except APIRejectedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", OBJECTS + LISTS)
+def test_no_value_of_any_field_makes_the_rest_unreadable(name: str) -> None:
+    data = data_of(name)
+    for place in places(data):
+        for value in HOSTILE:
+            # That something was refused may be what a changed field says.
+            verdict = CALLS[CALL_OF[name]].endpoint.changes_state or "success" in str(place).lower()
+            verdict = verdict or "error" in str(place).lower()
+            assert not refused(name, replaced(data, value, *place)) or verdict, (place, value)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_field_beside_a_faulty_one_is_read_as_before(name: str) -> None:
+    data = data_of(name)
+    whole = said(read(name, data))
+    for key in data:
+        left = said(read(name, replaced(data, {"no": ["such", {"shape": 1}]}, key)))
+        different = {field for field in whole if left[field] != whole[field]}
+        assert len(different) <= 1, (key, different)
+
+
+def test_no_digit_of_an_id_is_lost_on_any_way() -> None:
+    text = (FOLDER / "1688-order-detail.json").read_bytes()
+    data = read_json(text)["reply"]["data"]
+
+    order = read("1688-order-detail", data)
+
+    assert order.base_info.id == order.order_id == "2700000000000000017"
+    assert order.product_items[0].sub_item_id == "2700000000000000018"
+
+
+def test_a_rounded_id_is_never_read_as_one() -> None:
+    data = data_of("1688-order-detail")
+    data["baseInfo"] |= {"id": 2.7e18, "idOfStr": None}
+
+    assert read("1688-order-detail", data).order_id is None
+
+
+@pytest.mark.parametrize("name", ["result", "data", "list", "records"])
+@pytest.mark.parametrize("total", ["totalRecord", "totalRecords", "total", "total_record"])
+def test_a_page_of_orders_is_read_by_any_of_its_names(name: str, total: str) -> None:
+    call = CALLS["alibaba_orders_list"]
+    page = call.read(
+        Reply(
+            call.endpoint, {name: [{"baseInfo": {"idOfStr": "27"}}], total: "41", "errorCode": None}
+        )
+    )
+
+    assert isinstance(page, Page)
+    assert (page.total_records, [order.order_id for order in page.items]) == (41, ["27"])
+
+
+def test_taobao_orders_are_read_from_the_upstreams_names() -> None:
+    call = CALLS["taobao_orders_list"]
+    line = {"sub_purchase_order_id": 12, "status": "WAIT_SELLER_SEND_GOODS", "purchase_amount": 400}
+    order = {
+        "purchase_id": 200000000001,
+        "status": 10,
+        "purchase_amount": "400",
+        "pay_amount": "400",
+        "created_time": 1779263200000,
+        "sub_purchase_orders": [line],
+    }
+    page = call.read(Reply(call.endpoint, {"results_total": 1, "purchase_orders": [order]}))
+
+    (read_order,) = page.items
+    assert (page.total_records, read_order.purchase_order_id) == (1, "200000000001")
+    assert (read_order.order_status, str(read_order.purchase_amount)) == (
+        *("awaiting_shipment", "4.00 CNY"),
+    )
+    assert read_order.created_time.timestamp() == 1779263200
+    (read_line,) = read_order.sub_orders
+    assert (read_line.sub_purchase_order_id, read_line.order_status) == ("12", "awaiting_shipment")
+    assert str(read_line.purchase_amount) == "4.00 CNY"
+
+
+def test_a_preview_of_ka_is_a_list_in_fen() -> None:
+    call = CALLS["alibaba_orders_preview"]
+    item = {"amount": 5800, "finalUnitPrice": 2900, "specId": "s", "offerId": 6}
+    rows = [{"sumPayment": 5800, "sumCarriage": 0, "orderItemTOList": [item]}]
+    preview = call.read(Reply(call.endpoint, rows))
+
+    (order,) = preview.orders
+    (line,) = order.order_item_to_list
+    assert (str(order.sum_payment), str(line.amount), str(line.final_unit_price)) == (
+        *("58.00 CNY", "58.00 CNY", "29.00 CNY"),
+    )
