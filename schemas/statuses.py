@@ -59,6 +59,20 @@ class Progress(_OpenWord):
     UNKNOWN = "unknown"
 
 
+class PaymentStatus(_OpenWord):
+    """Where the payment of a 1688 order, or of one stage of it, stands."""
+
+    UNPAID = "unpaid"
+    BEING_PAID = "being_paid"
+    PAID = "paid"
+    RECEIVED = "received"
+    ON_ACCOUNT = "on_account"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    NOT_CREATED = "not_created"
+    UNKNOWN = "unknown"
+
+
 class PaymentOutcome(_OpenWord):
     """How one order of a batch payment ended."""
 
@@ -170,6 +184,18 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "EXCEPTION": Progress.FAILED,
 }
 
+_PAYMENT: Final[dict[str, PaymentStatus]] = {
+    # docs/platform/statuses.md#1688-payment-status
+    "1": PaymentStatus.UNPAID,
+    "2": PaymentStatus.PAID,
+    "4": PaymentStatus.REFUNDED,
+    "6": PaymentStatus.RECEIVED,
+    "7": PaymentStatus.NOT_CREATED,
+    "8": PaymentStatus.CANCELLED,
+    "9": PaymentStatus.BEING_PAID,
+    "12": PaymentStatus.ON_ACCOUNT,
+}
+
 _OUTCOME: Final[dict[str, PaymentOutcome]] = {
     "SUCCESSED": PaymentOutcome.SUCCEEDED,
     "ACCOUNT_BALANCE_NOT_ENOUGH": PaymentOutcome.BALANCE_NOT_ENOUGH,
@@ -223,6 +249,11 @@ def refund_status(word: str | None) -> RefundStatus:
 def progress(word: str | None) -> Progress:
     """Our word for what happened to a parcel, from a message or from either API."""
     return _PROGRESS.get(_key(word), Progress.UNKNOWN)
+
+
+def payment_status(code: str | None) -> PaymentStatus:
+    """Our word for a `payStatus` (docs/platform/statuses.md#1688-payment-status)."""
+    return _PAYMENT.get(_key(code), PaymentStatus.UNKNOWN)
 
 
 def payment_outcome(word: str | None) -> PaymentOutcome:

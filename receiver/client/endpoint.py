@@ -54,6 +54,8 @@ class Endpoint:
     row: str
     reply: Certainty
     changes_state: bool = False
+    limits: tuple[str, ...] = ()
+    """What the platform or its upstream allows, as far as the request cannot check it."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     success: tuple[int, ...] = (200,)
     also_in_query: tuple[str, ...] = ()

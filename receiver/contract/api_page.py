@@ -89,7 +89,7 @@ def _row(call: AnyCall) -> tuple[str, ...]:
     row = call.endpoint
     return (
         f"`{call.method}({_parameters(call)})`",
-        cell(row.summary),
+        cell(". ".join((row.summary, *(f"Limit: {limit}" for limit in row.limits)))),
         "**yes**" if row.changes_state else "no",
         *(_route(row.routes.get(edition)) for edition in _EDITIONS),
         f"`{call.request.__name__}`",

@@ -9,10 +9,12 @@ from schemas.api.reply import Flag, Number, Page, ReplyModel, Text, Texts
 from schemas.statuses import (
     ClosedBy,
     OrderStatus,
+    PaymentStatus,
     RefundStatus,
     closed_by,
     line_logistics_status,
     order_status,
+    payment_status,
     refund_status,
 )
 from schemas.values import ClockTime, Count, Identifier, Parts, Word, Yuan
@@ -51,7 +53,7 @@ class OrderHead(BaseInfo):
     receiver_info: OrderReceiver | None = None
 
     @property
-    def order_status(self) -> OrderStatus:
+    def our_status(self) -> OrderStatus:
         """Our word for `status`."""
         return order_status(self.status)
 
@@ -97,7 +99,7 @@ class OrderLine(ProductItem):
     gmt_pay_expire_time: ClockTime = None
 
     @property
-    def order_status(self) -> OrderStatus:
+    def our_status(self) -> OrderStatus:
         """Our word for `status`, else for `logistics_status`."""
         status = order_status(self.status)
         if status is OrderStatus.UNKNOWN:
@@ -120,6 +122,11 @@ class PaymentStage(TradeTerm):
     phase: Identifier = None
     card_pay: Flag = None
     express_pay: Flag = None
+
+    @property
+    def our_pay_status(self) -> PaymentStatus:
+        """Our word for `pay_status`."""
+        return payment_status(self.pay_status)
 
 
 class NativeLogistics(AlibabaMessage):

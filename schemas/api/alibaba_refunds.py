@@ -272,6 +272,6 @@ class AlibabaRefund(ReplyModel):
     refund_operation_list: Parts[RefundOperation] = ()
 
     @property
-    def refund_status(self) -> RefundStatus:
+    def our_status(self) -> RefundStatus:
         """Our word for `status`."""
         return refund_status(self.status)

@@ -5,8 +5,9 @@ case and in snake case. Read replies with `receiver.client.reading`: a field of 
 is absent then, and does not make the rest unreadable.
 
 A field has the platform's name in snake case, unless it says otherwise. Money is `Money` where the
-unit is known, a bare number where it is not. A `status` is the platform's word; our own word stands
-beside it as a property. Lists keep the platform's order.
+unit is known, a bare number where it is not. A `status` is the platform's word; beside it stands
+our own, `our_status` (so too `our_refund_status`, `our_pay_status`, `progress`). Lists keep the
+platform's order.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class OrderLineDetail(SubOrder):
     """One line of an order; the names of docs/platform/messages.md#line-of-a-taobao-order."""
 
     @property
-    def order_status(self) -> OrderStatus:
+    def our_status(self) -> OrderStatus:
         """Our word for `status`."""
         return order_status(self.status)
 
@@ -148,7 +148,7 @@ class TaobaoOrderDetail(ReplyModel, TaobaoOrderMessage):
     sub_user_id: Identifier = None
 
     @property
-    def order_status(self) -> OrderStatus:
+    def our_status(self) -> OrderStatus:
         """Our word for `status`."""
         return order_status(self.status)
 

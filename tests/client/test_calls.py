@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from structlog.testing import capture_logs
 
 from receiver.client.platform import PlatformAPI
 from receiver.errors import APIRejectedError, APIUnavailableError, InvalidRequestError
@@ -281,3 +282,27 @@ async def test_a_broken_text_in_a_reply_does_not_lose_it(
     (trace,) = (await api.alibaba.orders.logistics("1234567890")).traces
 
     assert trace.logistics_id == "7"
+
+
+async def test_a_case_is_named_in_the_body_and_in_the_query(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.reply({"refundId": "TQ1"})
+
+    await api.alibaba.refunds.detail("TQ1")
+
+    asked = platform.asked[0]
+    assert (asked.query, json.loads(asked.body)) == ({"refundId": "TQ1"}, {"refundId": "TQ1"})
+
+
+async def test_what_was_not_as_documented_is_in_the_log_by_its_place(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.reply({"baseInfo": {"idOfStr": "27", "totalAmount": "a private word"}})
+    with capture_logs() as lines:
+        order = await api.alibaba.orders.detail("27")
+
+    assert order.order_id == "27"
+    (line,) = lines
+    assert line["faults"] == ["data.baseInfo.totalAmount"]
+    assert "private" not in str(line)

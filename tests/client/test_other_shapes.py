@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from receiver.client.calls.registry import CALLS
 from receiver.client.replies import Reply
-from receiver.errors import APIRejectedError
+from receiver.errors import APIError, APIRejectedError
 from receiver.messages.json_text import read_json
 from schemas.api.reply import Page
 
@@ -48,6 +50,12 @@ CALL_OF = {
 }
 SAME_AS_THEIR_ENTRIES = {"1688-category", "1688-order-create"}
 """Their bare list is one of entries that look like the whole."""
+NAMES = [
+    *("result", "data", "success", "errorCode", "list", "records", "totalRecords", "order_list"),
+    *("baseInfo", "productItems", "refundId", "orderId", "logisticsTrace", "logisticsSteps"),
+    *("pnmLogisticsDetails", "skuList", "priceInfo", "price", "children", "status", "payUrl"),
+    *("cantPayOrderList", "orderPreviewResuslt", "cargoList", "amount", "receiverAddress"),
+]
 Change = Callable[[Any], Any]
 
 
@@ -310,12 +318,12 @@ def test_taobao_orders_are_read_from_the_upstreams_names() -> None:
 
     (read_order,) = page.items
     assert (page.total_records, read_order.purchase_order_id) == (1, "200000000001")
-    assert (read_order.order_status, str(read_order.purchase_amount)) == (
+    assert (read_order.our_status, str(read_order.purchase_amount)) == (
         *("awaiting_shipment", "4.00 CNY"),
     )
     assert read_order.created_time.timestamp() == 1779263200
     (read_line,) = read_order.sub_orders
-    assert (read_line.sub_purchase_order_id, read_line.order_status) == ("12", "awaiting_shipment")
+    assert (read_line.sub_purchase_order_id, read_line.our_status) == ("12", "awaiting_shipment")
     assert str(read_line.purchase_amount) == "4.00 CNY"
 
 
@@ -330,3 +338,62 @@ def test_a_preview_of_ka_is_a_list_in_fen() -> None:
     assert (str(order.sum_payment), str(line.amount), str(line.final_unit_price)) == (
         *("58.00 CNY", "58.00 CNY", "29.00 CNY"),
     )
+
+
+@pytest.mark.parametrize("address", ["x 1", {"detailAddress": "x 1"}, [{"detail_address": "x 1"}]])
+def test_where_goods_go_back_to_is_text_or_an_object(address: Any) -> None:
+    call = CALLS["taobao_refunds_detail"]
+    data = {"logistics": {"receiverAddress": address}, "refundOrder": {"refundId": 11}}
+    refund = call.read(Reply(call.endpoint, data))
+
+    assert refund.logistics.receiver_address.detail_address == "x 1"
+    assert (refund.refund_id, refund.case.our_status) == ("11", "unknown")
+
+
+@pytest.mark.parametrize("name", ["status", "refundStatus", "refund_status"])
+def test_the_state_of_a_case_is_read_by_either_name(name: str) -> None:
+    call = CALLS["alibaba_refunds_detail"]
+    data = {"opOrderRefundModelDetail": {"refundId": "TQ1", name: "waitselleragree"}}
+    refund = call.read(Reply(call.endpoint, {"result": data}))
+
+    assert (refund.refund_id, refund.status, refund.our_status) == (
+        *("TQ1", "waitselleragree", "applied"),
+    )
+
+
+def test_what_is_not_known_is_kept_at_every_depth() -> None:
+    call = CALLS["alibaba_products_detail"]
+    data = {"offerId": 6, "new": 1, "productSkuInfos": [{"skuId": 7, "newer": {"a": 2}}]}
+    product = call.read(Reply(call.endpoint, data))
+
+    assert product.model_extra == {"new": 1}
+    assert product.product_sku_infos[0].model_extra == {"newer": {"a": 2}}
+
+
+def test_of_two_spellings_the_one_with_a_value_is_read() -> None:
+    call = CALLS["alibaba_products_detail"]
+    data = {"sellerOpenId": None, "seller_open_id": "S", "offer_map_id": "", "offerId": 6}
+    product = call.read(Reply(call.endpoint, data))
+
+    assert (product.seller_open_id, product.offer_id) == ("S", "6")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+@given(name=st.sampled_from(sorted(CALLS)), data=JSON)
+def test_any_data_is_a_reply_or_an_error_of_ours(name: str, data: Any) -> None:
+    call = CALLS[name]
+    try:
+        read = call.read(Reply(call.endpoint, data))
+    except APIError as error:
+        event(type(error).__name__)
+        return
+    assert isinstance(read, list if call.is_list else call.reply)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
 
 import pytest
 
 from receiver.client.calls.registry import CALLS, ENDPOINTS, GROUPS
 from receiver.client.endpoint import Certainty, Edition, Route
 from receiver.client.platform import PlatformAPI
-from tests.client.conftest import settings_of
+from receiver.errors import APIRejectedError, InvalidRequestError
+from tests.client.conftest import Platform, settings_of
 from tests.pages import ROOT, anchors, fault_of
 
 PAGES = ("calls-goods", "calls-orders", "calls-carts", "after-sales", "logistics")
@@ -153,3 +156,70 @@ def test_what_may_not_be_repeated_is_marked() -> None:
     writing = re.compile("_(create|pay|cancel|submit|add|save|upload|book|delete|edit)(_|$)")
     assert not set(filter(writing.search, reads))
     assert ENDPOINTS["taobao_refunds_cancel"].routes["v2"].method == "GET"
+
+
+VALUES: dict[str, Any] = {
+    "address_param": {},
+    "apply_carriage": 0,
+    "apply_payment": 1,
+    "cargo_param_list": [{"offer_map_id": "A", "quantity": 1}],
+    "description": "ab",
+    "dispute_request": "refund",
+    "goods_status": "refundBuyerReceived",
+    "image_data": b"\xff\xd8\xff",
+    "order_line_list": [
+        {"item_id": "1", "order_line_no": "1", "quantity": 1, "price": 1, "sku_id": "1"}
+    ],
+    "parameters": {},
+    "params": [{"item_id": "1"}],
+    "purchase_amount": 1,
+    "quantity": 1,
+    "reason_id": 1,
+    "receiver": {"address": "a", "name": "n"},
+    "receiver_address": {"address": "a", "name": "n"},
+    "refund_fee": 1,
+    "refund_type": 1,
+    "render_item_list": [{"item_id": "1", "quantity": 1, "sku_id": "1"}],
+}
+OTHERS: dict[str, dict[str, Any]] = {
+    "alibaba_products_search_image": {"image_base64": "x"},
+    "taobao_refunds_render": {"goods_status": 1},
+    "taobao_refunds_submit": {"goods_status": 1},
+    "warehouse_estimate_freight": {
+        "receiver_address": dict.fromkeys(
+            ("name", "address", "country", "city", "zip", "state"), "x"
+        )
+    },
+}
+
+
+def arguments(name: str) -> dict[str, Any]:
+    """Something for everything that a call requires."""
+    given: dict[str, Any] = {}
+    for parameter in CALLS[name].parameters():
+        if parameter.default is parameter.empty:
+            is_list = str(parameter.annotation).startswith(("list", "Annotated[list", "CartIds"))
+            given[parameter.name] = VALUES.get(parameter.name, ["1"] if is_list else "1")
+    return given | OTHERS.get(name, {})
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+async def test_every_row_is_sent_to_its_path(platform: Platform, edition: Edition) -> None:
+    platform.reply({"success": False, "errorCode": "E1", "errorMsg": "no"})
+    async with PlatformAPI.open(settings_of(platform.url, edition=edition)) as api:
+        for name, call in CALLS.items():
+            group = next(place for place, held in GROUPS.items() if call in held.calls)
+            method = getattr(attrgetter(group)(api), call.method)
+            route = call.endpoint.routes.get(edition)
+            with pytest.raises(APIRejectedError) as caught:
+                await method(**arguments(name))
+            if route is None:
+                assert type(caught.value) is InvalidRequestError
+                assert f"edition {edition!r}" in str(caught.value)
+                continue
+            assert (caught.value.code, caught.value.reason) == ("E1", "no")
+            asked = platform.asked[-1]
+            path = route.path.replace("{refundId}", "1")
+            assert (asked.method, asked.path) == (route.method, path), name
+    served = [call for call in CALLS.values() if edition in call.endpoint.routes]
+    assert len(platform.asked) == len(served)

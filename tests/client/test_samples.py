@@ -23,7 +23,7 @@ from schemas.api.warehouse import (
     LogisticInfo,
     LogisticLineItem,
 )
-from schemas.statuses import OrderStatus, Progress, RefundStatus
+from schemas.statuses import OrderStatus, PaymentStatus, Progress, RefundStatus
 from schemas.times import CHINA
 from schemas.values import Money
 from tests.client.conftest import Platform, settings_of
@@ -221,7 +221,7 @@ async def order_detail(platform: Platform, api: PlatformAPI) -> None:
     head = order.base_info
     assert head is not None
     assert (order.order_id, head.id, head.id_of_str) == (ORDER_ID, ORDER_ID, ORDER_ID)
-    assert (head.status, head.order_status) == ("waitsellersend", OrderStatus.AWAITING_SHIPMENT)
+    assert (head.status, head.our_status) == ("waitsellersend", OrderStatus.AWAITING_SHIPMENT)
     assert (head.total_amount, head.shipping_fee) == (yuan("44.00"), yuan("8.00"))
     assert (head.sum_product_payment, head.discount) == (yuan("36.00"), yuan("0.00"))
     assert head.create_time == datetime(2026, 5, 20, 15, 40, tzinfo=CHINA)
@@ -234,6 +234,7 @@ async def order_detail(platform: Platform, api: PlatformAPI) -> None:
     assert (head.receiver_info.to_post, head.receiver_info.to_division_code) == ("310000", "330108")
     (stage,) = order.trade_terms
     assert (stage.pay_status, stage.pay_way, stage.pay_way_desc) == ("2", "1", "支付宝")
+    assert stage.our_pay_status is PaymentStatus.PAID
     assert (stage.phas_amount, stage.phase) == (yuan("44.00"), "2988886630900001")
     (line,) = order.product_items
     assert (line.sub_item_id, line.product_id) == (LINE_ID, "600000000001")
@@ -242,7 +243,7 @@ async def order_detail(platform: Platform, api: PlatformAPI) -> None:
         *(yuan("18.00"), yuan("36.00"), yuan("0.00")),
     )
     assert (line.quantity, line.unit, line.logistics_status) == (Decimal(2), "件", "1")
-    assert line.order_status is OrderStatus.AWAITING_SHIPMENT
+    assert line.our_status is OrderStatus.AWAITING_SHIPMENT
     assert [(info.name, info.value) for info in line.sku_infos] == [("颜色", "黑色")]
     assert line.product_img_url == ("https://cbu01.alicdn.com/img/ibank/example.jpg",)
     assert order.native_logistics is not None

@@ -107,6 +107,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             row="create",
             reply="upstream",
             changes_state=True,
+            limits=("one seller; `quantity` in multiples of the `batch_number` of the product",),
             refusals=_PREVIEW_REFUSALS,
         ),
         OrderCreateRequest,
@@ -170,6 +171,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             row="cancel before payment",
             reply="documented",
             changes_state=True,
+            limits=("not in the first 10 s of an order (upstream)",),
             refusals=_CANCEL_REFUSALS,
         ),
         OrderCancelRequest,
@@ -187,6 +189,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             row="payment URL",
             reply="documented",
             changes_state=True,
+            limits=("3 attempts, after reading the order each time (upstream)",),
         ),
         PaymentUrlRequest,
         one(PaymentUrl),
@@ -202,6 +205,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             row="batch payment",
             reply="unknown",
             changes_state=True,
+            limits=("30 orders where credit or Kuajingbao pays, 10 advised (upstream)",),
         ),
         BatchPayRequest,
         one(BatchPayment),
@@ -233,6 +237,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             source=_ROWS,
             row="tracking",
             reply="upstream",
+            limits=("orders of the last year (upstream)",),
             refusals=_TRACE_REFUSALS,
         ),
         OrderLogisticsRequest,
@@ -240,7 +245,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
     )
     decrypt_open_uid = Call(
         Endpoint(
-            "The chat of a seller: a nickname or a URL, by edition; not for use in bulk",
+            "The chat of a seller: a nickname or a URL, by edition",
             {
                 "v1": seen("POST", "/alibaba/product/openuid/decrypt"),
                 "v2": inferred("POST", "/v2/alibaba/product/openuid/decrypt"),
@@ -249,6 +254,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
             source="docs/platform/calls-goods.md#openuid-to-wangwang",
             row="openUid to Wangwang",
             reply="upstream",
+            limits=("not in bulk (upstream)",),
         ),
         OpenUidRequest,
         one(Wangwang),

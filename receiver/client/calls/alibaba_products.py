@@ -68,6 +68,7 @@ class AlibabaProducts(Group, prefix="alibaba_products"):
             source=_ROWS,
             row="image search",
             reply="documented",
+            limits=("20 a page advised (upstream)",),
         ),
         ImageSearchRequest,
         OfferPage,

@@ -116,6 +116,7 @@ class AlibabaRefunds(Group, prefix="alibaba_refunds"):
             row="create refund",
             reply="documented",
             changes_state=True,
+            limits=("before shipment exactly what was paid for the lines (upstream)",),
             refusals=_CREATE_REFUSALS,
         ),
         RefundCreateRequest,
