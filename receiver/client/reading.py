@@ -94,13 +94,19 @@ def _is_whole(shape: Shape, lone: dict[str, Any]) -> bool:
 def _within(shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
     found = next((part for part in objects(value) if shape.knows(part)), None)
     if not (shape.bare and shape.item):
-        return value if found is None else found
+        return found or _only_row(shape, value) or value
     item = shape_of(shape.item)
     if found is None:
         rows = rows_within(item, value)
         return {shape.bare: rows} if rows else value
     rows = [] if shape.holds_bare(found) else _rows_of(item, found)
     return found | {shape.bare: rows} if rows else found
+
+
+def _only_row(shape: Shape, value: dict[str, Any]) -> dict[str, Any] | None:
+    """The reply where it is the one entry of a list, as an order in the answer to a query."""
+    rows = rows_within(shape, value)
+    return rows[0] if len(rows) == 1 else None
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

@@ -90,15 +90,13 @@ class PlatformTransport:
 
     async def _exchange(self, endpoint: Endpoint, going: Outgoing) -> Answer:
         name = endpoint.name
+        request = self._request(endpoint, going)
         try:
-            request = self._request(endpoint, going)
             async with asyncio.timeout(self._timeout_s):
                 return await self._send(endpoint, request)
         except TimeoutError as error:
             text = f"{name}: no answer within {self._timeout_s:g} s"
             raise _unavailable(endpoint, text) from error
-        except httpx2.InvalidURL as error:
-            raise InvalidRequestError(f"{name}: its parameters are too long to be sent") from error
         except httpx2.ConnectError as error:
             raise APIUnavailableError(f"{name}: no connection ({type(error).__name__})") from error
         except httpx2.HTTPError as error:
@@ -122,9 +120,13 @@ class PlatformTransport:
         elif going.body is not None:
             content["json"] = going.body
         url = self._base_url + going.path
-        return self._http.build_request(
-            going.method, url, params=query or None, headers=headers, **content
-        )
+        try:
+            return self._http.build_request(
+                going.method, url, params=query or None, headers=headers, **content
+            )
+        except (httpx2.InvalidURL, TypeError, ValueError) as error:
+            text = f"{endpoint.name}: its parameters cannot be sent ({type(error).__name__})"
+            raise InvalidRequestError(text) from error
 
     async def _send(self, endpoint: Endpoint, request: httpx2.Request) -> Answer:
         response = await self._http.send(request, stream=True, follow_redirects=False)

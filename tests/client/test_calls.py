@@ -306,3 +306,15 @@ async def test_what_was_not_as_documented_is_in_the_log_by_its_place(
     (line,) = lines
     assert line["faults"] == ["data.baseInfo.totalAmount"]
     assert "private" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), {1}, "\ud800"], ids=["no number", "no JSON", "no text"]
+)
+async def test_what_cannot_be_written_is_not_sent(
+    platform: Platform, api: PlatformAPI, value: Any
+) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot be sent"):
+        await api.warehouse.preview_freight({"a": value})
+
+    assert platform.asked == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from receiver.client.calls.registry import CALLS, ENDPOINTS, resolve_routes
+from receiver.client.calls.registry import CALLS, resolve_routes
 from receiver.client.endpoint import Endpoint, Outgoing, Route, outgoing
 from receiver.client.platform import PlatformAPI
 from receiver.errors import APIRejectedError, ConfigurationError, InvalidRequestError
@@ -30,13 +30,13 @@ def test_the_method_is_that_of_the_edition() -> None:
     ]
 
 
-def test_an_override_of_an_unknown_name_lists_the_known_ones() -> None:
+def test_an_override_of_an_unknown_name_gives_those_that_are_near() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        PlatformAPI.open(settings_of("https://platform.test", paths={"order_logistic": "/x"}))
+        PlatformAPI.open(settings_of("https://platform.test", paths={"orders_logistic": "/x"}))
 
-    assert "api.paths.order_logistic:" in str(caught.value)
-    for name in ENDPOINTS:
-        assert name in str(caught.value)
+    assert "api.paths.orders_logistic: no such call" in str(caught.value)
+    assert "alibaba_orders_logistics" in str(caught.value)
+    assert "docs/api.md" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,17 @@ def test_taobao_orders_are_read_from_the_upstreams_names() -> None:
     assert str(read_line.purchase_amount) == "4.00 CNY"
 
 
+def test_one_taobao_order_is_read_from_the_answer_to_a_query() -> None:
+    call = CALLS["taobao_orders_detail"]
+    data = {
+        "results_total": 1,
+        "purchase_orders": [{"purchase_id": 27, "seller_order_number": "S"}],
+    }
+    order = call.read(Reply(call.endpoint, data))
+
+    assert (order.purchase_order_id, order.seller_order_number) == ("27", "S")
+
+
 def test_a_preview_of_ka_is_a_list_in_fen() -> None:
     call = CALLS["alibaba_orders_preview"]
     item = {"amount": 5800, "finalUnitPrice": 2900, "specId": "s", "offerId": 6}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
@@ -54,8 +55,10 @@ def resolve_routes(edition: Edition, overrides: Mapping[str, str]) -> dict[str, 
     routes = {name: row.routes[edition] for name, row in ENDPOINTS.items() if edition in row.routes}
     for name, path in overrides.items():
         if name not in ENDPOINTS:
+            near = get_close_matches(name, ENDPOINTS, n=3, cutoff=0.5)
+            meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise ConfigurationError(
-                f"api.paths.{name}: no such endpoint: known are {', '.join(ENDPOINTS)}"
+                f"api.paths.{name}: no such call: {meant}docs/api.md lists them all"
             )
         _check_path(name, path)
         method = (routes.get(name) or next(iter(ENDPOINTS[name].routes.values()))).method
