@@ -93,7 +93,7 @@ class APIError(YizhanError):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.outer_code = code if outer_code is None else outer_code
+        self.outer_code = outer_code
         self.reason = reason
         self.meaning = meaning
         if retryable is not None:

@@ -20,6 +20,7 @@ from receiver.messages.reading import read_leniently
 from schemas.api.reply import ReplyModel
 
 _MAX_DEPTH: Final = 4
+_WRAPPERS: Final = ("result", "data")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -76,35 +77,46 @@ def _found(shape: Shape, value: Any) -> dict[str, Any]:
         lone = _rows(value) if len(value) == 1 else []
         if lone and _is_whole(shape, lone[0]):
             return _within(shape, lone[0])
-        if shape.bare and shape.bare_is_list:
-            return {shape.bare: value}
+        if shape.bare_list:
+            return {shape.bare_list: value}
         raise UnreadableDataError("an object")
-    if shape.bare and not shape.bare_is_list:
-        return {shape.bare: value}
-    raise UnreadableDataError("a list" if shape.bare_is_list else "an object")
+    if shape.bare_value:
+        return {shape.bare_value: value}
+    raise UnreadableDataError("a list" if shape.bare_list else "an object")
 
 
 def _is_whole(shape: Shape, lone: dict[str, Any]) -> bool:
     """Whether the one object of a list is the reply itself, and no entry of its bare list."""
-    if not (shape.bare and shape.bare_is_list):
+    if not shape.bare_list:
         return True
     return shape.knows(lone) and not (shape.item and shape_of(shape.item).knows(lone))
 
 
 def _within(shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
     found = next((part for part in objects(value) if shape.knows(part)), None)
-    if not (shape.bare and shape.item):
-        return found or _only_row(shape, value) or value
-    item = shape_of(shape.item)
-    if found is None:
-        rows = rows_within(item, value)
-        return {shape.bare: rows} if rows else value
-    rows = [] if shape.holds_bare(found) else _rows_of(item, found)
-    return found | {shape.bare: rows} if rows else found
+    item = shape_of(shape.item) if shape.item else None
+    if item and shape.bare_list:
+        if found is None:
+            rows = rows_within(item, value)
+        else:
+            rows = [] if shape.holds_list(found) else _rows_of(item, found)
+        if rows:
+            return (found or {}) | {shape.bare_list: rows}
+    return found or _standing_alone(shape, value) or value
 
 
-def _only_row(shape: Shape, value: dict[str, Any]) -> dict[str, Any] | None:
-    """The reply where it is the one entry of a list, as an order in the answer to a query."""
+def _standing_alone(shape: Shape, value: dict[str, Any]) -> dict[str, Any] | None:
+    """What a wrapper holds in place of the reply: its inner object, it in a list, its one value."""
+    if shape.inner and (inner := _lone(shape_of(shape.inner), value)):
+        return inner
+    if lone := _lone(shape, value):
+        return lone
+    values = (part for part in map(value.get, _WRAPPERS) if not isinstance(part, dict | list))
+    plain = next((part for part in values if not is_blank(part)), None)
+    return value | {shape.bare_value: plain} if shape.bare_value and plain is not None else None
+
+
+def _lone(shape: Shape, value: dict[str, Any]) -> dict[str, Any] | None:
     rows = rows_within(shape, value)
     return rows[0] if len(rows) == 1 else None
 

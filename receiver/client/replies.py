@@ -71,7 +71,7 @@ class Reply:
             raise self._unexpected(str(error)) from error
         self._check(read)
         if read is None:
-            raise self._error(APIRejectedError, self._without_data())
+            raise self._error(APIRejectedError, self._without_data(), code=self.code)
         return read
 
     def read_rows(self, model: type[ReplyT]) -> list[ReplyT]:
@@ -109,6 +109,7 @@ class Reply:
         return self._error(
             APIUnavailableError,
             f"the reply's data is not {what}",
+            code=self.code,
             retryable=not self.endpoint.changes_state,
         )
 
@@ -117,14 +118,14 @@ class Reply:
         kind: type[APIError],
         text: str,
         *,
-        code: int | str | None = None,
+        code: int | str | None,
         reason: str | None = None,
         meaning: str | None = None,
         retryable: bool | None = None,
     ) -> APIError:
         return kind(
             f"{self.endpoint.name}: {text}",
-            code=self.code if code is None else code,
+            code=code,
             outer_code=self.code,
             status=self.status,
             request_id=self.request_id,
@@ -217,6 +218,7 @@ def _error(
     return kind(
         f"{endpoint.name}: {text}: {_clean(msg)}" if msg else f"{endpoint.name}: {text}",
         code=_code(envelope.code) if envelope else None,
+        outer_code=_code(envelope.code) if envelope else None,
         status=answer.status,
         request_id=envelope.request_id if envelope else None,
         retry_after_s=retry_after_s(answer.retry_after, now=now),

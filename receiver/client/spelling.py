@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, get_args, get_origin
+from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
@@ -39,9 +39,13 @@ class Shape:
 
     targets: MappingProxyType[str, _Target]
     marks: frozenset[str]
-    bare: str | None
-    bare_is_list: bool
+    bare_list: str | None
+    bare_value: str | None
+    bare_object: str | None
     item: type[BaseModel] | None
+    """The model of an entry of `bare_list`."""
+    inner: type[BaseModel] | None
+    """The model of `bare_object`."""
     may_be_null: bool
 
     def knows(self, value: dict[str, Any]) -> bool:
@@ -52,10 +56,10 @@ class Shape:
             if target is not None
         )
 
-    def holds_bare(self, value: dict[str, Any]) -> bool:
-        """Whether the field that may stand alone is in the object."""
+    def holds_list(self, value: dict[str, Any]) -> bool:
+        """Whether the list that may stand alone is in the object."""
         found = ((self.targets.get(_plain(key)), part) for key, part in value.items())
-        return any(t is not None and t.key == self.bare and not is_blank(p) for t, p in found)
+        return any(t is not None and t.key == self.bare_list and not is_blank(p) for t, p in found)
 
 
 @cache
@@ -66,13 +70,15 @@ def shape_of(model: type[BaseModel]) -> Shape:
     reply: type[ReplyModel] = model if issubclass(model, ReplyModel) else ReplyModel
     known_by = frozenset(keys[name] for name in reply.known_by)
     own = frozenset(key for key in keys.values() if _plain(key) not in _GENERIC)
-    bare = model.model_fields[reply.bare] if reply.bare else None
+    held = {name: _model_in(info.annotation) for name, info in model.model_fields.items()}
     return Shape(
         targets=targets,
         marks=known_by or own or frozenset(keys.values()),
-        bare=keys[reply.bare] if reply.bare else None,
-        bare_is_list=bare is not None and get_origin(bare.annotation) is tuple,
-        item=_model_in(bare.annotation) if bare is not None else None,
+        bare_list=keys.get(reply.bare_list or ""),
+        bare_value=keys.get(reply.bare_value or ""),
+        bare_object=keys.get(reply.bare_object or ""),
+        item=held.get(reply.bare_list or ""),
+        inner=held.get(reply.bare_object or ""),
         may_be_null=reply.may_be_null,
     )
 
@@ -83,7 +89,10 @@ def respelled(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
     Of several spellings of one name, one with a value is taken before a blank one, then the first
     of the model's choices.
     """
-    targets = shape_of(model).targets
+    shape = shape_of(model)
+    targets = shape.targets
+    if shape.bare_object and not shape.knows(value):
+        value = {shape.bare_object: value}
     chosen: dict[str, tuple[bool, int, str]] = {}
     for key, part in value.items():
         if target := targets.get(_plain(key)):
@@ -112,7 +121,9 @@ def _inside(model: type[BaseModel], value: Any) -> Any:
         return [_inside(model, part) for part in held]
     if not isinstance(held, dict):
         return held
-    if any(_plain(key) in shape_of(model).targets for key in held):
+    shape = shape_of(model)
+    alone = shape.inner is not None and shape_of(shape.inner).knows(held)
+    if alone or any(_plain(key) in shape.targets for key in held):
         return respelled(model, held)
     # A list in an object, or an object of numbered entries.
     return {

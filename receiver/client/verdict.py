@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from receiver.client.spelling import respelled
 from receiver.messages.json_text import decoded
 from receiver.messages.reading import read_leniently
-from schemas.api.reply import ReplyModel, Verdict
+from schemas.api.reply import Confirmation, ReplyModel, Verdict
 
 _WRAPPERS: Final = ("result", "data")
 _MAX_DEPTH: Final = 3
@@ -39,6 +39,8 @@ def refusal_in(data: Any, read: object) -> Refusal | None:
         return None
     refused = next(filter(_is_refusal, _verdicts(data)), None)
     listed = _listed(read)
+    if isinstance(read, Confirmation) and read.success is False:
+        refused = refused or Verdict()
     if refused is None:
         return listed
     return Refusal(
@@ -49,8 +51,6 @@ def refusal_in(data: Any, read: object) -> Refusal | None:
 
 def _verdicts(data: Any) -> Iterator[Verdict]:
     held = decoded(data, "data")
-    if isinstance(held, bool):
-        yield Verdict(success=held)
     for _ in range(_MAX_DEPTH):
         if not isinstance(held, dict):
             return

@@ -86,7 +86,7 @@ class CartSeller(ReplyModel):
 class Cart(ReplyModel):
     """The cart: what can be ordered, and what cannot any more."""
 
-    bare = "enable_list"
+    bare_list = "enable_list"
     may_be_null = True
 
     enable_list: Parts[CartSeller] = Field(

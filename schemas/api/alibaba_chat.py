@@ -22,7 +22,7 @@ class Wangwang(ReplyModel):
     docs/platform/calls-goods.md#openuid-to-wangwang
     """
 
-    bare = "contact"
+    bare_value = "contact"
 
     contact: Text = Field(
         default=None,

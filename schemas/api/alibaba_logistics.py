@@ -91,7 +91,7 @@ class OrderLogistics(ReplyModel):
     docs/platform/logistics.md#1688-tracking
     """
 
-    bare = "traces"
+    bare_list = "traces"
     may_be_null = True
 
     traces: Parts[AlibabaLogisticsTrace] = Field(

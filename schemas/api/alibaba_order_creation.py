@@ -111,7 +111,7 @@ class PreviewedOrder(ReplyModel):
 class OrderPreview(ReplyModel):
     """What a create would make (docs/platform/calls-orders.md#1688-order-preview)."""
 
-    bare = "orders"
+    bare_list = "orders"
 
     orders: Parts[PreviewedOrder] = Field(
         default=(),
@@ -167,7 +167,7 @@ class OrderCreation(ReplyModel):
     false beside a valid id, so that an order that exists is never taken for a refusal.
     """
 
-    bare = "order_list"
+    bare_list = "order_list"
 
     order_id: Identifier = None
     total_success_amount: Fen = None
@@ -202,7 +202,7 @@ class PaymentUrl(ReplyModel):
     attempt. `cant_pay_order_list` are orders refused for credit or risk.
     """
 
-    bare = "pay_url"
+    bare_value = "pay_url"
 
     order_id: Identifier = None
     protocol_pay_success: Flag = None
@@ -221,7 +221,7 @@ class PaymentUrl(ReplyModel):
 class BatchPayment(ReplyModel):
     """What became of a payment of several orders; it may have succeeded in part."""
 
-    bare = "pay_url"
+    bare_value = "pay_url"
 
     pay_url: Text = None
     success: Flag = None

@@ -181,7 +181,7 @@ class Category(ReplyModel):
     docs/platform/calls-goods.md#1688-categories
     """
 
-    bare = "children"
+    bare_list = "children"
 
     category_id: Identifier = None
     chinese_name: Text = None
@@ -211,7 +211,7 @@ class HotProduct(ReplyModel):
 class HotList(ReplyModel):
     """A hot list (docs/platform/calls-goods.md#1688-hot-list)."""
 
-    bare = "rank_product_models"
+    bare_list = "rank_product_models"
 
     rank_id: Identifier = None
     rank_name: Text = None

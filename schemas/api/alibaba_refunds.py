@@ -131,7 +131,7 @@ class RefundReason(ReplyModel):
 class RefundReasons(ReplyModel):
     """The reasons that are possible now (docs/platform/after-sales.md#1688-refund-reasons)."""
 
-    bare = "reasons"
+    bare_list = "reasons"
 
     reasons: Parts[RefundReason] = ()
 
@@ -139,7 +139,7 @@ class RefundReasons(ReplyModel):
 class Voucher(ReplyModel):
     """Where an uploaded photograph is (docs/platform/after-sales.md#1688-refund-voucher)."""
 
-    bare = "image_relative_url"
+    bare_value = "image_relative_url"
 
     image_domain: Text = None
     image_relative_url: Text = None
@@ -157,7 +157,7 @@ class Voucher(ReplyModel):
 class CreatedRefund(ReplyModel):
     """The case that was opened."""
 
-    bare = "refund_id"
+    bare_value = "refund_id"
 
     refund_id: Identifier = None
     inner_reason_id: Identifier = None

@@ -43,8 +43,12 @@ class ReplyModel(BaseModel):
         defer_build=True,  # at a start, of all the replies none is read
     )
 
-    bare: ClassVar[str | None] = None
-    """The field that `data` holds by itself where it comes without the object round it."""
+    bare_list: ClassVar[str | None] = None
+    """The field that a list is which comes without the object round it."""
+    bare_value: ClassVar[str | None] = None
+    """The field that a text, a number or a boolean is which comes alone."""
+    bare_object: ClassVar[str | None] = None
+    """The field that an object is which comes without the object round it."""
     known_by: ClassVar[tuple[str, ...]] = ()
     """The fields by which an object is recognised inside a wrapper; none: by any of its own."""
     identified_by: ClassVar[tuple[str, ...]] = ()
@@ -121,7 +125,7 @@ class Confirmation(ReplyModel):
     `success` is None where the platform did not say.
     """
 
-    bare = "success"
+    bare_value = "success"
     known_by = ("success",)
     may_be_null = True
 
@@ -138,7 +142,7 @@ class Page(ReplyModel, Generic[ItemT]):
     docs/platform/calls-orders.md#1688-order-detail-and-list for those of an order list.
     """
 
-    bare = "items"
+    bare_list = "items"
     known_by = ("total_records", "total_page", "page_size", "current_page")
     may_be_null = True
 

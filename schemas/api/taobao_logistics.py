@@ -91,7 +91,7 @@ class TaobaoParcel(ReplyModel):
 class TaobaoLogisticsDetail(ReplyModel):
     """The parcels of a Taobao order line; none before any is known."""
 
-    bare = "parcels"
+    bare_list = "parcels"
     may_be_null = True
 
     purchase_order_outer_id: Identifier = None

@@ -39,7 +39,7 @@ class Purchase(ReplyModel):
 class TaobaoOrderCreation(ReplyModel):
     """What a create made (docs/platform/calls-orders.md#taobao-order-creation)."""
 
-    bare = "order_list"
+    bare_list = "order_list"
 
     success: Flag = None
     error_code: Word = None
@@ -88,7 +88,7 @@ class UnavailableSku(ReplyModel):
 class TaobaoOrderRender(ReplyModel):
     """What would be ordered (docs/platform/calls-orders.md#taobao-cancellation-payment-render)."""
 
-    bare = "render_item_list"
+    bare_list = "render_item_list"
 
     render_item_list: Parts[RenderedOrder] = ()
     unavailable_sku_list: Parts[UnavailableSku] = ()
@@ -200,6 +200,6 @@ class TaobaoPayment(ReplyModel):
 class ImLink(ReplyModel):
     """Where to chat with a seller."""
 
-    bare = "url"
+    bare_value = "url"
 
     url: Text = Field(default=None, validation_alias=AliasChoices("url", "link", "pageLink"))

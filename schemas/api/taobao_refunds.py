@@ -241,6 +241,7 @@ class RefundAggregate(ReplyModel):
 class TaobaoRefund(ReplyModel):
     """A case (docs/platform/after-sales.md#taobao-refund-detail); `case` is its heart."""
 
+    bare_object = "refund_order"
     identified_by = ("refund_id",)
 
     cancel_success: Flag = None
@@ -263,7 +264,7 @@ class TaobaoRefund(ReplyModel):
         return self.case.refund_id if self.case else None
 
 
-class TaobaoRefundPage(Page[TaobaoRefundOrder]):
+class TaobaoRefundPage(Page[TaobaoRefund]):
     """One page of cases; the page's shape is not known."""
 
 
@@ -278,7 +279,7 @@ class RefundMessagePage(Page[RefundMessage]):
 class SubmittedRefund(ReplyModel):
     """The case that was opened or changed; the reply is not known."""
 
-    bare = "refund_id"
+    bare_value = "refund_id"
     may_be_null = True
 
     refund_id: Identifier = None
@@ -288,7 +289,7 @@ class SubmittedRefund(ReplyModel):
 class ReturnRender(ReplyModel):
     """The carriers that goods can go back with; the reply is not known."""
 
-    bare = "carriers"
+    bare_list = "carriers"
 
     carriers: Parts[ReturnCarrier] = Field(
         default=(),

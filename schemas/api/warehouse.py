@@ -107,7 +107,7 @@ class PackageInboundRequest:
 class WarehouseReply(ReplyModel):
     """Whatever the platform answered; a bare value is `value`."""
 
-    bare = "value"
+    bare_value = "value"
     may_be_null = True
 
     value: object = None

@@ -361,6 +361,44 @@ def test_where_goods_go_back_to_is_text_or_an_object(address: Any) -> None:
     assert (refund.refund_id, refund.case.our_status) == ("11", "unknown")
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"refundId": 11, "refundStatus": 20},
+        {"refund_id": "11", "refund_status": "20"},
+        {"refundOrder": {"refundId": "11", "refundStatus": 20}},
+        {"refund_order_aggregate": {"refund_order": {"refund_id": "11", "refund_status": 20}}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("wrapper", ["list", "records", "", "one"])
+def test_a_case_of_taobao_is_read_alone_and_within(entry: dict[str, Any], wrapper: str) -> None:
+    call = CALLS["taobao_refunds_detail" if wrapper == "one" else "taobao_refunds_list"]
+    data = entry if wrapper == "one" else {"total": 1, wrapper: [entry]} if wrapper else [entry]
+    read = call.read(Reply(call.endpoint, data))
+
+    refund = read if wrapper == "one" else read.items[0]
+    assert (refund.refund_id, refund.case.refund_status, refund.case.our_status) == (
+        *("11", "20", "agreed"),
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"order_id": "27"},
+        {"data": {"orderId": 27}},
+        [{"orderId": 27}],
+        {"orderList": [{"orderId": 27}]},
+    ],
+    ids=repr,
+)
+def test_an_order_that_was_made_is_known_in_whatever_shape(data: Any) -> None:
+    call = CALLS["alibaba_orders_create"]
+
+    assert call.read(Reply(call.endpoint, data)).order_ids == ("27",)
+
+
 @pytest.mark.parametrize("name", ["status", "refundStatus", "refund_status"])
 def test_the_state_of_a_case_is_read_by_either_name(name: str) -> None:
     call = CALLS["alibaba_refunds_detail"]

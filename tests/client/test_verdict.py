@@ -56,10 +56,16 @@ async def test_a_refusal_has_both_codes_the_reason_and_its_meaning(
     )
 
 
-async def test_a_bare_false_is_a_refusal(platform: Platform, api: PlatformAPI) -> None:
-    platform.reply(False)
+@pytest.mark.parametrize(
+    "data", [False, "false", 0, {"result": False}, {"result": "false"}], ids=repr
+)
+async def test_a_bare_false_is_a_refusal(platform: Platform, api: PlatformAPI, data: Any) -> None:
+    platform.reply(data)
 
-    assert "error code unknown" in str(await cancel_fault(api))
+    error = await cancel_fault(api)
+
+    assert "error code unknown" in str(error)
+    assert (error.code, error.outer_code) == (None, 200)
 
 
 @pytest.mark.parametrize(
