@@ -179,7 +179,9 @@ def _undamaged(text: str) -> str:
     return text
 
 
-def _at_most(limit: int) -> Callable[[Any], Any]:
+def at_most(limit: int) -> Callable[[Any], Any]:
+    """For a list: null is an empty one, and one longer than `limit` is refused."""
+
     def check(value: Any) -> Any:
         if value is None:
             return ()
@@ -267,9 +269,9 @@ def _refuse(reason: str) -> NoReturn:
 
 
 PartT = TypeVar("PartT")
-Parts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_PARTS))]
+Parts = Annotated[tuple[PartT, ...], BeforeValidator(at_most(MAX_PARTS))]
 """A list, empty for null; one without end is a fault before it is work."""
-FewParts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_FEW_PARTS))]
+FewParts = Annotated[tuple[PartT, ...], BeforeValidator(at_most(MAX_FEW_PARTS))]
 """As `Parts`, for a list inside of one."""
 Identifier = Annotated[str | None, BeforeValidator(read_id)]
 """An id as text, from text or a whole number; None where a placeholder stands for it."""

@@ -20,6 +20,8 @@ from receiver.messages.reading import read_leniently
 from schemas.api.reply import ReplyModel
 
 _MAX_DEPTH: Final = 4
+_MAX_ERRORS: Final = 50_000
+"""A list of the platform may be wrong in each of its entries, and be a list all the same."""
 _WRAPPERS: Final = ("result", "data")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -62,7 +64,8 @@ def objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _read(model: type[ModelT], value: dict[str, Any], faults: list[Fault]) -> ModelT:
     try:
-        read, found = read_leniently(model, respelled(model, value), "data")
+        body = respelled(model, value)
+        read, found = read_leniently(model, body, "data", max_errors=_MAX_ERRORS)
     except MalformedCallbackError as error:
         raise UnreadableDataError("as it is documented") from error
     faults.extend(found)

@@ -7,9 +7,9 @@ from typing import Annotated, Final
 from pydantic import AliasChoices, Field
 
 from schemas.api.alibaba_orders import AddressParam
-from schemas.api.reply import Number, ReplyModel, Text
+from schemas.api.reply import Entries, Number, ReplyModel, Text
 from schemas.api.request import Id, IntegerId, PlainText, request, short_request, sized
-from schemas.values import Count, Identifier, Parts
+from schemas.values import Count, Identifier
 
 _SOURCE: Final = "docs/platform/calls-carts.md#1688-cart"
 CartIds = Annotated[list[IntegerId], sized(1, None, "entry of the cart", _SOURCE)]
@@ -80,7 +80,7 @@ class CartSeller(ReplyModel):
 
     seller_open_id: Identifier = None
     seller_nick_name: Text = None
-    cart_item_infos: Parts[CartItem] = ()
+    cart_item_infos: Entries[CartItem] = ()
 
 
 class Cart(ReplyModel):
@@ -89,10 +89,10 @@ class Cart(ReplyModel):
     bare_list = "enable_list"
     may_be_null = True
 
-    enable_list: Parts[CartSeller] = Field(
+    enable_list: Entries[CartSeller] = Field(
         default=(), validation_alias=AliasChoices("enableList", "list", "cartList")
     )
-    disable_list: Parts[CartSeller] = ()
+    disable_list: Entries[CartSeller] = ()
 
     @property
     def items(self) -> tuple[CartItem, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field
 
 from schemas.alibaba import AlibabaMessage
-from schemas.api.reply import ReplyModel, Text
+from schemas.api.reply import Entries, ReplyModel, Text
 from schemas.statuses import Progress, progress
-from schemas.values import ClockTime, Identifier, Parts, Word
+from schemas.values import ClockTime, Identifier, Word
 
 
 class AlibabaLogisticsStep(AlibabaMessage):
@@ -42,8 +42,8 @@ class AlibabaLogisticsTrace(ReplyModel, AlibabaMessage):
     order_id: Identifier = None
     logistics_bill_no: Identifier = None
     logistics_company_name: Text = None
-    logistics_steps: Parts[AlibabaLogisticsStep] = ()
-    trace_node_list: Parts[AlibabaTraceNode] = ()
+    logistics_steps: Entries[AlibabaLogisticsStep] = ()
+    trace_node_list: Entries[AlibabaTraceNode] = ()
 
 
 class TraceException(ReplyModel):
@@ -80,7 +80,7 @@ class CrossPackage(ReplyModel):
 
     cross_mail_no: Identifier = None
     order_id: Identifier = None
-    traces: Parts[CrossPackageTrace] = Field(
+    traces: Entries[CrossPackageTrace] = Field(
         default=(), validation_alias=AliasChoices("crossPackageTraceDTOList")
     )
 
@@ -94,10 +94,10 @@ class OrderLogistics(ReplyModel):
     bare_list = "traces"
     may_be_null = True
 
-    traces: Parts[AlibabaLogisticsTrace] = Field(
+    traces: Entries[AlibabaLogisticsTrace] = Field(
         default=(), validation_alias=AliasChoices("logisticsTrace", "traces")
     )
-    cross_packages: Parts[CrossPackage] = Field(
+    cross_packages: Entries[CrossPackage] = Field(
         default=(), validation_alias=AliasChoices("crossPackageFulfillmentDTO")
     )
 

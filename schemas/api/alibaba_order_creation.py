@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from schemas.api.reply import Flag, Ids, ReplyModel, Text, Texts
-from schemas.values import Count, Fen, Identifier, Parts, Word, Yuan
+from schemas.api.reply import Entries, Flag, Ids, ReplyModel, Text, Texts
+from schemas.values import Count, Fen, Identifier, Word, Yuan
 
 
 class PreviewPromotion(ReplyModel):
@@ -36,7 +36,7 @@ class PreviewCargo(ReplyModel):
     open_offer_id: Identifier = None
     message: Text = None
     result_code: Word = None
-    cargo_promotion_list: Parts[PreviewPromotion] = ()
+    cargo_promotion_list: Entries[PreviewPromotion] = ()
     total_fund_usage_amount: Fen = None
     total_post_fund_usage_amount: Fen = None
 
@@ -96,16 +96,16 @@ class PreviewedOrder(ReplyModel):
     total_fund_usage_amount: Fen = None
     total_post_fund_usage_amount: Fen = None
     tao_sample_single_promotion: Flag = None
-    cargo_list: Parts[PreviewCargo] = ()
-    order_item_to_list: Parts[KaPreviewCargo] = Field(
+    cargo_list: Entries[PreviewCargo] = ()
+    order_item_to_list: Entries[KaPreviewCargo] = Field(
         default=(), validation_alias=AliasChoices("orderItemTOList")
     )
-    shop_promotion_list: Parts[PreviewPromotion] = ()
-    trade_model_list: Parts[TradeModel] = ()
-    pay_channel_infos: Parts[PayChannel] = ()
+    shop_promotion_list: Entries[PreviewPromotion] = ()
+    trade_model_list: Entries[TradeModel] = ()
+    pay_channel_infos: Entries[PayChannel] = ()
     order_group: Text = None
     can_use_official_solution: Flag = None
-    official_solution_model_list: Parts[OfficialSolution] = ()
+    official_solution_model_list: Entries[OfficialSolution] = ()
 
 
 class OrderPreview(ReplyModel):
@@ -113,7 +113,7 @@ class OrderPreview(ReplyModel):
 
     bare_list = "orders"
 
-    orders: Parts[PreviewedOrder] = Field(
+    orders: Entries[PreviewedOrder] = Field(
         default=(),
         description="The platform spells it orderPreviewResuslt.",
         validation_alias=AliasChoices("orderPreviewResuslt", "orderPreviewResult"),
@@ -176,8 +176,8 @@ class OrderCreation(ReplyModel):
     code: Word = None
     message: Text = None
     account_period: AccountPeriod | None = None
-    failed_offer_list: Parts[FailedOffer] = ()
-    order_list: Parts[CreatedOrder] = ()
+    failed_offer_list: Entries[FailedOffer] = ()
+    order_list: Entries[CreatedOrder] = ()
 
     @property
     def order_ids(self) -> tuple[str, ...]:

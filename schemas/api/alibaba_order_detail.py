@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field
 
 from schemas.alibaba import AlibabaMessage, BaseInfo, OrderDetailMessage, ProductItem, TradeTerm
-from schemas.api.reply import Flag, Number, Page, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Flag, Number, Page, ReplyModel, Text, Texts
 from schemas.statuses import (
     ClosedBy,
     OrderStatus,
@@ -17,7 +17,7 @@ from schemas.statuses import (
     payment_status,
     refund_status,
 )
-from schemas.values import ClockTime, Count, Identifier, Parts, Word, Yuan
+from schemas.values import ClockTime, Count, Identifier, Word, Yuan
 
 
 class OrderReceiver(AlibabaMessage):
@@ -91,7 +91,7 @@ class OrderLine(ProductItem):
     refund_id: Identifier = None
     entry_discount: Number = None
     status_str: Text = None
-    sku_infos: Parts[SkuInfo] = ()
+    sku_infos: Entries[SkuInfo] = ()
     product_img_url: Texts = ()
     gmt_create: ClockTime = None
     gmt_modified: ClockTime = None
@@ -143,7 +143,7 @@ class NativeLogistics(AlibabaMessage):
     zip: Text = None
     town: Text = None
     town_code: Word = None
-    logistics_items: Parts[AlibabaMessage] = ()
+    logistics_items: Entries[AlibabaMessage] = ()
 
 
 class AlibabaOrderDetail(ReplyModel, OrderDetailMessage):
@@ -153,8 +153,8 @@ class AlibabaOrderDetail(ReplyModel, OrderDetailMessage):
     identified_by = ("order_id",)
 
     base_info: OrderHead | None = None
-    product_items: Parts[OrderLine] = ()
-    trade_terms: Parts[PaymentStage] = ()
+    product_items: Entries[OrderLine] = ()
+    trade_terms: Entries[PaymentStage] = ()
     native_logistics: NativeLogistics | None = None
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field
 
-from schemas.api.reply import Flag, Number, Object, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Flag, Number, Object, ReplyModel, Text, Texts
 from schemas.api.request import OfferId, PlainText, short_request
-from schemas.values import ClockTime, Count, Identifier, Parts, Word, Yuan
+from schemas.values import ClockTime, Count, Identifier, Word, Yuan
 
 
 @short_request
@@ -74,7 +74,7 @@ class ProductSku(ReplyModel):
     foreign_currency_price: Number = None
     foreign_currency_promotion_price: Number = None
     foreign_currency_retail_price: Number = None
-    sku_attributes: Parts[SkuAttribute] = ()
+    sku_attributes: Entries[SkuAttribute] = ()
 
 
 class PriceRange(ReplyModel):
@@ -97,7 +97,7 @@ class ProductSale(ReplyModel):
 
     amount_on_sale: Count = None
     quote_type: Count = None
-    price_range_list: Parts[PriceRange] = ()
+    price_range_list: Entries[PriceRange] = ()
     unit_info: Unit | None = None
     fenxiao_sale_info: ConsignmentSale | None = None
 
@@ -126,8 +126,8 @@ class ProductShipping(ReplyModel):
     height: Number = None
     length: Number = None
     shipping_time_guarantee: Word = None
-    sku_shipping_details: Parts[SkuShipping] = ()
-    sku_shipping_info_list: Parts[SkuShippingInGrams] = ()
+    sku_shipping_details: Entries[SkuShipping] = ()
+    sku_shipping_info_list: Entries[SkuShippingInGrams] = ()
 
 
 class Tag(ReplyModel):
@@ -155,7 +155,7 @@ class ChannelSkuPrice(ReplyModel):
 class ChannelPrice(ReplyModel):
     """The prices of this channel."""
 
-    channel_sku_price_list: Parts[ChannelSkuPrice] = ()
+    channel_sku_price_list: Entries[ChannelSkuPrice] = ()
 
 
 class Promotion(ReplyModel):
@@ -183,8 +183,8 @@ class ProductDetail(ReplyModel):
     detail_video: Text = None
     product_image: ProductImage | None = None
     product_image_trans: ProductImage | None = None
-    product_attribute: Parts[ProductAttribute] = ()
-    product_sku_infos: Parts[ProductSku] = ()
+    product_attribute: Entries[ProductAttribute] = ()
+    product_sku_infos: Entries[ProductSku] = ()
     product_sale_info: ProductSale | None = None
     product_shipping_info: ProductShipping | None = None
     min_order_quantity: Count = None
@@ -200,7 +200,7 @@ class ProductDetail(ReplyModel):
     trace_info: Text = None
     trade_score: Text = None
     product_cargo_number: Text = None
-    tag_info_list: Parts[Tag] = ()
+    tag_info_list: Entries[Tag] = ()
     seller_mix_setting: MixSetting | None = None
     seller_data_info: Object = None
     channel_price: ChannelPrice | None = None

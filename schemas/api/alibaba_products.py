@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from schemas.api.reply import Flag, Page, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Flag, Page, ReplyModel, Text, Texts
 from schemas.api.request import (
     UPSTREAM_LIMITS,
     IntegerId,
@@ -18,7 +18,7 @@ from schemas.api.request import (
     short_request,
     sized,
 )
-from schemas.values import ClockTime, Count, Identifier, Parts, Word, Yuan
+from schemas.values import ClockTime, Count, Identifier, Word, Yuan
 
 _MEMBER_ID: Final = "letters and digits, docs/platform/calls-goods.md#1688-categories"
 SearchPageSize = Annotated[int, numbered(1, 50, UPSTREAM_LIMITS)]
@@ -191,7 +191,7 @@ class Category(ReplyModel):
     level: Word = None
     parent_cate_id: Identifier = None
     from_cache: Flag = None
-    children: Parts[Category] = ()
+    children: Entries[Category] = ()
 
 
 class HotProduct(ReplyModel):
@@ -216,4 +216,4 @@ class HotList(ReplyModel):
     rank_id: Identifier = None
     rank_name: Text = None
     rank_type: Word = None
-    rank_product_models: Parts[HotProduct] = ()
+    rank_product_models: Entries[HotProduct] = ()

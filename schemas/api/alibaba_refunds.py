@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from schemas.api.reply import Flag, Ids, Object, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Flag, Ids, Object, ReplyModel, Text, Texts
 from schemas.api.request import (
     UPSTREAM_LIMITS,
     Fen,
@@ -19,7 +19,7 @@ from schemas.api.request import (
     sized,
 )
 from schemas.statuses import RefundStatus, refund_status
-from schemas.values import ClockTime, Count, Identifier, Parts, Word
+from schemas.values import ClockTime, Count, Identifier, Word
 from schemas.values import Fen as FenMoney
 
 _CREATE: Final = "upstream, docs/platform/after-sales.md#creating-a-1688-refund"
@@ -133,7 +133,7 @@ class RefundReasons(ReplyModel):
 
     bare_list = "reasons"
 
-    reasons: Parts[RefundReason] = ()
+    reasons: Entries[RefundReason] = ()
 
 
 class Voucher(ReplyModel):
@@ -269,7 +269,7 @@ class AlibabaRefund(ReplyModel):
     trade_type_str: Text = None
     remark: Text = None
     ext_info: Object = None
-    refund_operation_list: Parts[RefundOperation] = ()
+    refund_operation_list: Entries[RefundOperation] = ()
 
     @property
     def our_status(self) -> RefundStatus:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,10 +22,10 @@ from pydantic.alias_generators import to_camel
 from schemas.values import (
     Count,
     Identifier,
-    Parts,
     SpelledFloat,
     Word,
     absent_if_blank,
+    at_most,
     read_decimal,
     read_id,
 )
@@ -65,6 +65,12 @@ class ReplyModel(BaseModel):
         return ()
 
 
+EntryT = TypeVar("EntryT")
+MAX_ENTRIES: Final = 100_000
+Entries = Annotated[tuple[EntryT, ...], BeforeValidator(at_most(MAX_ENTRIES))]
+"""A list, empty for null; the size of a reply bounds it long before the limit does."""
+
+
 def _text(value: Any) -> Any:
     if isinstance(value, SpelledFloat):
         return value.spelling
@@ -79,9 +85,9 @@ Flag = Annotated[bool | None, BeforeValidator(absent_if_blank)]
 """True or false, also as text and as 1 and 0."""
 Number = Annotated[Decimal | None, BeforeValidator(read_decimal)]
 """A measure, or an amount whose unit the platform does not say."""
-Texts = Parts[Annotated[str, BeforeValidator(_text)]]
+Texts = Entries[Annotated[str, BeforeValidator(_text)]]
 """A list of texts, empty for null."""
-Ids = Parts[Annotated[str, BeforeValidator(read_id)]]
+Ids = Entries[Annotated[str, BeforeValidator(read_id)]]
 """A list of ids as text, empty for null; placeholders are left out."""
 Object = dict[str, Any] | None
 """An object whose fields are not documented."""
@@ -159,7 +165,7 @@ class Page(ReplyModel, Generic[ItemT]):
     current_page: Count = Field(
         default=None, validation_alias=AliasChoices("currentPage", "pageNo", "beginPage", "page")
     )
-    items: Parts[ItemT] = Field(
+    items: Entries[ItemT] = Field(
         default=(),
         validation_alias=AliasChoices(
             *("data", "result", "list", "records", "items", "purchaseOrders")

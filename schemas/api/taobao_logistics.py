@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field
 
-from schemas.api.reply import ReplyModel, Text
+from schemas.api.reply import Entries, ReplyModel, Text
 from schemas.statuses import Progress, progress
-from schemas.values import ClockTime, Count, Identifier, Parts, Word
+from schemas.values import ClockTime, Count, Identifier, Word
 
 
 class TaobaoLogisticsStep(ReplyModel):
@@ -68,14 +68,14 @@ class TaobaoParcel(ReplyModel):
     """One parcel of a Taobao order line."""
 
     mail_no: Identifier = None
-    traces: Parts[TaobaoLogisticsStep] = Field(
+    traces: Entries[TaobaoLogisticsStep] = Field(
         default=(), validation_alias=AliasChoices("logisticsTraces")
     )
-    partners: Parts[TaobaoLogisticsPartner] = Field(
+    partners: Entries[TaobaoLogisticsPartner] = Field(
         default=(), validation_alias=AliasChoices("logisticsPartner")
     )
     receiver: TaobaoReceiver | None = None
-    goods: Parts[TaobaoLogisticsGoods] = Field(
+    goods: Entries[TaobaoLogisticsGoods] = Field(
         default=(), validation_alias=AliasChoices("logisticsGoods")
     )
     goods_number: Count = None
@@ -95,6 +95,6 @@ class TaobaoLogisticsDetail(ReplyModel):
     may_be_null = True
 
     purchase_order_outer_id: Identifier = None
-    parcels: Parts[TaobaoParcel] = Field(
+    parcels: Entries[TaobaoParcel] = Field(
         default=(), validation_alias=AliasChoices("pnmLogisticsDetails")
     )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from schemas.api.reply import Flag, Ids, Page, ReplyModel, Text
+from schemas.api.reply import Entries, Flag, Ids, Page, ReplyModel, Text
 from schemas.statuses import OrderStatus, RefundStatus, order_status, refund_status
-from schemas.taobao import SubOrder, TaobaoOrderMessage
-from schemas.values import ClockTime, Count, Currency, Fen, Identifier, Parts, Word
+from schemas.taobao import LogisticOrder, SubOrder, TaobaoOrderMessage
+from schemas.values import ClockTime, Count, Currency, Fen, Identifier, Word
 
 
 class PurchasedLine(ReplyModel):
@@ -33,7 +33,7 @@ class Purchase(ReplyModel):
     estimate_amount: Fen = None
     estimate_currency: Currency = None
     source_market: Word = None
-    order_line_list: Parts[PurchasedLine] = ()
+    order_line_list: Entries[PurchasedLine] = ()
 
 
 class TaobaoOrderCreation(ReplyModel):
@@ -46,7 +46,7 @@ class TaobaoOrderCreation(ReplyModel):
     error_message: Text = None
     payment_url: Text = None
     outer_purchase_id: Identifier = None
-    order_list: Parts[Purchase] = ()
+    order_list: Entries[Purchase] = ()
 
     @property
     def order_ids(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class RenderedOrder(ReplyModel):
 
     seller_id: Identifier = None
     nick: Text = None
-    item_price_infos: Parts[ReplyModel] = ()
+    item_price_infos: Entries[ReplyModel] = ()
     mainland_shipping_fee: Amount | None = None
     order_fee: Amount | None = None
 
@@ -90,8 +90,8 @@ class TaobaoOrderRender(ReplyModel):
 
     bare_list = "render_item_list"
 
-    render_item_list: Parts[RenderedOrder] = ()
-    unavailable_sku_list: Parts[UnavailableSku] = ()
+    render_item_list: Entries[RenderedOrder] = ()
+    unavailable_sku_list: Entries[UnavailableSku] = ()
     total_real_pay_price: Amount | None = None
 
     def accomplished(self) -> bool:
@@ -105,6 +105,8 @@ class TaobaoOrderRender(ReplyModel):
 
 class OrderLineDetail(SubOrder):
     """One line of an order; the names of docs/platform/messages.md#line-of-a-taobao-order."""
+
+    logistic_orders: Entries[LogisticOrder] = ()
 
     @property
     def our_status(self) -> OrderStatus:
@@ -123,7 +125,7 @@ class TaobaoOrderDetail(ReplyModel, TaobaoOrderMessage):
 
     identified_by = ("purchase_order_id", "sales_order_id", "order_id")
 
-    sub_orders: Parts[OrderLineDetail] = Field(
+    sub_orders: Entries[OrderLineDetail] = Field(
         default=(),
         validation_alias=AliasChoices(
             *("subOrders", "sub_purchase_orders", "subPurchaseOrders", "sku_list")
@@ -184,7 +186,7 @@ class TaobaoPayment(ReplyModel):
     will_not_pay: Ids = Field(
         default=(), validation_alias=AliasChoices("pay_failure_purchase_order_ids")
     )
-    failures: Parts[PayFailure] = Field(
+    failures: Entries[PayFailure] = Field(
         default=(), validation_alias=AliasChoices("pay_failed_results")
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AliasChoices, Field
 
-from schemas.api.reply import Page, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Page, ReplyModel, Text, Texts
 from schemas.api.request import (
     UPSTREAM_LIMITS,
     Id,
@@ -21,7 +21,7 @@ from schemas.api.request import (
     short_request,
     sized,
 )
-from schemas.values import Count, Fen, Identifier, Parts, Word, Yuan
+from schemas.values import Count, Fen, Identifier, Word, Yuan
 
 _MAX_IMAGE_CHARS: Final = 4 * 1024 * 1024
 _SEARCH: Final = "docs/platform/calls-goods.md#taobao-searches"
@@ -133,7 +133,7 @@ class TaobaoSku(ReplyModel):
     coupon_price: Fen = None
     post_fee: Fen = None
     status: Word = None
-    properties: Parts[Property] = ()
+    properties: Entries[Property] = ()
 
 
 class TaobaoProduct(ReplyModel):
@@ -162,7 +162,7 @@ class TaobaoProduct(ReplyModel):
     product_unit: Text = None
     status: Word = None
     item_type: Word = None
-    sku_list: Parts[TaobaoSku] = ()
+    sku_list: Entries[TaobaoSku] = ()
 
 
 class SourceProduct(ReplyModel):
@@ -181,9 +181,9 @@ class SourceProduct(ReplyModel):
     price: Fen = None
     promotion_price: Fen = None
     coupon_price: Fen = None
-    properties: Parts[Property] = ()
-    property_image_list: Parts[ReplyModel] = ()
-    sku_list: Parts[TaobaoSku] = ()
+    properties: Entries[Property] = ()
+    property_image_list: Entries[ReplyModel] = ()
+    sku_list: Entries[TaobaoSku] = ()
     tags: Texts = ()
     multi_language_info: Translation | None = None
 
@@ -194,9 +194,9 @@ class BatchCheck(ReplyModel):
     The names inside `mp_products` and `no_mp_reason_list` are not known: see `model_extra`.
     """
 
-    mp_products: Parts[ReplyModel] = ()
+    mp_products: Entries[ReplyModel] = ()
     no_mp_product_item_ids: Texts = ()
-    no_mp_reason_list: Parts[ReplyModel] = ()
+    no_mp_reason_list: Entries[ReplyModel] = ()
 
 
 class Item(ReplyModel):

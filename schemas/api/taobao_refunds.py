@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AliasChoices, Field, model_validator
 
-from schemas.api.reply import Flag, Number, Page, ReplyModel, Text, Texts
+from schemas.api.reply import Entries, Flag, Number, Page, ReplyModel, Text, Texts
 from schemas.api.request import (
     Fen,
     Id,
@@ -21,7 +21,7 @@ from schemas.api.request import (
     sized,
 )
 from schemas.statuses import RefundStatus, refund_status
-from schemas.values import ClockTime, Currency, Identifier, Parts, Word
+from schemas.values import ClockTime, Currency, Identifier, Word
 from schemas.values import Fen as FenMoney
 
 _CODES: Final = "docs/platform/statuses.md#taobao-refund-codes"
@@ -162,7 +162,7 @@ class MaxRefundFee(ReplyModel):
 class RefundTemplate(ReplyModel):
     """What a submit can ask."""
 
-    refund_reasons: Parts[TaobaoRefundReason] = ()
+    refund_reasons: Entries[TaobaoRefundReason] = ()
     goods_status_list: Texts = ()
     refund_order: TaobaoRefundOrder | None = None
     max_refund_fee: MaxRefundFee | None = None
@@ -291,7 +291,7 @@ class ReturnRender(ReplyModel):
 
     bare_list = "carriers"
 
-    carriers: Parts[ReturnCarrier] = Field(
+    carriers: Entries[ReturnCarrier] = Field(
         default=(),
         validation_alias=AliasChoices("logisticsCompanyList", "logisticsCompanies", "companies"),
     )

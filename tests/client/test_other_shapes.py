@@ -419,6 +419,17 @@ def test_what_is_not_known_is_kept_at_every_depth() -> None:
     assert product.product_sku_infos[0].model_extra == {"newer": {"a": 2}}
 
 
+def test_a_long_list_that_is_wrong_in_every_entry_is_read() -> None:
+    call = CALLS["alibaba_products_detail"]
+    skus = [
+        {"skuId": n + 1, "price": "dear", "amountOnSale": {}, "specId": []} for n in range(1500)
+    ]
+    product = call.read(Reply(call.endpoint, {"offerId": 6, "productSkuInfos": skus}))
+
+    assert [sku.sku_id for sku in product.product_sku_infos] == [str(n + 1) for n in range(1500)]
+    assert {sku.price for sku in product.product_sku_infos} == {None}
+
+
 def test_of_two_spellings_the_one_with_a_value_is_read() -> None:
     call = CALLS["alibaba_products_detail"]
     data = {"sellerOpenId": None, "seller_open_id": "S", "offer_map_id": "", "offerId": 6}
