@@ -149,6 +149,10 @@ class TaobaoOrderDetail(ReplyModel, TaobaoOrderMessage):
     distributor_nick: Text = None
     sub_user_id: Identifier = None
 
+    def accomplished(self) -> bool:
+        """Whether there is an order: it may have an error code of its own."""
+        return bool(self.purchase_order_id or self.sub_orders)
+
     @property
     def our_status(self) -> OrderStatus:
         """Our word for `status`."""

@@ -319,7 +319,8 @@ def test_taobao_orders_are_read_from_the_upstreams_names() -> None:
     (read_order,) = page.items
     assert (page.total_records, read_order.purchase_order_id) == (1, "200000000001")
     assert (read_order.our_status, str(read_order.purchase_amount)) == (
-        *("awaiting_shipment", "4.00 CNY"),
+        "awaiting_shipment",
+        "4.00 CNY",
     )
     assert read_order.created_time.timestamp() == 1779263200
     (read_line,) = read_order.sub_orders
@@ -338,6 +339,13 @@ def test_one_taobao_order_is_read_from_the_answer_to_a_query() -> None:
     assert (order.purchase_order_id, order.seller_order_number) == ("27", "S")
 
 
+def test_an_order_that_has_an_error_code_is_an_order() -> None:
+    call = CALLS["taobao_orders_detail"]
+    order = call.read(Reply(call.endpoint, {"purchase_id": 27, "error_code": "PAY_LATE"}))
+
+    assert (order.purchase_order_id, order.model_extra) == ("27", {"error_code": "PAY_LATE"})
+
+
 def test_a_preview_of_ka_is_a_list_in_fen() -> None:
     call = CALLS["alibaba_orders_preview"]
     item = {"amount": 5800, "finalUnitPrice": 2900, "specId": "s", "offerId": 6}
@@ -347,7 +355,9 @@ def test_a_preview_of_ka_is_a_list_in_fen() -> None:
     (order,) = preview.orders
     (line,) = order.order_item_to_list
     assert (str(order.sum_payment), str(line.amount), str(line.final_unit_price)) == (
-        *("58.00 CNY", "58.00 CNY", "29.00 CNY"),
+        "58.00 CNY",
+        "58.00 CNY",
+        "29.00 CNY",
     )
 
 
@@ -379,7 +389,9 @@ def test_a_case_of_taobao_is_read_alone_and_within(entry: dict[str, Any], wrappe
 
     refund = read if wrapper == "one" else read.items[0]
     assert (refund.refund_id, refund.case.refund_status, refund.case.our_status) == (
-        *("11", "20", "agreed"),
+        "11",
+        "20",
+        "agreed",
     )
 
 
@@ -406,7 +418,9 @@ def test_the_state_of_a_case_is_read_by_either_name(name: str) -> None:
     refund = call.read(Reply(call.endpoint, {"result": data}))
 
     assert (refund.refund_id, refund.status, refund.our_status) == (
-        *("TQ1", "waitselleragree", "applied"),
+        "TQ1",
+        "waitselleragree",
+        "applied",
     )
 
 

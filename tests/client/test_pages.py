@@ -75,7 +75,8 @@ async def test_the_example_of_the_menu_is_sent_and_read(
     assert (first.repurchase_rate, first.month_sold) == ("0%", 2065)
     assert first.price_info is not None
     assert (str(first.price_info.price), str(first.price_info.consign_price)) == (
-        *("25.00 CNY", "29.00 CNY"),
+        "25.00 CNY",
+        "29.00 CNY",
     )
     assert (first.price_info.jxhy_price, first.price_info.pf_jxhy_price) == (None, None)
     assert read.items[1].price_info is not None
@@ -86,7 +87,10 @@ async def test_all_goes_on_until_a_short_page(platform: Platform, api: PlatformA
     serve(platform, page([1, 2]), page([3, 4]), page([5]), page([6, 7]))
 
     assert await all_ids(api) == [1, 2, 3, 4, 5]
-    assert asked_pages(platform) == [1, 2, 3]
+    assert [json.loads(asked.body) for asked in platform.asked] == [
+        {"beginPage": number, "pageSize": 2, "country": "en", "sellerOpenId": "s"}
+        for number in (1, 2, 3)
+    ]
 
 
 async def test_all_goes_on_until_an_empty_page(platform: Platform, api: PlatformAPI) -> None:

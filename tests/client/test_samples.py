@@ -226,7 +226,9 @@ async def order_detail(platform: Platform, api: PlatformAPI) -> None:
     assert (head.sum_product_payment, head.discount) == (yuan("36.00"), yuan("0.00"))
     assert head.create_time == datetime(2026, 5, 20, 15, 40, tzinfo=CHINA)
     assert (head.pay_timeout, head.trade_type, head.trade_type_code) == (
-        *(432000, "50060", "assureTrade"),
+        432000,
+        "50060",
+        "assureTrade",
     )
     assert (head.close_reason, head.close_operate_type, head.closed_by) == (None, None, "unknown")
     assert (head.buyer_login_id, head.seller_login_id) == ("buyer", "seller")
@@ -240,7 +242,9 @@ async def order_detail(platform: Platform, api: PlatformAPI) -> None:
     assert (line.sub_item_id, line.product_id) == (LINE_ID, "600000000001")
     assert (line.sku_id, line.spec_id) == ("5000000000001", SPEC)
     assert (line.price, line.item_amount, line.refund) == (
-        *(yuan("18.00"), yuan("36.00"), yuan("0.00")),
+        yuan("18.00"),
+        yuan("36.00"),
+        yuan("0.00"),
     )
     assert (line.quantity, line.unit, line.logistics_status) == (Decimal(2), "件", "1")
     assert line.our_status is OrderStatus.AWAITING_SHIPMENT
@@ -300,12 +304,15 @@ async def product_detail(platform: Platform, api: PlatformAPI) -> None:
     (sku,) = product.product_sku_infos
     assert (sku.sku_id, sku.spec_id, sku.cargo_number) == ("5000000000001", SPEC, "A-1")
     assert (sku.price, sku.consign_price, sku.promotion_price) == (
-        *(yuan("16.98"), yuan("23.90"), None),
+        yuan("16.98"),
+        yuan("23.90"),
+        None,
     )
     assert sku.fenxiao_price_info is not None
     assert sku.fenxiao_price_info.one_piece_price == yuan("23.90")
     assert (sku.sku_attributes[0].attribute_id, sku.sku_attributes[0].value_trans) == (
-        *("3216", "Black"),
+        "3216",
+        "Black",
     )
     sale = product.product_sale_info
     assert sale is not None
@@ -313,7 +320,8 @@ async def product_detail(platform: Platform, api: PlatformAPI) -> None:
     assert sale.fenxiao_sale_info is not None
     assert (sale.amount_on_sale, sale.quote_type, sale.unit_info.trans_unit) == (500, 1, "Piece")
     assert (sale.price_range_list[0].start_quantity, sale.price_range_list[0].price) == (
-        *(2, yuan("16.98")),
+        2,
+        yuan("16.98"),
     )
     assert sale.fenxiao_sale_info.one_piece_free_postage is True
     shipping = product.product_shipping_info
@@ -336,7 +344,8 @@ def check_offer(offer: Any) -> None:
     assert (offer.repurchase_rate, offer.month_sold) == ("7%", 120)
     assert offer.price_info is not None
     assert (offer.price_info.price, offer.price_info.consign_price) == (
-        *(yuan("16.98"), yuan("23.90")),
+        yuan("16.98"),
+        yuan("23.90"),
     )
     assert (offer.price_info.jxhy_price, offer.price_info.pf_jxhy_price) == (None, None)
     assert offer.image_url == "https://cbu01.alicdn.com/img/ibank/example-0-cib.jpg"
@@ -358,7 +367,10 @@ async def keyword_query(platform: Platform, api: PlatformAPI) -> None:
     assert asked(platform) == request
     assert list(asked(platform)) == list(request)
     assert (page.total_records, page.total_page, page.page_size, page.current_page) == (
-        *(41, 5, 10, 1),
+        41,
+        5,
+        10,
+        1,
     )
     (offer,) = page.items
     check_offer(offer)
@@ -382,7 +394,8 @@ async def recommendation(platform: Platform, api: PlatformAPI) -> None:
     assert (offer.offer_id, offer.month_sold, offer.is_select) == ("600000000001", 200, True)
     assert offer.price_info is not None
     assert (offer.price_info.price, offer.price_info.consign_price) == (
-        *(yuan("178.00"), yuan("199.00")),
+        yuan("178.00"),
+        yuan("199.00"),
     )
     assert (offer.repurchase_rate, offer.trace_info) == ("20%", "…")
 
@@ -396,7 +409,9 @@ async def related(platform: Platform, api: PlatformAPI) -> None:
     assert (offer.offer_id, offer.month_sold) == ("600000000002", 98)
     assert (offer.seller_identities, offer.offer_identities) == (("super_factory",), ("yx",))
     assert (offer.top_category_id, offer.second_category_id, offer.third_category_id) == (
-        *("1", "2", "3"),
+        "1",
+        "2",
+        "3",
     )
 
 
@@ -529,7 +544,9 @@ async def taobao_logistics(platform: Platform, api: PlatformAPI) -> None:
     (step,) = parcel.traces
     assert step.time == datetime(2026, 5, 22, 21, 39, 11, tzinfo=CHINA)
     assert (step.status, step.action, step.progress) == (
-        *("TRANSPORT", "TMS_STATION_OUT", Progress.IN_TRANSIT),
+        "TRANSPORT",
+        "TMS_STATION_OUT",
+        Progress.IN_TRANSIT,
     )
     assert (step.city, step.district, step.facility_name) == ("北京市", "朝阳区", "北京")
     assert step.standard_desc == "【北京市】 快件已发往 广州中心"
@@ -548,7 +565,9 @@ async def taobao_pay(platform: Platform, api: PlatformAPI) -> None:
     assert (payment.will_pay, payment.will_not_pay) == (("200000000001",), ("200000000009",))
     (failure,) = payment.failures
     assert (failure.order_id, failure.error_code, failure.error_message) == (
-        *("200000000009", "…", "…"),
+        "200000000009",
+        "…",
+        "…",
     )
 
 
@@ -596,7 +615,9 @@ async def source_product(platform: Platform, _: PlatformAPI) -> None:
     assert (product.item_id, product.item_resource) == ("40000000001", "taobao")
     assert (product.shop_id, product.shop_name) == ("260000001", "示例店")
     assert (product.price, product.promotion_price, product.coupon_price) == (
-        *(yuan("19.80"), yuan("17.80"), yuan("16.80")),
+        yuan("19.80"),
+        yuan("17.80"),
+        yuan("16.80"),
     )
     (sku,) = product.sku_list
     assert (sku.sku_id, sku.quantity, sku.coupon_price) == ("3450000000001", 200, yuan("16.80"))
@@ -617,14 +638,17 @@ async def taobao_refund_cancel(platform: Platform, api: PlatformAPI) -> None:
     assert case is not None
     assert held is not None
     assert (case.refund_fee, case.refund_status, case.our_status) == (
-        *(yuan("4.00"), "-20", RefundStatus.CLOSED),
+        yuan("4.00"),
+        "-20",
+        RefundStatus.CLOSED,
     )
     assert (case.refund_type, case.goods_status, case.reason_id) == ("2", "4", "403769")
     assert (case.can_edit_fee, case.reason_desc) == (False, "不喜欢")
     assert held.logistics is not None
     assert held.logistics.logistics_company is not None
     assert (held.logistics.logistics_company.code, held.logistics.logistics_no) == (
-        *("SF", "SF0000000000002"),
+        "SF",
+        "SF0000000000002",
     )
     assert held.logistics.receiver_address is not None
     assert held.logistics.receiver_address.receiver == "卖家"
