@@ -148,7 +148,7 @@ def _rows_of(shape: Shape, value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def identity(item: BaseModel) -> str:
-    """What tells an item of a list from another: its id, else all of it."""
+    """What makes an item of a list another than the next: its id, else all of it."""
     if isinstance(item, ReplyModel):
         for name in item.identified_by:
             value = getattr(item, name)

@@ -52,7 +52,7 @@ class ReplyModel(BaseModel):
     known_by: ClassVar[tuple[str, ...]] = ()
     """The fields by which an object is recognised inside a wrapper; none: by any of its own."""
     identified_by: ClassVar[tuple[str, ...]] = ()
-    """The fields that tell one item of a list from another, the first that is there."""
+    """The fields by which one item of a list is known from another, the first that is there."""
     may_be_null: ClassVar[bool] = False
     """Whether `data` that is null is a reply without content; elsewhere it is a refusal."""
 

@@ -154,7 +154,7 @@ async def test_all_begins_at_the_page_that_was_asked_for(
     assert asked_pages(platform) == [2, 3]
 
 
-async def test_items_without_an_id_are_told_apart_by_all_they_hold(
+async def test_items_without_an_id_are_compared_by_all_they_hold(
     platform: Platform, api: PlatformAPI
 ) -> None:
     rows = [{"subject": name} for name in "abc"]

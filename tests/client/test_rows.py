@@ -73,10 +73,10 @@ def expected(cell: str) -> tuple[str | None, str | None, Certainty] | None:
     return (method, found[1], MARKS[found[2]]) if found else (method, None, "unknown")
 
 
-def agrees(route: Route | None, told: tuple[str | None, str | None, Certainty] | None) -> bool:
-    if route is None or told is None:
-        return route is None and told is None
-    method, path, certainty = told
+def agrees(route: Route | None, stated: tuple[str | None, str | None, Certainty] | None) -> bool:
+    if route is None or stated is None:
+        return route is None and stated is None
+    method, path, certainty = stated
     return (
         method in {None, route.method}
         and path in {None, route.path}
@@ -94,8 +94,8 @@ def test_a_row_of_the_pages_is_one_of_the_client(place: str, title: str, row: Ce
 
     for edition in EDITIONS:
         if edition in row:
-            told = expected(row[edition])
-            assert agrees(routes.get(edition), told), (edition, routes.get(edition), told)
+            stated = expected(row[edition])
+            assert agrees(routes.get(edition), stated), (edition, routes.get(edition), stated)
 
 
 def test_many_rows_are_found() -> None:
@@ -127,8 +127,8 @@ def test_a_table_of_one_call_agrees_too(place: str, name: str) -> None:
     for line in body.splitlines():
         edition, call, mark = cells(line)
         if edition in EDITIONS:
-            told = expected(f"{call} {mark}")
-            assert agrees(ENDPOINTS[name].routes[edition], told), edition
+            stated = expected(f"{call} {mark}")
+            assert agrees(ENDPOINTS[name].routes[edition], stated), edition
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
