@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -q
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-config --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras
 
-# The tests start the command a hundred times: it would compile every module anew each time.
+# The tests start many interpreters: each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
@@ -30,10 +30,10 @@ test: check unit ## Format, lint, types, import contracts and tests
 
 .PHONY: unit
 # Most tests wait for processes and disks, so that two workers a core keep the cores busy.
-unit: install ## The tests alone, on every core; then those that others would disturb, one by one
+unit: install ## The tests alone, on every core; then those that others would disturb, one a core
 	@failed=0; \
 	$(PYTEST) -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not serial" || failed=1; \
-	$(PYTEST) -n 1 -m serial || failed=1; \
+	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) -m serial || failed=1; \
 	exit $$failed
 
 .PHONY: check
@@ -81,8 +81,8 @@ bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/perfor
 	@timeout --foreground --signal=INT $(if $(LONG),7200,600) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
 .PHONY: faults
-faults: install ## Hurt a running receiver, write docs/guarantees.md (10 minutes; ONLY="flood disk_full", LIST=1)
-	@timeout --foreground --signal=INT 1200 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
+faults: install ## Hurt a running receiver, write docs/guarantees.md (half an hour; ONLY="flood disk_full", LIST=1)
+	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -12,7 +13,11 @@ from nats.js import JetStreamContext
 from nats.js.api import StorageType, StreamConfig
 
 from bench.contenders import ALL, Contender
+from receiver.bus.subjects import Subjects
+from receiver.embedded.data_directory import stream_directory
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.staging import BatchStaging, keep_staged
+from receiver.resilience import supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,9 @@ class Broker:
 async def running_broker(directory: Path, *, sync_always: bool) -> AsyncIterator[Broker]:
     """A fresh server; the streams of all but Yizhan exist (Yizhan makes its own)."""
     config = EmbeddedServerConfig(data_dir=directory, port=0, sync_always=sync_always)
-    async with EmbeddedServer(config) as server:
+    staging = BatchStaging(stream_directory(directory, Subjects().stream))
+    keeping = supervision.running(partial(keep_staged, staging), name="batch-staging")
+    async with EmbeddedServer(config) as server, keeping:
         client = await nats.connect(server.url)
         jetstream = client.jetstream()
         for contender in ALL:
@@ -55,3 +62,4 @@ async def running_broker(directory: Path, *, sync_always: bool) -> AsyncIterator
             yield Broker(server.url, server.pid, jetstream)
         finally:
             await client.close()
+            staging.remove()

@@ -118,6 +118,7 @@ secrets = ["{SECRET}"]
     return f"""
 [nats]
 url = "{nats_url}"
+batches_in_memory = true
 [receiver]
 port = {port}
 workers = {workers}

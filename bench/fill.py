@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from bench.broker import Broker
-from receiver.bus.codec import CONTENT
+from receiver.bus.headers import CONTENT
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.callback import callback_id
 from receiver.composition.bus import opened_bus

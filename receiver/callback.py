@@ -25,7 +25,7 @@ class InboundRequest:
 
     Nothing changes it once it is made. Of a verified one content codings are undone in `body`, with
     a word of why not in `coding_fault`; `text` is the body in UTF-8 where it came in another
-    charset (see `receiver.representation`).
+    charset (see `receiver.representation`). `repeats_a_header`: any of them comes more than once.
     """
 
     source: SourceSettings
@@ -39,9 +39,11 @@ class InboundRequest:
     coding_fault: str = ""
     _by_name: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
     received_text: str = field(init=False, repr=False, compare=False)
+    repeats_a_header: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._by_name = dict(self.headers)
+        self.repeats_a_header = len(self._by_name) != len(self.headers)
         self.received_text = self.received_at.isoformat()
 
     @property
@@ -52,11 +54,6 @@ class InboundRequest:
     def header(self, name: bytes) -> bytes | None:
         """The last value of a header; None where it is absent. `name` in lower case."""
         return self._by_name.get(name)
-
-    @property
-    def repeats_a_header(self) -> bool:
-        """Whether any header comes more than once."""
-        return len(self._by_name) != len(self.headers)
 
     def header_values(self, name: bytes) -> list[bytes]:
         """Every value of a header; `name` in lower case."""

@@ -38,7 +38,7 @@ class DeliveryError(YizhanError):
 
 
 class VerificationError(DeliveryError):
-    """The credentials are bad, missing, stale or replayed: 401, and the sender is not told why."""
+    """The credentials are bad, missing, stale or replayed: 401. The reason is logged alone."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, status=401)

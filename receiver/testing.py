@@ -1,4 +1,4 @@
-"""What tests of handlers need, so that nobody has to patch Yizhan.
+"""What tests of handlers need, so that they need not patch Yizhan.
 
 ran = await run_handler(fetch_tracking, make_event(LogisticsShipped(channel="1688", ...)))
 assert ran.outcome == "done"
@@ -17,7 +17,7 @@ from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
 from receiver.bus.message import OutgoingMessage, StoredMessage
-from receiver.bus.publish.contract import Done, Stored
+from receiver.bus.publish.contract import OnResult, Stored
 from receiver.bus.subjects import Subjects
 from receiver.callback import callback_id
 from receiver.errors import BusError
@@ -96,9 +96,9 @@ class RecordingPublisher:
         return next(held, None)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
-        """See `Submitter.submit`; the result is told at once."""
+        """See `Submitter.submit`; the result is given at once."""
         if self.error is not None:
             done(self.error)
             return

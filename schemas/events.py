@@ -7,14 +7,27 @@ optional fields. `event_type` is the middle of `ce-type`: `yizhan.<event_type>.v
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from schemas import statuses
-from schemas.facts import FactKey, at, parts, waybill, waybills
+from schemas.event_base import (
+    AtItsTime,
+    Channel,
+    ClosedBy,
+    EventData,
+    OnceAnOrder,
+    Operator,
+    OrderFact,
+    PaidFact,
+    RefundStage,
+    StatusFact,
+    parcel_number,
+    status_word,
+)
+from schemas.facts import FactKey, at, parts, waybills
 from schemas.parts import Amounts, Line, Parcel, PaymentResult, Trace, TraceStep
-from schemas.statuses import OrderStatus, PaymentOutcome, Progress, RefundStatus, open_word
+from schemas.statuses import PaymentOutcome, Progress, RefundStatus
 from schemas.values import Money
 
 __all__ = [
@@ -53,87 +66,15 @@ __all__ = [
 ]
 """The models and their parts: authors of handlers need both."""
 
-Channel: TypeAlias = Annotated[statuses.Channel, BeforeValidator(open_word(statuses.Channel))]
-ClosedBy: TypeAlias = Annotated[statuses.ClosedBy, BeforeValidator(open_word(statuses.ClosedBy))]
-Operator: TypeAlias = Annotated[statuses.Operator, BeforeValidator(open_word(statuses.Operator))]
-RefundStage: TypeAlias = Annotated[
-    statuses.RefundStage, BeforeValidator(open_word(statuses.RefundStage))
-]
 
-
-def _status(word: str, platform_word: str | None) -> str | None:
-    """Our word; the platform's where ours is `unknown`."""
-    return platform_word if word == "unknown" else str(word)
-
-
-def _number(parcel: Parcel) -> str | None:
-    """By what a parcel is known: the waybill number, else the platform's id."""
-    return waybill(parcel.waybill_no) or parcel.logistics_id
-
-
-class EventData(BaseModel):
-    """What every event says: the channel, and the order by the platform's id and by ours."""
-
-    model_config = ConfigDict(frozen=True)
-    event_type: ClassVar[str]
-
-    channel: Channel = Field(description="Where the order was placed.")
-    order_id: str | None = Field(
-        default=None, description="The id by which the platform's query API knows the order."
-    )
-    order_no: str | None = Field(default=None, description="The caller's own order number.")
-
-    def fact_key(self, time: datetime | None = None) -> FactKey:
-        """What distinguishes this fact from another of its type and order; None where nothing does.
-
-        An empty key: it happens once in an order. `time` is when the platform says that it
-        happened, None where it does not. Where two facts could have one key there must be none: a
-        fact that is handled twice is better than one that is lost.
-        """
-        del time
-        return None
-
-
-class _StaticCollector(EventData):
-    def fact_key(self, time: datetime | None = None) -> FactKey:
-        """Nothing: it happens once in an order."""
-        del time
-        return ()
-
-
-class _AtItsTime(EventData):
-    def fact_key(self, time: datetime | None = None) -> FactKey:
-        """The platform's time."""
-        return at(time)
-
-
-class _OrderFact(EventData):
-    buyer_id: str | None = Field(default=None, description="The buyer's member id.")
-    seller_id: str | None = Field(default=None, description="The seller's member id.")
-
-
-class _StatusFact(_OrderFact):
-    status: OrderStatus = Field(
-        default=OrderStatus.UNKNOWN, description="Where the order stands, in our words."
-    )
-    platform_status: str | None = Field(default=None, description="The platform's own word.")
-
-
-class _PaidFact(_StatusFact):
-    amounts: Amounts | None = Field(default=None, description="The sums of the order.")
-    platform_pay_status: str | None = Field(
-        default=None, description="The platform's payment code."
-    )
-
-
-class OrderCreated(_PaidFact, _StaticCollector):
+class OrderCreated(PaidFact, OnceAnOrder):
     """An order was placed."""
 
     event_type: ClassVar[str] = "order.created"
     created_at: AwareDatetime | None = Field(default=None, description="When it was placed.")
 
 
-class OrderPriceChanged(_PaidFact):
+class OrderPriceChanged(PaidFact):
     """The price of an order changed; the amounts are the new ones, where the platform tells."""
 
     event_type: ClassVar[str] = "order.price_changed"
@@ -147,7 +88,7 @@ class OrderPriceChanged(_PaidFact):
         return at(time, total=f"{total.amount} {total.currency}" if total else None)
 
 
-class OrderStatusChanged(_StatusFact):
+class OrderStatusChanged(StatusFact):
     """An order, or a line of it, moved to another status."""
 
     event_type: ClassVar[str] = "order.status_changed"
@@ -157,10 +98,10 @@ class OrderStatusChanged(_StatusFact):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, and the status."""
-        return at(time, status=_status(self.status, self.platform_status))
+        return at(time, status=status_word(self.status, self.platform_status))
 
 
-class OrderClosed(_PaidFact, _StaticCollector):
+class OrderClosed(PaidFact, OnceAnOrder):
     """An order was closed before its completion."""
 
     event_type: ClassVar[str] = "order.closed"
@@ -168,26 +109,26 @@ class OrderClosed(_PaidFact, _StaticCollector):
     reason: str | None = Field(default=None, description="Why, in the platform's words.")
 
 
-class OrderReceiptConfirmed(_StatusFact, _AtItsTime):
+class OrderReceiptConfirmed(StatusFact, AtItsTime):
     """The buyer confirmed receipt of all or some goods."""
 
     event_type: ClassVar[str] = "order.receipt_confirmed"
 
 
-class OrderCompleted(_StatusFact, _StaticCollector):
+class OrderCompleted(StatusFact, OnceAnOrder):
     """The trade is complete."""
 
     event_type: ClassVar[str] = "order.completed"
 
 
-class PaymentSucceeded(_PaidFact, _StaticCollector):
+class PaymentSucceeded(PaidFact, OnceAnOrder):
     """An order was paid."""
 
     event_type: ClassVar[str] = "payment.succeeded"
     paid_at: AwareDatetime | None = Field(default=None, description="When it was paid.")
 
 
-class PaymentStageSucceeded(_StatusFact, _AtItsTime):
+class PaymentStageSucceeded(StatusFact, AtItsTime):
     """One stage of a payment in stages was paid."""
 
     event_type: ClassVar[str] = "payment.stage_succeeded"
@@ -203,13 +144,13 @@ class PaymentBatchSettled(EventData):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The success, which happens once; else the platform's time, and the outcome."""
-        outcomes = [_status(part.outcome, part.platform_outcome) for part in self.results]
+        outcomes = [status_word(part.outcome, part.platform_outcome) for part in self.results]
         if outcomes == [PaymentOutcome.SUCCEEDED]:
             return parts(outcome=outcomes[0])
         return at(time, outcome=",".join(filter(None, outcomes)))
 
 
-class _ShippedFact(_StatusFact):
+class _ShippedFact(StatusFact):
     parcels: tuple[Parcel, ...] = Field(default=(), description="The parcels that left.")
     lines: tuple[Line, ...] = Field(default=(), description="The shipped lines, where told.")
 
@@ -246,8 +187,8 @@ class LogisticsProgressed(EventData):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, the parcel, and what happened to it."""
-        word = _status(self.progress, self.platform_progress)
-        return at(self.changed_at or time, parcel=_number(self.parcel), progress=word)
+        word = status_word(self.progress, self.platform_progress)
+        return at(self.changed_at or time, parcel=parcel_number(self.parcel), progress=word)
 
 
 class LogisticsWaybillChanged(EventData):
@@ -263,7 +204,7 @@ class LogisticsWaybillChanged(EventData):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, the old parcel and the new one."""
-        return at(self.changed_at or time, old=_number(self.old), new=_number(self.new))
+        return at(self.changed_at or time, old=parcel_number(self.old), new=parcel_number(self.new))
 
 
 class LogisticsPackageChanged(EventData):
@@ -293,7 +234,7 @@ class LogisticsPackageChanged(EventData):
         )
 
 
-class AftersalesRefundUpdated(_OrderFact):
+class AftersalesRefundUpdated(OrderFact):
     """A refund case was opened or moved."""
 
     event_type: ClassVar[str] = "aftersales.refund_updated"
@@ -312,10 +253,12 @@ class AftersalesRefundUpdated(_OrderFact):
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, the refund case and its status."""
-        return at(time, refund=self.refund_id, status=_status(self.status, self.platform_status))
+        return at(
+            time, refund=self.refund_id, status=status_word(self.status, self.platform_status)
+        )
 
 
-class OrderSynced(_PaidFact):
+class OrderSynced(PaidFact):
     """The order as the platform's API tells it; made by a handler."""
 
     event_type: ClassVar[str] = "order.synced"
@@ -331,7 +274,7 @@ class LogisticsTracked(EventData):
     traces: tuple[Trace, ...] = Field(default=(), description="Every parcel of the order.")
 
 
-class AftersalesSynced(_OrderFact):
+class AftersalesSynced(OrderFact):
     """The refund case as the platform's API tells it; made by a handler."""
 
     event_type: ClassVar[str] = "aftersales.synced"

@@ -61,7 +61,12 @@ class SpelledFloat(float):
 
     def __new__(cls, spelling: str) -> Self:
         """As `float`, from the text of a JSON number."""
-        number = super().__new__(cls, spelling)
+        return cls.of(float(spelling), spelling)
+
+    @classmethod
+    def of(cls, value: float, spelling: str) -> Self:
+        """As `float(spelling)`, which is `value`: to read a long text takes as long as the rest."""
+        number = float.__new__(cls, value)
         number.spelling = spelling
         return number
 

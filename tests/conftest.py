@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
@@ -19,6 +21,17 @@ from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 
 pytest_plugins = ["tests.hanging"]
+
+settings.register_profile(
+    "tests", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")  # a slow machine is no failure; `make fuzz` tries a million
+
+
+def pytest_configure() -> None:
+    """Let no client read the machine's authorities: each would, for longer than its test takes."""
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)  # none is here
 
 
 @pytest.fixture(scope="session")

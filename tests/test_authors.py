@@ -34,15 +34,16 @@ def test_a_module_exports_what_it_holds_and_no_more(name: str) -> None:
     assert public == set(module.__all__)
 
 
-def test_every_request_and_reply_of_the_api_can_be_imported() -> None:
+def test_every_reply_of_the_api_and_every_part_of_a_request_can_be_imported() -> None:
     folder = Path(schemas.api.__file__).parent
     defined = {
         name
         for file in folder.glob("*.py")
         for name in re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert defined - {"Envelope", "Verdict"} <= set(yizhan.api.__all__)
-    assert len(defined) > 150
+    parts = {name for name in defined if not name.endswith("Request")}  # methods take their fields
+    assert parts - {"Envelope", "Verdict"} <= set(yizhan.api.__all__)
+    assert len(parts) > 100
 
 
 def test_every_model_and_every_part_can_be_imported() -> None:

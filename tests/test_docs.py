@@ -128,7 +128,7 @@ def test_the_table_of_imports_is_that_of_the_package() -> None:
 def test_every_header_is_on_the_page_of_subjects() -> None:
     source = "".join(
         file.read_text(encoding="utf-8")
-        for name in ("codec", "dead_letters")
+        for name in ("headers", "codec", "callback_codec", "dead_letters")
         for file in [ROOT / "receiver" / "bus" / f"{name}.py"]
     )
     ours = set(re.findall(r"""["'{}\n](yizhan-[a-z]+)\b""", source))

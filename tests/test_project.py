@@ -62,3 +62,22 @@ def test_the_table_of_the_top_names_every_package() -> None:
     named = set(re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE))
     assert {file.parent.name for file in ROOT.glob("*/__init__.py")} <= {*named, "receiver"}
     assert all((ROOT / name).is_dir() for name in named)
+
+
+def test_the_picture_names_every_room_of_the_linter() -> None:
+    drawn = (ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    inside = next(
+        contract
+        for contract in PYPROJECT["tool"]["importlinter"]["contracts"]
+        if contract.get("containers") == ["receiver"]
+    )
+    rooms = [room for layer in inside["layers"][:-1] for room in layer.split(" | ")]
+    rooms = [room for room in rooms if (ROOT / "receiver" / room).is_dir()]
+    places = [drawn.index(f">{room}<") for room in rooms]
+    assert places == sorted(places)
+
+
+def test_a_callback_goes_through_few_files() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    walk = page.partition("## A callback")[2].partition("\n## ")[0]
+    assert 10 < len(re.findall(r"^\| \d+ \| \[", walk, re.MULTILINE)) <= 15

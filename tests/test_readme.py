@@ -72,7 +72,7 @@ async def test_the_subscriber_prints_events(
     )
     assert process.stdout is not None
     reading = asyncio.create_task(process.stdout.readline())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         number = 0
         while not reading.done():  # a plain subscriber hears only what comes after it
             number += 1

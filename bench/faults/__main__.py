@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.faults import clusters, disks, processes, spools
+from bench.faults import clusters, disks, processes, spools, stops
 from bench.faults.page import Row, read_rows, row_of, write_rows
 from bench.faults.stage import Fault, SkippedError, directory_on_disk
 from receiver.observability.logs import configure_logs
@@ -19,8 +19,9 @@ FAULTS: Sequence[Fault] = (
     *spools.FAULTS,
     *disks.FAULTS,
     *clusters.FAULTS,
+    *stops.FAULTS,
 )
-_MAX_S = 300.0
+_MAX_S = 1200.0
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.faults.sender import PATIENCE_S, RETRIES, RETRY_S
-from bench.faults.stage import Fault, Happened
+from bench.faults.stage import Fault, Happened, Stopped
 
 _HERE = Path(__file__).parent
 _RESULTS = _HERE / "results.json"
@@ -42,6 +42,10 @@ class Row:
     orphans: int = 0
     p99_ms: float = 0.0
     worst_ms: float = 0.0
+    stops: int = 0
+    ended: int = 0
+    slowest_stop_s: float = 0.0
+    stop_limit_s: float = 0.0
 
     @property
     def skipped(self) -> bool:
@@ -55,6 +59,9 @@ class Row:
             return self.problem.startswith("failed")
         if self.control:
             return self.lost == 0
+        if self.stops:
+            late = self.slowest_stop_s > self.stop_limit_s
+            return late or self.ended < self.stops or self.lost > 0
         wrong = self.lost or self.twice or self.forged or self.orphans
         return bool(wrong or not self.answered)
 
@@ -63,6 +70,11 @@ class Row:
         """One line."""
         if self.problem:
             return self.problem
+        if self.stops:
+            return (
+                f"{self.ended} of {self.stops} stops ended, the slowest in "
+                f"{self.slowest_stop_s:.2f} s of {self.stop_limit_s:.2f} s, lost {self.lost}"
+            )
         forged = f"{self.forged} of {self.forgeries} forgeries, " if self.forgeries else ""
         orphans = f"{self.orphans} events without a callback, " if self.orphans else ""
         return (
@@ -71,11 +83,23 @@ class Row:
         )
 
 
-def row_of(fault: Fault, happened: Happened | None, *, problem: str = "") -> Row:
+def row_of(fault: Fault, happened: Happened | Stopped | None, *, problem: str = "") -> Row:
     """The row of a run."""
     when, where = datetime.now(UTC).date().isoformat(), _where()
     if happened is None:
         return Row(fault.name, when, where, problem, fault.control)
+    if isinstance(happened, Stopped):
+        return Row(
+            fault.name,
+            when,
+            where,
+            answered=happened.answered,
+            lost=happened.lost,
+            stops=happened.stops,
+            ended=happened.ended,
+            slowest_stop_s=round(happened.slowest_s, 2),
+            stop_limit_s=happened.limit_s,
+        )
     told, verdict = happened.told, happened.verdict
     return Row(
         fault.name,
@@ -120,7 +144,9 @@ def page(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
     lines = [_head(), "| fault | load | pushed | 200 | of these spooled | refused | no answer |"]
     lines[-1] += " lost | twice | forged | p99 ms | worst ms |"
     lines.append("| --- |" + " ---: |" * 11)
-    lines += [_line(fault, rows.get(fault.name)) for fault in faults]
+    loaded = [fault for fault in faults if not _is_stop(fault)]
+    lines += [_line(fault, rows.get(fault.name)) for fault in loaded]
+    lines += ["", *_stops([fault for fault in faults if _is_stop(fault)], rows)]
     lines += ["", "## What was done", ""]
     lines += [f"- **{fault.title}** (`{fault.name}`): {fault.text}" for fault in faults]
     lines += ["", (_HERE / "notes.md").read_text(encoding="utf-8").strip(), ""]
@@ -146,6 +172,30 @@ message is not there.
 *Refused* and *no answer* count tries, not callbacks: 503 is an honest answer, and no answer is what
 the platform sees of a process that is down. Times are from when a try was due to its answer.
 """
+
+
+def _is_stop(fault: Fault) -> bool:
+    return fault.name.startswith("stops_")
+
+
+def _stops(faults: Sequence[Fault], rows: Mapping[str, Row]) -> Iterator[str]:
+    """The table of the stops."""
+    yield "## Stops"
+    yield ""
+    yield "A process that is stopped ends within its grace time and a second, with code 0, whatever"
+    yield "hangs; what it answered 200 is in the log or the spool. Each begins at another moment."
+    yield ""
+    yield "| fault | stops | ended | limit s | slowest s | 200 | lost |"
+    yield "| --- |" + " ---: |" * 6
+    for fault in faults:
+        row = rows.get(fault.name)
+        if row is None or row.problem:
+            yield f"| {fault.title} | {row.problem if row else 'not run'} |" + " |" * 5
+            continue
+        ended, lost = f"**{row.ended}**", f"**{row.lost}**"
+        times = (f"{row.stop_limit_s:.2f}", f"{row.slowest_stop_s:.2f}")
+        cells = map(str, (row.stops, ended, *times, row.answered, lost))
+        yield f"| {fault.title} | {' | '.join(cells)} |"
 
 
 def _line(fault: Fault, row: Row | None) -> str:

@@ -34,6 +34,20 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """What became of raced stops: how many ended with code 0, and how long the slowest took. `lost`
+    are callbacks that were answered 200 and that neither the log nor the spool holds.
+    """
+
+    stops: int
+    ended: int
+    slowest_s: float
+    limit_s: float
+    answered: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A fault: `run` makes it in a directory of its own. A `control` is expected to lose: it shows
     that the fault is real."""
@@ -41,7 +55,7 @@ class Fault:
     name: str
     title: str
     text: str
-    run: Callable[[Path], Awaitable[Happened]]
+    run: Callable[[Path], Awaitable[Happened | Stopped]]
     control: bool = False
 
 

@@ -38,7 +38,7 @@ class Receiver:
         self.data_dir = data_dir or directory / "data"
         self._log = directory / "receiver.log"
         self._external_nats_url = nats_url
-        self._environment = {
+        self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("YIZHAN_")},
             "YIZHAN_RECEIVER__PORT": str(self.port),
             "YIZHAN_NATS__DATA_DIR": str(self.data_dir),
@@ -66,7 +66,7 @@ class Receiver:
         with self._log.open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "receiver", "receive"),
-                env=self._environment,
+                env=self.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -11,7 +11,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from receiver.bus.codec import decode_event, encode_callback, encode_quarantined
+from receiver.bus.callback_codec import encode_callback, encode_quarantined
+from receiver.bus.codec import decode_event
 from receiver.bus.subjects import Subjects
 from receiver.callback import Fault, InboundRequest
 from receiver.dialects import DIALECTS

@@ -7,18 +7,29 @@ for the hot path. What is used of it here is no public interface: its version is
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Callable
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from receiver.resilience.cancellation import cancel_all, within
 
 OnAnswer = Callable[[bytes], None]
-"""Takes the body of an answer; it is empty where nobody listens to the subject."""
+"""Takes the body of an answer; it is empty where the subject has no subscriber."""
+_CLOSE_S: Final = 1.0
+HANG_UP_S: Final = 0.1
+"""What the tasks of a connection that was dropped may take to end."""
 
 
 class PipeliningClient(Client):
-    """`nats.aio.client.Client`, and beside it `write`, `expect` and `forget`.
+    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget`,
+    `round_trip` and `abort`.
 
     `listen` once after connecting; a reconnect keeps it.
     """
@@ -73,11 +84,45 @@ class PipeliningClient(Client):
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
-        if self._pending:
-            waiting, self._pending = self._pending, []
-            self._pending_data_size = 0
-            self._transport.writelines(waiting)
-        self._transport.write(commands)
+        try:
+            if self._pending:
+                waiting, self._pending = self._pending, []
+                self._pending_data_size = 0
+                self._transport.writelines(waiting)
+            self._transport.write(commands)
+        except RuntimeError as error:  # uvloop's, for a socket that was lost within this turn
+            raise ConnectionClosedError from error
+
+    def abort(self) -> set[asyncio.Task[Any]]:
+        """Drop the connection at once, with what is still buffered; gives the tasks that are left,
+        to be cancelled until they have ended.
+
+        A `close` cancels each of them once, and may wait for a server that reads nothing.
+        """
+        self._status = Client.CLOSED  # or the end of the connection would begin a new one
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        tasks = (
+            self._reading_task,
+            self._ping_interval_task,
+            self._flusher_task,
+            self._reconnection_task,
+        )
+        return {task for task in tasks if task is not None and not task.done()}
+
+    async def round_trip(self, *, timeout_s: float) -> None:
+        """Return once the server has dealt with all that was written; raises the library's errors.
+
+        In place of `flush`: where that gives up, the PONG that comes late ends the reading.
+        """
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.write(b"")  # what waits to be sent: a PING of the library would overtake it
+        self._pongs.append(pong)
+        self.write(b"PING\r\n")
+        done, _ = await asyncio.wait({pong}, timeout=timeout_s)
+        if not done or pong.cancelled():
+            raise NatsTimeoutError
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
@@ -88,3 +133,16 @@ class PipeliningClient(Client):
         on_answer = self._expected.pop(subject[len(self._inbox) :], None)
         if on_answer is not None:
             on_answer(data)
+
+
+async def hang_up(client: PipeliningClient, *, within_s: float) -> None:
+    """End a connection for good, be the server there, away or frozen; twice `within_s` at most."""
+    step_s = min(_CLOSE_S, within_s)
+    try:
+        with contextlib.suppress(NatsError, OSError):  # what is buffered has nowhere to go then
+            if client.is_connected:
+                await within(step_s, client.flush(), name="nats-flush")
+        with contextlib.suppress(NatsError, OSError, RuntimeError):  # uvloop's, for a lost socket
+            await within(step_s, client.close(), name="nats-close")
+    finally:
+        await cancel_all(client.abort(), patience_s=HANG_UP_S)

@@ -1,40 +1,30 @@
-"""Between our objects and NATS messages: CloudEvents 1.0, NATS binding, binary mode. No I/O.
+"""An event as a message: CloudEvents 1.0, NATS binding, binary mode. No I/O.
 
-The body of an event message is its typed data as JSON; the attributes are `ce-` headers, their
-values percent-encoded as the CloudEvents HTTP and NATS bindings say. A raw message is the exact
-body of a callback; its `yizhan-` headers are the facts of its arrival.
+The body is the typed data as JSON; the attributes are `ce-` headers, their values percent-encoded
+as the CloudEvents HTTP and NATS bindings say.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar, get_args
-from urllib.parse import unquote
 
 from pydantic import ValidationError
 
+from receiver.bus.headers import decode_header, encode_header, header_line, one_line
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.subjects import Subjects
-from receiver.callback import Callback, Fault, InboundRequest, Trust, VerifiedRequest
+from receiver.callback import Trust
 from receiver.errors import ConfigurationError, DecodingError
 from receiver.event import Event, Origin, Unknown
-from receiver.facts import fact_id
-from schemas.events import MODEL_OF_TYPE, EventData, UnknownReceived
+from schemas.events import MODEL_OF_TYPE, EventData
 from schemas.values import MAX_ID_CHARS
 
-CONTENT: Final = "yizhan-content"
-UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
-UNKNOWN_TYPE: Final = "yizhan-unknowntype"
-MAX_UNKNOWN_FIELDS: Final = 20
-_SIMULATED: Final = "ce-simulated: true\r\n"
-_NONCE_MARGIN_S: Final = 60
+SIMULATED_LINE: Final = "ce-simulated: true\r\n"
 _SPEC_VERSION: Final = "1.0"
 _TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
-_UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 _TRUSTS: Final[dict[str, Trust]] = {word: word for word in get_args(Trust)}
 _ORIGINS: Final[dict[str, Origin]] = {word: word for word in get_args(Origin)}
 WordT = TypeVar("WordT", bound=str)
@@ -61,27 +51,6 @@ _KNOWN: Final = frozenset(
 )
 
 
-def encode_header(value: str) -> str:
-    """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
-    if value.isascii() and value.isalnum():  # as most are
-        return value
-    return _UNSAFE.sub(_percent, value)
-
-
-def decode_header(value: str) -> str:
-    """The text that `encode_header` was given; what it could not have made is read as it can be."""
-    if "%" not in value:
-        return value
-    try:
-        return unquote(value, errors="surrogatepass")
-    except UnicodeDecodeError:
-        return unquote(value, errors="replace")
-
-
-def _percent(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
-
-
 def data_schema(event_type: str) -> str:
     """The URI of an event type's JSON Schema: its `ce-dataschema` and the schema's `$id`."""
     return f"urn:yizhan:schema:{event_type}:v1"
@@ -99,25 +68,25 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
             "give the handler's result a real one, or none"
         )
     more = [
-        _line("ce-causationid", event.causation_id),
-        _line("ce-retransmissionof", event.retransmission_of),
-        _line("traceparent", event.traceparent),
-        _SIMULATED if event.simulated else "",
+        header_line("ce-causationid", event.causation_id),
+        header_line("ce-retransmissionof", event.retransmission_of),
+        header_line("traceparent", event.traceparent),
+        SIMULATED_LINE if event.simulated else "",
         *(f"ce-{name}: {encode_header(text)}\r\n" for name, text in event.extensions.items()),
     ]
-    origin = _Origin(
-        source=_one_line(event.source),
+    origin = EventOrigin(
+        source=one_line(event.source),
         received=event.received_at.isoformat(),
-        callback_id=_one_line(event.callback_id),
+        callback_id=one_line(event.callback_id),
         trust=event.trust,
         origin=event.origin,
         more="".join(more),
     )
-    fact = _one_line(event.fact_id)
-    return _event_message(_one_line(event.id), fact, event.time, data, origin, subjects)
+    fact = one_line(event.fact_id)
+    return event_message(one_line(event.id), fact, event.time, data, origin, subjects)
 
 
-class _Origin(NamedTuple):
+class EventOrigin(NamedTuple):
     """What all events of one callback share, as it stands in their headers."""
 
     source: str
@@ -128,14 +97,15 @@ class _Origin(NamedTuple):
     more: str = ""
 
 
-def _event_message(
+def event_message(
     event_id: str,
     fact: str,
     time: datetime,
     data: EventData,
-    origin: _Origin,
+    origin: EventOrigin,
     subjects: Subjects,
 ) -> OutgoingMessage:
+    """The message of an event whose attributes are texts that fit into header lines."""
     event_type, order_id = data.event_type, data.order_id
     head = (
         f"Nats-Msg-Id: {event_id}\r\n"
@@ -152,7 +122,7 @@ def _event_message(
         f"ce-factid: {fact}\r\n"
         f"ce-trust: {origin.trust}\r\n"
         f"ce-origin: {origin.origin}\r\n"
-        f"{_line('ce-subject', order_id)}{origin.more}"
+        f"{header_line('ce-subject', order_id)}{origin.more}"
     )
     return OutgoingMessage(
         subjects.event(data.channel, event_type, order_id),
@@ -160,16 +130,6 @@ def _event_message(
         head.encode(),
         data.__pydantic_serializer__.to_json(data),
     )
-
-
-def _one_line(text: str) -> str:
-    """What we made ourselves, as it is; what a foreign event made us make may need encoding."""
-    return text if text.isascii() and text.isprintable() else encode_header(text)
-
-
-def _line(name: str, text: str | None) -> str:
-    """The header line of a foreign word; none where it is absent."""
-    return f"{name}: {encode_header(text)}\r\n" if text else ""
 
 
 def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventData]:
@@ -239,143 +199,3 @@ def _time(fields: Mapping[str, str], name: str) -> datetime:
     if time.tzinfo is None:
         raise DecodingError(f"{name} has no offset")
     return time
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What is known of a callback beside its content: null where there is nothing to mark.
-
-    `retransmission_of`: the callback that said the same under another push time.
-    `replay_of`: the callback that used the same signature first, where `replay_check = "mark"`.
-    """
-
-    retransmission_of: str | None = None
-    replay_of: str | None = None
-
-
-def encode_callback(
-    verified: VerifiedRequest,
-    callback: Callback,
-    subjects: Subjects,
-    marks: Marks = Marks(),
-) -> list[OutgoingMessage]:
-    """The raw message of a callback, then its events, under ids made from its content."""
-    request = verified.request
-    source, identity = request.source.name, verified.callback_id
-    traceparent = _line("traceparent", _traceparent(request))
-    head = (
-        f"{_arrival(verified, identity)}{traceparent}"
-        f"{_line('yizhan-messagetype', callback.message_type)}"
-        f"{_line('yizhan-messageid', callback.message_id)}"
-        f"{CONTENT}: {callback.content_digest}\r\n"
-        f"{_drift(callback)}"
-    )
-    messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
-    origin = _Origin(
-        source,
-        request.received_text,
-        identity,
-        verified.proof.trust,
-        more=f"{_line('ce-retransmissionof', marks.retransmission_of)}{traceparent}"
-        f"{_line('ce-replayof', marks.replay_of)}"
-        f"{_SIMULATED if request.source.simulated else ''}",
-    )
-    pushed_at = callback.pushed_at or request.received_at
-    for number, draft in enumerate(callback.events):
-        event_id, data = f"{identity}.{number}", draft.data
-        fact = fact_id(data, event_id, draft.time)
-        time = draft.time or pushed_at
-        messages.append(_event_message(event_id, fact, time, data, origin, subjects))
-    return messages
-
-
-def _drift(callback: Callback) -> str:
-    """What this callback holds that our models do not know, for the drift report."""
-    lines = ""
-    if callback.unknown_fields:
-        names = sorted(set(callback.unknown_fields))[:MAX_UNKNOWN_FIELDS]
-        lines = _line(UNKNOWN_FIELDS, ",".join(names))
-    for draft in callback.events:
-        if type(draft.data) is UnknownReceived:
-            return f"{lines}{UNKNOWN_TYPE}: true\r\n"
-    return lines
-
-
-def encode_quarantined(
-    verified: VerifiedRequest, fault: Fault, subjects: Subjects
-) -> OutgoingMessage:
-    """The exact bytes of a callback that could not be read, with the reason and the place.
-
-    Its content is its whole body, so that it is never a retransmission: equal contents are equal
-    bytes, which is a duplicate.
-    """
-    request, identity = verified.request, verified.callback_id
-    head = (
-        f"{_arrival(verified, identity)}"
-        f"{_line('traceparent', _traceparent(request))}"
-        f"{_line('yizhan-reason', fault.reason)}"
-        f"{_line('yizhan-place', fault.place)}"
-    )
-    subject = subjects.quarantine(request.source.name)
-    return OutgoingMessage(subject, identity, head.encode(), request.body)
-
-
-def quarantined(raw: OutgoingMessage, reason: str, subjects: Subjects) -> OutgoingMessage:
-    """A raw message that was made already, to be kept in quarantine in place of its events."""
-    source = raw.subject.removeprefix(subjects.raw(""))
-    head = f"{raw.head.decode()}{_line('yizhan-reason', reason)}{_line('yizhan-place', 'body')}"
-    return raw._replace(subject=subjects.quarantine(source), head=head.encode())
-
-
-def encode_guard(verified: VerifiedRequest, subjects: Subjects) -> OutgoingMessage | None:
-    """The message that a signature is used up by this callback; None where nothing is proven.
-
-    It is stored once for each nonce and source, and lives as long as the signature is taken.
-    """
-    request, nonce = verified.request, verified.proof.nonce
-    if not nonce:
-        return None
-    source = request.source
-    text = f"{source.name}\n{nonce}".encode("utf-8", "surrogatepass")
-    used = hashlib.sha256(text).hexdigest()[:32]
-    head = (
-        f"Nats-Msg-Id: nonce.{used}\r\n"
-        f"Nats-TTL: {verified.proof.lifetime_s + _NONCE_MARGIN_S}s\r\n"
-        f"yizhan-receivedtime: {request.received_text}\r\n"
-    )
-    owner = verified.callback_id.encode()
-    return OutgoingMessage(subjects.nonce(source.name, used), f"nonce.{used}", head.encode(), owner)
-
-
-def _arrival(verified: VerifiedRequest, identity: str) -> str:
-    """The header lines of every raw message: the facts of its arrival."""
-    request, proof = verified.request, verified.proof
-    index = proof.secret_index
-    return (
-        f"Nats-Msg-Id: {identity}\r\n"
-        f"yizhan-callbackid: {identity}\r\n"
-        f"yizhan-receivedtime: {request.received_text}\r\n"
-        f"yizhan-dialect: {request.source.dialect}\r\n"
-        f"yizhan-trust: {proof.trust}\r\n"
-        f"{_line('yizhan-deliveryid', request.delivery_id)}"
-        f"{_line('yizhan-client', request.client)}"
-        f"{_line('yizhan-secretindex', None if index is None else str(index))}"
-        f"{_line('content-type', _text_header(request, b'content-type'))}"
-        f"{_line('yizhan-contentencoding', _text_header(request, b'content-encoding'))}"
-    )
-
-
-_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-def _traceparent(request: InboundRequest) -> str | None:
-    if request.header(b"traceparent") is None:
-        return None
-    values = request.header_values(b"traceparent")
-    well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
-    return values[0].decode("ascii") if well_formed else None
-
-
-def _text_header(request: InboundRequest, name: bytes) -> str | None:
-    value = request.header(name)
-    return None if value is None else value[:256].decode("latin-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -12,15 +12,16 @@ from typing import Any, Final, TypeVar
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from receiver.bus.client import PipeliningClient
+from receiver.bus.client import HANG_UP_S, PipeliningClient, hang_up
 from receiver.bus.credentials import ConnectOptions, servers, without_credentials
-from receiver.bus.jetstream_api import NoJetStreamError
-from receiver.bus.refusals import Refusals, check_may_publish, denied
+from receiver.bus.fitness import check_version, payload_warning
+from receiver.bus.refusals import Refusals
+from receiver.bus.rights import Right, allowed, check_rights, missing_rights
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import StreamState, ensure_stream
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RECONNECT_WAIT_S: Final = 0.25
@@ -29,11 +30,10 @@ _MENDED_S: Final = 5.0
 _LOOK_S: Final = 2.0
 """How often to look whether one has come to: callbacks are stored on it for no longer than that."""
 _ANSWER_S: Final = 5.0
+_STOP_S: Final = 1.0
 _PING_S: Final = 2
 _UNANSWERED_PINGS: Final = 2
 """A server that is frozen, or behind a cut, is left for another one after some 6 seconds."""
-_MIN_SERVER: Final = (2, 14)
-"""The nats-server that republishes, transforms and batches as the streams need it."""
 _MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 AnswerT = TypeVar("AnswerT")
@@ -48,7 +48,9 @@ class Connection:
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
     refuses for good, raises `ConfigurationError` from `start`; found later, it keeps `ready` False
-    until it is mended. The streams are looked at every two seconds.
+    until it is corrected. The streams are looked at every two seconds. `body_bytes` is the largest
+    body that is sent, `rights` what the server has to allow us. `max_payload_bytes` is what a
+    message may take, headers included, by the server's last word; 0 before there was one.
     """
 
     def __init__(
@@ -58,11 +60,15 @@ class Connection:
         *,
         name: str = "yizhan",
         access: ConnectOptions | None = None,
+        body_bytes: int = 0,
+        rights: Sequence[Right] = (),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
         self._plans = plans
         self._name = name
+        self._body_bytes = body_bytes
+        self._rights = rights
         self._access = (access or ConnectOptions()).options()
         self._refusals = Refusals()
         self._sleep = sleep
@@ -73,6 +79,7 @@ class Connection:
         self._stopping = False
         self._contradiction = ""
         self._warnings: Sequence[str] = ()
+        self.max_payload_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._on_reconnect: list[Callable[[], None]] = []
@@ -92,20 +99,16 @@ class Connection:
         self._watch = asyncio.create_task(self._keep_looking(), name="streams-watch")
         return bool(done)
 
-    async def stop(self) -> None:
-        """Send what is still buffered and close."""
+    async def stop(self, *, within_s: float = 3 * _STOP_S) -> None:
+        """Send what is still buffered and close; a server that takes too long is hung up on."""
         self._stopping = True
         self._streams_ready = False
-        if self._watch is not None:
-            await cancel(self._watch)
-        if self._task is not None:
-            await cancel(self._task)
-        if self._client is not None and not self._client.is_closed:
-            if self._client.is_connected:
-                with contextlib.suppress(NatsError, OSError):
-                    await self._client.flush(timeout=1)
-            with contextlib.suppress(OSError):  # what was still buffered has nowhere to go
-                await self._client.close()
+        try:
+            tasks = {task for task in (self._watch, self._task) if task is not None}
+            await cancel_all(tasks, patience_s=min(PATIENCE_S, within_s / 3))
+        finally:
+            if self._client is not None:
+                await hang_up(self._client, within_s=within_s / 3)
 
     def on_reconnect(self, notify: Callable[[], None]) -> None:
         """Have `notify` called whenever the log may hold less than before: the connection was lost
@@ -233,6 +236,9 @@ class Connection:
             await client.listen()
         except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot connect: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            await cancel_all(client.abort(), patience_s=HANG_UP_S)
+            raise
         return client
 
     async def _ensure_streams(self) -> None:
@@ -242,8 +248,10 @@ class Connection:
 
     async def _ensure(self, client: PipeliningClient, *, permissions: bool = False) -> None:
         try:
-            _check_version(client)
-            states = await self.allowed(client, self._streams_of(client, permissions=permissions))
+            check_version(client)
+            if permissions:
+                check_rights(await self.missing(client, self._rights))
+            states = await self.allowed(client, self._streams_of(client))
         except ConfigurationError as error:
             if str(error) != self._contradiction:
                 self._log.error("stream_contradicts_settings", error=str(error))
@@ -253,42 +261,25 @@ class Connection:
         if permissions:
             self._refusals.words = ""
         self._replicated = any(state.replicas > 1 for state in states[:1])
-        self._warn(tuple(warning for state in states for warning in state.warnings))
+        self.max_payload_bytes = client.max_payload
+        payload = payload_warning(client, self._body_bytes)
+        self._warn((*filter(None, [payload]), *(w for state in states for w in state.warnings)))
         if any(state.created for state in states):
             self._notify()  # what an earlier stream of that name held is gone
 
     async def allowed(
         self, client: PipeliningClient, asked: Coroutine[Any, Any, AnswerT]
     ) -> AnswerT:
-        """What JetStream answers to `asked`; raises `ConfigurationError` where we are not allowed
-        to ask, which the server says beside it, and where there is no JetStream.
-        """
-        async with self._refusals.denials() as denial:
-            work = asyncio.create_task(asked)
-            either: set[asyncio.Future[Any]] = {work, denial}
-            try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if denial.done():
-                    raise denied(denial.result())
-                return await work
-            except NoJetStreamError as error:
-                if client.has_jetstream or client.is_clustered:
-                    raise
-                raise ConfigurationError(
-                    "the server runs without JetStream: add a jetstream block to its "
-                    "configuration, or set nats.url to a server that has one"
-                ) from error
-            finally:
-                await cancel(work)
+        """See `receiver.bus.rights.allowed`."""
+        return await allowed(client, asked, self._refusals, self._rights)
 
-    async def _streams_of(
-        self, client: PipeliningClient, *, permissions: bool
-    ) -> list[StreamState]:
+    async def missing(self, client: PipeliningClient, rights: Iterable[Right]) -> Sequence[Right]:
+        """See `missing_rights`."""
+        return await missing_rights(client, self._refusals, rights)
+
+    async def _streams_of(self, client: PipeliningClient) -> list[StreamState]:
         clustered = client.is_clustered
-        states = [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
-        if permissions:
-            await check_may_publish(client, [plan.subjects[0] for plan in self._plans])
-        return states
+        return [await ensure_stream(client, plan, clustered=clustered) for plan in self._plans]
 
     def _warn(self, warnings: Sequence[str]) -> None:
         for warning in warnings:
@@ -346,16 +337,6 @@ class Connection:
             self._begin_again()
         except BusError as error:
             self._log.warning("streams_not_checked", error=str(error))
-
-
-def _check_version(client: PipeliningClient) -> None:
-    """Raise `ConfigurationError` where the server is too old."""
-    version = client.server_version
-    if version < _MIN_SERVER:
-        raise ConfigurationError(
-            f"nats-server {'.'.join(map(str, version))} is too old: "
-            f"Yizhan needs {'.'.join(map(str, _MIN_SERVER))} or later (tested with 2.15)"
-        )
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

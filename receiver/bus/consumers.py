@@ -96,14 +96,14 @@ def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
 
 
 async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:
-    """What JetStream tells of a consumer, None where there is none; raises `BusError`."""
+    """JetStream's information about a consumer, None where there is none; raises `BusError`."""
     reply = await call(client, f"CONSUMER.INFO.{stream}.{durable}", {})
     error = reply.get("error")
     if error is None:
         return reply
     if error.get("err_code") in _NOT_FOUND:
         return None
-    raise BusError(f"NATS tells nothing of the consumer {durable}: {_description(reply)}")
+    raise BusError(f"NATS gives no information about the consumer {durable}: {_description(reply)}")
 
 
 def contradictions(existing: Mapping[str, Any]) -> list[str]:

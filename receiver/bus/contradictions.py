@@ -108,7 +108,7 @@ def _tighter(existing: Mapping[str, Any], plan: StreamPlan) -> Iterator[Contradi
 
 
 def _foreign_mappings(existing: Mapping[str, Any], plan: StreamPlan) -> Iterator[str]:
-    """Mappings of somebody else: messages would be stored, or seen, where nobody expects them."""
+    """Mappings that are not ours: messages would be stored, or seen, under unexpected subjects."""
     wanted = plan.mappings()
     for name in ("subject_transform", "republish"):
         if existing.get(name) and existing[name] != wanted.get(name):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from receiver.bus.codec import encode_header
+from receiver.bus.headers import encode_header
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.subjects import Subjects
 

@@ -13,29 +13,38 @@ from receiver.bus.contradictions import ONE_REPLICA
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import warnings
 from receiver.bus.stream_plan import StreamPlan
-from receiver.bus.streams import check_stream, stream_info
+from receiver.bus.streams import check_stream, stream_info, widened
 from receiver.errors import ConfigurationError
 
 
 class Seen(NamedTuple):
-    """What is there, in a few words, and what to know of it, a sentence each."""
+    """What is there, in a few words, and what to know of it, a sentence each; `change` is the API's
+    word for what a start would do to it (`CREATE`, `UPDATE`), empty where nothing.
+    """
 
     text: str
     warnings: Sequence[str] = ()
+    change: str = ""
 
 
-async def examine_stream(client: Client, plan: StreamPlan, *, clustered: bool) -> Seen:
-    """One stream; raises `ConfigurationError` where a start would, `BusError` without an answer."""
+async def examine_stream(
+    client: Client, plan: StreamPlan, *, clustered: bool, alone: bool = False
+) -> Seen:
+    """One stream; raises `ConfigurationError` where a start would, `BusError` without an answer.
+
+    `alone`: other streams and the account's limits are not looked at, which our user may not see.
+    """
     info = await stream_info(client, plan)
-    for name in await _streams_on(client, plan.subjects[0]):
+    for name in () if alone else await _streams_on(client, plan.subjects[0]):
         if name != plan.name:
             raise ConfigurationError(
                 f"the stream {name} already takes subjects of {plan.name}: "
                 "set nats.subject_root to another name"
             )
     if info is None:
-        _check_makeable(plan, await call(client, "INFO", {}), clustered=clustered)
-        return Seen(f"stream {plan.name} is not there yet: a start makes it")
+        account = {} if alone else await call(client, "INFO", {})
+        _check_makeable(plan, account, clustered=clustered)
+        return Seen(f"stream {plan.name} is not there yet: a start makes it", change="CREATE")
     check_stream(info, plan, clustered=clustered)
     _check_replicas(plan, clustered=clustered)
     state, replicas = info["state"], max(plan.replicas, info["config"]["num_replicas"])
@@ -43,6 +52,7 @@ async def examine_stream(client: Client, plan: StreamPlan, *, clustered: bool) -
     return Seen(
         f"stream {plan.name}, {state['messages']} messages{held}",
         tuple(warnings(info, plan, now=datetime.now(UTC))),
+        "UPDATE" if widened(info["config"], plan) != info["config"] else "",
     )
 
 

@@ -14,6 +14,8 @@ from receiver.bus.subjects import input_subject
 
 MSG_ID: Final = "Nats-Msg-Id"
 _TTL: Final = b"Nats-TTL: "
+_COMMAND_BYTES: Final = 256
+"""Room for the command's own words, the subject for the answer and a condition."""
 
 
 class OutgoingMessage(NamedTuple):
@@ -48,8 +50,17 @@ class OutgoingMessage(NamedTuple):
 
 def lifetime_s(message: OutgoingMessage) -> float:
     """For how many seconds the stream keeps it, by its `Nats-TTL`; for ever without one."""
-    _, found, rest = message.head.partition(_TTL)
-    return int(rest[: rest.index(b"s\r\n")]) if found else math.inf
+    head = message.head
+    start = head.find(_TTL)
+    if start < 0:
+        return math.inf
+    start += len(_TTL)
+    return int(head[start : head.index(b"s\r\n", start)])
+
+
+def encoded_bytes(message: OutgoingMessage) -> int:
+    """About what a message takes on the wire: what is counted against the server's limit."""
+    return len(message.subject) + len(message.head) + len(message.body) + _COMMAND_BYTES
 
 
 def encode_hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"") -> bytes:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
-from nats.aio.client import Client
 from nats.errors import (
     AuthorizationError,
-    NoRespondersError,
     SecureConnRequiredError,
     SecureConnWantedError,
 )
 from nats.errors import Error as NatsError
-
-from receiver.errors import BusError, ConfigurationError
 
 _OUTAGES: Final = ("server shutdown", "stale connection", "slow consumer", "lame duck")
 """Words of a server that ends a connection, and refuses nothing."""
 _WORDED: Final = (AuthorizationError, SecureConnRequiredError, SecureConnWantedError)
 _AUTHENTICATION: Final = ("authorization", "authentication")
 _DENIED: Final = "permissions violation"
-_PROBED: Final = "yizhan-check"
 
 
 def refusal_in(error: Exception) -> str:
@@ -49,13 +44,18 @@ class Refusals:
         self.words = ""
         self.credentials = False
         self._denied: asyncio.Future[str] | None = None
+        self._gathered: list[str] | None = None
 
     def note(self, error: Exception) -> bool:
         """Take in an error that the client reports; whether it is a refusal that is new."""
         words = refusal_in(error)
         if not words:
-            if isinstance(error, OSError):
+            # A reset follows a refusal: of the connection that the server has just closed.
+            if isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
                 self.words = ""  # the server that refused is gone
+            return False
+        if self._gathered is not None and _DENIED in words.lower():
+            self._gathered.append(words)
             return False
         new, self.words = words != self.words, words
         self.credentials |= any(word in words.lower() for word in _AUTHENTICATION)
@@ -63,6 +63,15 @@ class Refusals:
         if denied is not None and not denied.done() and _concerns_set_up(words):
             denied.set_result(words)
         return new
+
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[list[str]]:
+        """Gives the words of each permission that turns out to be missing: somebody tries them."""
+        self._gathered = []
+        try:
+            yield self._gathered
+        finally:
+            self._gathered = None
 
     @contextlib.asynccontextmanager
     async def denials(self) -> AsyncIterator[asyncio.Future[str]]:
@@ -79,28 +88,4 @@ class Refusals:
 
 def _concerns_set_up(words: str) -> bool:
     words = words.lower()
-    return _DENIED in words and any(part in words for part in ("$js.api.", "_inbox.", _PROBED))
-
-
-async def check_may_publish(client: Client, subjects: Sequence[str]) -> None:
-    """Publish to each of `subjects`, which end in `>`, what no stream takes; raises `BusError`.
-
-    Where it is not allowed nothing answers, and the server says so beside it; see `Refusals`.
-    """
-    headers = {"Nats-Expected-Stream": _PROBED}
-    for subject in subjects:
-        try:
-            await client.request(
-                f"{subject.removesuffix('>')}{_PROBED}", b"", timeout=5, headers=headers
-            )
-        except NoRespondersError:
-            continue  # allowed, and taken by nothing
-        except (NatsError, OSError) as error:
-            raise BusError(f"the stream does not answer: {type(error).__name__}") from error
-
-
-def denied(words: str) -> ConfigurationError:
-    """The error for a permission that is missing."""
-    return ConfigurationError(
-        f"NATS refuses: {words}: give our user the permissions that docs/subscribing.md lists"
-    )
+    return _DENIED in words and any(part in words for part in ("$js.api.", "_inbox."))

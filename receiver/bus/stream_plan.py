@@ -11,12 +11,8 @@ from receiver.bus.jetstream_api import nanoseconds
 from receiver.bus.subjects import Subjects
 
 MAX_AGE: Final = timedelta(days=90)
-
-
 MARGIN: Final = timedelta(minutes=30)
 """What the duplicate window is longer than the longest retry horizon (docs/identity.md)."""
-
-
 FLAGS: Final = ("allow_atomic", "allow_direct", "allow_msg_ttl", "allow_msg_schedules")
 
 

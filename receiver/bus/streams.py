@@ -32,7 +32,7 @@ _REMEDIES: Final = {
     10052: "change what it names, by hand or in the settings",  # an invalid configuration
     10076: "add a jetstream block to the server's configuration",
 }
-"""What the server calls a fault of its own, by its code, and is not mended by asking again."""
+"""JetStream error codes that no retry can clear, each with what to do."""
 
 
 class StreamState(NamedTuple):

@@ -24,9 +24,8 @@ def input_subject(stored: str) -> str:
     letters go straight into their own stream.
     """
     root, _, rest = stored.partition(".")
-    if rest.partition(".")[0] in _INPUT_KINDS:
-        return f"{root}.in.{rest}"
-    return stored
+    kind, dot, key = rest.partition(".")
+    return f"{root}.in.{kind}{dot}{key}" if kind in _INPUT_KINDS else stored
 
 
 def encode_token(text: str | None) -> str:
@@ -90,7 +89,7 @@ class Subjects:
 
     @property
     def said(self) -> str:
-        """Where receivers tell each other what they stored; in no stream."""
+        """Where receivers broadcast what they stored; in no stream."""
         return f"{self.root}.said"
 
     @property

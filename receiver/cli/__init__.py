@@ -9,7 +9,7 @@ from receiver.cli.app import app
 __all__ = ["app", "main"]
 
 MODULES: Final = {
-    "up": "serve",
+    "up": "up",
     "receive": "serve",
     "work": "serve",
     "check": "check",

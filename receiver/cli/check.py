@@ -7,6 +7,7 @@ without making or changing anything there.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
 from itertools import combinations
 from pathlib import Path
@@ -18,16 +19,18 @@ import typer
 from receiver.bus.credentials import without_credentials
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.dependencies import declared, untested
+from receiver.cli.durability import durability
 from receiver.cli.findings import Finding, Probe, report
+from receiver.cli.listening import local_url
 from receiver.cli.liveness import worker_lives
-from receiver.cli.machine_probe import local_url, receiver_port
+from receiver.cli.machine_probe import receiver_port
 from receiver.cli.nats_probe import nats
 from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
-from receiver.settings.exposure import exposed_secrets, weak_protection
+from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
 from receiver.worker.loading import load_handlers
 
@@ -45,7 +48,8 @@ def check(
     ] = False,
 ) -> None:
     """Check all that a start needs, without starting; exit 0 where all is well, else 1."""
-    configure_logs(LogSettings(level="error"))
+    # Every fault is a finding: in the log it would stand between them a second time.
+    configure_logs(LogSettings(level="error"), stream=io.StringIO())
 
     async def main(_: asyncio.Event) -> int:
         return await _check(config, running=running, worker=worker)
@@ -124,6 +128,8 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
         yield "packages", doubt
     if exposed := exposed_secrets(config):
         yield "settings", exposed
+    for exposed in exposed_files(settings):
+        yield "settings", exposed
     for weakness in weak_protection(settings):
         yield "settings", weakness
     for shared in _shared_secrets(settings):
@@ -153,41 +159,7 @@ async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _disk(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether what is acknowledged survives a loss of power: synced first, or held by three."""
-    server = settings.nats
-    if server.url is None:
-        yield Finding("the embedded server syncs before it acknowledges")
-        return
-    lazily: bool | None = None
-    if server.monitor_url is not None:
-        lazily = await _syncs_lazily(server.monitor_url)
-        if not lazily:
-            yield Finding("the server syncs before it acknowledges")
-            return
-    if server.replicas >= 3:
-        held = f"{server.replicas} replicas: acknowledged by most of them"
-        yield Finding(f"{held}; a server may sync later")
-        return
-    what = "acknowledges before it syncs" if lazily else "may acknowledge before it syncs"
-    tell = "" if lazily else ", and nats.monitor_url for this check to see it (http://host:8222)"
-    yield Finding(
-        f"the server {what}, so a loss of power would lose what was answered 200: set "
-        f"`sync_interval: always` in the server's jetstream block, or nats.replicas = 3{tell}",
-        well=None,
-    )
-
-
-async def _syncs_lazily(monitor_url: str) -> bool:
-    url = f"{monitor_url.rstrip('/')}/varz"
-    try:
-        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
-            config = (await http.get(url)).json()["jetstream"]["config"]
-            return not config.get("sync_always", False)
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
-        raise BusError(
-            f"{without_credentials(url)} does not tell of JetStream ({type(error).__name__}): "
-            "mend nats.monitor_url, or leave it out"
-        ) from error
+    yield await durability(settings.nats)
 
 
 async def _api(settings: Settings) -> AsyncIterator[Finding]:

@@ -10,7 +10,7 @@ from receiver.cli.process import fail, refusing
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.settings import Settings, development
-from receiver.settings.exposure import exposed_secrets, weak_protection
+from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 
 
 def load(
@@ -28,8 +28,8 @@ def load(
         fail(error)
     level = "warning" if quiet and settings.log.level == "info" else settings.log.level
     configure_logs(settings.log.model_copy(update={"level": level}))
-    if exposed:
-        get_logger("yizhan").warning("secrets_readable_by_others", action=exposed)
+    for readable in () if quiet else (*filter(None, [exposed]), *exposed_files(settings)):
+        get_logger("yizhan").warning("secrets_readable_by_others", action=readable)
     for weakness in () if quiet else weak_protection(settings):
         get_logger("yizhan").warning("protection_weak", action=weakness)
     return settings, developing

@@ -27,7 +27,7 @@ from receiver.composition.receiver import running_receiver
 from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
 from receiver.operations.audit import StoredCounts, count_stored
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.settings import LogSettings, Settings, development
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
@@ -35,6 +35,7 @@ from receiver.web.server import base_url, bind
 
 _CALM_S: Final = 60.0
 """How long the handlers may take to catch up once the last callback is in."""
+_END_S: Final = 5.0
 _REST_S: Final = 1.0
 _SPEED: Final = 1800.0
 _STEPS_AN_ORDER: Final = 8
@@ -93,15 +94,14 @@ async def _demo(
         )
         running = with_simulated_api(settings, platform)
         bus = await stack.enter_async_context(opened_bus(running, name="yizhan-demo"))
-        await stack.enter_async_context(running_handlers(running, bus.url))
+        await stack.enter_async_context(running_handlers(running, bus))
         await stack.enter_async_context(running_receiver(running, bus, listener))
         pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not pushing.done()
-        for task in (pushing, stopping):
-            await cancel(task)
-        if not pushing.cancelled():
+        await cancel_all({pushing, stopping}, patience_s=_END_S)
+        if pushing.done() and not pushing.cancelled():
             pushing.result()
         if not interrupted:
             await _calm(bus)

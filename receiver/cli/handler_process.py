@@ -25,19 +25,24 @@ import typer
 from pydantic import SecretStr, TypeAdapter
 
 from receiver.cli.app import app
-from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, run, tune_gc
-from receiver.composition.bus import opened_bus
+from receiver.cli.permissions import rights_to_handle
+from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, Stop, run, tune_gc
+from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
+from receiver.resilience.deadline import CLOSING_S, Deadline
 from receiver.settings import Settings
+from receiver.settings.secret_files import without_files
 from receiver.worker.loading import load_handlers
 
 _COMMAND: Final = "handler-process"
-_AFTER_GRACE_S: Final = 10.0
-"""What the process may take beyond the grace time of its runs, to cancel them and to disconnect."""
+_AFTER_GRACE_S: Final = 0.5
+"""What the process may take beyond the grace time, to cancel its runs and to disconnect, before we
+kill it: what it held is delivered again."""
+_KILLED_S: Final = 0.1
 _BACKOFF: Final = Backoff((0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 _STEADY_S: Final = 60.0
 """A process that lived this long did not die of its start: the pauses begin anew."""
@@ -47,12 +52,15 @@ _CHUNK_BYTES: Final = 65536
 class HandlerProcess:
     """The child process that runs the handlers of `settings`, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, nats_url: str) -> None:
+    def __init__(self, settings: Settings, nats_url: str, deadline: Deadline) -> None:
         nats = settings.nats.model_copy(update={"url": nats_url})
         self._settings = settings.model_copy(update={"nats": nats})
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._deadline = deadline
+        self._stopping = False
+        self._terminated: asyncio.subprocess.Process | None = None
         self._log = get_logger("yizhan.handlers")
 
     async def start(self) -> None:
@@ -61,27 +69,42 @@ class HandlerProcess:
         await self._spawn()
         self._keeping = supervision.start(self._keep, name="handler-process")
 
+    def begin_stop(self) -> None:
+        """Have the process stop beside us: its handlers have their grace time while we have ours,
+        and it is not started again."""
+        self._stopping = True
+        self._terminate(self._process)
+
     async def stop(self) -> None:
         """Let the running handlers finish within the grace time; kill what takes longer."""
-        await supervision.stop(self._keeping)
-        process = self._process
+        self._stopping = True
         try:
+            await supervision.stop(self._keeping)
+            process = self._process
             if process is not None and process.returncode is None:
-                process.send_signal(signal.SIGTERM)
+                self._terminate(process)
                 await self._wait_or_kill(process)
         finally:
             self._release()
 
+    def _terminate(self, process: asyncio.subprocess.Process | None) -> None:
+        """Once: a second signal would kill it."""
+        if process is not None and process.returncode is None and process is not self._terminated:
+            self._terminated = process
+            process.send_signal(signal.SIGTERM)
+
     async def _wait_or_kill(self, process: asyncio.subprocess.Process) -> None:
-        limit_s = self._settings.handlers.grace_s + _AFTER_GRACE_S
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(self._deadline.step_s(beyond_s=_AFTER_GRACE_S)):
                 await process.wait()
         except TimeoutError:
+            limit_s = self._deadline.grace_s + _AFTER_GRACE_S
             self._log.error("handler_process_killed", error=f"it did not end within {limit_s:g} s")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KILLED_S):
+                    await process.wait()
 
     async def _spawn(self) -> None:
         """Start the process and wait until it works; raises `ConfigurationError`."""
@@ -128,6 +151,8 @@ class HandlerProcess:
             assert self._process is not None
             started = time.monotonic()
             code = await self._process.wait()
+            if self._stopping:
+                return
             failures = 1 if time.monotonic() - started > _STEADY_S else failures + 1
             pause_s = _BACKOFF.pause_s(failures)
             self._log.error(
@@ -146,9 +171,9 @@ class HandlerProcess:
 
 
 @contextlib.asynccontextmanager
-async def running_handlers(settings: Settings, nats_url: str) -> AsyncIterator[HandlerProcess]:
+async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcess]:
     """Run the handlers in a child process; leaving lets the running ones finish in grace time."""
-    process = HandlerProcess(settings, nats_url)
+    process = HandlerProcess(settings, bus.url, bus.deadline)
     try:
         await process.start()
         yield process
@@ -163,16 +188,20 @@ def handler_process(
     """Run the handlers below a parent, and end with it."""
     parent = socket.socket(fileno=control)
     settings = _read(parent)
-    limit_s = settings.handlers.grace_s + _AFTER_GRACE_S
-    watch = partial(_end_with, parent, limit_s)
+    watch = partial(_end_with, parent, settings.handlers.grace_s + CLOSING_S)
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
     configure_logs(settings.log)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 load_handlers(settings.handlers.load)  # what is wrong there is said at once
-                bus = await stack.enter_async_context(opened_bus(settings, name="yizhan-handlers"))
+                rights = rights_to_handle(settings)
+                bus = await stack.enter_async_context(
+                    opened_bus(
+                        settings, name="yizhan-handlers", rights=rights, deadline=stop.deadline
+                    )
+                )
                 await stack.enter_async_context(running_worker(settings, bus))
             except ConfigurationError as error:
                 parent.sendall(_answer(str(error)))
@@ -182,7 +211,7 @@ def handler_process(
             await stop.wait()
         return 0
 
-    run(main)
+    run(main, grace_s=settings.handlers.grace_s, stays=True)
 
 
 def _end_with(parent: socket.socket, limit_s: float) -> None:
@@ -201,7 +230,7 @@ def _answer(error: str | None) -> bytes:
 
 def _dumped(settings: Settings) -> bytes:
     """The settings as one line of JSON, secrets included: for a private socket only."""
-    return json.dumps(_revealed(settings.model_dump()), default=str).encode() + b"\n"
+    return json.dumps(_revealed(without_files(settings).model_dump()), default=str).encode() + b"\n"
 
 
 def _revealed(value: Any) -> Any:

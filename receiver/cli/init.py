@@ -43,6 +43,7 @@ name = "shop"
 dialect = "xport"
 verification = "path_token"
 path_token = "{path_token}"
+# or, in place of it: path_token_file = "/run/secrets/shop-token"
 # With the keys that the platform gave you, write verification = "both" or "signature", and:
 # access_key = "your access key"
 # secrets = ["your secret"]

@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
-
-import httpx2
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from receiver.bus.streams import check_stream
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
+from receiver.cli.listening import TakenByUsError, check_port
 from receiver.cli.preflight import faults
 from receiver.composition.bus import stream_plans
 from receiver.embedded.data_directory import is_open, left_open, stored_config
 from receiver.embedded.server import port_taken, server_binary
 from receiver.errors import ConfigurationError
-from receiver.settings import ReceiverSettings, Settings
-from receiver.web.server import bind
+from receiver.settings import Settings
 
 
 async def receiver_port(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether callbacks can come in where the settings say."""
+    """Whether callbacks can come in where the settings say; that they do already is well."""
     host, port = settings.receiver.host, settings.receiver.port
     try:
-        bind(host, port).close()
-    except ConfigurationError:
-        if not await _is_ours(settings.receiver):
-            raise
-        yield Finding(f"{host}:{port} has a receiver already: another one could not start", None)
+        await check_port(settings.receiver)
+    except TakenByUsError as taken:
+        yield _running(f"yizhan is running here, on {host}:{port}", taken.said)
     else:
         yield Finding(f"{host}:{port} is free" if port else f"any free port of {host}")
 
 
-async def _is_ours(receiver: ReceiverSettings) -> bool:
-    """Whether what listens there is a receiver of Yizhan."""
-    try:
-        async with httpx2.AsyncClient(timeout=2, trust_env=False, verify=False) as http:
-            answer = await http.get(f"{local_url(receiver)}/healthz")
-            return bool(answer.json() == {"status": "alive"})
-    except (httpx2.HTTPError, ValueError):
-        return False
-
-
-def local_url(receiver: ReceiverSettings) -> str:
-    """Where a receiver with these settings is reached from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(receiver.host, receiver.host)  # noqa: S104
-    scheme = "http" if receiver.tls_cert_file is None else "https"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{receiver.port}"
+def _running(what: str, said: Mapping[str, Any]) -> Finding:
+    """The receiver's own word on itself."""
+    reason = said.get("reason")
+    if said.get("status") == "ready" and not reason:
+        return Finding(f"{what}, and ready")
+    able = "callbacks go to the spool" if said.get("status") == "ready" else "callbacks get 503"
+    return Finding(f"{what}, but {able}: {reason}", None)
 
 
 async def embedded_server(settings: Settings) -> AsyncIterator[Finding]:
@@ -58,7 +47,7 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Finding]:
     if is_open(nats.data_dir):
         raise left_open(nats.data_dir)
     if not _is_free(nats.port):
-        raise ConfigurationError(port_taken(nats.port))
+        raise ConfigurationError(await _taken(settings))
     yield Finding(f"embedded, not running now (data in {nats.data_dir})")
     for plan in stream_plans(settings, Subjects(nats.subject_root)):
         config = stored_config(nats.data_dir, plan.name)
@@ -67,6 +56,22 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Finding]:
             continue
         check_stream({"config": config}, plan, clustered=False)
         yield Finding(f"stream {plan.name}, as the server left it")
+
+
+async def _taken(settings: Settings) -> str:
+    """To stop a server that a receiver stores on would be the wrong thing to do."""
+    port, data_dir = settings.nats.port, settings.nats.data_dir
+    try:
+        await check_port(settings.receiver)
+    except TakenByUsError:
+        return (
+            f"nats.port: {port} is taken, probably by the yizhan that is running here, which has "
+            f"another nats.data_dir than {data_dir.absolute()}: run this where that was started, "
+            "or give it the same settings"
+        )
+    except ConfigurationError:  # which is reported of the port
+        pass
+    return port_taken(port)
 
 
 def _is_free(port: int) -> bool:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator
-from typing import Final
-
-from nats.errors import Error as NatsError
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from receiver.bus.connection import Connection
-from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.credentials import without_credentials
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
-from receiver.bus.refusals import check_may_publish
+from receiver.bus.fitness import payload_warning
+from receiver.bus.rights import (
+    Right,
+    looking_rights,
+    may_see_consumer,
+    may_see_stream,
+    reader_rights,
+    stream_rights,
+)
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
-from receiver.composition.bus import access, stream_plans
+from receiver.cli.permissions import consumer_plans, rights_to_handle
+from receiver.composition.bus import access, batches_staged, stream_plans
 from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
 from receiver.settings import Settings
-from receiver.worker.consumer import ConsumerLimits, consumer_plan
-from receiver.worker.loading import load_handlers
-
-_HEADERS_BYTES: Final = 64 * 1024
-"""What a message's headers may add to its body."""
 
 
 async def nats(settings: Settings) -> AsyncIterator[Finding]:
@@ -42,10 +41,18 @@ async def nats(settings: Settings) -> AsyncIterator[Finding]:
         server = connection.client.connected_server_version
         version = f"{server.major}.{server.minor}.{server.patch}"
         yield Finding(f"{without_credentials(url)}, server {version}")
-        _check_payload(settings, connection)
-        async for finding in _streams(settings, connection):
+        if settings.nats.replicas == 1:
+            place = "in memory" if batches_staged(settings)() else "on disk (docs/operations.md)"
+            yield Finding(f"atomic batches are staged {place}")
+        if warning := payload_warning(connection.client, settings.receiver.limit_bytes):
+            yield Finding(warning, well=None)
+        missing = await connection.missing(connection.client, _rights(settings))
+        for right in missing:
+            if not right.changes_stream:
+                yield Finding(right.sentence, well=False if right.needed else None)
+        async for finding in _streams(settings, connection, missing):
             yield finding
-        async for finding in _consumers(settings, connection):
+        async for finding in _consumers(settings, connection, missing):
             yield finding
     finally:
         await connection.stop()
@@ -81,56 +88,48 @@ def _why_not(settings: Settings, connection: Connection) -> str:
             f"{shown}, the embedded server of another run (process {pid}), does not answer: "
             "end that run, then start again"
         )
-    return f"{shown} does not answer: start it or mend nats.url"
+    return f"{shown} does not answer: start it, or correct nats.url"
 
 
-def _check_payload(settings: Settings, connection: Connection) -> None:
-    needed = settings.receiver.limit_bytes + _HEADERS_BYTES
-    if connection.client.max_payload < needed:
-        raise BusError(
-            f"the server's max_payload is {connection.client.max_payload}, and a callback of "
-            f"receiver.limit_bytes needs {needed}: raise max_payload (8MB is good), "
-            "or lower receiver.limit_bytes"
-        )
-
-
-async def _streams(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
-    client = connection.client
-    for plan in stream_plans(settings, Subjects(settings.nats.subject_root)):
-        looking = examine_stream(client, plan, clustered=client.is_clustered)
-        seen = await connection.allowed(client, looking)
-        yield Finding(seen.text)
-        for warning in seen.warnings:
-            yield Finding(warning, None)
-        for name in await connection.allowed(client, copies_of(client, plan)):
-            yield Finding(f"the stream {name} stores a copy of {plan.republished}", None)
-        await connection.allowed(client, check_may_publish(client, [plan.subjects[0]]))
-    if refusal := await _subscription_refused(settings, connection):
-        yield Finding(f"NATS refuses: {refusal}: see the permissions in docs/subscribing.md", None)
-
-
-async def _subscription_refused(settings: Settings, connection: Connection) -> str:
-    """What the server says to a subscription by which receivers tell each other; mostly nothing."""
-    client = connection.client
-    try:
-        subscription = await client.subscribe(Subjects(settings.nats.subject_root).said)
-        await client.flush(timeout=5)
-        await subscription.unsubscribe()
-    except (NatsError, OSError) as error:
-        raise BusError(f"the server does not answer: {type(error).__name__}") from error
-    return connection.refusal
-
-
-async def _consumers(settings: Settings, connection: Connection) -> AsyncIterator[Finding]:
-    for plan in _consumer_plans(settings):
-        looking = examine_consumer(connection.client, plan)
-        if warning := await connection.allowed(connection.client, looking):
-            yield Finding(warning, None)
-
-
-def _consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
+def _rights(settings: Settings) -> Iterator[Right]:
+    """All that a receiver, the handlers and this check need."""
     subjects = Subjects(settings.nats.subject_root)
-    with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
-        for handler in load_handlers(settings.handlers.load):
-            if settings.api is not None or not handler.needs_api:
-                yield consumer_plan(handler, subjects, ConsumerLimits())
+    yield from stream_rights(subjects)
+    yield from reader_rights(subjects)
+    yield from rights_to_handle(settings)
+    yield from looking_rights()
+
+
+async def _streams(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
+    client, refused = connection.client, {right.subject: right for right in missing}
+    alone = any(right.subject in refused for right in looking_rights())
+    for plan in stream_plans(settings, Subjects(settings.nats.subject_root)):
+        change = ""
+        if may_see_stream(missing, plan.name):
+            looking = examine_stream(client, plan, clustered=client.is_clustered, alone=alone)
+            seen = await connection.allowed(client, looking)
+            change = seen.change
+            yield Finding(seen.text)
+            for warning in seen.warnings:
+                yield Finding(warning, None)
+            for name in () if alone else await connection.allowed(client, copies_of(client, plan)):
+                yield Finding(f"the stream {name} stores a copy of {plan.republished}", None)
+        for verb in ("CREATE", "UPDATE"):
+            if right := refused.get(f"$JS.API.STREAM.{verb}.{plan.name}"):
+                yield Finding(right.sentence, well=False if verb == change else None)
+
+
+async def _consumers(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
+    for plan in consumer_plans(settings):
+        if not may_see_consumer(missing, plan):
+            continue
+        looking = examine_consumer(connection.client, plan)
+        try:
+            if warning := await connection.allowed(connection.client, looking):
+                yield Finding(warning, None)
+        except ConfigurationError as error:  # of this one: the others may have faults of their own
+            yield Finding(str(error), well=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from receiver.cli.listening import check_port
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import access
 from receiver.composition.receiver import certificate
@@ -80,6 +81,7 @@ async def ready(settings: Settings, *, receiving: bool = True, working: bool = T
     if receiving:
         for fault in faults(settings):
             raise ConfigurationError(fault)
+        await check_port(settings.receiver)
     if working:
         load_handlers(settings.handlers.load)
         await check_api(settings)

@@ -8,37 +8,103 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, NoReturn
+from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, Final, Literal, NoReturn
 
 import uvloop
 
+from receiver.cli.ending import LastResort, wind_up
 from receiver.errors import APIError, BusError, ConfigurationError, YizhanError
+from receiver.resilience.cancellation import cancel
+from receiver.resilience.deadline import Deadline
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-Main = Callable[[asyncio.Event], Awaitable[int]]
+_GRACE_S: Final = 10.0
 
 
-def run(main: Main) -> NoReturn:
+class Stop(asyncio.Event):
+    """Is set when the process is to stop; `deadline` runs from then on, and `last_resort` sees to
+    it."""
+
+    def __init__(self, deadline: Deadline, last_resort: LastResort) -> None:
+        super().__init__()
+        self.deadline = deadline
+        self._last_resort = last_resort
+        self.is_awaited = False
+
+    async def wait(self) -> Literal[True]:
+        """Return once it is set; before anybody waits the process only starts."""
+        self.is_awaited = True
+        return await super().wait()
+
+    def set(self) -> None:
+        """The stop begins."""
+        self._last_resort.begin()
+        super().set()
+
+
+Main = Callable[[Stop], Coroutine[Any, Any, int]]
+
+
+def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoReturn:
     """Run `main(stop)` to its exit code; SIGINT and SIGTERM set `stop`, a second one kills.
 
     A `ConfigurationError` ends with code 2, any other of our errors with 1; each is one line.
+
+    From the signal, or from the end of `main`, on the process ends within `grace_s` and a second,
+    whatever hangs: with code 0 where it `stays` until it is stopped, since what it acknowledged is
+    on disk, else with code 1.
     """
+    deadline = Deadline(grace_s)
+    last_resort = LastResort(deadline, 0 if stays else EXIT_FAILED)
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    loop = runner.get_loop()
+    last_resort.watch(loop)
+    stop = Stop(deadline, last_resort)
+    _handle_signals(stop, loop, last_resort)
     try:
-        code = uvloop.run(_with_signals(main))
+        last_resort.code = _exit_code(runner, main, stop, last_resort.code)
+    except BaseException:
+        last_resort.code = EXIT_FAILED
+        raise
+    finally:
+        last_resort.begin()
+        if not runner.run(wind_up()):
+            last_resort.end()
+        runner.close()
+    sys.exit(last_resort.code)
+
+
+async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
+    """Run `main`; where a stop comes before it waits for one, it is cancelled: in the middle of its
+    start, or of what it does and ends by itself.
+    """
+    running = asyncio.create_task(main(stop), name="main")
+    stopping = asyncio.create_task(asyncio.Event.wait(stop), name="stop")
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done() and not stop.is_awaited:
+        ended = await cancel(running, patience_s=stop.deadline.step_s())
+        return running.result() if ended and not running.cancelled() else code_if_stopped
+    await cancel(stopping)
+    return await running
+
+
+def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, code_if_stopped: int) -> int:
+    try:
+        return runner.run(_stoppable(main, stop, code_if_stopped))
     except ConfigurationError as error:
         _say(str(error))
-        code = EXIT_CONFIGURATION
+        return EXIT_CONFIGURATION
     except (BusError, APIError, YizhanError) as error:
         _say(str(error))
-        code = EXIT_FAILED
+        return EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FAILED
-    sys.exit(code)
+        return EXIT_FAILED
 
 
 def tune_gc() -> None:
@@ -67,28 +133,20 @@ def refusing() -> Iterator[None]:
         fail(error)
 
 
-async def _with_signals(main: Main) -> int:
-    stop = asyncio.Event()
-    with _handling_signals(stop):
-        return await main(stop)
+def _handle_signals(stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: LastResort) -> None:
+    """Not by the event loop's own handlers: they would not run while a handler of events blocks."""
+    signalled: list[int] = []
 
-
-@contextlib.contextmanager
-def _handling_signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
+    def on_signal(number: int, _: FrameType | None) -> None:
+        signalled.append(number)
+        if len(signalled) > 1:
             os._exit(128 + number)
-        stop.set()
+        last_resort.begin()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the end is near
+            loop.call_soon_threadsafe(stop.set)
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal, number)
-    try:
-        yield
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+        signal.signal(number, on_signal)
 
 
 def _say(text: str) -> None:

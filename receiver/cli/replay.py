@@ -29,13 +29,14 @@ from receiver.replay.selection import Selection
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.handler import HandlerSink
 from receiver.replay.sinks.subject import SubjectSink
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
 from receiver.worker.loading import load_handlers
 from receiver.worker.routing import Handler
 
 _HANDLER: Final = "handler:"
 _SUBJECT: Final = "subject:"
+_END_S: Final = 5.0
 
 
 @app.command()
@@ -147,9 +148,8 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not replaying.done()
-        for task in (replaying, stopping):
-            await cancel(task)
-        if not replaying.cancelled():
+        await cancel_all({replaying, stopping}, patience_s=_END_S)
+        if replaying.done() and not replaying.cancelled():
             replaying.result()
     sys.stdout.flush()  # the events before the summary, also where both go into one pipe
     console.print(

@@ -1,110 +1,28 @@
-"""`yizhan up`, `receive` and `work`: the processes that stay."""
+"""`yizhan receive` and `work`: the processes of a deployment."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Annotated
-
-import typer
+from functools import partial
 
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load_to_receive, load_to_serve
+from receiver.cli.durability import warn_of_loss
 from receiver.cli.greeting import Greeting, greeted
-from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
+from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
-from receiver.cli.process import fail, run, tune_gc
+from receiver.cli.process import Stop, run, tune_gc
 from receiver.cli.reload import reloading
-from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.bus import opened_bus, running_server
 from receiver.composition.receiver import running_receiver
 from receiver.composition.worker import running_worker
-from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
-from receiver.resilience.cancellation import cancel
-from receiver.simulator.platform import SimulatedPlatform
+from receiver.resilience import supervision
+from receiver.settings import Settings
 from receiver.web.server import base_url
-
-
-@app.command()
-def up(
-    config: ConfigOption = None,
-    simulate: Annotated[
-        bool,
-        typer.Option(
-            "--simulate",
-            help="Add sources for trial, into which a simulated platform pushes invented orders.",
-        ),
-    ] = False,
-    source: Annotated[
-        str | None,
-        typer.Option(help="With --simulate: push into this source instead.", show_default=False),
-    ] = None,
-    interval_s: Annotated[
-        float, typer.Option("--interval", min=0.01, help="Seconds between simulated orders.")
-    ] = 3.0,
-) -> None:
-    """Run everything in one process tree: NATS, the receiver and the handlers.
-
-    Without a settings file it runs on safe development defaults and says so.
-    """
-    if source is not None and not simulate:
-        fail(ConfigurationError("--source names where invented orders go: add --simulate"))
-    settings, developing = load_to_receive(config, simulate=simulate)
-
-    async def main(stop: asyncio.Event) -> int:
-        await ready(settings)
-        async with contextlib.AsyncExitStack() as stack:
-            listeners = bind_all(settings)
-            url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
-            platform, pushed, running = None, None, settings
-            if simulate:
-                pushed = platform_config(
-                    settings,
-                    url,
-                    source=source,
-                    seed=new_seed(),
-                    interval_s=interval_s,
-                    step_s=0.4,
-                )
-                platform = await stack.enter_async_context(SimulatedPlatform(pushed))
-                running = with_simulated_api(settings, platform, source=source)
-            bus = await stack.enter_async_context(
-                opened_bus(running, name="yizhan-up", share=False)
-            )
-            await stack.enter_async_context(running_handlers(running, bus.url))
-            if len(listeners) > 1:
-                await stack.enter_async_context(
-                    running_workers(config, settings, bus.url, listeners, simulate=simulate)
-                )
-            else:
-                receiver = running_receiver(running, bus, listeners[0])
-                await stack.enter_async_context(
-                    reloading(
-                        config,
-                        settings,
-                        await stack.enter_async_context(receiver),
-                        bus,
-                        simulate=simulate,
-                    )
-                )
-            greeting = Greeting(
-                running,
-                config,
-                url,
-                bus.url,
-                development=developing or simulate,
-                pushed_into=pushed.account.source_name if pushed else None,
-            )
-            await stack.enter_async_context(greeted(greeting))
-            tune_gc()
-            await _until(stop, platform)
-            get_logger("yizhan").info("stopping")
-        return 0
-
-    run(main)
 
 
 @app.command()
@@ -112,11 +30,18 @@ def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
     settings, developing = load_to_receive(config)
 
-    async def alone(stop: asyncio.Event) -> None:
+    async def alone(stop: Stop) -> None:
         async with (  # it listens only when the bus is open, or known to be away
-            opened_bus(settings, name="yizhan-receive", inherit=True) as bus,
+            opened_bus(
+                settings,
+                name="yizhan-receive",
+                inherit=True,
+                receiving=True,
+                deadline=stop.deadline,
+            ) as bus,
             running_receiver(settings, bus, bind_all(settings)[0]) as receiver,
             reloading(config, settings, receiver, bus),
+            warning_of_loss(settings),
         ):
             greeting = Greeting(settings, config, receiver.url, bus.url, development=developing)
             _log_no_handlers()
@@ -124,11 +49,12 @@ def receive(config: ConfigOption = None) -> None:
             async with greeted(greeting):
                 await _stopped(stop)
 
-    async def with_workers(stop: asyncio.Event) -> None:
+    async def with_workers(stop: Stop) -> None:
         listeners = bind_all(settings)
         async with (
-            running_server(settings, inherit=True) as nats_url,
-            running_workers(config, settings, nats_url, listeners),
+            running_server(settings, inherit=True, deadline=stop.deadline) as nats_url,
+            running_workers(config, settings, nats_url, listeners, deadline=stop.deadline),
+            warning_of_loss(settings),
         ):
             url = base_url(listeners[0], tls=settings.receiver.tls_cert_file is not None)
             greeting = Greeting(settings, config, url, nats_url, development=developing)
@@ -136,12 +62,17 @@ def receive(config: ConfigOption = None) -> None:
             async with greeted(greeting):
                 await _stopped(stop)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         await ready(settings, working=False)
         await (alone if settings.receiver.workers == 1 else with_workers)(stop)
         return 0
 
-    run(main)
+    run(main, grace_s=settings.receiver.grace_s, stays=True)
+
+
+def warning_of_loss(settings: Settings) -> contextlib.AbstractAsyncContextManager[None]:
+    """Beside the rest, since a monitoring that does not answer must not delay a callback."""
+    return supervision.running(partial(warn_of_loss, settings), name="durability")
 
 
 def _log_no_handlers() -> None:
@@ -160,10 +91,17 @@ def work(config: ConfigOption = None) -> None:
     """Run the handlers alone."""
     settings, _ = load_to_serve(config)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         await ready(settings, receiving=False)
+        rights = rights_to_handle(settings)
         async with (
-            opened_bus(settings, name="yizhan-work", inherit=True) as bus,
+            opened_bus(
+                settings,
+                name="yizhan-work",
+                inherit=True,
+                rights=rights,
+                deadline=stop.deadline,
+            ) as bus,
             running_worker(settings, bus) as worker,
             beating(worker, settings.nats.data_dir),
         ):
@@ -173,18 +111,4 @@ def work(config: ConfigOption = None) -> None:
             await _stopped(stop)
         return 0
 
-    run(main)
-
-
-async def _until(stop: asyncio.Event, platform: SimulatedPlatform | None) -> None:
-    """Wait until we are told to stop; the platform, where there is one, pushes meanwhile."""
-    if platform is None:
-        await stop.wait()
-        return
-    pushing = asyncio.create_task(platform.run(orders=None), name="simulator")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (pushing, stopping):
-        await cancel(task)
-    if not pushing.cancelled():
-        pushing.result()
+    run(main, grace_s=settings.handlers.grace_s, stays=True)

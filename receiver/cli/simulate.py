@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,9 +13,11 @@ from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
 from receiver.cli.simulation import new_seed, platform_config
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel_all
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
+
+_END_S: Final = 5.0
 
 
 @app.command()
@@ -78,9 +80,8 @@ def simulate(
             pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (pushing, stopping):
-                await cancel(task)
-            if not pushing.cancelled():
+            await cancel_all({pushing, stopping}, patience_s=_END_S)
+            if pushing.done() and not pushing.cancelled():
                 pushing.result()
             typer.echo(_summary(platform.counts))
             return 1 if platform.counts.given_up else 0

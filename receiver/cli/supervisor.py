@@ -23,7 +23,7 @@ import structlog
 import typer
 
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.process import EXIT_FAILED, fail, run, tune_gc
+from receiver.cli.process import EXIT_FAILED, Stop, fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.composition.bus import opened_bus
 from receiver.composition.receiver import certificate, running_receiver
@@ -31,13 +31,17 @@ from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
+from receiver.resilience.cancellation import cancel_all, within
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings, development
 from receiver.web.server import bind
 
 _COMMAND: Final = "receive-worker"
 _READY: Final = b"ready\n"
-_AFTER_GRACE_S: Final = 15.0
-"""What a worker may take beyond its grace time, to close the spool and its connections."""
+_AFTER_GRACE_S: Final = 0.5
+"""What a worker may take beyond its grace time, to close the spool and its connections, before it
+is killed: what it answered is on disk."""
+_KILLED_S: Final = 0.1
 _BACKOFF: Final = Backoff((0.1, 0.5, 2.0, 5.0))
 
 
@@ -64,12 +68,12 @@ class ReceiverProcesses:
         arguments: Sequence[str],
         nats_url: str,
         listeners: Sequence[socket.socket],
-        grace_s: float,
+        deadline: Deadline,
     ) -> None:
         self._arguments = arguments
         self._nats_url = nats_url
         self._listeners = listeners
-        self._grace_s = grace_s
+        self._deadline = deadline
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._log = get_logger("yizhan.workers")
@@ -86,15 +90,22 @@ class ReceiverProcesses:
 
     async def stop(self) -> None:
         """Let each answer what is in flight; kill those that take too long."""
-        await asyncio.gather(*map(supervision.stop, self._keeping))
-        for listener in self._listeners:
-            listener.close()  # from here on nobody is kept waiting in a queue that we hold open
-        self.signal(signal.SIGTERM)
-        waiting = [asyncio.create_task(p.wait()) for p in self._processes.values()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=self._grace_s + _AFTER_GRACE_S)
-        self.signal(signal.SIGKILL)
-        await asyncio.gather(*waiting)
+        try:
+            await cancel_all(set(self._keeping))
+        finally:
+            for listener in self._listeners:
+                listener.close()  # from here on nobody is kept waiting in a queue that we hold open
+            self.signal(signal.SIGTERM)
+        try:
+            await within(
+                self._deadline.step_s(beyond_s=_AFTER_GRACE_S), self._ended(), name="workers-end"
+            )
+        finally:
+            self.signal(signal.SIGKILL)
+        await within(_KILLED_S, self._ended(), name="workers-killed")
+
+    async def _ended(self) -> None:
+        await asyncio.gather(*(process.wait() for process in self._processes.values()))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to each that lives."""
@@ -136,13 +147,14 @@ async def running_workers(
     nats_url: str,
     listeners: Sequence[socket.socket],
     *,
+    deadline: Deadline,
     simulate: bool = False,
 ) -> AsyncIterator[ReceiverProcesses]:
     """The receiver in several processes; SIGHUP reaches them all. Leaving lets each drain."""
     certificate(settings)  # said once, rather than by each worker
     arguments = ["--config", str(config)] if config else []
     arguments += ["--simulate"] if simulate else []
-    workers = ReceiverProcesses(arguments, nats_url, listeners, settings.receiver.grace_s)
+    workers = ReceiverProcesses(arguments, nats_url, listeners, deadline)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, workers.signal, signal.SIGHUP)
     try:
@@ -171,11 +183,16 @@ def receive_worker(
     nats = settings.nats.model_copy(update={"url": _line_from(0)})
     settings = settings.model_copy(update={"nats": nats})
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         loop = asyncio.get_running_loop()
         loop.add_reader(0, stop.set)  # nothing more is written: readable means that it was closed
         async with (
-            opened_bus(settings, name=f"yizhan-receive-{number}") as bus,
+            opened_bus(
+                settings,
+                name=f"yizhan-receive-{number}",
+                receiving=True,
+                deadline=stop.deadline,
+            ) as bus,
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number
             ) as receiver,
@@ -188,7 +205,7 @@ def receive_worker(
             loop.remove_reader(0)
         return 0
 
-    run(main)
+    run(main, grace_s=settings.receiver.grace_s, stays=True)
 
 
 def _line_from(descriptor: int) -> str:

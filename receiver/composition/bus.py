@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,13 +12,17 @@ from typing import Final
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
 from receiver.dialects.installed import installed_dialects
+from receiver.embedded.data_directory import stream_directory
 from receiver.embedded.server import DataDirInUseError, EmbeddedServer, EmbeddedServerConfig
+from receiver.embedded.staging import BatchStaging, keep_staged
 from receiver.embedded.supervisor import supervise, take_over
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
 from receiver.settings.development import DevelopmentSettings
 
@@ -37,6 +41,8 @@ class Bus:
     connection: Connection
     subjects: Subjects
     publisher: GroupCommitPublisher
+    staged: Callable[[], bool]
+    deadline: Deadline
 
 
 def retry_horizons(settings: Settings) -> Sequence[timedelta]:
@@ -85,32 +91,57 @@ async def opened_bus(
     patience_s: float = 2.0,
     share: bool = True,
     inherit: bool = False,
+    receiving: bool = False,
+    rights: Sequence[Right] = (),
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
     With `share`, the embedded server of another run on the same data is used while that runs, with
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
+    With `receiving`, the server has to let us do what a receiver does, and a limit of its messages
+    that is too low is warned of; `rights` are what it has to allow beside what all processes need.
+    What works on the bus ends within its `deadline`, as it does itself.
     """
+    end = deadline or Deadline(max(settings.receiver.grace_s, settings.handlers.grace_s))
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(
-            running_server(settings, share=share, inherit=inherit)
+            running_server(settings, share=share, inherit=inherit, deadline=end)
         )
         subjects = Subjects(settings.nats.subject_root)
         connection = Connection(
-            url, stream_plans(settings, subjects), name=name, access=access(settings)
+            url,
+            stream_plans(settings, subjects),
+            name=name,
+            access=access(settings),
+            body_bytes=settings.receiver.limit_bytes if receiving else 0,
+            rights=(
+                *stream_rights(subjects),
+                *(reader_rights(subjects) if receiving else ()),
+                *rights,
+            ),
         )
-        publisher = GroupCommitPublisher(connection, timeout_s=settings.receiver.publish_timeout_s)
+        staged = batches_staged(settings)
+        publisher = GroupCommitPublisher(
+            connection, timeout_s=settings.receiver.publish_timeout_s, staged=staged
+        )
         try:
             await connection.start(patience_s=patience_s)
-            yield Bus(url, connection, subjects, publisher)
+            yield Bus(url, connection, subjects, publisher, staged, end)
         finally:
-            await publisher.stop()
-            await connection.stop()
+            try:
+                await publisher.stop(within_s=end.step_s())
+            finally:
+                await connection.stop(within_s=end.step_s())
 
 
 @contextlib.asynccontextmanager
 async def running_server(
-    settings: Settings, *, share: bool = True, inherit: bool = False
+    settings: Settings,
+    *,
+    share: bool = True,
+    inherit: bool = False,
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[str]:
     """The URL of NATS: that of the settings, else of an embedded server; see `opened_bus`."""
     nats = settings.nats
@@ -139,6 +170,27 @@ async def running_server(
     else:
         watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(server.stop)
+        staging = batch_staging(settings)
+        stack.callback(staging.remove)
+        stack.push_async_callback(_stop, server, deadline or Deadline(settings.receiver.grace_s))
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
+        staged = supervision.running(partial(keep_staged, staging), name="batch-staging")
+        await stack.enter_async_context(staged)
         yield server.url
+
+
+async def _stop(server: EmbeddedServer, deadline: Deadline) -> None:
+    await server.stop(within_s=deadline.step_s())
+
+
+def batches_staged(settings: Settings) -> Callable[[], bool]:
+    """Whether the server stages batches in memory: seen of our own, given of another."""
+    if settings.nats.url is not None:
+        return lambda: settings.nats.batches_in_memory
+    return batch_staging(settings).in_force
+
+
+def batch_staging(settings: Settings) -> BatchStaging:
+    """Where the embedded server stages batches of callbacks."""
+    stream = Subjects(settings.nats.subject_root).stream
+    return BatchStaging(stream_directory(settings.nats.data_dir.absolute(), stream))

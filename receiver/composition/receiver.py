@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.types import ASGIApp
+
 from receiver.composition.bus import Bus, duplicate_window
 from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
@@ -22,11 +24,12 @@ from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.single_flight import SingleFlight
 from receiver.settings import ReceiverSettings, Settings
+from receiver.spool.queue import Spool
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.connection.limits import EdgeLimits
 from receiver.web.connection.open_files import fit_open_files
-from receiver.web.health import HealthEndpoints
+from receiver.web.health import HealthEndpoints, Probe
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.server import ServerConfig, base_url, serving
 from receiver.web.tls import Certificate
@@ -75,7 +78,7 @@ async def running_receiver(
                 bus.subjects,
                 installed_dialects(),
                 retransmissions=retransmissions,
-                spread=broadcast.announce,
+                announce=broadcast.announce,
                 limit_bytes=settings.receiver.limit_bytes,
                 window=window,
             ),
@@ -84,29 +87,57 @@ async def running_receiver(
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
         )
-        seen = SingleFlight(probe)
-        app = create_app(
+        app = _app(
             endpoint,
-            HealthEndpoints(
-                seen,
-                None if spool is None else SingleFlight(spool.probe),
-                warnings=lambda: bus.connection.warnings,
-            ),
-            documents(
-                bus.subjects, nats_url=bus.url, server=base_url(listener, tls=tls is not None)
-            ),
-            MetricsEndpoint(
-                counts, seen, None if spool is None else SingleFlight(spool.state), worker=worker
-            ),
+            bus,
+            (probe, spool),
+            url=base_url(listener, tls=tls is not None),
+            counts=counts,
+            worker=worker,
         )
-        config = ServerConfig(
-            limits=_edge_limits(settings.receiver),
-            grace_s=settings.receiver.grace_s,
-            tls=tls,
-            count=counts.add,
-        )
-        async with serving(app, listener, config, lane=endpoint) as url:
+        config = _server_config(settings.receiver, bus, tls, counts)
+        async with serving(app, listener, config, fast_path=endpoint) as url:
             yield Receiver(url, counts, sources, tls)
+
+
+def _server_config(
+    settings: ReceiverSettings, bus: Bus, tls: Certificate | None, counts: DeliveryCounts
+) -> ServerConfig:
+    return ServerConfig(
+        limits=_edge_limits(settings),
+        deadline=bus.deadline,
+        grace_s=settings.grace_s,
+        tls=tls,
+        count=counts.add,
+    )
+
+
+def _app(
+    endpoint: CallbackEndpoint,
+    bus: Bus,
+    looked_at: tuple[Probe, Spool | None],
+    *,
+    url: str,
+    counts: DeliveryCounts,
+    worker: int,
+) -> ASGIApp:
+    """The endpoint, and beside it health, metrics and documents."""
+    probe, spool = SingleFlight(looked_at[0]), looked_at[1]
+    health = HealthEndpoints(
+        probe,
+        None if spool is None else SingleFlight(spool.probe),
+        warnings=lambda: bus.connection.warnings,
+    )
+    metrics = MetricsEndpoint(
+        counts,
+        probe,
+        None if spool is None else SingleFlight(spool.state),
+        staged=bus.staged,
+        worker=worker,
+    )
+    return create_app(
+        endpoint, health, documents(bus.subjects, nats_url=bus.url, server=url), metrics
+    )
 
 
 def certificate(settings: Settings) -> Certificate | None:

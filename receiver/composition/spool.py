@@ -11,6 +11,8 @@ from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read.lookup import stored_ids
 from receiver.composition.bus import Bus, duplicate_window
+from receiver.resilience.cancellation import PATIENCE_S
+from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
 from receiver.spool.drainer import Drainer
 from receiver.spool.publisher import SpoolFallbackPublisher
@@ -24,8 +26,10 @@ _DRAIN_TIMEOUT_S: Final = 2.0
 
 
 @contextlib.asynccontextmanager
-async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
-    """The spool of the settings, in the data directory."""
+async def opened_spool(
+    settings: Settings, deadline: Deadline | None = None
+) -> AsyncIterator[Spool]:
+    """The spool of the settings, in the data directory; closed within the deadline of a stop."""
     spool = Spool(
         settings.nats.data_dir / SPOOL_FILE,
         limit_bytes=settings.receiver.spool_limit_bytes,
@@ -34,7 +38,7 @@ async def opened_spool(settings: Settings) -> AsyncIterator[Spool]:
     try:
         yield spool
     finally:
-        await spool.close()
+        await spool.close(within_s=(deadline or Deadline(settings.receiver.grace_s)).step_s())
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +46,9 @@ async def ready_drainer(
     settings: Settings, bus: Bus, spool: Spool, *, on_stored: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Drainer]:
     """A drainer, not started, on a publisher of its own: its duplicates spoil no live batch."""
-    publisher = GroupCommitPublisher(bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0)
+    publisher = GroupCommitPublisher(
+        bus.connection, timeout_s=_DRAIN_TIMEOUT_S, remember=0, staged=bus.staged
+    )
     try:
         yield Drainer(
             spool,
@@ -54,21 +60,24 @@ async def ready_drainer(
             on_stored=on_stored,
         )
     finally:
-        await publisher.stop()
+        await publisher.stop(within_s=bus.deadline.step_s())
 
 
 @contextlib.asynccontextmanager
 async def spooling_publisher(
     settings: Settings, bus: Bus
 ) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
-    """The publisher of callbacks, what tells whether the log takes them, and the spool where there
-    is one, with the drainer running."""
+    """The publisher of callbacks, the probe of the log, and the spool where there is one, with the
+    drainer running."""
     if not settings.receiver.spool_limit_bytes:
         yield bus.publisher, bus.connection.probe, None
         return
-    async with opened_spool(settings) as spool:
+    async with opened_spool(settings, bus.deadline) as spool:
         publisher = SpoolFallbackPublisher(
-            bus.publisher, spool, ack_budget_s=settings.receiver.ack_budget_ms / 1000
+            bus.publisher,
+            spool,
+            ack_budget_s=settings.receiver.ack_budget_ms / 1000,
+            max_payload_bytes=lambda: bus.connection.max_payload_bytes,
         )
         if spool.path.exists():
             await publisher.learn()
@@ -83,5 +92,5 @@ async def spooling_publisher(
             try:
                 yield publisher, probe, spool
             finally:
-                await drainer.stop()
-                await publisher.stop()
+                await drainer.stop(within_s=min(PATIENCE_S, bus.deadline.step_s()))
+                await publisher.stop(within_s=bus.deadline.step_s())

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
+from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.loading import load_handlers
+from receiver.worker.outcomes import RetryPolicy
 from receiver.worker.worker import Worker
 
 
@@ -27,7 +29,9 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.subjects,
             load_handlers(settings.handlers.load),
             api=api,
-            settings=settings.handlers,
+            policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
+            limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
+            grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
         )
@@ -35,4 +39,4 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
         try:
             yield worker
         finally:
-            await worker.stop()
+            await worker.stop(bus.deadline)

@@ -35,7 +35,8 @@ async def show(api: PlatformAPI, order_id: str, shop: str) -> list[str]:
     return lines
 ```
 
-`PlatformAPI.open(settings.api)` opens one; requests and replies are models of `yizhan.api`.
+`PlatformAPI.open(settings.api)` opens one. A method takes the fields of its request by name; what
+they are made of (`AddressParam`, `CargoParam`) and the replies are models of `yizhan.api`.
 
 - **Requests** are checked before they are sent: `InvalidRequestError` names the rule and its
   source. Sent is what was given, under the platform's names, in its order, without nulls. Ids are

@@ -149,9 +149,11 @@ _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": "string", "format": "date-time"}
 
 
-def event_headers() -> dict[str, Any]:
-    """The schema of the headers that event messages of every type share."""
-    required: dict[str, tuple[dict[str, Any], str]] = {
+_Header = tuple[dict[str, Any], str]
+
+
+def _required_headers() -> dict[str, _Header]:
+    return {
         "Nats-Msg-Id": (_TEXT, "Equal to ce-id: by it the stream knows a duplicate."),
         "ce-specversion": ({"type": "string", "const": "1.0"}, "The version of CloudEvents."),
         "ce-id": (_TEXT, "Unique, and made from the content: the same bytes have the same id."),
@@ -170,7 +172,10 @@ def event_headers() -> dict[str, Any]:
         ),
         "ce-origin": (_words(get_args(Origin)), "What brought it here."),
     }
-    optional: dict[str, tuple[dict[str, Any], str]] = {
+
+
+def _optional_headers() -> dict[str, _Header]:
+    return {
         "ce-factid": (
             _TEXT,
             "The same for all events that report one fact: use it as your idempotency key. Every "
@@ -193,9 +198,14 @@ def event_headers() -> dict[str, Any]:
         ),
         "traceparent": (_TEXT, "W3C Trace Context, where the sender or a handler gave one."),
     }
+
+
+def event_headers() -> dict[str, Any]:
+    """The schema of the headers that event messages of every type share."""
+    required = _required_headers()
     properties = {
         name: schema | {"description": description}
-        for name, (schema, description) in (required | optional).items()
+        for name, (schema, description) in (required | _optional_headers()).items()
     }
     return {
         "type": "object",

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from receiver.contract.asyncapi import CONTRACT_VERSION
 from receiver.dialects import DIALECTS
-from receiver.ingest.intake import Outcome
+from receiver.ingest.storing import Outcome
 from schemas.json_schema import DIALECT
 
 _DESCRIPTION: Final = """\
@@ -61,11 +61,11 @@ def openapi(*, server: str = "http://127.0.0.1:8080") -> dict[str, Any]:
         "paths": {
             "/callbacks/{source}": _callbacks("", [_source()]),
             "/callbacks/{source}/{path_token}": _callbacks("WithToken", [_source(), _token()]),
-            "/healthz": _get("healthz", "Whether the process lives", {"200": _status("alive")}),
+            "/healthz": _get("healthz", "Whether the process lives", {"200": _alive()}),
             "/readyz": _get(
                 "readyz",
                 "Whether a message can be stored now",
-                {"200": _status("ready"), "503": _not_ready()},
+                {"200": _ready(), "503": _not_ready()},
             ),
             "/metrics": _get(
                 "metrics",
@@ -170,22 +170,57 @@ def _receipt() -> dict[str, Any]:
     return _json(told, _ref("Receipt"))
 
 
-def _status(word: str) -> dict[str, Any]:
+def _alive() -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["status"],
-        "properties": {"status": {"const": word}},
+        "properties": {"status": {"const": "alive"}},
     }
-    return _json(f"It is {word}.", schema)
+    return _json("It is alive.", schema)
+
+
+def _ready() -> dict[str, Any]:
+    told = (
+        "A message can be stored, in NATS or in the spool; with a `reason`, in one of them alone."
+    )
+    schema = {
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"const": "ready"}} | _details(),
+    }
+    return _json(told, schema)
 
 
 def _not_ready() -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["status", "reason"],
-        "properties": {"status": {"const": "not ready"}, "reason": {"type": "string"}},
+        "properties": {"status": {"const": "not ready"}} | _details(),
     }
     return _json("Neither NATS nor the spool can store a message.", schema)
+
+
+def _details() -> dict[str, Any]:
+    """What `/readyz` says beside its status, each member only where there is something to say."""
+    return {
+        "reason": {"type": "string", "description": "Why NATS, the spool or both cannot store."},
+        "spool": {
+            "type": "object",
+            "description": "What waits in the spool; absent where it is off or cannot be read.",
+            "required": ["depth", "oldest_age_s"],
+            "properties": {
+                "depth": {"type": "integer", "description": "Callbacks."},
+                "oldest_age_s": {"type": "number", "description": "Seconds the oldest waits."},
+            },
+        },
+        "warnings": {
+            "type": "array",
+            "description": "What to know of streams that can store, a sentence each: a bound that "
+            "is nearly reached, or wider than the settings. Absent where there is none.",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+    }
 
 
 def _document(name: str, summary: str) -> dict[str, Any]:

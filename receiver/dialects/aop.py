@@ -12,13 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.callback import (
-    Callback,
-    Fault,
-    InboundRequest,
-    Proof,
-    VerifiedRequest,
-)
+from receiver.callback import Callback, Fault, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret
 from receiver.dialects.dialect import Dialect

@@ -61,7 +61,7 @@ def same_text(left: str, right: str) -> bool:
 def matching_secret(request: InboundRequest, given: str, sign: Callable[[str], str]) -> int:
     """The index of the secret whose signature is `given`, compared without case.
 
-    Every secret is tried, so that the time does not tell which one matched.
+    Every secret is tried, so that the time does not show which one matched.
     """
     given_upper, found = given.upper(), -1
     for index, secret in enumerate(request.source.secrets):

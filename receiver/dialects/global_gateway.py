@@ -10,14 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from receiver.callback import (
-    Callback,
-    EventDraft,
-    Fault,
-    InboundRequest,
-    Proof,
-    VerifiedRequest,
-)
+from receiver.callback import Callback, EventDraft, Fault, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import matching_secret, required_header
 from receiver.dialects.dialect import Dialect

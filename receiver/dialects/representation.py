@@ -119,7 +119,7 @@ def _decompressed(data: bytes, wbits: int, limit_bytes: int) -> bytes | None:
 
 
 def _as_utf8(body: bytes, content_type: bytes | None) -> bytes | None:
-    """The body in UTF-8; None where it is UTF-8, or where it cannot be told.
+    """The body in UTF-8; None where it is UTF-8, or where that is unknown.
 
     The charset that the sender names is believed where the bytes are no UTF-8, since senders name
     one that they do not write.
@@ -155,10 +155,10 @@ def _charset(content_type: bytes | None) -> str | None:
 
 
 def check_content(headers: Sequence[tuple[bytes, bytes]], accepted: frozenset[str]) -> None:
-    """Refuse a body that says it is something else (415).
+    """Refuse a body whose content type is another (415).
 
     No content type, or one of bare bytes, says nothing and is accepted; so is any `…+json` where
-    JSON is. A compressed body is refused. This is for senders that nobody knows: what carries a
+    JSON is. A compressed body is refused. This is for unverified senders: what carries a
     valid signature is read as it can be.
     """
     for name, value in headers:

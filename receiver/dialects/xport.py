@@ -10,13 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.callback import (
-    Callback,
-    Fault,
-    InboundRequest,
-    Proof,
-    VerifiedRequest,
-)
+from receiver.callback import Callback, Fault, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects.content import without_push_time
 from receiver.dialects.credentials import (
     age_of,
@@ -38,6 +32,7 @@ from schemas.values import Epoch, Word
 
 RETRY_HORIZON: Final = timedelta(hours=2, minutes=30)
 """5 retries, half an hour apart (docs/platform/callbacks.md#delivery-of-xport)."""
+_RETRY_HORIZON_S: Final = int(RETRY_HORIZON.total_seconds())
 CONTENT_TYPES: Final = frozenset({"application/json", "text/json", "text/plain"})
 NONCE_WORTH_CHARS: Final = 16
 """A nonce shorter than this may repeat by chance, so it proves no replay."""
@@ -70,7 +65,7 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     The rule: docs/platform/callbacks.md#signature-of-xport.
 
     Timestamp and nonce are signed without a mark between them: the last three digits of a time in
-    milliseconds can be moved into the nonce, and back. So only both together tell a replay.
+    milliseconds can be moved into the nonce, and back. So only both together identify a replay.
     """
     access_key = required_header(request, b"access-key", "missing_access_key")
     timestamp = required_header(request, b"timestamp", "missing_timestamp")
@@ -98,14 +93,14 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
 def _retried_for_s(source: SourceSettings) -> int:
     """How much longer than `tolerance_s` a signature with a nonce is taken.
 
-    Nobody knows whether a retry is signed anew, so the first signature is taken as long as retries
+    It is unknown whether a retry is signed anew, so the first signature is taken as long as retries
     may come, where another body under it would be refused.
     """
     if source.replay_check != "refuse":
         return 0
     if source.retry_horizon_s is not None:
         return source.retry_horizon_s
-    return int(RETRY_HORIZON.total_seconds())
+    return _RETRY_HORIZON_S
 
 
 def parse(verified: VerifiedRequest) -> Callback:
@@ -149,7 +144,7 @@ def _message(envelope: Envelope, faults: list[Fault]) -> Message:
 
 
 def _name_and_channel(envelope: Envelope) -> tuple[str | None, Channel]:
-    """Strip the optional prefix; `messagePlatform` tells the channel, else the prefix does."""
+    """Strip the optional prefix; `messagePlatform` is the channel, else the prefix."""
     name = envelope.message_type
     channel = _CHANNELS.get(envelope.message_platform or "", "unknown")
     for prefix, prefixed in _PREFIXES:

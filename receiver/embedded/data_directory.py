@@ -54,11 +54,16 @@ def stored_config(data_dir: Path, stream: str) -> dict[str, Any] | None:
     its start what is wrong with it.
     """
     try:
-        file = data_dir / STORE / _ACCOUNT / stream / "meta.inf"
+        file = stream_directory(data_dir, stream) / "meta.inf"
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if found.get("name") == stream else None
+
+
+def stream_directory(data_dir: Path, stream: str) -> Path:
+    """Where the server keeps a stream."""
+    return data_dir / STORE / _ACCOUNT / stream
 
 
 def _held(file: Path) -> bool:

@@ -7,8 +7,8 @@ where we are killed.
 It asks clients for a user where it is `secured`; see `receiver.bus.users`. What it writes is
 private to its owner, and so is the directory where it is made here.
 
-Two locks keep a directory to one run. Ours tells that its owner lives; the other is held by the
-server itself, so that nobody starts on data that a server without an owner is still closing.
+Two locks keep a directory to one run. Ours shows that its owner lives; the other is held by the
+server itself, so that no run starts on data that a server without an owner is still closing.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _QUIET_S: Final = 5.0
 _START_S: Final = 600.0
 """An empty server is ready in about 15 ms. One that was killed may have to read all it stored."""
 _LOCK_S: Final = GRACE_S + 5.0
+_RELEASE_S: Final = 0.1
 _POLL_S: Final = 0.003
 _MAX_STORE: Final = "1000TB"
 """Only the disk limits. By itself the server takes three quarters of what is free as it starts for
@@ -134,12 +135,18 @@ class EmbeddedServer:
             await (self._end() if restarting else self.stop())
             raise
 
-    async def stop(self) -> None:
-        """Stop the server, give up the directory; does nothing where nothing runs."""
-        await self._end()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+    async def stop(self, *, within_s: float | None = None) -> None:
+        """Stop the server, give up the directory; does nothing where nothing runs.
+
+        A server that takes longer than `within_s`, by default `GRACE_S`, is killed: what it
+        acknowledged is on disk.
+        """
+        try:
+            await self._end(within_s)
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     async def wait_dead(self) -> None:
         """Return once the server process has ended, for whatever reason."""
@@ -186,14 +193,16 @@ class EmbeddedServer:
         self.urls = users.urls(url) if users else ServerUrls(url, url)
         announce(self.data_dir, self.urls)
 
-    async def _end(self) -> None:
+    async def _end(self, within_s: float | None = None) -> None:
         """End the server, if one runs, and wait until it has let go of its data."""
         if self._process is None or self._lock is None:
             return
         retract(self.data_dir)
-        await self._process.end()
+        await self._process.end(within_s=within_s)
         with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
-            if (lock := await _locked(self._file(SERVER_LOCK))) is not None:
+            # Its watchdog may have died before it; a moment is enough for the one that was killed.
+            patience_s = None if within_s is None else min(within_s, _RELEASE_S)
+            if (lock := await _locked(self._file(SERVER_LOCK), patience_s=patience_s)) is not None:
                 os.close(lock)
 
     def _users(self) -> Users | None:
@@ -284,11 +293,13 @@ def _explained(data_dir: Path) -> Iterator[None]:
         ) from error
 
 
-async def _locked(file: Path, *, unless: Callable[[], bool] = lambda: False) -> int | None:
+async def _locked(
+    file: Path, *, unless: Callable[[], bool] = lambda: False, patience_s: float | None = None
+) -> int | None:
     """A descriptor that holds the lock; None where another keeps it too long, or `unless` holds."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        async with asyncio.timeout(_LOCK_S):
+        async with asyncio.timeout(_LOCK_S if patience_s is None else patience_s):
             while not _try_lock(descriptor):
                 if unless():
                     raise TimeoutError

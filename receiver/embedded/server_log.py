@@ -1,4 +1,4 @@
-"""What a nats-server of our own says in its log file, where it says it nowhere else."""
+"""Reads faults from the embedded server's log file that it reports nowhere else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ServerLog:
         return "".join(reasons)
 
     def store_failure(self) -> str:
-        """What the server said since the last call of storing nothing; empty where it did not.
+        """The failure to store that the server logged since the last call; empty where it did not.
 
         It answers such a message with silence, and goes on so when the disk is well again: until
         a restart it keeps the first failure to write for the last word.

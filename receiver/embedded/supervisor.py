@@ -69,7 +69,7 @@ async def _ended(server: EmbeddedServer) -> bool:
 
 
 def _has_room(directory: Path) -> bool:
-    """Whether the disk takes something now: no figure that it gives tells quotas and faults."""
+    """Whether the disk takes a write now: free space does not show quotas and faults."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(bytes(_ROOM_BYTES))

@@ -24,6 +24,9 @@ _NAME: Final = "yizhan-watchdog"
 GRACE_S: Final = 10
 """How long the child may take to close its files before it is killed."""
 
+_KILLED_S: Final = 0.1
+"""How long a killed child is waited for."""
+
 _SHELL: Final = "/bin/sh"
 _SCRIPT: Final = f"""
 trap '' TERM PIPE
@@ -98,28 +101,32 @@ class WatchedProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether the child has ended, or nobody watches it any more."""
+        """Whether the child has ended, or its watchdog has."""
         return self._shell.returncode is not None
 
     async def wait(self) -> None:
         """Return once it has `ended`."""
         await self._shell.wait()
 
-    async def end(self) -> None:
-        """Have the watchdog end the child; where that takes too long, kill both.
+    async def end(self, *, within_s: float | None = None) -> None:
+        """Have the watchdog end the child; where that takes longer than `within_s` (by default
+        `GRACE_S`), kill both.
 
-        A child whose watchdog was killed alone may end a little later: its lock tells.
+        A child whose watchdog was killed alone may end later; it holds its lock. One that
+        the kernel does not let go, since its disk hangs, is left behind.
         """
         if self._leash is not None:
             os.close(self._leash)
             self._leash = None
         try:
-            async with asyncio.timeout(GRACE_S):
+            async with asyncio.timeout(GRACE_S if within_s is None else within_s):
                 await self._shell.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._shell.pid, signal.SIGKILL)
-            await self._shell.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KILLED_S):
+                    await self._shell.wait()
 
     async def _told_pid(self) -> int:
         assert self._shell.stdout is not None

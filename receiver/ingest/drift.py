@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from receiver.bus.codec import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
 from receiver.bus.connection import Connection
+from receiver.bus.headers import UNKNOWN_FIELDS, UNKNOWN_TYPE, decode_header
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of
 from receiver.bus.subjects import Subjects
@@ -41,13 +41,13 @@ class Seen:
 
 
 class DriftNotes:
-    """Tells each unknown thing once in the life of a process."""
+    """Notes each unknown field and type once in the life of a process."""
 
     def __init__(self) -> None:
         self._noted: set[Unknown] = set()
 
     def news(self, source: str, callback: Callback) -> Sequence[Unknown]:
-        """What this callback holds that was not told before."""
+        """What this callback holds that was not noted before."""
         unknown_type = any(type(draft.data) is UnknownReceived for draft in callback.events)
         if not (unknown_type or callback.unknown_fields):
             return ()

@@ -1,4 +1,4 @@
-"""What the stream's own headers tell of the last hours: after a restart, or a long absence."""
+"""Fills the memory of retransmissions from the stream's headers, after a start or an absence."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from receiver.bus.codec import CONTENT
 from receiver.bus.connection import Connection, Sleep
+from receiver.bus.headers import CONTENT
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of
@@ -27,16 +27,16 @@ Remember = Callable[[str, str, str, datetime], None]
 async def warm_up(
     connection: Connection, subjects: Subjects, *, since: datetime, remember: Remember
 ) -> int:
-    """Tell `remember` of each raw callback stored since then, oldest first; gives their number.
+    """Call `remember` with each raw callback stored since then, oldest first; gives their number.
 
     Raises `BusError` where the stream does not answer.
     """
-    told = 0
+    count = 0
     span = Span((subjects.raw(">"),), since=since)
     async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
         async for stored in history.read():
-            told += _tell(stored, subjects, remember)
-    return told
+            count += _remember(stored, subjects, remember)
+    return count
 
 
 async def keep_warm(
@@ -47,10 +47,10 @@ async def keep_warm(
     remember: Remember,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
-    """Tell `remember` of the callbacks of the last `window`, as soon as the stream answers, and
-    again after a lost connection: what other receivers said meanwhile (`gossip`) is lost.
+    """Call `remember` with the callbacks of the last `window`, as soon as the stream answers, and
+    again after a lost connection: what other receivers broadcast meanwhile (`peers`) is lost.
 
-    Millions of callbacks take a minute to read: nobody should wait for it.
+    Millions of callbacks take a minute to read: no start should wait for it.
     """
     log = get_logger("yizhan.receiver")
     again = asyncio.Event()
@@ -59,17 +59,17 @@ async def keep_warm(
         again.clear()
         since = datetime.now(UTC) - window
         try:
-            told = await warm_up(connection, subjects, since=since, remember=remember)
+            count = await warm_up(connection, subjects, since=since, remember=remember)
         except BusError as error:
             log.debug("callbacks_not_recollected", error=str(error))
             await sleep(_AGAIN_S)
             continue
-        log.info("callbacks_recollected", count=told)
+        log.info("callbacks_recollected", count=count)
         await again.wait()
         await sleep(_CALM_S)
 
 
-def _tell(stored: StoredMessage, subjects: Subjects, remember: Remember) -> int:
+def _remember(stored: StoredMessage, subjects: Subjects, remember: Remember) -> int:
     headers = stored.headers
     content, identity = headers.get(CONTENT), headers.get("yizhan-callbackid")
     if not (content and identity):

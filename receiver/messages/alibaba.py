@@ -270,7 +270,7 @@ def _unwrap(message: Message, model_name: str) -> None:
 def _by_order(
     items: Iterable[LogisticsOrderItem], order_id: str | None
 ) -> dict[str, tuple[str, ...]]:
-    """The line ids of each order a parcel holds, in the order told."""
+    """The line ids of each order a parcel holds, in the order given."""
     orders: dict[str, tuple[str, ...]] = {order_id: ()} if order_id else {}
     for item in items:
         if item.order_id is not None:

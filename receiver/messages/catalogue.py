@@ -49,7 +49,7 @@ class PlatformMessage:
 
     @property
     def event_types(self) -> tuple[str, ...]:
-        """`order.created` and its like, in the order told."""
+        """`order.created` and its like, in the order made."""
         return tuple(model.event_type for model in self.models)
 
     @property

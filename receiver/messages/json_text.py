@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
@@ -20,7 +20,14 @@ from schemas.values import SpelledFloat
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_DEPTH: Final = 201  # as the strict parser's
 _MAX_ENCODINGS: Final = 3
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
+    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|\\[^u]",
+    re.DOTALL,
+)
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""How each half of a surrogate pair begins, lone or not."""
 _REPLACEMENT: Final = "\ufffd"
 _AROUND: Final = " \t\r\n\ufeff"
 _LONG_DECIMAL: Final = re.compile(rb"[:,\[]\s*-?(?=[0-9]+[.eE])[0-9.]{16}")
@@ -28,17 +35,38 @@ _LONG_DECIMAL: Final = re.compile(rb"[:,\[]\s*-?(?=[0-9]+[.eE])[0-9.]{16}")
 _POINT: Final = ord(".")  # a number is looked for in an eighth of the time that bytes take
 _FINE_DECIMAL: Final = re.compile(rb"\.[0-9]{4}")
 """What every such number in the range of an amount holds, found in a tenth of the time."""
-_TOLERANT: Final = json.JSONDecoder(
-    strict=False, parse_float=SpelledFloat, parse_constant=lambda _: None
+_ROUNDING: Final = 1e-12
+_MAX_CHARS: Final = 64  # of an amount
+_EXACT_CHARS: Final = len("0.") + 14
+"""A number of so many characters, a point among them, has 15 digits at most: a float holds it."""
+
+
+def _spelled(text: str) -> float:
+    """With its spelling where a float may be another amount: one that seems to end at a tenth of a
+    fen or before it. Any other lies on the same side of every half fen as what was written.
+    """
+    number = float(text)
+    if len(text) <= _EXACT_CHARS:
+        return number
+    margin = abs(number) * _ROUNDING
+    if margin < number * 1000 % 1 < 1 - margin and len(text) <= _MAX_CHARS:
+        return number
+    return SpelledFloat.of(number, text)
+
+
+_TOLERANT: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+_SPELLING: Final = json.JSONDecoder(
+    strict=False, parse_float=_spelled, parse_constant=lambda _: None
 )
 
 
 def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None = None) -> Any:
-    """Parse JSON; raises `MalformedCallbackError` that tells line and column, never the content.
+    """Parse JSON; raises `MalformedCallbackError` with line and column, never the content.
 
-    Whole numbers keep every digit, and decimals that a float does not hold are `SpelledFloat`s. A
-    UTF-8 byte order mark is skipped, of equal keys the last wins, nesting beyond about 200 levels
-    and other encodings are refused. What was read in spite of a fault is noted in `faults`.
+    Whole numbers keep every digit, and decimals are `SpelledFloat`s where a float may be another
+    amount. A UTF-8 byte order mark is skipped, of equal keys the last wins, nesting beyond about
+    200 levels and other encodings are refused. What was read in spite of a fault is noted in
+    `faults`.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     data = data.removeprefix(_BOM)
@@ -47,7 +75,9 @@ def read_json(text: bytes | str, place: str = "body", faults: list[Fault] | None
     except ValueError as error:
         reason = f"not JSON: {error}"
     else:
-        return _tolerant(data) if _POINT in data and _holds_long_decimals(data) else value
+        if _POINT in data and _holds_long_decimals(data):
+            return _SPELLING.decode(data.decode())  # it has no fault, and is not too deep
+        return value
     try:
         value = _tolerant(data)
     except (ValueError, RecursionError):
@@ -92,18 +122,17 @@ def decoded(value: Any, place: str, faults: list[Fault] | None = None) -> Any:
 
 
 def _tolerant(data: bytes) -> Any:
+    """Raises `ValueError` for what is no JSON, and `RecursionError`, too, where it is too deep."""
     text = data.decode("utf-8", "replace").strip(" \t\r\n\0")
-    return _storable(_TOLERANT.decode(text), _MAX_DEPTH)
+    if _HALF.search(text):
+        text = _ESCAPE.sub(_whole, text)
+    decoder = _SPELLING if _POINT in data and _holds_long_decimals(data) else _TOLERANT
+    value = decoder.decode(text)
+    if text.count("[") + text.count("{") > _MAX_DEPTH:
+        from_json(to_json(value))  # raises `ValueError` where it is too deep for any other reader
+    return value
 
 
-def _storable(value: Any, depth: int) -> Any:
-    """`value` with each lone surrogate replaced; raises `RecursionError` where it is too deep."""
-    if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub(_REPLACEMENT, value)
-    if not isinstance(value, dict | list):
-        return value
-    if not depth:
-        raise RecursionError
-    if isinstance(value, list):
-        return [_storable(part, depth - 1) for part in value]
-    return {_storable(key, 0): _storable(part, depth - 1) for key, part in value.items()}
+def _whole(escape: re.Match[str]) -> str:
+    """An escape as it is; the replacement character for half a surrogate pair."""
+    return _REPLACEMENT if escape[1] else escape[0]

@@ -18,7 +18,7 @@ from schemas.values import Money
 
 
 class OrderView(NamedTuple):
-    """What any 1688 order message tells, under our names; None is not told."""
+    """What any 1688 order message holds, under our names; None where it is absent."""
 
     order_id: str
     order_no: str | None = None

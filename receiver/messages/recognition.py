@@ -32,11 +32,11 @@ def events_of(message: Message) -> list[EventDraft]:
 
 
 def unknown(message: Message) -> EventDraft:
-    """The event of a message that no table knows, under its order's id where one is told."""
+    """The event of a message in no table, under its order's id where it has one."""
     order_id = None
     if isinstance(message.body, dict):
-        told = (readable_id(message.body.get(name)) for name in _ID_FIELDS)
-        order_id = next(filter(None, told), None)
+        ids = (readable_id(message.body.get(name)) for name in _ID_FIELDS)
+        order_id = next(filter(None, ids), None)
     return EventDraft(
         UnknownReceived(
             channel=message.channel,

@@ -59,7 +59,7 @@ def looks_like_taobao(body: Any) -> bool:
 
 
 def kind_of(message: Message) -> Kind | None:
-    """Which of the three messages this is; None where neither name nor body tells."""
+    """Which of the three messages this is; None where neither name nor body shows it."""
     name, body = message.message_type or "", message.body
     if name in _NAMES:
         return _NAMES[name]
@@ -135,7 +135,7 @@ def _order_id(
 def _status_events(
     fact: dict[str, Any], order: TaobaoOrderMessage, lines: tuple[Line, ...]
 ) -> list[EventDraft]:
-    """The change itself, then the shipment that its lines tell of, then their refund cases."""
+    """The change itself, then the shipment of its lines, then their refund cases."""
     word = order.status or _common_word(lines)
     parts = order.sub_orders
     reasons = [part.close_reason for part in parts] + [part.error_message for part in parts]
@@ -207,7 +207,7 @@ def _line_ids(lines: tuple[Line, ...] | list[Line]) -> tuple[str, ...]:
 
 
 def _common_word(lines: tuple[Line, ...]) -> str | None:
-    """The lines' status where they agree: a message of lines alone tells the order's by them."""
+    """The lines' status where they agree: a message of lines alone gives the order's by them."""
     words = {line.platform_status for line in lines}
     return words.pop() if len(words) == 1 else None
 

@@ -1,6 +1,6 @@
 """Logging: one pipeline for our records, uvicorn's and nats-py's.
 
-JSON lines where nobody watches, `receiver.observability.screen` on a terminal. A traceback never
+JSON lines by default, `receiver.observability.screen` on a terminal. A traceback never
 shows local variables, because secrets live there. The key `shown` is for the screen alone.
 """
 
@@ -24,7 +24,7 @@ from receiver.settings import LogSettings
 _QUIET: Final[dict[str, int]] = {
     "uvicorn.access": logging.CRITICAL,  # its lines hold paths, and a path can hold a token
     "uvicorn.error": logging.WARNING,
-    "nats": logging.CRITICAL,  # the connection's callbacks tell the same once, without URLs
+    "nats": logging.CRITICAL,  # the connection's callbacks log the same once, without URLs
     "httpx2": logging.WARNING,  # its lines hold whole URLs
     "httpcore2": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -66,7 +66,7 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
 
 
 class _LineWriter:
-    """The end of the pipeline: what is said in one turn of the event loop is written at once.
+    """The end of the pipeline: the lines of one turn of the event loop are written at once.
 
     A line of its own costs as much as all the rest of it. Where no event loop runs in this thread,
     lines are written as they come.
@@ -80,7 +80,6 @@ class _LineWriter:
 
     def msg(self, message: str) -> None:
         """Take one line."""
-        self.last_at = time.monotonic()
         self._lines.append(message)
         try:
             loop = asyncio.get_running_loop()
@@ -94,6 +93,7 @@ class _LineWriter:
     def write_out(self) -> None:
         """Write what was taken."""
         if self._lines:
+            self.last_at = time.monotonic()
             lines, self._lines = self._lines, []
             self._out.write("\n".join([*lines, ""]))
             self._out.flush()
@@ -154,10 +154,22 @@ def _one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def on_screen() -> bool:
+    """Whether records go to a terminal, so that `shown` is worth the work."""
+    return any(isinstance(step, Screen) for step in structlog.get_config()["processors"])
+
+
 def last_line_at() -> float:
     """When this process wrote its last line, by `time.monotonic`."""
     writer = structlog.get_config()["logger_factory"]()
     return writer.last_at if isinstance(writer, _LineWriter) else 0.0
+
+
+def write_out() -> None:
+    """Write the lines that wait for the end of a turn of the event loop."""
+    writer = structlog.get_config()["logger_factory"]()
+    if isinstance(writer, _LineWriter):
+        writer.write_out()
 
 
 def get_logger(name: str, **bound: Any) -> FilteringBoundLogger:

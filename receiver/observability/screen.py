@@ -40,7 +40,7 @@ _WORDS: Final = {
     "retried": "retry",
     "dead_lettered": "DEAD",
 }
-"""What came of it, where a shorter word than that of the log says it."""
+"""The outcome, where a shorter word than that of the log will do."""
 _COLOURS: Final = {
     "stored": _GREEN,
     "done": _GREEN,

@@ -72,7 +72,7 @@ async def replay(
 ) -> Summary:
     """Give every selected event, oldest first, to `sink`; raises `BusError`.
 
-    `summary` is filled as the replay goes, so that it tells how far one came that was cut off.
+    `summary` is filled as the replay goes, so that it shows how far an interrupted one came.
     `progress` is called once with the count, then after each event.
     """
     summary = summary or Summary()

@@ -14,8 +14,6 @@ from receiver.errors import ConfigurationError
 from schemas.events import MODEL_OF_TYPE
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
 _AGE: Final = re.compile(r"(\d{1,6})([smhdw])")
 
 
@@ -55,7 +53,7 @@ class Selection:
         )
 
     def _kind(self) -> str:
-        """`<domain>.<event>` with wildcards where nothing was said."""
+        """`<domain>.<event>` with wildcards for what is left out."""
         if self.event_type is None:
             return f"{ANY}.{ANY}"
         domains = {name.partition(".")[0] for name in MODEL_OF_TYPE}

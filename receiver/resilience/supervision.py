@@ -9,7 +9,7 @@ from typing import Final
 
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import PATIENCE_S, cancel
 
 _AGAIN_S: Final = 1.0
 
@@ -21,10 +21,10 @@ def start(target: Target, *, name: str) -> asyncio.Task[None]:
     return asyncio.create_task(_supervised(target, name), name=name)
 
 
-async def stop(task: asyncio.Task[None] | None) -> None:
-    """Cancel what `start` began, if anything, and wait until it has ended."""
+async def stop(task: asyncio.Task[None] | None, *, patience_s: float = PATIENCE_S) -> None:
+    """`cancel` what `start` began, if anything."""
     if task is not None:
-        await cancel(task)
+        await cancel(task, patience_s=patience_s)
 
 
 @contextlib.asynccontextmanager
@@ -48,6 +48,13 @@ async def _supervised(target: Target, name: str) -> None:
                 error=type(error).__name__,
                 place=place_of(error),
             )
+            if _is_being_cancelled():  # which `target` lost in its own error
+                return
             await asyncio.sleep(_AGAIN_S)
         else:
             return
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

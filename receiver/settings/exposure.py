@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from receiver.settings import Settings
 from receiver.settings.file import read_toml, settings_file
+from receiver.settings.secret_files import secret_files
 
 SHORT_CHARS: Final = 8
 """A secret with fewer characters is warned of."""
@@ -34,6 +36,27 @@ def exposed_secrets(config: Path | None) -> str:
         f"{file} holds secrets, and its mode {status.st_mode & 0o777:o} lets others in: "
         f"chmod 600 {file}"
     )
+
+
+def exposed_files(settings: Settings) -> Iterator[str]:
+    """What to do where a file that holds one secret, or a private key, is open to every user."""
+    for setting, file in secret_files(settings):
+        try:
+            mode, flags = file.stat().st_mode, os.statvfs(file).f_flag
+        except OSError:
+            continue  # which is said where it is read
+        if open_to_all(mode, flags):
+            yield (
+                f"{setting}: every user of this machine may read {file} (mode {mode & 0o777:o}): "
+                f"chmod o= {file}"
+            )
+
+
+def open_to_all(mode: int, mount_flags: int) -> bool:
+    """Whether others may read a file. On a read-only mount, as orchestrators give secrets to a
+    container, its mode is not ours to change, and no other user is there.
+    """
+    return bool(mode & stat.S_IROTH) and not mount_flags & os.ST_RDONLY
 
 
 def weak_protection(settings: Settings) -> Iterator[str]:

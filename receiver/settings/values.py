@@ -33,8 +33,15 @@ def _source_name(value: str) -> str:
     return value
 
 
+def _monitor_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or not has_host_and_port(value):
+        raise ValueError('write the `http` address of the server, such as "http://host:8222"')
+    return value
+
+
 SubjectToken = Annotated[str, Field(max_length=64), AfterValidator(_nats_token)]
 SourceName = Annotated[SubjectToken, AfterValidator(_source_name)]
+MonitorUrl = Annotated[str, AfterValidator(_monitor_url)]
 
 
 def has_host_and_port(url: str) -> bool:

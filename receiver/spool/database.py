@@ -127,7 +127,7 @@ class SpoolDatabase:
             with contextlib.closing(_connect(self._path, mode="rw")) as database:
                 found = database.execute(_MARKER).fetchone()
         except sqlite3.DatabaseError as error:
-            return _is_busy(error)  # whoever holds it found a database
+            return _is_busy(error)  # the process that locks it found a database
         return found is not None and found[0] == opened.marker
 
     def _replace(self) -> None:

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from receiver.bus.codec import encode_header, quarantined
+from receiver.bus.callback_codec import quarantined
+from receiver.bus.headers import encode_header
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import TOO_LARGE, NonceClaimedError, Publisher, UnsendableError
 from receiver.bus.subjects import Subjects
@@ -20,6 +21,7 @@ from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
+from receiver.resilience.cancellation import PATIENCE_S
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle, SpooledBundle
 
@@ -86,9 +88,9 @@ class Drainer:
         """Begin to drain, now and whenever there is something."""
         self._task = supervision.start(self._drain_forever, name="spool-drain")
 
-    async def stop(self) -> None:
+    async def stop(self, *, within_s: float = PATIENCE_S) -> None:
         """End; what is left waits for the next start."""
-        await supervision.stop(self._task)
+        await supervision.stop(self._task, patience_s=within_s)
 
     async def drain(self) -> int:
         """One pass over the whole spool; gives how many bundles the log took.
@@ -167,19 +169,19 @@ class Drainer:
             for spooled, result in zip(rows, results, strict=True)
             if not isinstance(result, BaseException)
         ]
-        self._write_lines(rows, results, told=bool(done))
+        self._write_lines(rows, results, each=bool(done))
         return done
 
     def _write_lines(
-        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException], *, told: bool
+        self, rows: Sequence[SpooledBundle], results: Sequence[int | BaseException], *, each: bool
     ) -> None:
-        """Unless `told`, it is the log's fault that nothing was taken: one line for all tells it,
+        """Without `each`, the log is at fault that nothing was taken: one line for all says so,
         and only what can never be sent has a line of its own.
         """
         for spooled, result in zip(rows, results, strict=True):
             log = self._log.bind(callback_id=spooled.bundle.id, source=spooled.bundle.source)
             if isinstance(result, BaseException):
-                if told or isinstance(result, UnsendableError):
+                if each or isinstance(result, UnsendableError):
                     log.warning("spooled_callback_not_stored", error=str(result))
             else:
                 log.info("spooled_callback_stored", stream_seq=result)
@@ -193,9 +195,11 @@ class Drainer:
         try:
             stored = await self._publisher.publish(messages, claim=bundle.claim)
         except NonceClaimedError as taken:
-            # It was answered 200 when nobody could know, so it is kept; handlers see the mark.
-            self._log.warning("spooled_replay_stored", callback_id=bundle.id, replay_of=taken.owner)
-            stored = await self._publisher.publish([_marked(m, taken.owner) for m in messages])
+            # It was answered 200 before this could be known, so it is kept; handlers see the mark.
+            self._log.warning(
+                "spooled_replay_stored", callback_id=bundle.id, replay_of=taken.claimed_by
+            )
+            stored = await self._publisher.publish([_marked(m, taken.claimed_by) for m in messages])
         except UnsendableError:
             stored = await self._publisher.publish([self._unsendable(bundle)], claim=bundle.claim)
         return stored[0].stream_seq

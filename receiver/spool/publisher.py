@@ -8,11 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from receiver.bounded_cache import BoundedCache
-from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, NonceClaimedError, Result, Stored, UnsendableError
+from receiver.bus.message import OutgoingMessage, encoded_bytes
+from receiver.bus.publish.contract import (
+    NonceClaimedError,
+    OnResult,
+    Result,
+    Stored,
+    UnsendableError,
+)
 from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
+from receiver.resilience.cancellation import cancel_all
 from receiver.resilience.circuit_breaker import CircuitBreaker
 from receiver.spool.queue import Spool
 from receiver.spool.row import Bundle
@@ -21,6 +28,8 @@ _PROBE_EVERY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""
 _VERDICT_TTL_S: Final = 30.0
 """How long /readyz repeats the last failure when no traffic probes the log."""
+_STOP_S: Final = 5.0
+_CUT_S: Final = 0.1
 _MAX_KEPT: Final = 100_000
 """Guards of spooled callbacks that are remembered."""
 
@@ -30,7 +39,8 @@ class SpoolFallbackPublisher:
 
     What was spooled counts as stored: `Drainer` publishes it later under the same ids. A publish
     that was still under way when the budget ended makes that later one a duplicate. `stop` it
-    before the spool is closed.
+    before the spool is closed. `max_payload_bytes` is what the server takes, 0 where that is not
+    known.
     """
 
     def __init__(
@@ -39,11 +49,13 @@ class SpoolFallbackPublisher:
         spool: Spool,
         *,
         ack_budget_s: float,
+        max_payload_bytes: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publisher = publisher
         self._spool = spool
         self._ack_budget_s = ack_budget_s
+        self._max_payload_bytes = max_payload_bytes
         self._breaker = CircuitBreaker(probe_every_s=_PROBE_EVERY_S, clock=clock)
         self._kept = BoundedCache[bytes](_MAX_KEPT)
         self._keeping: set[asyncio.Task[None]] = set()
@@ -51,33 +63,36 @@ class SpoolFallbackPublisher:
         self._log = get_logger("yizhan.spool")
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self,
+        messages: Sequence[OutgoingMessage],
+        claim: OutgoingMessage | None,
+        on_result: OnResult,
     ) -> None:
         """See `Submitter.submit`. A forgery is no outage, and what can never be sent would stay in
-        the spool for ever: `NonceClaimedError` and `UnsendableError` are told as ever.
+        the spool for ever: `NonceClaimedError` and `UnsendableError` are results as ever.
         """
 
-        def settled(result: Result) -> None:
+        def on_publish_result(result: Result) -> None:
             if not isinstance(result, BusError):
                 self.recovered()
-                done(result)
+                on_result(result)
             elif isinstance(result, NonceClaimedError | UnsendableError):
-                done(result)
+                on_result(result)
             else:
                 if isinstance(result, TooSlowError):
                     self._trip()
-                self._keep_soon(Bundle(messages, claim), result, done)
+                self._keep_soon(Bundle(messages, claim), result, on_result)
 
         try:
             self._check_kept(claim)
             if self._breaker.allows():
-                self._publisher.submit(messages, claim, settled, self._ack_budget_s)
+                self._publisher.submit(messages, claim, on_publish_result, self._ack_budget_s)
             elif (known := self._publisher.known(messages, claim)) is not None:
-                done(known)
+                on_result(known)
             else:
-                self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), done)
+                self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), on_result)
         except NonceClaimedError as error:
-            done(error)
+            on_result(error)
 
     def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """See `Submitter.used_by`."""
@@ -100,13 +115,17 @@ class SpoolFallbackPublisher:
         if self._learning is None:
             self._learning = asyncio.create_task(self._learn_again(), name="spool-learn")
 
-    async def stop(self) -> None:
-        """Finish what is under way, and keep what comes of it."""
-        await self._publisher.stop()
-        if self._learning is not None:
-            await asyncio.wait({self._learning})
-        if self._keeping:
-            await asyncio.wait(self._keeping)
+    async def stop(self, *, within_s: float = _STOP_S) -> None:
+        """Finish what is under way, and keep what comes of it; what takes longer is cancelled, and
+        not answered.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        await self._publisher.stop(within_s=within_s)
+        unfinished = self._keeping | ({self._learning} if self._learning is not None else set())
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=max(0.0, until - loop.time()))
+            await cancel_all(unfinished, patience_s=_CUT_S)
 
     def check(self) -> None:
         """Raise `BusError` where the log acknowledged nothing in time when it was last tried."""
@@ -133,22 +152,27 @@ class SpoolFallbackPublisher:
         if self._breaker.trip():
             self._log.warning("log_too_slow", budget_ms=round(self._ack_budget_s * 1000))
 
-    def _keep_soon(self, bundle: Bundle, why: BusError, done: Done) -> None:
-        task = asyncio.create_task(self._keep(bundle, why, done), name="spool-keep")
+    def _keep_soon(self, bundle: Bundle, why: BusError, on_result: OnResult) -> None:
+        """What the server is known to refuse for its size would stay in the spool for ever."""
+        limit_bytes = self._max_payload_bytes()
+        if limit_bytes and any(encoded_bytes(m) > limit_bytes for m in bundle.messages):
+            on_result(UnsendableError())
+            return
+        task = asyncio.create_task(self._keep(bundle, why, on_result), name="spool-keep")
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _keep(self, bundle: Bundle, why: BusError, done: Done) -> None:
+    async def _keep(self, bundle: Bundle, why: BusError, on_result: OnResult) -> None:
         try:
             new = await self._spool.put(bundle)
         except NonceClaimedError as error:
-            done(error)
+            on_result(error)
         except SpoolError as error:
-            done(BusError(f"{why}, and {error}"))
+            on_result(BusError(f"{why}, and {error}"))
         else:
             if bundle.claim is not None:
                 self._kept.put(bundle.claim.msg_id, bundle.claim.body)
-            done([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
+            on_result([Stored(0, duplicate=not new, spooled=True) for _ in bundle.messages])
 
     def _check_kept(self, claim: OutgoingMessage | None) -> None:
         """A claim in the spool is taken, though the log, which may be back, does not know it."""

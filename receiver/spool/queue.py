@@ -19,6 +19,8 @@ from typing import Final, TypeVar
 
 from receiver.bus.publish.contract import NonceClaimedError
 from receiver.errors import SpoolError
+from receiver.observability.logs import get_logger
+from receiver.resilience.cancellation import within
 from receiver.spool.file import SpoolFile, SpoolState
 from receiver.spool.row import Bundle, SpooledBundle
 
@@ -26,6 +28,7 @@ MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 """What may wait in memory for a transaction; beyond that a put is refused at once."""
 MAX_READ_BYTES: Final = 8 * 1024 * 1024
 _READ_S: Final = 5.0
+_CLOSE_S: Final = 5.0
 
 ResultT = TypeVar("ResultT")
 
@@ -60,6 +63,7 @@ class Spool:
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def put(self, bundle: Bundle) -> bool:
         """Keep a bundle; returns once it is on disk: True, or False where its id was there before.
@@ -107,12 +111,22 @@ class Spool:
         """The state, after a write that reached the disk; raises `SpoolError` where it cannot."""
         return await self._call(self._file.probe)
 
-    async def close(self) -> None:
-        """Finish what is under way and close the file; it stays for the next start."""
+    async def close(self, *, within_s: float = _CLOSE_S) -> None:
+        """Finish what is under way and close the file; it stays for the next start.
+
+        A disk that takes longer is left alone: what was answered is on it already.
+        """
+        try:
+            if not await within(within_s, self._close(), name="spool-close"):
+                get_logger("yizhan.spool").error("spool_not_closed", spool=str(self.path))
+        finally:
+            self._closed = True
+            self._thread.shutdown(wait=False)
+
+    async def _close(self) -> None:
         if self._writing is not None:
             await asyncio.wait({self._writing})
         await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
-        self._thread.shutdown()
 
     async def _write(self) -> None:
         try:
@@ -148,14 +162,16 @@ class Spool:
             raise SpoolError(f"the disk of {self.path} is too slow") from error
 
     async def _in_thread(self, act: Callable[[], ResultT]) -> ResultT:
+        if self._closed:
+            raise SpoolError(f"the spool {self.path} is closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, act)
         except (sqlite3.Error, OSError) as error:
-            raise SpoolError(f"the spool {self.path} fails: {error}: mend the disk") from error
+            raise SpoolError(f"the spool {self.path} fails: {error}: repair the disk") from error
 
 
 def _own(error: Exception) -> Exception:
     """One exception for each caller: a traceback is not to grow with every one that raises it."""
     if isinstance(error, NonceClaimedError):
-        return NonceClaimedError(error.owner)
+        return NonceClaimedError(error.claimed_by)
     return SpoolError(str(error))

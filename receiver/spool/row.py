@@ -56,7 +56,7 @@ class SpooledBundle:
 
 
 def encode_bundle(bundle: Bundle) -> bytes:
-    """A line of JSON that tells subjects, headers and lengths, then the bodies as they are."""
+    """A line of JSON with subjects, headers and lengths, then the bodies as they are."""
     every = [*bundle.messages, *([bundle.claim] if bundle.claim else [])]
     head = {
         "guarded": bundle.claim is not None,

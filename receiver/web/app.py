@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
-from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from receiver.web.addressing import read_callback_path
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.middleware import ErrorMiddleware
-
-_CALLBACKS: Final = "callbacks"
 
 
 def create_app(
@@ -58,21 +55,8 @@ class CallbackRoute:
         if scope["path"] in self._paths:
             await self._others(scope, receive, send)
             return
-        source, path_token = _addressed(scope.get("raw_path") or scope["path"].encode())
+        source, path_token = read_callback_path(scope.get("raw_path") or scope["path"].encode())
         await self._callbacks(scope, receive, send, source, path_token)
-
-
-def _addressed(raw_path: bytes) -> tuple[str, str | None]:
-    """The source and the path token in `/callbacks/{source}[/{path_token}]`, as they were before
-    they were percent-encoded; an empty source for another path.
-
-    A slash too many, as a joined URL may have it, changes nothing. A token may hold slashes,
-    percent-encoded or not.
-    """
-    first, *rest = [part for part in raw_path.decode("latin-1").split("/") if part] or [""]
-    if unquote(first) != _CALLBACKS or not rest:
-        return "", None
-    return unquote(rest[0]), unquote("/".join(rest[1:])) or None
 
 
 def _document(path: str, text: bytes) -> Route:

@@ -1,7 +1,8 @@
-"""Reading a request's body within bounds, counted in bytes whatever Content-Length says."""
+"""The bound of a request's body: by its Content-Length, and by the bytes that are read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import Receive
@@ -10,20 +11,28 @@ from receiver.errors import MalformedCallbackError
 from receiver.web.delivery import Headers
 
 _PATIENCE: Final = 8
+_MAX_DIGITS: Final = 19
 
 
 class ClientGoneError(Exception):
-    """The sender hung up before its request was whole: there is nobody to answer."""
+    """The sender closed the connection before its request was whole: no answer can reach it."""
+
+
+def exceeds(headers: Mapping[bytes, bytes], limit_bytes: int, *, absent: bool) -> bool:
+    """Whether Content-Length is over the limit; `absent` where there is none, or no number."""
+    length = headers.get(b"content-length", b"")
+    return int(length) > limit_bytes if length.isdigit() and len(length) <= _MAX_DIGITS else absent
 
 
 async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
     """The whole body; raises `MalformedCallbackError` (413) over the limit, `ClientGoneError`.
 
-    A body that is somewhat too large is read to its end and thrown away, so that the sender gets
-    to read the answer; one that is much too large is cut off.
+    Bytes are counted, whatever Content-Length says. A body that is somewhat too large is read to
+    its end and discarded, so that the sender gets to read the answer; one that is much too large
+    is cut off.
     """
     limit_read_bytes = limit_bytes * _PATIENCE
-    if _announced(headers) > limit_read_bytes:
+    if exceeds(dict(headers), limit_read_bytes, absent=False):
         raise MalformedCallbackError("too_large", status=413)
     chunks: list[bytes] = []
     size = 0
@@ -42,10 +51,3 @@ async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> byt
     if size > limit_bytes:
         raise MalformedCallbackError("too_large", status=413)
     return b"".join(chunks)
-
-
-def _announced(headers: Headers) -> int:
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit() and len(value) < 20:
-            return int(value)
-    return 0

@@ -1,8 +1,8 @@
-"""The endpoint the platforms POST to, the one hot path; it maps what `Intake` tells to HTTP, once,
-and writes one log line a delivery.
+"""The endpoint the platforms POST to, the one hot path; it maps each result of `Intake` to HTTP,
+once, and writes one log line a delivery.
 
 `take` deals with a whole request and needs no task: a connection hands it most callbacks directly
-(`receiver.web.connection.protocol`). The plain ASGI application around it is for all others, and
+(`receiver.web.connection.fast_path`). The plain ASGI application around it is for all others, and
 for any other server.
 """
 
@@ -19,12 +19,10 @@ from starlette.types import Receive, Scope, Send
 from receiver.callback import InboundRequest
 from receiver.dialects.verification import check_path_token
 from receiver.errors import BusError, DeliveryError, VerificationError
-from receiver.ingest.intake import Intake, Receipt, Told, utc_now
+from receiver.ingest.intake import Intake, utc_now
 from receiver.ingest.sources import Sources
+from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.observability.counters import DeliveryCounts
-from receiver.observability.log_sampling import Sampling
-from receiver.observability.logs import get_logger
-from receiver.observability.screen import shown
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.web import answers
@@ -32,9 +30,8 @@ from receiver.web.advice import Advice
 from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import client_address, within
 from receiver.web.delivery import Delivery
+from receiver.web.delivery_log import DeliveryLog
 
-_MAX_REJECTIONS_PER_S: Final = 50
-_MAX_OTHERS_PER_S: Final = 10
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _UNSIGNED: Final = frozenset({"missing_signature", "missing_access_key"})
 _CHECKED: Final = b'{"status":"checked"}'
@@ -43,7 +40,7 @@ _CHECKED: Final = b'{"status":"checked"}'
 class CallbackEndpoint:
     """`/callbacks/{source}` and `/callbacks/{source}/{path_token}`.
 
-    The answers: docs/bad-input.md. `limit_bytes` bounds a body. `counts` is told every outcome.
+    The answers: docs/bad-input.md. `limit_bytes` bounds a body. `counts` counts every outcome.
     """
 
     def __init__(
@@ -62,12 +59,8 @@ class CallbackEndpoint:
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
-        self._rejections = Sampling(_MAX_REJECTIONS_PER_S)
-        self._console_checks = Sampling(_MAX_OTHERS_PER_S)
-        self._broken_off = Sampling(_MAX_OTHERS_PER_S)
-        self._failures = Sampling(_MAX_OTHERS_PER_S)
         self._advice = Advice(trusted_proxies)
-        self._log = get_logger("yizhan.receiver")
+        self._lines = DeliveryLog(sources)
 
     async def __call__(
         self,
@@ -87,7 +80,7 @@ class CallbackEndpoint:
             self.broken_off(delivery)
             return
         except DeliveryError as error:
-            self._told(delivery, error)
+            self._on_result(delivery, error)
         else:
             self.take(delivery)
         status, body = await delivery.answered
@@ -98,15 +91,14 @@ class CallbackEndpoint:
         try:
             self._take(delivery)
         except DeliveryError as error:
-            self._told(delivery, error)
+            self._on_result(delivery, error)
         except Exception as error:  # noqa: BLE001 - the top of a request
             self._failed(delivery, error)
 
     def broken_off(self, delivery: Delivery) -> None:
         """See `FastPath.broken_off`."""
         self._counts.add("gone")
-        if (held_back := self._broken_off.admit()) is not None:
-            self._log.info("delivery_broken_off", **self._known(delivery), **_left_out(held_back))
+        self._lines.broken_off(delivery)
 
     def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
         """The source and the client's address; refuses what needs no look at the body."""
@@ -132,9 +124,9 @@ class CallbackEndpoint:
         )
         if delivery.method != "POST":
             check_path_token(request)
-            self._told(delivery, Receipt("checked"))
+            self._on_result(delivery, Receipt("checked"))
             return
-        self._intake.accept(request, partial(self._told, delivery))
+        self._intake.accept(request, partial(self._on_result, delivery))
 
     def _client(self, delivery: Delivery, source: SourceSettings) -> str:
         """The client's address as text; refuses one that the source does not allow."""
@@ -150,89 +142,33 @@ class CallbackEndpoint:
             raise VerificationError("network_not_allowed")
         return str(address or "")
 
-    def _told(self, delivery: Delivery, told: Told) -> None:
-        """Answer what became of it, then count and log: nobody should wait for that."""
-        try:
-            if isinstance(told, Receipt):
-                delivery.answer(200, _receipt_body(told))
-                self._counts.add(told.outcome)
-                self._write_line(delivery, told)
-            elif isinstance(told, DeliveryError):
-                delivery.answer(told.status, answers.BODIES[told.status])
-                self._counts.add(told.reason)
-                self._write_rejection(delivery, told)
-            elif isinstance(told, BusError):
-                delivery.answer(503, answers.BODIES[503])
-                self._counts.add("unavailable")
-                self._write_unavailable(delivery, told)
-            else:
-                self._failed(delivery, told)
-        except Exception as error:  # noqa: BLE001 - the top of a request
-            self._failed(delivery, error)
+    def _on_result(self, delivery: Delivery, result: IntakeResult) -> None:
+        """Answer what became of it, then count and log: no sender should wait for that."""
+        if isinstance(result, Receipt):
+            delivery.answer(200, _receipt_body(result))
+            self._counts.add(result.outcome)
+            self._lines.taken(delivery, result)
+        elif isinstance(result, DeliveryError):
+            delivery.answer(result.status, answers.BODIES[result.status])
+            self._counts.add(result.reason)
+            self._advise(delivery, result)
+            self._lines.rejected(delivery, result)
+        elif isinstance(result, BusError):
+            delivery.answer(503, answers.BODIES[503])
+            self._counts.add("unavailable")
+            self._lines.not_stored(delivery, result)
+        else:
+            self._failed(delivery, result)
+
+    def _advise(self, delivery: Delivery, error: DeliveryError) -> None:
+        source = self._sources.get(delivery.source_name)
+        if source is not None and source.checks_signature and error.reason in _UNSIGNED:
+            self._advice.unsigned(source)
 
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
-        if (held_back := self._failures.admit()) is not None:
-            more = _left_out(held_back)
-            self._log.error("request_failed", error=type(error).__name__, exc_info=error, **more)
-
-    def _write_line(self, delivery: Delivery, receipt: Receipt) -> None:
-        if receipt.outcome == "checked":
-            if (held_back := self._console_checks.admit()) is not None:
-                self._log.info("console_checked", **self._known(delivery), **_left_out(held_back))
-            return
-        details: dict[str, Any] = {
-            "delivery_id": delivery.id,
-            "source": delivery.source_name,
-            "callback_id": receipt.callback_id,
-            "stream_seq": receipt.stream_seq,
-            "outcome": receipt.outcome,
-            "secret_index": receipt.secret_index,
-            "duration_ms": delivery.duration_ms,
-        }
-        if receipt.fault is not None:
-            details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
-            self._log.warning("callback_quarantined", **details)
-            return
-        self._log.info(
-            "callback_stored",
-            message_type=receipt.message_type,
-            event_types=[data.event_type for data in receipt.events],
-            order_id=receipt.events[0].order_id if receipt.events else None,
-            shown=shown(receipt.events),
-            **details,
-        )
-
-    def _write_rejection(self, delivery: Delivery, error: DeliveryError) -> None:
-        source = self._sources.get(delivery.source_name)
-        if source is not None and source.checks_signature and error.reason in _UNSIGNED:
-            self._advice.unsigned(source)
-        if (held_back := self._rejections.admit()) is None:
-            return
-        self._log.warning(
-            "delivery_rejected",
-            status=error.status,
-            reason=error.reason,
-            duration_ms=delivery.duration_ms,
-            **self._known(delivery),
-            **_left_out(held_back),
-        )
-
-    def _write_unavailable(self, delivery: Delivery, error: BusError) -> None:
-        self._log.error(
-            "callback_not_stored",
-            error=str(error),
-            duration_ms=delivery.duration_ms,
-            **self._known(delivery),
-        )
-
-    def _known(self, delivery: Delivery) -> dict[str, str]:
-        """A source's name is logged where it is one of ours: the path may hold anything else."""
-        known = {"delivery_id": delivery.id}
-        if self._sources.get(delivery.source_name) is not None:
-            known["source"] = delivery.source_name
-        return known
+        self._lines.failed(error)
 
 
 class _Awaited(Delivery):
@@ -249,11 +185,6 @@ class _Awaited(Delivery):
         """See `Delivery.answer`; the first one counts."""
         if not self.answered.done():
             self.answered.set_result((status, body))
-
-
-def _left_out(lines: int) -> dict[str, int]:
-    """How many lines were not written before this one, where there are any."""
-    return {"not_logged": lines} if lines else {}
 
 
 def _receipt_body(receipt: Receipt) -> bytes:

@@ -1,4 +1,4 @@
-"""Whose address a request has: the peer's, or what a proxy that we trust says of it. Pure.
+"""Whose address a request has: the peer's, or what a trusted proxy wrote of it. Pure.
 
 `X-Forwarded-For` is read from the right, because only what our own proxies appended is theirs; the
 first address that is no trusted proxy's is the client's. `Forwarded` is not read: proxies that
@@ -25,8 +25,8 @@ def client_address(
     address = read_address(peer or "")
     if address is None or not trusted or not within(address, trusted):
         return address
-    said = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-    hops = [hop for hop in said.decode("latin-1").split(",") if hop.strip()]
+    written = b",".join(value for name, value in headers if name == b"x-forwarded-for")
+    hops = [hop for hop in written.decode("latin-1").split(",") if hop.strip()]
     for hop in reversed(hops[-_MAX_HOPS:]):
         address = read_address(hop)
         if address is None or not within(address, trusted):

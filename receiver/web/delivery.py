@@ -58,4 +58,4 @@ class FastPath(Protocol):
         """Deal with a whole request: it is answered, now or later, whatever happens."""
 
     def broken_off(self, delivery: Delivery) -> None:
-        """Note that the sender hung up before its request was whole."""
+        """Note that the sender closed the connection before its request was whole."""

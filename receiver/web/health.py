@@ -38,24 +38,24 @@ class HealthEndpoints:
     async def readyz(self, request: Request) -> Response:
         """200 where the stream or, in its place, the spool can take a message, else 503."""
         reasons: list[str] = []
-        told: dict[str, Any] = {}
+        details: dict[str, Any] = {}
         try:
             await self._probe()
         except BusError as error:
             reasons.append(str(error))
         if self._spool is not None:
             try:
-                told["spool"] = _told(await self._spool())
+                details["spool"] = _spool_details(await self._spool())
             except BusError as error:
                 reasons.append(str(error))
         if warnings := list(self._warnings()):
-            told["warnings"] = warnings
+            details["warnings"] = warnings
         if len(reasons) > (self._spool is not None):
             failed = {"status": "not ready", "reason": "; ".join(reasons)}
-            return JSONResponse(failed | told, status_code=503)
+            return JSONResponse(failed | details, status_code=503)
         why = {"reason": reasons[0]} if reasons else {}
-        return JSONResponse({"status": "ready"} | why | told)
+        return JSONResponse({"status": "ready"} | why | details)
 
 
-def _told(state: SpoolState) -> dict[str, float]:
+def _spool_details(state: SpoolState) -> dict[str, float]:
     return {"depth": state.depth, "oldest_age_s": round(state.oldest_age_s, 1)}

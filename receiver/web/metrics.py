@@ -30,16 +30,18 @@ class MetricsEndpoint:
         probe: Probe,
         spool: ReadSpool | None = None,
         *,
+        staged: Callable[[], bool] = lambda: False,
         worker: int = 0,
     ) -> None:
         self._counts = counts
         self._probe = probe
         self._spool = spool
+        self._staged = staged
         self._worker = str(worker)
 
     async def metrics(self, request: Request) -> Response:
         """200, whatever is wrong: that is in the figures."""
-        families = [self._deliveries(), await self._log_ready()]
+        families = [self._deliveries(), await self._log_ready(), self._batches_in_memory()]
         if self._spool is not None:
             families += await self._of_spool(self._spool)
         registry = CollectorRegistry()
@@ -66,6 +68,13 @@ class MetricsEndpoint:
         else:
             ready = 1
         return GaugeMetricFamily("yizhan_log_ready", "Whether NATS stores messages now.", ready)
+
+    def _batches_in_memory(self) -> Metric:
+        return GaugeMetricFamily(
+            "yizhan_batches_in_memory",
+            "Whether the server stages atomic batches in memory (0: on disk, which is slower).",
+            int(self._staged()),
+        )
 
     async def _of_spool(self, read: ReadSpool) -> Iterable[Metric]:
         """The depth and the age, and whether they could be read."""

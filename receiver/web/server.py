@@ -18,14 +18,21 @@ from starlette.types import ASGIApp
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
+from receiver.resilience.cancellation import cancel_all
+from receiver.resilience.deadline import Deadline
+from receiver.web.answers import AnswerWriter
 from receiver.web.connection.limits import ConnectionLimits, EdgeLimits, Expiring
 from receiver.web.connection.protocol import BoundedProtocol
 from receiver.web.delivery import FastPath
+from receiver.web.middleware import AdmissionMiddleware
 from receiver.web.tls import Certificate
 
 BACKLOG: Final = 2048
 
 _TLS_HANDSHAKE_S: Final = 5.0
+_UVICORN_S: Final = 0.2
+"""For how long uvicorn sleeps in its stop before it begins to count."""
+_CUT_S: Final = 0.1
 _SECURITY_HEADERS: Final = [
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -40,11 +47,13 @@ _OVER_TLS: Final = ("strict-transport-security", "max-age=31536000")
 class ServerConfig:
     """How to serve: the bounds, how long a stop may take, TLS where it ends here.
 
-    `count` is told why a connection or request was refused before it reached the application.
+    With a `deadline`, a stop is over by then. `count` gets the reason for which a connection or
+    request was refused before the application.
     """
 
     limits: EdgeLimits = field(default_factory=EdgeLimits)
     grace_s: float = 10.0
+    deadline: Deadline | None = None
     tls: Certificate | None = None
     count: Callable[[str], None] = lambda _: None
 
@@ -56,12 +65,12 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         limits: ConnectionLimits,
-        lane: FastPath | None,
+        fast_path: FastPath | None,
         tls: Certificate | None,
     ) -> None:
         super().__init__(config)
         self._limits = limits
-        self._lane = lane
+        self._fast_path = fast_path
         self._tls = tls
 
     @contextlib.contextmanager
@@ -76,7 +85,8 @@ class _Server(uvicorn.Server):
             self.config,
             self.server_state,
             limits=self._limits,
-            lane=self._lane,
+            fast_path=self._fast_path,
+            writer=AnswerWriter(),
             app_state={},
         )
         tls: dict[str, Any] = {}
@@ -113,13 +123,13 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    said = f"cannot listen on {host}:{port}: {error.strerror}"
+    fault = f"cannot listen on {host}:{port}: {error.strerror}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"receiver.host: {said}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
+        return f"receiver.host: {fault}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
     if error.errno == errno.EACCES:
-        return f"receiver.port: {said}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
+        return f"receiver.port: {fault}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
     return (
-        f"receiver.port: {said}: "
+        f"receiver.port: {fault}: "
         "stop what uses it, or set receiver.port to another (0 picks a free one)"
     )
 
@@ -138,15 +148,16 @@ async def serving(
     listener: socket.socket,
     server_config: ServerConfig | None = None,
     *,
-    lane: FastPath | None = None,
+    fast_path: FastPath | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` on `listener`; gives the base URL. Leaving answers what is in flight first.
 
-    Plain callbacks go to `lane`, where there is one, past `app`.
+    Plain callbacks go to `fast_path`, where there is one, past `app`.
     """
     chosen = server_config or ServerConfig()
     limits = ConnectionLimits(chosen.limits, count=chosen.count)
-    server = _Server(_uvicorn_config(app, chosen), limits, lane, chosen.tls)
+    config = _uvicorn_config(AdmissionMiddleware(app, limits), chosen)
+    server = _Server(config, limits, fast_path, chosen.tls)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     task.add_done_callback(lambda _: _give_up(server))
     connections = cast("set[Expiring]", server.server_state.connections)  # all are ours
@@ -158,10 +169,31 @@ async def serving(
             await task
         yield base_url(listener, tls=chosen.tls is not None)
     finally:
-        server.should_exit = True
-        await task
-        await supervision.stop(sweep)
-        listener.close()
+        try:
+            await _stop(server, task, chosen.deadline or Deadline(chosen.grace_s), chosen.grace_s)
+        finally:
+            await supervision.stop(sweep)
+            listener.close()
+
+
+async def _stop(
+    server: uvicorn.Server, task: asyncio.Task[None], deadline: Deadline, grace_s: float
+) -> None:
+    """Have uvicorn answer what is in flight; it cancels the rest once, and we until it has ended.
+
+    Raises what the server raised.
+    """
+    grace_s = max(_UVICORN_S, min(grace_s, deadline.grace_left_s()))
+    # It is only waited for, so it may be a fraction of a second.
+    server.config.timeout_graceful_shutdown = grace_s - _UVICORN_S  # type: ignore[assignment]
+    server.should_exit = True
+    try:
+        await asyncio.wait({task}, timeout=grace_s + _CUT_S)
+    finally:
+        requests: set[asyncio.Task[Any]] = server.server_state.tasks
+        await cancel_all({task} | requests, patience_s=_CUT_S)
+    if not task.cancelled() and task.done():
+        task.result()
 
 
 def _give_up(server: uvicorn.Server) -> None:
@@ -183,5 +215,4 @@ def _uvicorn_config(app: ASGIApp, chosen: ServerConfig) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         headers=[*_SECURITY_HEADERS, *([_OVER_TLS] if chosen.tls else [])],
-        timeout_graceful_shutdown=chosen.grace_s,  # type: ignore[arg-type] # only waited for
     )

@@ -34,8 +34,8 @@ class Certificate:
         except OSError as error:  # an SSLError is one too
             missing = [file for file in self._files if not file.is_file()]
             reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-            said = f"{missing[0]}: no such file" if missing else reason
+            fault = f"{missing[0]}: no such file" if missing else reason
             raise ConfigurationError(
-                f"receiver.tls_cert_file, receiver.tls_key_file: {said}: "
+                f"receiver.tls_cert_file, receiver.tls_key_file: {fault}: "
                 "name a PEM file of the certificate chain and one of its key, without a password"
             ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,16 +12,17 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from receiver.bus.codec import decode_header
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.observability.screen import shown
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import PATIENCE_S, cancel, within
+from receiver.resilience.deadline import Deadline
 from receiver.worker.keyed_pool import KeyedPool
 from receiver.worker.outcomes import Ack, Decision, NakWithDelay, Outcome
 from receiver.worker.routing import Handler
@@ -29,6 +30,9 @@ from receiver.worker.runner import Runner, RunResult
 
 HANDOVER_S: Final = 0.5
 """After how long another process may get what this one gave back at its stop."""
+
+_IGNORED_S: Final = 0.15
+"""For how long a run may ignore its cancellation before it is left behind."""
 
 _EVENT_NAMES: Final[dict[Outcome, str]] = {
     "retried": "handler_failed",
@@ -38,7 +42,7 @@ _EVENT_NAMES: Final[dict[Outcome, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ConsumerLimits:
-    """How much one handler does at once, and how it and the server tell that they are there.
+    """How much one handler does at once, and how often it and the server send signs of life.
 
     `prefetch` messages may wait in this process beside the running ones, so that one busy order
     does not keep the others out.
@@ -111,16 +115,24 @@ class HandlerConsumer:
         """Whether what `start` began still goes on."""
         return not any(task.done() for task in self._tasks)
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self, deadline: Deadline, grace_s: float) -> None:
         """Pull nothing more, let runs finish within `grace_s`, give the rest back."""
         self._stopping = True
         if not self._tasks:
             return
         pulling, beating = self._tasks
-        await cancel(pulling)
-        for message in await self._pool.stop(grace_s=grace_s):
+        try:
+            await cancel(pulling, patience_s=min(PATIENCE_S, deadline.step_s()))
+            left = await self._pool.stop(
+                grace_s=min(grace_s, deadline.grace_left_s()), patience_s=_IGNORED_S
+            )
+        finally:
+            await cancel(beating, patience_s=_IGNORED_S)
+        await within(deadline.step_s(), self._give_back(left), name="handler-settle")
+
+    async def _give_back(self, messages: Sequence[Msg]) -> None:
+        for message in messages:
             await self._release(message)
-        await cancel(beating)
         await self._loop.settle()
 
     def _free_slots(self) -> int:
@@ -190,7 +202,7 @@ class HandlerConsumer:
 
 
 async def _settle(message: Msg, decision: Decision) -> None:
-    """Tell JetStream. Where that fails the message comes again, and the rerun repeats nothing."""
+    """Acknowledge to JetStream; where that fails the message comes again and is run again."""
     with contextlib.suppress(NatsError, OSError):
         if isinstance(decision, Ack):
             await message.ack()

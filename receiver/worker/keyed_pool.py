@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
+from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 
 ItemT = TypeVar("ItemT")
 
@@ -43,7 +44,7 @@ class KeyedPool(Generic[ItemT]):
         self._tasks[task] = key
         task.add_done_callback(self._ended)
 
-    async def stop(self, *, grace_s: float, patience_s: float = 5.0) -> list[ItemT]:
+    async def stop(self, *, grace_s: float, patience_s: float = PATIENCE_S) -> list[ItemT]:
         """Start nothing more, let what runs finish within `grace_s`, cancel the rest.
 
         Returns what was not run to its end. Work that ignores its cancellation for `patience_s`
@@ -52,10 +53,7 @@ class KeyedPool(Generic[ItemT]):
         self._stopping = True
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=patience_s)
+            await cancel_all(late, patience_s=patience_s)
         return [item for queue in self._queues.values() for item in queue]
 
     async def _run(self, key: Hashable) -> None:

@@ -3,7 +3,7 @@
     returned                                  Ack
     raise Drop                                Term
     raise Retry(after=...)                    NakWithDelay, by the handler's own delay
-    an error that trying again cannot mend    DeadLetter
+    an error that no retry can clear          DeadLetter
     BusError                                  NakWithDelay: the log's fault is not the handler's
     any other exception                       NakWithDelay by the schedule, then DeadLetter
 
@@ -111,8 +111,8 @@ def decide(
 def reason_of(error: BaseException) -> str:
     """The error's type; its message too where the type is ours, since others may hold secrets."""
     name = type(error).__name__
-    told = isinstance(error, YizhanError | Retry | Drop) and str(error)
-    return f"{name}: {told[:_MAX_MESSAGE_CHARS]}" if told else name
+    known = isinstance(error, YizhanError | Retry | Drop) and str(error)
+    return f"{name}: {known[:_MAX_MESSAGE_CHARS]}" if known else name
 
 
 def _is_final(error: BaseException) -> bool:

@@ -143,7 +143,7 @@ class Runner:
             result = await handler.function(event, context)
             await context.publish_all(_as_sequence(result, handler))
         except (Exception, asyncio.CancelledError) as error:
-            # A CancelledError that nobody asked for is the handler's own and a failure like any
+            # A CancelledError without a cancellation is the handler's own and a failure like any
             # other: let through, it would end the lane and leave the event held for ever.
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise

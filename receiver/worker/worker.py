@@ -20,7 +20,7 @@ from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
-from receiver.settings import HandlersSettings
+from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
 from receiver.worker.outcomes import Outcome, RetryPolicy
 from receiver.worker.routing import Handler, unique
@@ -52,7 +52,7 @@ class HandlerCounts:
 class Worker:
     """Runs `handlers` from `start` to `stop`.
 
-    Survives NATS going away and coming back. `policy` is by default made from the settings.
+    Survives NATS going away and coming back. A stop lets runs finish within `grace_s`.
     """
 
     def __init__(
@@ -63,18 +63,16 @@ class Worker:
         handlers: Sequence[Handler],
         *,
         api: PlatformAPI | None,
-        settings: HandlersSettings,
+        policy: RetryPolicy,
+        limits: ConsumerLimits,
+        grace_s: float,
         clock: Callable[[], datetime],
         sleep: Sleep,
-        policy: RetryPolicy | None = None,
-        pace: ConsumerLimits | None = None,
     ) -> None:
         self.counts = HandlerCounts()
         self._connection = connection
-        self._settings = settings
+        self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
-        policy = policy or RetryPolicy(max_attempts=settings.max_attempts)
-        pace = pace or ConsumerLimits(concurrency=settings.concurrency)
         once = DeduplicatingPublisher(publisher, connection, subjects)
         runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
         loaded = unique(handlers)
@@ -85,7 +83,7 @@ class Worker:
                 runner,
                 connection,
                 subjects,
-                limits=pace,
+                limits=limits,
                 count=self.counts.add,
                 sleep=sleep,
             )
@@ -116,7 +114,8 @@ class Worker:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
 
-    async def stop(self) -> None:
+    async def stop(self, deadline: Deadline | None = None) -> None:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
-        grace_s = self._settings.grace_s
-        await asyncio.gather(*(consumer.stop(grace_s) for consumer in self._consumers))
+        grace_s = self._grace_s
+        end = deadline or Deadline(grace_s)
+        await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))

@@ -13,7 +13,7 @@ async def enters(url: str) -> bool:
     named = {"user": parts.username, "pass": parts.password} if parts.username else {}
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(b"CONNECT %s\r\nPING\r\n" % json.dumps({"verbose": False, **named}).encode())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not (line := await reader.readline()).startswith((b"PONG", b"-ERR")):
             assert line, "the server closed the connection without a word"
     writer.close()

@@ -62,7 +62,7 @@ def processes(data_dir: Path) -> dict[int, int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -79,7 +79,7 @@ class Owner:
 
     async def says(self) -> int:
         assert self.process.stdout is not None
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return int(await self.process.stdout.readline())
 
     async def killed(self) -> None:

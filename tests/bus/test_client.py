@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import TimeoutError as NatsTimeoutError
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.message import MSG_ID, OutgoingMessage, encode_hpub
@@ -18,6 +21,8 @@ from receiver.bus.publish.contract import UnsendableError
 from receiver.bus.publish.direct import check_sendable
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.testing import eventually
+from tests.freezing import freeze
+from tests.subscribed import subscribed
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True)
@@ -51,13 +56,28 @@ def test_a_message_needs_an_id() -> None:
         OutgoingMessage.of("s", {}, b"")
 
 
+async def test_a_round_trip_that_is_given_up_leaves_the_connection_well(tmp_path: Path) -> None:
+    async with EmbeddedServer(EmbeddedServerConfig(tmp_path, port=0)) as server:
+        wire = PipeliningClient()
+        await wire.connect(server.url, ping_interval=3600)
+        await freeze(server.pid)
+        with pytest.raises(NatsTimeoutError):
+            await wire.round_trip(timeout_s=0.1)
+        os.kill(server.pid, signal.SIGCONT)
+        await wire.round_trip(timeout_s=60)
+        heard = await wire.subscribe("wire.again")
+        await wire.publish("wire.again", b"here")
+        assert (await heard.next_msg(timeout=60)).data == b"here"
+        await wire.close()
+
+
 async def test_a_subscriber_gets_what_was_written(wire: PipeliningClient, client: Client) -> None:
     heard = await client.subscribe("wire.>")
-    await client.flush()
+    await subscribed(client)
     message = OutgoingMessage.of("wire.a", {MSG_ID: "1", "x": "ä"}, b"\r\n\x00")
     wire.write(encode_hpub(message) + encode_hpub(message, b"more: yes\r\n", b"back.here"))
-    first = await heard.next_msg(timeout=10)
-    second = await heard.next_msg(timeout=10)
+    first = await heard.next_msg(timeout=60)
+    second = await heard.next_msg(timeout=60)
     assert (first.headers, first.data, first.reply) == (message.headers, message.body, "")
     assert second.headers == {**message.headers, "more": "yes"}
     assert second.reply == "back.here"
@@ -68,7 +88,7 @@ async def test_each_answer_finds_who_waits_for_it(wire: PipeliningClient, client
         await message.respond(message.data)  # type: ignore[attr-defined]
 
     await client.subscribe("wire.echo", cb=echo)
-    await client.flush()
+    await subscribed(client)
     heard: dict[int, bytes] = {}
     everything = asyncio.Event()
 
@@ -81,7 +101,7 @@ async def test_each_answer_finds_who_waits_for_it(wire: PipeliningClient, client
         reply = wire.expect(lambda data, number=number: hear(number, data))  # type: ignore[misc]
         message = OutgoingMessage.of("wire.echo", {MSG_ID: "1"}, b"%d" % number)
         wire.write(encode_hpub(message, reply=reply))
-    await asyncio.wait_for(everything.wait(), 10)
+    await asyncio.wait_for(everything.wait(), 60)
     assert heard == {number: b"%d" % number for number in range(20)}
 
 
@@ -94,7 +114,7 @@ async def test_an_answer_that_is_not_waited_for_any_more_is_nothing(
     wire.forget(reply)
     await client.publish(reply.decode(), b"late")
     await client.publish(reply.decode().rpartition(".")[0] + ".none", b"foreign")
-    await client.flush()
+    await subscribed(client)
     await wire.flush()
     assert told == []
 
@@ -103,19 +123,19 @@ async def test_a_subject_without_listeners_answers_with_nothing(wire: Pipelining
     told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     reply = wire.expect(told.set_result)
     wire.write(encode_hpub(OutgoingMessage.of("wire.nobody", {MSG_ID: "1"}, b""), reply=reply))
-    assert await asyncio.wait_for(told, 10) == b""
+    assert await asyncio.wait_for(told, 60) == b""
 
 
 async def test_what_the_library_has_yet_to_send_goes_first(
     wire: PipeliningClient, client: Client
 ) -> None:
     heard = await client.subscribe("wire.order")
-    await client.flush()
+    await subscribed(client)
     for number in range(50):
         await wire.publish("wire.order", b"%d" % (2 * number))
         message = OutgoingMessage.of("wire.order", {MSG_ID: "1"}, b"%d" % (2 * number + 1))
         wire.write(encode_hpub(message))
-    received = [(await heard.next_msg(timeout=10)).data for _ in range(100)]
+    received = [(await heard.next_msg(timeout=60)).data for _ in range(100)]
     assert received == [b"%d" % number for number in range(100)]
 
 
@@ -143,9 +163,9 @@ async def test_answers_come_after_a_reconnect_as_before(tmp_path: Path) -> None:
         async def back() -> bool:
             return wire.is_connected
 
-        await eventually(back, within_s=20)
+        await eventually(back, within_s=60)
         told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         message = OutgoingMessage.of("$JS.API.INFO", {MSG_ID: "1"}, b"")
         wire.write(encode_hpub(message, reply=wire.expect(told.set_result)))
-        assert b"account_info" in await asyncio.wait_for(told, 10)
+        assert b"account_info" in await asyncio.wait_for(told, 60)
         await wire.close()

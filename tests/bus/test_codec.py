@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.bus.codec import decode_event, decode_header, encode_event, encode_header
+from receiver.bus.codec import decode_event, encode_event
+from receiver.bus.headers import decode_header, encode_header
 from receiver.bus.message import MSG_ID
 from receiver.bus.subjects import Subjects, decode_token, encode_token
 from receiver.errors import ConfigurationError, DecodingError

@@ -57,7 +57,7 @@ async def test_an_error_that_the_server_reports_is_no_end(
     async def back() -> bool:
         return before.is_closed and connection.ready
 
-    await eventually(back, within_s=10)
+    await eventually(back, within_s=60)
     assert reconnects == [True]
     (stored,) = await publisher.publish([message(subjects)])
     assert not stored.duplicate
@@ -80,14 +80,14 @@ async def test_a_stream_that_contradicts_the_settings_is_waited_for(
         async def contradicted() -> bool:
             return "drops the older" in await reason(opened)
 
-        await eventually(contradicted, within_s=10)
+        await eventually(contradicted, within_s=60)
         async with jetstream_of(server) as jetstream:
             await jetstream.delete_stream("S")
 
         async def well() -> bool:
             return not await reason(opened)
 
-        await eventually(well, within_s=10)
+        await eventually(well, within_s=60)
         await opened.probe()
         await opened.stop()
 

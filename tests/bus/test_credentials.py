@@ -41,7 +41,7 @@ async def serving(directory: Path, settings: str) -> AsyncIterator[str]:
 
 async def gets_in(url: str, access: ConnectOptions | None = None) -> bool:
     connection = Connection(url, (), access=access)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         starting = asyncio.create_task(connection.start(patience_s=20))
         while not (starting.done() or connection.refused):
             await asyncio.sleep(0.01)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.refusals import Refusals
+from receiver.bus.rights import stream_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
@@ -21,7 +24,8 @@ USER = "authorization {{ users: [{{ user: u, password: p, permissions: {{ publis
 
 
 def to(url: str, subjects: Subjects) -> Connection:
-    return Connection(url, plans(subjects, [timedelta(hours=1)]))
+    rights = tuple(stream_rights(subjects))
+    return Connection(url, plans(subjects, [timedelta(hours=1)]), rights=rights)
 
 
 async def refused(url: str, subjects: Subjects) -> str:
@@ -47,7 +51,7 @@ async def test_a_server_without_jetstream_stops_the_start(
     ("allowed", "missing"),
     [
         ('"ROOT.>"', "$js.api.stream.info."),
-        ('"$JS.API.>"', ".in.yizhan-check"),
+        ('"$JS.API.>"', ".in.callbacks.yizhan-check"),
         ('"$JS.API.>", "ROOT.in.>"', ".dead.yizhan-check"),
     ],
 )
@@ -59,6 +63,15 @@ async def test_a_permission_that_is_missing_stops_the_start(
         said = await refused(f"nats://u:p@{address}", subjects)
     assert "NATS refuses: permissions violation for publish" in said.lower().replace("nats", "NATS")
     assert missing in said.lower()
+
+
+def test_a_refusal_outlives_the_reset_that_follows_it_and_not_the_server() -> None:
+    refusals = Refusals()
+    refused = NatsError("nats: 'Authorization Violation'")
+    new = [refusals.note(error) for error in (refused, ConnectionResetError(), refused)]
+    assert (new, refusals.words) == ([True, False, False], "Authorization Violation")
+    refusals.note(ConnectionRefusedError())
+    assert refusals.words == ""
 
 
 async def test_what_lacks_no_permission_starts(tmp_path: Path, subjects: Subjects) -> None:
@@ -96,7 +109,7 @@ async def test_nothing_is_stored_on_a_stream_that_comes_to_contradict(
     async def noticed() -> bool:
         return not connection.ready
 
-    await eventually(noticed, within_s=15)
+    await eventually(noticed, within_s=60)
     with pytest.raises(BusError, match="keeps 5 messages and drops older ones"):
         await publisher.publish([OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "m"}, b"{}")])
     config.max_msgs = -1
@@ -105,7 +118,7 @@ async def test_nothing_is_stored_on_a_stream_that_comes_to_contradict(
     async def well() -> bool:
         return connection.ready
 
-    await eventually(well, within_s=15)
+    await eventually(well, within_s=60)
     (stored,) = await publisher.publish(
         [OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "m"}, b"{}")]
     )

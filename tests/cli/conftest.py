@@ -1,16 +1,20 @@
-"""Runs the real command line in a directory of its own."""
+"""Runs the real command line, each command in a process and a directory of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.forked import Forked, preloaded, start_forked
 
 FREE_PORTS = {"YIZHAN_NATS__PORT": "0", "YIZHAN_RECEIVER__PORT": "0"}
 
@@ -26,10 +30,10 @@ class Ended:
 class Running:
     """A command under way; `lines` gathers what it printed."""
 
-    process: asyncio.subprocess.Process
+    process: Process | Forked
     lines: list[str] = field(default_factory=list)
 
-    async def line(self, holds: Callable[[str], bool], *, within_s: float = 30) -> str:
+    async def line(self, holds: Callable[[str], bool], *, within_s: float = 90) -> str:
         """The first line for which `holds`."""
         assert self.process.stdout is not None
         async with asyncio.timeout(within_s):
@@ -45,17 +49,29 @@ class Running:
         """Send a signal, read the rest, give the exit code."""
         self.process.send_signal(number)
         assert self.process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             self.lines.append((await self.process.stdout.read()).decode())
             return await self.process.wait()
 
 
 class Yizhan:
-    """The command line in `directory`."""
+    """The command line in `directory`; what it imports is there already, but where `anew` is asked.
+
+    A command is forked from a process that has imported everything (`tests.preloaded`), since a
+    new interpreter needs a second for that, most of what a test costs.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._forks = True
         self._running: list[Running] = []
+
+    @property
+    def anew(self) -> Yizhan:
+        """The same, with a new interpreter for each command: `python -m receiver` as users do."""
+        other = copy.copy(self)
+        other._forks = False
+        return other
 
     def environ(self, **more: str) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("YIZHAN_")}
@@ -63,17 +79,7 @@ class Yizhan:
 
     async def run(self, *arguments: str, within_s: float = 90, **environ: str) -> Ended:
         """Run a command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "receiver",
-            *arguments,
-            cwd=self.directory,
-            env=self.environ(**environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await self._process(arguments, self.environ(**environ), joined=False)
         async with asyncio.timeout(within_s):
             out, err = await process.communicate()
         assert process.returncode is not None
@@ -81,20 +87,26 @@ class Yizhan:
 
     async def start(self, *arguments: str, **environ: str) -> Running:
         """Start a command that stays; it is killed after the test."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-u",
-            "-m",
-            "receiver",
-            *arguments,
-            cwd=self.directory,
-            env=self.environ(**environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        process = await self._process(arguments, self.environ(**environ), joined=True)
         self._running.append(Running(process))
         return self._running[-1]
+
+    async def _process(
+        self, arguments: Sequence[str], environ: Mapping[str, str], *, joined: bool
+    ) -> Process | Forked:
+        if self._forks and preloaded().suits(environ):
+            return await start_forked(
+                arguments, directory=self.directory, environ=environ, joined=joined
+            )
+        unbuffered = ("-u",) if joined else ()
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, *unbuffered, "-m", "receiver", *arguments),
+            cwd=self.directory,
+            env=environ,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT if joined else PIPE,
+        )
 
     async def kill_all(self) -> None:
         for running in self._running:

@@ -18,6 +18,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
+from tests.bus.cluster import free_ports
 from tests.bus.plain_server import plain_server
 from tests.cli.conftest import Yizhan
 from tests.cli.test_secrets import server_of
@@ -42,6 +43,10 @@ async def slow(event: Event[OrderClosed], ctx: Context) -> None:
 """
 USER = (
     'authorization { users: [{ user: u, password: p, permissions: { publish: ["$JS.API.>"] } }] }'
+)
+DENIED = (
+    "authorization { users: [{ user: u, password: p, permissions: "
+    '{ publish: { allow: ">", deny: "SUBJECT" } } }] }'
 )
 
 Prepare = Callable[[Client], Awaitable[None]]
@@ -134,6 +139,31 @@ SITUATIONS: dict[str, Situation] = {
     "unfit authority": Situation("PEM files", environ={"NATS__TLS_CA_FILE": "my.py"}, server=""),
     "no JetStream": Situation("runs without JetStream", server=WITHOUT_JETSTREAM, stores=False),
     "a permission": Situation(r'(?i)publish to "yizhan\.in', server=USER, login="u:p@"),
+    "the right to acknowledge": Situation(
+        r'"\$JS\.ACK\.YIZHAN\.handler-slow\..* publish to "\$JS\.ACK\.YIZHAN\.>"',
+        server=DENIED.replace("SUBJECT", "$JS.ACK.>"),
+        login="u:p@",
+    ),
+    "the right to make a stream": Situation(
+        r'(?i)publish to "\$JS\.API\.STREAM\.CREATE\.YIZHAN"',
+        server=DENIED.replace("SUBJECT", "$JS.API.STREAM.CREATE.>"),
+        login="u:p@",
+    ),
+    "the right to look at a stream": Situation(
+        r'to publish to "\$JS\.API\.STREAM\.INFO\.YIZHAN"',
+        server=DENIED.replace("SUBJECT", "$JS.API.STREAM.INFO.>"),
+        login="u:p@",
+    ),
+    "the right to get answers": Situation(
+        r'to subscribe to "_INBOX\.>"',
+        server=DENIED.replace("publish", "subscribe").replace("SUBJECT", "_INBOX.>"),
+        login="u:p@",
+    ),
+    "monitor": Situation(
+        r"nats\.monitor_url: write the `http` address",
+        environ={"NATS__MONITOR_URL": "host:8222"},
+        server="",
+    ),
     "replicas": Situation("need a cluster", environ={"NATS__REPLICAS": "3"}, server=""),
     "few messages": Situation(
         "keeps 5 messages", server="", prepare=case("stream-limits-discard-acknowledged")
@@ -208,7 +238,7 @@ async def readiness(yizhan: Yizhan, environ: dict[str, str]) -> str:
     running = await yizhan.start("up", **environ)
     line = await running.line(lambda line: "/readyz" in line)
     (url,) = re.findall(r"http\S+/readyz", line)
-    async with httpx2.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         reason = str((await http.get(url)).json()["reason"])
     assert await running.stop() == 0
     return reason
@@ -221,6 +251,7 @@ async def test_check_and_up_tell_refused_credentials_from_an_outage(yizhan: Yizh
         checked = await yizhan.run("check", within_s=90, **environ)
         reason = await readiness(yizhan, environ)
     assert (checked.code, "refuses us: Authorization Violation" in checked.out) == (1, True)
+    assert checked.err == ""
     assert reason == "NATS refuses: Authorization Violation"
 
 
@@ -257,7 +288,7 @@ async def test_callbacks_are_spooled_while_the_stream_would_drop_them(yizhan: Yi
         config = (await client.jetstream().stream_info("YIZHAN")).config
         await client.jetstream().update_stream(config, max_msgs=5)
         await running.line(lambda line: "stream_contradicts_settings" in line)
-        async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
             answer = await http.post(f"/callbacks/s/{'t' * 16}", content=b'{"messageType":"X"}')
             told = (await http.get("/readyz")).json()
         await client.close()
@@ -279,6 +310,20 @@ async def test_check_and_up_agree_on_what_an_embedded_server_has_stored(yizhan: 
         assert "set nats.max_age_days to 90, or run `yizhan retention apply`" in said
 
 
+async def test_check_and_up_warn_of_a_server_that_takes_less_than_the_settings(
+    yizhan: Yizhan,
+) -> None:
+    warning = "max_payload is 1048576: a callback that is larger with its headers is answered 413"
+    async with situation(yizhan, Situation("", server="max_payload: 1MB")) as environ:
+        checked = await yizhan.run("check", within_s=90, **environ)
+        running = await yizhan.start("up", **environ)
+        line = await running.line(lambda line: "stream_bounds" in line)
+        assert await running.stop() == 0
+    assert checked.code == 0
+    assert warning in checked.out
+    assert warning in line
+
+
 async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
     copy = {"name": "COPY", "subjects": ["yizhan.events.>"]}
 
@@ -295,3 +340,43 @@ async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
     assert "warn  nats      the stream COPY stores a copy of yizhan.events.>" in before.out
     assert "stream YIZHAN is not there yet: a start makes it" in before.out
     assert "stream YIZHAN, 0 messages" in after.out
+
+
+async def test_check_and_up_say_that_yizhan_runs_here(yizhan: Yizhan) -> None:
+    async with situation(yizhan, Situation("")) as environ:
+        (port,) = free_ports(1)
+        environ["YIZHAN_RECEIVER__PORT"] = str(port)
+        running = await yizhan.start("up", **environ)
+        await running.line(lambda line: line.startswith("Ctrl-C"))
+        checked = await yizhan.run("check", within_s=90, **environ)
+        second = await yizhan.run("up", within_s=90, **environ)
+        nats_port = re.findall(r"nats://\S*:(\d+)", checked.out)[0]
+        elsewhere = {"YIZHAN_NATS__DATA_DIR": "elsewhere", "YIZHAN_NATS__PORT": nats_port}
+        beside = await yizhan.run("check", within_s=90, **environ | elsewhere)
+        await freeze(server_of(running))
+        spooling = await yizhan.run("check", within_s=90, **environ)
+        os.kill(server_of(running), signal.SIGCONT)
+        assert await running.stop() == 0
+    assert (checked.code, second.code) == (0, 2), (checked, second)
+    assert f"ok    port      yizhan is running here, on 127.0.0.1:{port}, and ready" in checked.out
+    assert f"yizhan is running here already, on 127.0.0.1:{port}: stop it" in second.err
+    assert "but callbacks go to the spool" in spooling.out
+    assert f"nats.port: {nats_port} is taken, probably by the yizhan that is running" in beside.out
+
+
+@pytest.mark.parametrize("monitor", ["http://127.0.0.1:9", "ITSELF"])
+async def test_check_and_up_warn_of_a_wrong_monitor_in_the_same_words(
+    yizhan: Yizhan, monitor: str
+) -> None:
+    async with situation(yizhan, Situation("", server="")) as environ:
+        itself = environ["YIZHAN_NATS__URL"].replace("nats://", "http://")
+        environ["YIZHAN_NATS__MONITOR_URL"] = monitor.replace("ITSELF", itself)
+        checked = await yizhan.run("check", within_s=90, **environ)
+        running = await yizhan.start("up", YIZHAN_LOG__FORMAT="json", **environ)
+        line = await running.line(lambda line: '"durability_in_doubt"' in line)
+        assert await running.stop() == 0
+    assert checked.code == 0, checked
+    (warned,) = re.findall(r"warn  disk +(.*)", checked.out)
+    assert "within the last two minutes (the server's default) is lost" in warned
+    assert "nats.monitor_url: http://127.0.0.1:" in warned
+    assert json.loads(line)["action"] == warned

@@ -89,7 +89,7 @@ async def test_the_leader_of_the_stream_is_lost(yizhan: Yizhan, tmp_path: Path, 
         )
         greeting = await running.line(lambda line: "/healthz" in line)
         base = re.findall(r"(http\S+)/healthz", greeting)[0]
-        async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
             acknowledged = [await push(http, number) for number in range(20)]
             leader = await cluster.leader_of("YIZHAN")
             await lose(cluster.processes[leader])

@@ -15,7 +15,7 @@ FILE = "yizhan.toml"
 
 
 async def test_what_it_writes_is_private_and_passes_check(yizhan: Yizhan) -> None:
-    assert (await yizhan.run("init")).code == 0
+    assert (await yizhan.anew.run("init")).code == 0
     file = yizhan.directory / FILE
     assert file.stat().st_mode & 0o777 == 0o600
     checked = await yizhan.run("check")

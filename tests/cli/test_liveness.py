@@ -38,7 +38,7 @@ async def test_a_worker_that_works_is_well_and_one_that_stopped_is_not(yizhan: Y
 async def test_a_worker_beats_and_one_that_hangs_is_told(yizhan: Yizhan) -> None:
     running = await working(yizhan)
     age(alive(yizhan))
-    await eventually(lambda: alive(yizhan).stat().st_mtime > time.time() - 30, within_s=30)
+    await eventually(lambda: alive(yizhan).stat().st_mtime > time.time() - 30, within_s=60)
     running.process.send_signal(signal.SIGSTOP)
     age(alive(yizhan))
     hung = await yizhan.run("check", "--worker")

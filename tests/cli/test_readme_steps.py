@@ -39,7 +39,7 @@ async def output(directory: Path, *command: str) -> str:
         *command, cwd=directory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         line = await process.stdout.readline()
     if process.returncode is None:
         process.kill()

@@ -46,7 +46,7 @@ async def reloaded(running: Running) -> None:
 async def post(
     base: str, path: str, body: bytes = BODY, *, headers: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         answer = await http.post(f"/callbacks/{path}", content=body, headers=headers)
     return answer.status_code, str(answer.json().get("status"))
 

@@ -26,7 +26,7 @@ async def filled(url: str, subjects: Subjects, count: int) -> Client:
     for plan in plans(subjects, [timedelta(hours=1)], max_age=timedelta(0)):
         await client.jetstream().add_stream(StreamConfig(**kept(plan)))
     for _ in range(count):
-        await client.jetstream().publish(f"{subjects.root}.in.callbacks.s", BODY, timeout=10)
+        await client.jetstream().publish(f"{subjects.root}.in.callbacks.s", BODY, timeout=60)
     return client
 
 
@@ -74,7 +74,7 @@ async def test_raising_asks_nothing_and_ends_the_contradiction(
             await client.jetstream().add_stream(StreamConfig(**kept(plan), max_age=86400))
         environ = {"YIZHAN_NATS__URL": f"nats://{address}"}
         before = await yizhan.run("check", within_s=90, **environ)
-        ended = await yizhan.run("retention", "apply", within_s=90, **environ)
+        ended = await yizhan.anew.run("retention", "apply", within_s=90, **environ)
         after = await yizhan.run("check", within_s=90, **environ)
         await client.close()
     assert (before.code, ended.code, after.code) == (1, 0, 0), (before, ended, after)

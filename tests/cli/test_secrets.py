@@ -16,6 +16,7 @@ import pytest
 from receiver.embedded.server import server_binary
 from receiver.embedded.server_urls import announced
 from receiver.embedded.users import Users
+from receiver.settings.exposure import open_to_all
 from receiver.testing import eventually
 from tests.bus.cluster import free_ports
 from tests.bus.entering import enters
@@ -167,7 +168,7 @@ async def test_a_server_of_ones_own_is_shown_without_its_password(yizhan: Yizhan
         await server.wait()
     assert f'"127.0.0.1:{port}"' in document
     assert f"ok    nats      nats://127.0.0.1:{port}" in checked.out
-    assert "http://127.0.0.1:9/varz does not tell" in doubted.out
+    assert "http://127.0.0.1:9/varz is no monitoring" in doubted.out
     said = [shown, document, checked.out, doubted.out, *running.lines]
     assert held([password], "".join(said)) == []
 
@@ -244,7 +245,7 @@ async def test_workers_follow_a_server_that_is_taken_over(yizhan: Yizhan, settin
         async with httpx2.AsyncClient(base_url=base) as http:
             return "reason" not in (await http.get("/readyz")).json()
 
-    await eventually(ready, within_s=30)
+    await eventually(ready, within_s=60)
     assert await receiving.stop() == 0
 
 
@@ -285,7 +286,7 @@ async def test_everything_in_the_data_directory_is_private(yizhan: Yizhan) -> No
         os.umask(before)
     server = server_of(running)
     os.kill(server, signal.SIGSTOP)
-    async with httpx2.AsyncClient(base_url=base, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         answer = await http.post("/callbacks/open", content=BODY)
         assert answer.json()["status"] == "spooled"
     data_dir = yizhan.directory / "yizhan-data"
@@ -316,6 +317,35 @@ async def test_a_settings_file_without_secrets_may_be_read(yizhan: Yizhan, setti
     assert "chmod" not in (await yizhan.run("check")).out
     write(settings, '[nats]\nurl = "nats://u:passwordpassword@127.0.0.1:9"\n', mode=0o644)
     assert "chmod 600 yizhan.toml" in (await yizhan.run("check")).out
+
+
+async def test_a_secret_file_that_every_user_may_read_is_warned_of(yizhan: Yizhan) -> None:
+    token = write(yizhan.directory / "token", f"{TOKEN}\n", mode=0o644)
+    secret = write(yizhan.directory / "secret", f"{SECRET}\n", mode=0o640)
+    api = f'[api]\naccess_key = "k"\nbase_url = "http://127.0.0.1:9"\nsecret_file = "{secret}"\n'
+    by_file = BY_TOKEN.replace(f'path_token = "{TOKEN}"', f'path_token_file = "{token}"')
+    write(yizhan.directory / "yizhan.toml", by_file + api)
+    advice = f"sources[0].path_token_file: every user of this machine may read {token} (mode 644)"
+    checked = await yizhan.run("check")
+    assert advice in checked.out
+    assert f"chmod o= {token}" in checked.out
+    assert "api.secret_file:" not in checked.out
+    running = await yizhan.start("up")
+    base = await health(running)
+    assert sum(advice in line for line in running.lines) == 1
+    async with httpx2.AsyncClient(base_url=base) as http:
+        answer = await http.post(f"/callbacks/mine/{TOKEN}", content=BODY)
+    assert (answer.status_code, answer.json()["status"]) == (200, "stored")
+    assert await running.stop() == 0
+    assert held([TOKEN, SECRET], "".join([checked.out, *running.lines])) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags", "open_"),
+    [(0o644, 0, True), (0o604, 0, True), (0o640, 0, False), (0o444, os.ST_RDONLY, False)],
+)
+def test_a_read_only_mount_excuses_a_mode(mode: int, flags: int, open_: bool) -> None:
+    assert open_to_all(mode, flags) is open_
 
 
 async def test_weak_protection_is_warned_of_at_the_start_and_by_check(yizhan: Yizhan) -> None:

@@ -59,7 +59,7 @@ async def test_a_killed_receiver_leaves_its_spool_to_the_next_start(yizhan: Yizh
 
 async def test_what_is_spooled_is_listed_and_exported(yizhan: Yizhan) -> None:
     ids = await spool_three(yizhan)
-    listed = await yizhan.run("spool")
+    listed = await yizhan.anew.run("spool")
     assert re.search(r"^3 callbacks in .*spool\.sqlite3, \d+ bytes, the oldest for", listed.out)
     assert re.search(r"^  open  3$", listed.out, re.MULTILINE)
     export = await yizhan.run("spool", "--export", "spool.jsonl")

@@ -39,12 +39,12 @@ class Seat:
         return plain.replace("\r\n", "\n")
 
     async def until(self, holds: Callable[[str], bool]) -> None:
-        await eventually(lambda: holds(self.text), within_s=40)
+        await eventually(lambda: holds(self.text), within_s=60)
 
     async def stop(self) -> int:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await self.process.wait()
 
     def _take(self) -> None:

@@ -56,7 +56,7 @@ async def next_events(
     client = await nats.connect((await yizhan.run("url")).out.strip())
     connections.append(client)
     events = await client.subscribe(subject)
-    return [await events.next_msg(timeout=20) for _ in range(count)]
+    return [await events.next_msg(timeout=60) for _ in range(count)]
 
 
 def header(message: Msg, name: str) -> str | None:

@@ -57,7 +57,7 @@ async def test_development_defaults_do_not_open_a_directory_with_users(yizhan: Y
 
 
 async def test_without_a_data_directory_it_ends_with_2_and_makes_none(yizhan: Yizhan) -> None:
-    ended = await yizhan.run("url")
+    ended = await yizhan.anew.run("url")
     assert (ended.code, ended.out) == (2, "")
     assert "nats.data_dir: yizhan-data does not exist" in ended.err
     assert list(yizhan.directory.iterdir()) == []

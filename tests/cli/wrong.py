@@ -23,6 +23,7 @@ HANDLERS: Final = "my_handlers.py"
 
 _SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
 _SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
+_TOKEN: Final = f'{_SOURCE}verification = "path_token"\n'
 _API: Final = '[api]\naccess_key = "key"\n'
 
 
@@ -94,6 +95,16 @@ WRONG: Final = (
         "a secret file that is not there",
         "receive",
         settings(f'{_SIGNED}secret_files = ["mounted"]\n'),
+    ),
+    Wrong(
+        "a path token twice",
+        "receive",
+        settings(f'{_TOKEN}path_token = "{"t" * 16}"\npath_token_file = "mounted"\n'),
+    ),
+    Wrong(
+        "a short path token in a file",
+        "receive",
+        settings(f'{_TOKEN}path_token_file = "mounted"\n') | {"mounted": "abc\n"},
     ),
     Wrong(
         "a secret file of two lines",

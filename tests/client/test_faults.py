@@ -16,12 +16,7 @@ from structlog.testing import capture_logs
 from receiver.client.platform import PlatformAPI
 from receiver.client.replies import retry_after_s
 from receiver.client.transport import MAX_REPLY_BYTES
-from receiver.errors import (
-    APIError,
-    APIRejectedError,
-    APIUnavailableError,
-    RateLimitedError,
-)
+from receiver.errors import APIError, APIRejectedError, APIUnavailableError, RateLimitedError
 from receiver.web.server import bind
 from tests.client.conftest import Platform, settings_of
 

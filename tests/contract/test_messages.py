@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -92,9 +93,15 @@ def test_a_message_makes_only_what_its_row_says(fixture: Fixture) -> None:
         assert made == {"unknown.received"}
 
 
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, dict[str, Any]]:
+    return json_schemas()
+
+
 @EACH_FIXTURE
-def test_what_a_message_makes_fits_the_published_schema(fixture: Fixture) -> None:
-    schemas = json_schemas()
+def test_what_a_message_makes_fits_the_published_schema(
+    fixture: Fixture, schemas: dict[str, dict[str, Any]]
+) -> None:
     for draft in fixture.parse().events:
         schema = schemas[f"{draft.data.event_type}.v1.json"]
         Draft202012Validator(schema).validate(draft.data.model_dump(mode="json"))

@@ -15,17 +15,19 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, Stored
+from receiver.bus.publish.contract import OnResult, Stored
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import asyncapi
 from receiver.contract.documents import documents
 from receiver.contract.openapi import openapi
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
-from receiver.ingest.intake import Intake, Outcome
+from receiver.ingest.intake import Intake
 from receiver.ingest.sources import Sources
+from receiver.ingest.storing import Outcome
 from receiver.observability.counters import DeliveryCounts
 from receiver.settings import SourceSettings
+from receiver.spool.file import SpoolState
 from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
@@ -50,7 +52,7 @@ class Log:
     away = False
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         if self.away:
             done(BusError("no acknowledgement in time"))
@@ -175,6 +177,35 @@ async def test_a_probe_is_answered_as_told(client: httpx2.AsyncClient, path: str
     response = await client.get(path)
     assert response.status_code == 200
     check(DOCUMENT["paths"][path]["get"], response)
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_every_member_of_readyz_is_told(log: Log, away: bool) -> None:
+    log.away = away
+
+    async def spool() -> SpoolState:
+        if away:
+            raise BusError("the spool is full")
+        return SpoolState(depth=2, size_bytes=4096, oldest_age_s=1.25)
+
+    health = HealthEndpoints(log.probe, spool, warnings=lambda: ["the stream is nearly full"])
+    endpoint = CallbackEndpoint(
+        Intake(log, Subjects(), DIALECTS),
+        Sources(SOURCES),
+        limit_bytes=MAX_BYTES,
+        counts=DeliveryCounts(),
+    )
+    app = create_app(endpoint, health, {})
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=SERVER) as client:
+        response = await client.get("/readyz")
+    told = DOCUMENT["paths"]["/readyz"]["get"]
+    check(told, response)
+    answer = told["responses"][str(response.status_code)]
+    properties = answer["content"]["application/json"]["schema"]["properties"]
+    assert response.json()["warnings"] == ["the stream is nearly full"]
+    assert response.json().keys() <= properties.keys()
+    assert ("reason" if away else "spool") in response.json()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from schemas.json_schema import event_schema, example_data
 EACH_MODEL = pytest.mark.parametrize("model", EVENT_MODELS, ids=lambda model: model.event_type)
 
 
+@cache
 def validator(model: type[EventData]) -> Draft202012Validator:
     schema = event_schema(model, data_schema(model.event_type))
     Draft202012Validator.check_schema(schema)
@@ -37,6 +39,11 @@ def leaves(value: Any, place: str = "$") -> Iterator[tuple[str, Any]]:
         yield place, value
 
 
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, dict[str, Any]]:
+    return json_schemas()
+
+
 @EACH_MODEL
 def test_the_example_fits_its_schema(model: type[EventData]) -> None:
     validator(model).validate(example_data(model))
@@ -50,11 +57,13 @@ def test_the_example_fills_every_field(model: type[EventData]) -> None:
 
 
 @EACH_MODEL
-def test_the_example_survives_the_wire(model: type[EventData]) -> None:
+def test_the_example_survives_the_wire(
+    model: type[EventData], schemas: dict[str, dict[str, Any]]
+) -> None:
     event = example_event(model)
     message = encode_event(event, Subjects())
     assert decode_event(message.headers, message.body) == event
-    schema = json_schemas()[f"{model.event_type}.v1.json"]
+    schema = schemas[f"{model.event_type}.v1.json"]
     assert message.headers["ce-dataschema"] == schema["$id"]
 
 

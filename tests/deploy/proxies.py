@@ -54,7 +54,7 @@ class Receivers:
         (self.directory / f"data-{port}").mkdir(exist_ok=True)
         command = (sys.executable, "-m", "receiver", "receive")
         self.running[port] = self.spawn(f"receiver-{port}", *command, environ=environ | settings)
-        await eventually(lambda: answers(port), within_s=30)
+        await eventually(lambda: answers(port), within_s=60)
         return port
 
     def kill(self, port: int) -> None:
@@ -64,7 +64,7 @@ class Receivers:
 
 async def answers(port: int) -> bool:
     """Whether a receiver does; one that only listens may still be starting."""
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
         try:
             answer = await http.get(f"http://127.0.0.1:{port}/healthz")
         except httpx2.TransportError:
@@ -94,7 +94,7 @@ class Proxy:
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         transport = httpx2.AsyncHTTPTransport(local_address=sender, verify=False)
-        async with httpx2.AsyncClient(transport=transport, timeout=10) as http:
+        async with httpx2.AsyncClient(transport=transport, timeout=60) as http:
             return await http.request(
                 method,
                 f"https://127.0.0.1:{self.port}{path}",
@@ -124,7 +124,7 @@ async def nginx(
     config.write_text(replaced(text, mended), encoding="utf-8")
     command = (program("nginx"), "-e", "stderr", "-p", directory, "-c", config)
     spawn("nginx", *command, "-g", "daemon off;")
-    await eventually(lambda: accepts(port), within_s=10)
+    await eventually(lambda: accepts(port), within_s=60)
     return Proxy(port, (log, directory / "nginx.out", directory / "error.log"))
 
 
@@ -167,5 +167,5 @@ async def caddy_of_one(spawn: Spawn, directory: Path, receiver: int) -> Proxy:
     files = ("--config", config, "--adapter", "caddyfile")
     home = {"XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
     spawn("caddy", program("caddy"), "run", *files, environ=home)
-    await eventually(lambda: accepts(port), within_s=10)
+    await eventually(lambda: accepts(port), within_s=60)
     return Proxy(port, (directory / "caddy.out",))

@@ -26,6 +26,7 @@ from receiver.bus.subjects import Subjects, input_subject
 from receiver.embedded.server import server_binary
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
+from tests.bus.test_rights import RIGHTS
 from tests.deploy.conftest import Spawn, documents, free_port, replaced
 from tests.deploy.test_secrets import CREDENTIALS, EACH_PLATFORM
 
@@ -98,7 +99,7 @@ async def cluster(deploy: Path, tmp_path: Path, spawn: Spawn) -> list[tuple[int,
             "MAX_FILE_STORE": "1GB",
         }
         spawn(name, server_binary(), "-c", file, environ=environ)
-    await eventually(lambda: all(healthy(monitor) for _, monitor in ports), within_s=30)
+    await eventually(lambda: all(healthy(monitor) for _, monitor in ports), within_s=60)
     return ports
 
 
@@ -163,6 +164,7 @@ async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
     event = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), subjects)
     connection = Connection(own, plans(subjects, [timedelta(hours=1)], replicas=3))
     assert await connection.start(patience_s=30)
+    assert await connection.missing(connection.client, RIGHTS) == []
     refusals = Refusals()
     subscriber = await nats.connect(reader, error_cb=refusals.add)
     live = await subscriber.subscribe(subjects.all_events)
@@ -171,9 +173,9 @@ async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
     )
     publisher = JetStreamPublisher(connection, timeout_s=10)
     await publisher.publish([event])
-    assert (await live.next_msg(timeout=10)).subject == event.subject
-    (fetched,) = await durable.fetch(1, timeout=10)
-    await fetched.ack_sync(timeout=10)
+    assert (await live.next_msg(timeout=60)).subject == event.subject
+    (fetched,) = await durable.fetch(1, timeout=60)
+    await fetched.ack_sync(timeout=60)
     for subject in (event.subject, input_subject(event.subject), "yizhan.dead.x"):
         await subscriber.publish(subject, b"forged")
         await eventually(partial(refusals.last_names, subject))

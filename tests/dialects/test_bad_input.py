@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.bus.codec import encode_callback
+from receiver.bus.callback_codec import encode_callback
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from receiver.bus.codec import encode_callback
+from receiver.bus.callback_codec import encode_callback
 from receiver.bus.subjects import Subjects, decode_token
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS

@@ -98,7 +98,7 @@ async def test_a_commit_is_synced_before_it_is_acknowledged(tmp_path: Path) -> N
     )
     ports = tmp_path / f"nats-server_{asked.pid}.ports"
     await until(lambda: ports.exists() and ports.read_text().endswith("}"))
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
         url = json.loads(ports.read_text())["monitoring"][0]
         config = (await http.get(f"{url}/varz")).json()["jetstream"]["config"]
     asked.terminate()

@@ -59,7 +59,7 @@ async def test_a_server_that_ended_is_started_again(server: EmbeddedServer) -> N
     before = server.pid
     async with supervision.running(partial(supervise, server), name="watch"):
         os.kill(before, signal.SIGKILL)
-        await eventually(partial(stores, server.url), within_s=30)
+        await eventually(partial(stores, server.url), within_s=60)
     assert server.pid != before
 
 
@@ -81,7 +81,7 @@ async def test_a_server_that_stores_nothing_more_is_started_again_once_there_is_
     before = server.pid
     with capture_logs() as logs:
         async with supervision.running(partial(supervise, server), name="watch"):
-            await eventually(partial(stores, server.url), within_s=30)
+            await eventually(partial(stores, server.url), within_s=60)
     assert pids == [before] * 3
     assert server.pid != before
     events = [line["event"] for line in logs]
@@ -103,10 +103,10 @@ async def test_the_server_of_a_run_that_ends_is_taken_over(
     async with supervision.running(partial(take_over, heir), name="watch"):
         assert await stores(url)
         await server.stop()
-        await eventually(partial(stores, url), within_s=30)
+        await eventually(partial(stores, url), within_s=60)
         os.kill(heir.pid, signal.SIGKILL)
         await heir.wait_dead()
-        await eventually(partial(stores, url), within_s=30)
+        await eventually(partial(stores, url), within_s=60)
     await heir.stop()
 
 
@@ -125,7 +125,7 @@ async def test_a_server_that_is_taken_over_keeps_its_users_or_none(
         await client.jetstream().add_stream(name="S", subjects=["s"])
         await client.close()
     async with supervision.running(partial(take_over, heir), name="watch"):
-        await eventually(partial(stores, owner.url), within_s=30)
+        await eventually(partial(stores, owner.url), within_s=60)
     await heir.stop()
     assert heir.urls == owner.urls
 

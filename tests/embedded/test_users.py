@@ -26,6 +26,7 @@ from receiver.embedded.users import FILE, Users
 from receiver.testing import eventually, make_event
 from schemas.events import PaymentSucceeded
 from tests.bus.entering import enters
+from tests.subscribed import subscribed
 
 SHOP = Subjects("shop-1")
 EVENT = encode_event(make_event(PaymentSucceeded(channel="1688", order_id="1")), SHOP)
@@ -101,14 +102,14 @@ async def test_a_subscriber_reads_live_and_by_a_durable(tmp_path: Path) -> None:
             durable = await client.jetstream().pull_subscribe(
                 SHOP.all_events, durable="mine", stream=SHOP.stream
             )
-            await client.flush()
+            await subscribed(client)
             await publisher.publish([EVENT])
-            assert (await live.next_msg(timeout=10)).subject == EVENT.subject
-            (fetched,) = await durable.fetch(1, timeout=10)
-            await fetched.ack_sync(timeout=10)
+            assert (await live.next_msg(timeout=60)).subject == EVENT.subject
+            (fetched,) = await durable.fetch(1, timeout=60)
+            await fetched.ack_sync(timeout=60)
             async with subscribing(running.url) as (operator, _):
                 await operator.publish(f"{SHOP.root}.replay.once.events.x", b"")
-                assert (await replayed.next_msg(timeout=10)).data == b""
+                assert (await replayed.next_msg(timeout=60)).data == b""
             assert refusals.said == []
 
 

@@ -98,7 +98,7 @@ async def receiving(
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
     async with (
-        serving(app, bind("127.0.0.1", 0), lane=endpoint) as url,
+        serving(app, bind("127.0.0.1", 0), fast_path=endpoint) as url,
         httpx2.AsyncClient(base_url=url) as http,
     ):
         yield Receiver(http, connection, subjects)

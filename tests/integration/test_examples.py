@@ -33,7 +33,7 @@ from schemas.events import LogisticsShipped, UnknownReceived
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def test_the_page_tells_each_fault_and_what_was_lost() -> None:
     assert "| 3 (expected) |" in table["power lost, with the server's lazy default"]
     assert "skipped: needs root" in table["disk full for 10 s"]
     assert "not run" in table["embedded NATS `kill -9`, three times"]
-    assert len(table) == len(FAULTS) + 2  # with the head and the rule below it
+    assert len(table) == len(FAULTS) + 2  # with the head and the rule below it, twice the same
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 

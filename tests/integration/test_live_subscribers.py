@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
+from tests.subscribed import subscribed
 from tests.web.test_callbacks import Stack, serve_stack, signed_headers
 
 CASE = Path(__file__).parents[1] / "fixtures/cases/refused-replay-reaches-plain-subscribers"
@@ -40,7 +41,7 @@ class Live:
 async def live(client: Client, subjects: Subjects) -> Live:
     seen = Live()
     await client.subscribe(subjects.all_events, cb=seen.take)
-    await client.flush()
+    await subscribed(client)
     return seen
 
 
@@ -56,7 +57,7 @@ async def receiver(connection: Connection, subjects: Subjects) -> AsyncIterator[
 async def seen_by_now(client: Client, connection: Connection) -> None:
     """What the stream republished is on its way before its answer to this is."""
     await connection.jetstream.account_info()
-    await client.flush()
+    await subscribed(client)
 
 
 async def post(stack: Stack, source: str, body: bytes, headers: dict[str, str]) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from receiver.bus.codec import decode_event, encode_callback
+from receiver.bus.callback_codec import encode_callback
+from receiver.bus.codec import decode_event
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS

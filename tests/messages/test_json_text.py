@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from receiver.callback import Fault
 from receiver.errors import MalformedCallbackError
 from receiver.messages.json_text import decoded, read_json, read_object
-from schemas.values import SpelledFloat
+from schemas.values import Fen, SpelledFloat, Yuan
 from tests.cost import bounded_cost
 
 BROKEN = b'"\xff"'
@@ -48,9 +49,51 @@ def test_decimals_that_a_float_does_not_hold_keep_their_spelling(text: bytes, sp
     assert number.spelling == spelled
 
 
-@pytest.mark.parametrize("text", [b"[0.285]", b"[12.345,1e5,1.5e-3]", b'["0.28499999999999999"]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[0.285]",
+        b"[12.345,1e5,1.5e-3]",
+        b'["0.28499999999999999"]',
+        b"[123.12345678901234567]",
+        b'[12.345,"\xff"]',
+    ],
+)
 def test_other_decimals_are_plain_floats(text: bytes) -> None:
     assert not any(isinstance(part, SpelledFloat) for part in read_json(text))
+
+
+def amount(kind: Any, number: float) -> object:
+    """What a number is read as, or noted as."""
+    try:
+        return TypeAdapter[Any](kind).validate_python(number)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        return detail["msg"], detail.get("ctx", {}).get("value")
+
+
+thousandths = st.integers(-20_000_000, 20_000_000).map(lambda number: f"{number / 1000:.3f}")
+near = st.sampled_from(["", "0" * 14, "0" * 14 + "1", "4" + "9" * 16, "5" + "0" * 14 + "1"])
+anywhere = st.decimals(-(10**13), 10**13, allow_nan=False, places=18).map(lambda d: f"{d:f}")
+
+
+@given(st.builds(str.__add__, thousandths, near) | anywhere, st.sampled_from(["", "e-2", "E3"]))
+def test_an_amount_is_read_as_it_is_spelled(decimals: str, exponent: str) -> None:
+    text = decimals + exponent
+    (number,) = read_json(f"[{text}]")
+    assert amount(Yuan, number) == amount(Yuan, SpelledFloat(text))
+    assert amount(Fen, number) == amount(Fen, SpelledFloat(text))
+
+
+@pytest.mark.parametrize("text", ["0." + "1" * 62, "0." + "1" * 63])
+def test_the_length_of_an_amount_is_that_of_its_spelling(text: str) -> None:
+    (number,) = read_json(f"[{text}]")
+    assert amount(Yuan, number) == amount(Yuan, SpelledFloat(text))
+
+
+def test_half_a_pair_is_replaced_and_nothing_else_of_its_text() -> None:
+    text = rb'["\\ud800","\ud83d\ude00","\uD83D\ud83d\ude00\uDE00","\ud83d\\ude00"]'
+    assert read_json(text) == ["\\ud800", "\U0001f600", "\ufffd\U0001f600\ufffd", "\ufffd\\ude00"]
 
 
 def test_a_spelled_float_is_written_as_a_float() -> None:
@@ -59,8 +102,11 @@ def test_a_spelled_float_is_written_as_a_float() -> None:
 
 @pytest.mark.parametrize("levels", [1, 200, 201, 202, 5_000])
 @pytest.mark.parametrize("core", [b"1", BROKEN], ids=repr)
-def test_a_broken_text_may_lie_as_deep_as_any(levels: int, core: bytes) -> None:
-    text = b"[" * levels + core + b"]" * levels
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")], ids=repr)
+def test_a_broken_text_may_lie_as_deep_as_any(
+    levels: int, core: bytes, opening: bytes, closing: bytes
+) -> None:
+    text = opening * levels + core + closing * levels
     if levels <= 201:
         assert read_json(text)
     else:

@@ -20,7 +20,7 @@ from receiver.messages.reading import Message, exact_json, read_leniently, unkno
 from schemas.alibaba import OrderDetailMessage, OrderMessage, PackageMessage
 from schemas.taobao import TaobaoOrderMessage
 from schemas.times import CHINA
-from schemas.values import MAX_FEW_PARTS, MAX_PARTS, Money
+from schemas.values import MAX_FEW_PARTS, MAX_PARTS, Money, SpelledFloat
 from tests.cost import bounded_cost
 
 
@@ -208,6 +208,7 @@ EXACT: dict[str, tuple[Any, Any]] = {
         {'"1': ',12345678901234567,\\"', "b": str(2**70)},
     ),
     "a key": ({"12345678901234567890": True}, {"12345678901234567890": True}),
+    "a spelled one": ([SpelledFloat("0.28499999999999999999"), 2**70], [0.285, str(2**70)]),
     "nothing": (None, None),
 }
 
@@ -216,6 +217,11 @@ EXACT: dict[str, tuple[Any, Any]] = {
 def test_numbers_that_not_every_reader_holds_become_text(case: str) -> None:
     value, expected = EXACT[case]
     assert exact_json(value) == expected
+
+
+def test_a_spelled_float_becomes_a_plain_one() -> None:
+    (number,) = exact_json([SpelledFloat("0.28499999999999999999")])
+    assert (type(number), number) == (float, 0.285)
 
 
 JSON = st.recursive(

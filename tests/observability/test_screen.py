@@ -21,7 +21,7 @@ import structlog
 from rich.cells import cell_len
 
 from receiver.cli.reminder import watch_quiet
-from receiver.observability.logs import configure_logs, get_logger
+from receiver.observability.logs import configure_logs, get_logger, on_screen
 from receiver.observability.screen import heading, shown
 from receiver.settings import LogSettings
 from receiver.testing import eventually
@@ -185,6 +185,12 @@ def test_what_is_shown_stays_out_of_the_json_log() -> None:
     line = json.loads(out.getvalue())
     assert "shown" not in line
     assert (line["order_id"], line["callback_id"]) == (ORDER, CALLBACK)
+
+
+@pytest.mark.parametrize(("kind", "screen"), [("console", True), ("auto", False), ("json", False)])
+def test_only_the_console_format_shows_events_in_a_file(kind: Any, screen: bool) -> None:
+    configure_logs(LogSettings(format=kind), stream=io.StringIO())
+    assert on_screen() is screen
 
 
 def test_a_file_with_the_console_format_has_120_columns(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
 from schemas.events import EventData, OrderCreated, PaymentSucceeded, UnknownReceived
 from tests.freezing import freeze
+from tests.subscribed import subscribed
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -189,7 +190,7 @@ async def test_a_result_is_stored_once_even_when_the_window_has_forgotten_it(
     (first,) = await plain.publish([message])
     probe = encode_event(make_event(OrderCreated(channel="1688", order_id="p")), subjects)
     await plain.publish([probe])
-    async with asyncio.timeout(10):  # until the window has forgotten the probe, so the message too
+    async with asyncio.timeout(60):  # until the window has forgotten the probe, so the message too
         while (await plain.publish([probe]))[0].duplicate:
             await asyncio.sleep(0.05)
     info = await client.jetstream().stream_info(subjects.stream)
@@ -213,12 +214,12 @@ async def test_subjects_get_the_stored_message_marked_as_replay(
     connection: Connection, subjects: Subjects, stored: list[Event[EventData]], client: Client
 ) -> None:
     copies = await client.subscribe("try.me.>")
-    await client.flush()
+    await subscribed(client)
     sink = SubjectSink(connection, subjects, "try.me")
     await sink.check()
     await replay(connection, subjects, Selection(order_id="1"), sink)
     await sink.close()
-    copy = await copies.next_msg(timeout=10)
+    copy = await copies.next_msg(timeout=60)
     assert copy.subject == "try.me.events.1688.order.created.1"
     assert copy.headers is not None
     assert copy.headers["ce-id"] == stored[0].id
@@ -257,12 +258,12 @@ async def test_what_is_replayed_below_the_roots_replays_is_not_stored(
 ) -> None:
     prefix = f"{subjects.root}.replay.try1"
     seen = await client.subscribe(f"{prefix}.>")
-    await client.flush()
+    await subscribed(client)
     sink = SubjectSink(connection, subjects, prefix)
     await sink.check()
     await replay(connection, subjects, Selection(), sink)
     await sink.close()
-    got = [await seen.next_msg(timeout=10) for _ in stored]
+    got = [await seen.next_msg(timeout=60) for _ in stored]
     assert got[0].subject.startswith(f"{prefix}.events.")
     info = await connection.jetstream.stream_info(subjects.stream)
     assert info.state.messages == len(stored)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
+from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
-from receiver.resilience.cancellation import cancel
+from receiver.resilience.cancellation import cancel, within
 
 
 async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
@@ -25,8 +27,65 @@ async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
 
     task = asyncio.create_task(stubborn())
     await asyncio.sleep(0)
-    await cancel(task, again_s=0.001)
+    assert await cancel(task, patience_s=30)
     assert (task.cancelled(), lost) == (True, 3)
+
+
+async def test_a_task_that_ignores_its_cancellation_is_named_and_left_behind() -> None:
+    async def stubborn() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await ended.wait()
+
+    ended = asyncio.Event()
+    task = asyncio.create_task(stubborn(), name="the stubborn one")
+    await asyncio.sleep(0)
+    with capture_logs() as logs:
+        assert not await cancel(task, patience_s=0.01)
+    ended.set()
+    await task
+    assert [(line["event"], line["work"]) for line in logs] == [
+        ("task_left_behind", "the stubborn one")
+    ]
+    assert logs[0]["place"].startswith(f"{__name__}.")
+    assert ".stubborn:" in logs[0]["place"]
+
+
+async def test_work_that_takes_too_long_is_cut() -> None:
+    started = asyncio.Event()
+
+    async def endless() -> None:
+        started.set()
+        await asyncio.sleep(3600)
+
+    assert not await within(0.01, endless(), name="endless")
+    assert started.is_set()
+    assert await within(30, asyncio.sleep(0), name="short")
+
+
+async def test_what_work_raises_goes_through() -> None:
+    async def failing() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await within(30, failing(), name="failing")
+
+
+async def test_work_is_cancelled_with_its_caller() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            cancelled.set()
+
+    caller = asyncio.create_task(within(3600, endless(), name="endless"))
+    await begun.wait()
+    await cancel(caller, patience_s=30)
+    assert caller.cancelled()
+    assert cancelled.is_set()
 
 
 async def test_a_caller_that_is_cancelled_does_not_wait_on() -> None:
@@ -42,7 +101,7 @@ async def test_a_caller_that_is_cancelled_does_not_wait_on() -> None:
     await asyncio.sleep(0)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await cancel(task, again_s=0.001)
+            await cancel(task, patience_s=30)
     ended.set()
     await task
 

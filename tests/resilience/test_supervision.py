@@ -26,7 +26,7 @@ async def test_work_that_fails_by_a_defect_is_told_and_begins_again(
 
     with capture_logs() as logs:
         async with supervision.running(work, name="thing"):
-            await asyncio.wait_for(through.wait(), 5)
+            await asyncio.wait_for(through.wait(), 60)
     assert begun == 3
     assert [line["event"] for line in logs] == ["background_work_failed"] * 2
     assert logs[0]["work"] == "thing"

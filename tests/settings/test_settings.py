@@ -233,6 +233,17 @@ def test_secrets_come_from_files_one_each_beside_those_written_out(tmp_path: Pat
     assert read == [letter * 16 for letter in "sonw"]
 
 
+def test_a_path_token_comes_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t" * 16 + "\n")
+    by_file = f'verification = "path_token"\npath_token_file = "{tmp_path / "token"}"\n'
+    (source,) = load_settings(write(SOURCE + by_file)).sources
+    assert source.path_token is not None
+    assert source.path_token.get_secret_value() == "t" * 16
+    (tmp_path / "token").write_text("a b c d e f g h i\n")
+    with pytest.raises(ConfigurationError, match=r"sources\[0\]\.path_token_file: .*in a URL"):
+        load_settings(write(SOURCE + by_file))
+
+
 def test_spaces_in_a_secret_file_belong_to_the_secret(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(" a secret \n")
     text = f'[api]\naccess_key = "k"\nsecret_file = "{tmp_path / "secret"}"\n'

@@ -75,7 +75,7 @@ async def test_retries_that_find_no_room_hold_life_up(receiver: Receiver) -> Non
     receiver.answer = lambda _number, _body: 503
     async with SimulatedPlatform(receiver.config(limit_waiting=3, speed=1.0)) as platform:
         running = asyncio.create_task(platform.run(orders=None))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while platform.counts.pushed < 3 + 16:
                 await asyncio.sleep(0.01)
         running.cancel()
@@ -109,7 +109,7 @@ async def test_the_journal_tells_what_was_acknowledged(receiver: Receiver, tmp_p
 async def test_an_endless_run_can_be_cancelled_and_goes_on_afterwards(receiver: Receiver) -> None:
     async with SimulatedPlatform(receiver.config(interval_s=0.01)) as platform:
         running = asyncio.create_task(platform.run(orders=None))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while platform.counts.acknowledged < 20:
                 await asyncio.sleep(0.01)
         running.cancel()

@@ -114,7 +114,10 @@ async def test_waiting_for_a_free_connection_is_not_the_receivers_second(
     connections = 4  # few, so that a slow machine has them answered in time
     receiver.hangs = lambda body: body == PUSH.body
     limits = httpx2.Limits(max_connections=connections)
-    async with httpx2.AsyncClient(trust_env=False, limits=limits) as http, asyncio.TaskGroup() as g:
+    async with (
+        httpx2.AsyncClient(trust_env=False, verify=False, limits=limits) as http,
+        asyncio.TaskGroup() as g,
+    ):
         busy = pusher(receiver, http, connections=connections)
         for _ in range(2 * connections):  # two rounds of a second, then the last one's turn
             g.create_task(busy.first(PUSH))

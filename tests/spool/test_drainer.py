@@ -132,10 +132,10 @@ async def test_what_another_process_drained_tells_that_the_log_is_well(
     waiting = drainer(spool, publisher, connection, subjects, on_stored=told.set)
     with _held(spool.path):  # the other process drains
         waiting.start()
-        await asyncio.wait_for(_until_tried(spool), 10)
+        await asyncio.wait_for(_until_tried(spool), 60)
         assert not told.is_set()
         await spool.remove([(await spool.read(limit=1))[0].row])
-    await asyncio.wait_for(told.wait(), 10)
+    await asyncio.wait_for(told.wait(), 60)
     await waiting.stop()
 
 
@@ -200,7 +200,7 @@ async def _forgotten(connection: Connection, subjects: Subjects) -> None:
     name = f"probe{secrets.token_hex(4)}"
     probe = OutgoingMessage.of(subjects.nonce("s", name), {MSG_ID: name}, b"")
     await plain.publish([probe])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await plain.publish([probe]))[0].duplicate:
             await asyncio.sleep(0.02)
 

@@ -67,6 +67,24 @@ async def test_what_can_never_be_sent_is_not_spooled(
     assert (await spool.state()).depth == 0
 
 
+async def test_what_can_never_be_sent_is_not_spooled_while_nats_is_away(
+    away: Connection, spool: Spool, subjects: Subjects
+) -> None:
+    inner = GroupCommitPublisher(away, timeout_s=10)
+    limits_bytes = iter([0, 1000])
+    publisher = SpoolFallbackPublisher(
+        inner, spool, ack_budget_s=10, max_payload_bytes=lambda: next(limits_bytes)
+    )
+    message = OutgoingMessage.of(subjects.raw("s"), {MSG_ID: "large"}, b"x" * 1000)
+    (unknown,) = await awaited(publisher, [message])
+    assert unknown.spooled
+    with pytest.raises(UnsendableError):
+        await awaited(publisher, [message._replace(msg_id="other")])
+    assert (await spool.state()).depth == 1
+    assert await away.start(patience_s=10)
+    await inner.stop()
+
+
 async def test_signatures_in_the_spool_are_known_after_a_restart_and_to_another_process(
     away: Connection, spool: Spool, subjects: Subjects
 ) -> None:

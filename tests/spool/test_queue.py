@@ -262,7 +262,7 @@ async def test_a_guard_is_taken_by_another_bundle_and_not_by_ones_own(spool: Spo
     await spool.put(bundle("mine", claim="nonce"))
     with pytest.raises(NonceClaimedError) as taken:
         await spool.put(bundle("other", claim="nonce"))
-    assert taken.value.owner == "mine"
+    assert taken.value.claimed_by == "mine"
     assert not await spool.put(bundle("mine", claim="nonce"))
 
 
@@ -312,20 +312,23 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     await spool.close()
 
 
-@pytest.mark.serial
 async def test_a_file_that_another_holds_for_too_long_is_an_error_in_time(path: Path) -> None:
-    spool = Spool(path, limit_bytes=LIMIT)
-    await spool.put(bundle("a"))
+    hasty, patient = (
+        Spool(path, limit_bytes=LIMIT, put_timeout_s=timeout_s) for timeout_s in (0.1, 60)
+    )
+    for spool in (patient, hasty):
+        await spool.put(bundle("a"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    started = asyncio.get_running_loop().time()
+    waiting = asyncio.create_task(patient.put(bundle("b")))
     with pytest.raises(SpoolError):
-        await spool.put(bundle("b"))
-    assert asyncio.get_running_loop().time() - started < 0.4
+        await hasty.put(bundle("c"))
+    assert not waiting.done()
     other.execute("ROLLBACK")
     other.close()
-    assert await spool.put(bundle("c"))
-    await spool.close()
+    assert await waiting
+    await hasty.close()
+    await patient.close()
 
 
 async def test_only_its_owner_may_read_it(spool: Spool) -> None:
@@ -372,3 +375,21 @@ def test_a_row_that_was_not_written_by_us_is_an_error(content: bytes) -> None:
 def test_a_bundle_round_trips_whatever_its_headers_hold() -> None:
     odd = OutgoingMessage.of("t.callbacks.s", {MSG_ID: "1", "x": "ä \udc80: "}, b"\x00\n")
     assert decode_bundle(encode_bundle(Bundle([odd]))) == Bundle([odd])
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_close(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.spool.database._BUSY_S", 600)
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=0.01)
+    await spool.state()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SpoolError, match="too slow"):
+            await spool.put(bundle("a"))
+        with capture_logs() as logs:
+            await spool.close(within_s=0.01)
+        other.execute("ROLLBACK")
+    assert [line["event"] for line in logs] == ["spool_not_closed"]
+    with pytest.raises(SpoolError, match="is closed"):
+        await spool.state()

@@ -24,7 +24,7 @@ TOKEN = "Ab/cd+ef0123456789=="
 INSIDE = {"allow_networks": ["10.0.0.0/8"]}
 
 
-@pytest.fixture(params=[True, False], ids=["lane", "asgi"])
+@pytest.fixture(params=[True, False], ids=["fast_path", "asgi"])
 async def stack(
     publisher: Submitter,
     connection: Connection,
@@ -39,7 +39,7 @@ async def stack(
         source("淘宝-1", "none"),
     ]
     async for running in serve_stack(
-        publisher, connection, subjects, lane=request.param, sources=sources
+        publisher, connection, subjects, fast_path=request.param, sources=sources
     ):
         yield running
 

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from receiver.bus.codec import decode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Done, Submitter
+from receiver.bus.publish.contract import OnResult, Submitter
 from receiver.bus.subjects import Subjects
 from receiver.dialects import DIALECTS
 from receiver.errors import BusError
@@ -33,6 +33,7 @@ from receiver.web.app import create_app
 from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.server import bind, serving
+from tests.subscribed import subscribed
 
 MAX_BYTES = 1024 * 1024
 KEY, SECRET, OLD_SECRET, TOKEN = "key-1", "secret-new", "secret-old", "t" * 32
@@ -101,7 +102,7 @@ async def serve_stack(
     connection: Connection,
     subjects: Subjects,
     *,
-    lane: bool = True,
+    fast_path: bool = True,
     sources: Sequence[SourceSettings] = SOURCES,
     trusted: Sequence[Network] = (ip_network("127.0.0.0/8"),),
 ) -> AsyncIterator[Stack]:
@@ -115,20 +116,20 @@ async def serve_stack(
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
     async with (
-        serving(app, bind("127.0.0.1", 0), lane=endpoint if lane else None) as url,
+        serving(app, bind("127.0.0.1", 0), fast_path=endpoint if fast_path else None) as url,
         httpx2.AsyncClient(base_url=url) as http,
     ):
         yield Stack(http, counts, connection, subjects)
 
 
-@pytest.fixture(params=[True, False], ids=["lane", "asgi"])
+@pytest.fixture(params=[True, False], ids=["fast_path", "asgi"])
 async def stack(
     publisher: Submitter,
     connection: Connection,
     subjects: Subjects,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Stack]:
-    async for running in serve_stack(publisher, connection, subjects, lane=request.param):
+    async for running in serve_stack(publisher, connection, subjects, fast_path=request.param):
         yield running
 
 
@@ -331,7 +332,7 @@ class BrokenPublisher:
     asked: list[OutgoingMessage] = field(default_factory=list)
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         self.asked.extend(messages)
         done(BusError("no acknowledgement in time"))
@@ -340,11 +341,11 @@ class BrokenPublisher:
         return None
 
 
-@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 async def test_a_publish_failure_answers_503(
-    connection: Connection, subjects: Subjects, lane: bool
+    connection: Connection, subjects: Subjects, fast_path: bool
 ) -> None:
-    async for stack in serve_stack(BrokenPublisher(), connection, subjects, lane=lane):
+    async for stack in serve_stack(BrokenPublisher(), connection, subjects, fast_path=fast_path):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
@@ -357,7 +358,7 @@ class DefectivePublisher:
         self._late = late
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: OnResult
     ) -> None:
         if not self._late:
             raise LookupError("a bug")
@@ -367,12 +368,14 @@ class DefectivePublisher:
         return None
 
 
-@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("late", [True, False])
 async def test_a_defect_answers_500_and_the_process_lives_on(
-    connection: Connection, subjects: Subjects, lane: bool, late: bool
+    connection: Connection, subjects: Subjects, fast_path: bool, late: bool
 ) -> None:
-    async for stack in serve_stack(DefectivePublisher(late=late), connection, subjects, lane=lane):
+    async for stack in serve_stack(
+        DefectivePublisher(late=late), connection, subjects, fast_path=fast_path
+    ):
         answer = await stack.http.post("/callbacks/open", content=paid())
         assert (answer.status_code, answer.content) == (500, b'{"error":"internal"}')
         assert (await stack.http.get("/healthz")).status_code == 200
@@ -380,7 +383,7 @@ async def test_a_defect_answers_500_and_the_process_lives_on(
 
 async def test_a_sender_that_hangs_up_leaves_the_write_alone(stack: Stack, client: Client) -> None:
     events = await client.subscribe(stack.subjects.all_events)
-    await client.flush()
+    await subscribed(client)
     url = stack.http.base_url
     _, writer = await asyncio.open_connection(url.host, url.port)
     body = paid()
@@ -388,7 +391,7 @@ async def test_a_sender_that_hangs_up_leaves_the_write_alone(stack: Stack, clien
     writer.write(head.encode() + body)
     await writer.drain()
     writer.transport.abort()
-    await events.next_msg(timeout=10)
+    await events.next_msg(timeout=60)
     raw, _ = await stack.stored()
     assert raw.data == body
 
@@ -400,7 +403,7 @@ async def test_half_a_body_stores_nothing(stack: Stack) -> None:
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not stack.counts.read().get("gone"):
             await asyncio.sleep(0.01)
     assert await stack.stored() == []

@@ -57,6 +57,7 @@ async def test_the_spool_is_told_by_depth_and_age(tmp_path: Path) -> None:
         "yizhan_deliveries_total stored 3": 1,
         "yizhan_deliveries_total spooled 3": 2,
         "yizhan_log_ready": 0,
+        "yizhan_batches_in_memory": 0,
         "yizhan_spool_readable": 1,
         "yizhan_spool_callbacks": 2,
         "yizhan_spool_oldest_age_seconds": 90,
@@ -68,9 +69,14 @@ async def test_a_spool_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     spool = Spool(tmp_path / "file" / "spool.sqlite3", limit_bytes=10**6)
     told = await scraped(MetricsEndpoint(DeliveryCounts(), well, spool.state))
-    assert told == {"yizhan_log_ready": 1, "yizhan_spool_readable": 0}
+    assert told == {
+        "yizhan_log_ready": 1,
+        "yizhan_batches_in_memory": 0,
+        "yizhan_spool_readable": 0,
+    }
     await spool.close()
 
 
 async def test_without_a_spool_there_is_none_to_tell_of() -> None:
-    assert await scraped(MetricsEndpoint(DeliveryCounts(), well)) == {"yizhan_log_ready": 1}
+    told = await scraped(MetricsEndpoint(DeliveryCounts(), well, staged=lambda: True))
+    assert told == {"yizhan_log_ready": 1, "yizhan_batches_in_memory": 1}

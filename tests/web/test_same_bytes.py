@@ -61,7 +61,7 @@ async def servers() -> AsyncIterator[list[str]]:
     mirror = Mirror(intake, Sources([SOURCE]), limit_bytes=MAX_BYTES, counts=DeliveryCounts())
     app = create_app(mirror, HealthEndpoints(ready))
     async with (
-        serving(app, bind("127.0.0.1", 0), lane=mirror) as first,
+        serving(app, bind("127.0.0.1", 0), fast_path=mirror) as first,
         serving(app, bind("127.0.0.1", 0)) as second,
     ):
         yield [first, second]

@@ -82,7 +82,7 @@ class Stack:
 
 @asynccontextmanager
 async def served(
-    publisher: Submitter, connection: Connection, subjects: Subjects, *, lane: bool
+    publisher: Submitter, connection: Connection, subjects: Subjects, *, fast_path: bool
 ) -> AsyncIterator[Stack]:
     endpoint = CallbackEndpoint(
         Intake(publisher, subjects, DIALECTS, limit_bytes=MAX_BYTES),
@@ -92,20 +92,20 @@ async def served(
     )
     app = create_app(endpoint, HealthEndpoints(connection.probe))
     async with (
-        serving(app, bind("127.0.0.1", 0), lane=endpoint if lane else None) as url,
+        serving(app, bind("127.0.0.1", 0), fast_path=endpoint if fast_path else None) as url,
         httpx2.AsyncClient(base_url=url) as http,
     ):
         yield Stack(http, connection, subjects)
 
 
-@pytest.fixture(params=[True, False], ids=["lane", "asgi"])
+@pytest.fixture(params=[True, False], ids=["fast_path", "asgi"])
 async def stack(
     publisher: GroupCommitPublisher,
     connection: Connection,
     subjects: Subjects,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Stack]:
-    async with served(publisher, connection, subjects, lane=request.param) as running:
+    async with served(publisher, connection, subjects, fast_path=request.param) as running:
         yield running
 
 
@@ -446,7 +446,7 @@ async def test_a_captured_signature_is_refused_by_another_receiver_in_every_form
     )
     forged = xport("1002")
     other = GroupCommitPublisher(connection, timeout_s=10)
-    async with served(other, connection, subjects, lane=True) as second:
+    async with served(other, connection, subjects, fast_path=True) as second:
         for receiver in (stack, second):
             for given in (headers, moved, headers | {"content-type": "text/html"}):
                 assert (await receiver.post("xport", forged, given))[0] in {401, 415}
@@ -468,7 +468,7 @@ async def test_a_callback_that_grows_beyond_the_servers_limit_is_kept_in_quarant
         body = b'{"messageType":"X","messageBody":"%b"}' % (
             b"\x01" * 200_000
         )  # each six bytes then
-        async with served(publisher, connection, subjects, lane=True) as stack:
+        async with served(publisher, connection, subjects, fast_path=True) as stack:
             assert await stack.post(f"token/{TOKEN}", body, {}) == (200, "quarantined")
             assert await stack.post(f"token/{TOKEN}", body, {}) == (200, "duplicate")
             (kept,) = await stack.stored()

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.bus.codec import decode_header, encode_event
+from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
+from receiver.bus.headers import decode_header
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
-from receiver.settings import HandlersSettings
 from receiver.testing import handled, make_event
 from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.outcomes import RetryPolicy
@@ -39,7 +39,7 @@ class Bench:
         return events
 
     async def work(
-        self, *routers: Router, grace_s: float = 5.0, pace: ConsumerLimits | None = None
+        self, *routers: Router, grace_s: float = 5.0, limits: ConsumerLimits | None = None
     ) -> Worker:
         worker = Worker(
             self.connection,
@@ -47,11 +47,11 @@ class Bench:
             self.subjects,
             _handlers(routers),
             api=None,
-            settings=HandlersSettings(grace_s=grace_s),
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
             policy=RetryPolicy(max_attempts=3, delays_s=(0.1,), jitter=lambda: 0.0),
-            pace=pace,
+            limits=limits or ConsumerLimits(),
+            grace_s=grace_s,
         )
         self.workers.append(worker)
         await worker.start()
@@ -75,7 +75,7 @@ class Bench:
         if not count:
             return []
         subscription = await jetstream.subscribe(subject, stream=stream, ordered_consumer=True)
-        messages = [await subscription.next_msg(timeout=5) for _ in range(count)]
+        messages = [await subscription.next_msg(timeout=60) for _ in range(count)]
         await subscription.unsubscribe()
         return [
             {name: decode_header(text) for name, text in (message.headers or {}).items()}

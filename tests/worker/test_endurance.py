@@ -203,7 +203,7 @@ async def test_handling_goes_on_after_a_freeze_of_nats(tmp_path: Path, subjects:
             seen.append(event.order_id)
 
         with structlog.testing.capture_logs() as logs:
-            worker = await bench.work(router, pace=ConsumerLimits(heartbeat_s=0.2))
+            worker = await bench.work(router, limits=ConsumerLimits(heartbeat_s=0.2))
             await bench.store(created("1"))
             await eventually(lambda: seen == ["1"])
             await freeze(server.pid)

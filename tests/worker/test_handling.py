@@ -240,7 +240,7 @@ async def test_no_more_run_at_once_than_the_pace_says(bench: Bench) -> None:
         running.remove(event.order_id)
 
     await bench.store(*(created(str(n)) for n in range(12)))
-    await bench.work(router, pace=ConsumerLimits(concurrency=3, prefetch=2))
+    await bench.work(router, limits=ConsumerLimits(concurrency=3, prefetch=2))
     await bench.handled(router)
     assert max(most) == 3
 
@@ -257,7 +257,7 @@ async def test_a_slow_handler_does_not_hold_up_another(bench: Bench) -> None:
         seen.append(event.order_id)
 
     await bench.store(*(created(str(n)) for n in range(40)))
-    worker = await bench.work(router, pace=ConsumerLimits(concurrency=2, prefetch=2))
+    worker = await bench.work(router, limits=ConsumerLimits(concurrency=2, prefetch=2))
     await eventually(lambda: len(seen) == 40)
     assert worker.counts.of("slow", "done") == 0
     released.set()
@@ -275,7 +275,7 @@ async def test_long_runs_and_what_waits_behind_them_are_kept_alive(bench: Bench)
         await released.wait()
 
     await bench.store(created("1"), closed("1"))
-    await bench.work(router, pace=ConsumerLimits(ack_wait_s=0.6))
+    await bench.work(router, limits=ConsumerLimits(ack_wait_s=0.6))
     await eventually(lambda: attempts == [1])
     until = asyncio.get_running_loop().time() + 2.0
     await eventually(lambda: asyncio.get_running_loop().time() > until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -76,10 +77,9 @@ async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() ->
 
     async def stubborn(item: str) -> None:
         started.set()
-        try:
-            await release.wait()
-        except asyncio.CancelledError:
-            await release.wait()
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
 
     left: list[str] = []
     lanes = KeyedPool(1, stubborn, left.append)

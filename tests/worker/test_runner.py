@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from receiver.bus.codec import decode_header, encode_event
+from receiver.bus.codec import encode_event
+from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import APIRejectedError, BusError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage, encode_hpub, lifetime_s
 from receiver.bus.publish.contract import (
-    Done,
+    OnResult,
     RefusedError,
     Result,
     Stored,
@@ -38,24 +38,24 @@ _MAX_BATCH: Final = 1000
 
 
 class Bundle:
-    """The messages of one publish, and who is told what became of them, by when.
+    """The messages of one publish, and who gets the result, by when.
 
-    `deadline` is by the event loop's clock, `done` None once it was told, `size` the number of
-    messages with the claim, `size_bytes` what the bodies take.
+    `deadline` is by the event loop's clock, `on_result` None once it was called, `size` the number
+    of messages with the claim, `size_bytes` what the bodies take.
     """
 
-    __slots__ = ("claim", "deadline", "done", "messages", "size", "size_bytes")
+    __slots__ = ("claim", "deadline", "messages", "on_result", "size", "size_bytes")
 
     def __init__(
         self,
         messages: Sequence[OutgoingMessage],
         claim: OutgoingMessage | None,
-        done: Done,
+        on_result: OnResult,
         deadline: float,
     ) -> None:
         self.messages = messages
         self.claim = claim
-        self.done: Done | None = done
+        self.on_result: OnResult | None = on_result
         self.deadline = deadline
         self.size = len(messages) + (claim is not None)
         self.size_bytes = sum([len(message.body) for message in messages])
@@ -65,7 +65,7 @@ Settle = Callable[[Bundle, Result], None]
 
 
 class Commit:
-    """Stores bundles; `settle` is told each one's result, then `ended` that it is over.
+    """Stores bundles; `settle` gets each one's result, then `ended` is called.
 
     `can_batch` is False after the server turned out not to take batches. `abandon` gives up: what
     is not settled by then is not settled any more.
@@ -77,14 +77,14 @@ class Commit:
         plain: JetStreamPublisher,
         bundles: Sequence[Bundle],
         settle: Settle,
-        ended: Callable[[], None],
+        ended: Callable[[Commit], None],
     ) -> None:
         self.can_batch = True
         self._connection = connection
         self._plain = plain
         self._bundles = bundles
         self._settle = settle
-        self._ended: Callable[[], None] | None = ended
+        self._ended: Callable[[Commit], None] | None = ended
         self._missing = len(bundles)
         self._direct: list[DirectPublish] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,7 +116,7 @@ class Commit:
         client = self._connection.client
         batch = f"Nats-Batch-Id: {uuid4().hex}\r\nNats-Batch-Sequence: ".encode()
         commands: list[bytes] = []
-        messages = [m for bundle in self._bundles for m in self._whole(bundle)]
+        messages = self._conditioned()
         last, last_condition = messages.pop()
         for number, (message, condition) in enumerate(messages, start=1):
             commands.append(encode_hpub(message, b"%b%d\r\n%b" % (batch, number, condition)))
@@ -131,17 +131,20 @@ class Commit:
             self._forget_reply()
             raise
 
-    def _whole(self, bundle: Bundle) -> Iterator[tuple[OutgoingMessage, bytes]]:
-        """Each message with its condition. The claim goes first: a batch is refused by what is
-        stored already, whatever the order. The stream knows it by its id, and where it lives for
-        longer than ids are known, by its subject.
+    def _conditioned(self) -> list[tuple[OutgoingMessage, bytes]]:
+        """Each message of all bundles with its condition. The claim goes first: a batch is refused
+        by what is stored already, whatever the order. The stream knows it by its id, and where it
+        lives for longer than ids are known, by its subject.
         """
-        claim = bundle.claim
-        if claim is not None:
-            lasting = lifetime_s(claim) > self._connection.window_s
-            yield claim, while_unclaimed(claim) if lasting else b""
-        for message in bundle.messages:
-            yield message, b""
+        window_s = self._connection.window_s
+        found: list[tuple[OutgoingMessage, bytes]] = []
+        for bundle in self._bundles:
+            claim = bundle.claim
+            if claim is not None:
+                lasting = lifetime_s(claim) > window_s
+                found.append((claim, while_unclaimed(claim) if lasting else b""))
+            found += [(message, b"") for message in bundle.messages]
+        return found
 
     def _answered(self, data: bytes) -> None:
         """The batch is stored, or refused as a whole: because of one duplicate (10201) or of one
@@ -172,7 +175,7 @@ class Commit:
             self._send(bundle)
 
     def _send(self, bundle: Bundle) -> None:
-        def done(result: Result) -> None:
+        def on_result(result: Result) -> None:
             if isinstance(result, ConflictError):
                 self._send_carefully(bundle)
             else:
@@ -185,7 +188,7 @@ class Commit:
             return
         try:
             client = self._connection.client
-            self._direct.append(DirectPublish(client, bundle.messages, bundle.claim, done))
+            self._direct.append(DirectPublish(client, bundle.messages, bundle.claim, on_result))
         except (NatsError, OSError) as error:
             self._landed(bundle, _not_acknowledged(error))
         except BusError as error:
@@ -220,7 +223,7 @@ class Commit:
     def _end(self) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            ended(self)
 
 
 def _read_batch_ack(data: bytes, size: int) -> Stored:

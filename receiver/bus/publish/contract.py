@@ -27,8 +27,8 @@ class Stored(NamedTuple):
 
 Result = Sequence[Stored] | BusError
 """Where each message of a publish is, in order, or why they are not all stored."""
-Done = Callable[[Result], None]
-"""Is told the result, once."""
+OnResult = Callable[[Result], None]
+"""Called with the result, once."""
 
 
 class RefusedError(BusError):
@@ -47,11 +47,11 @@ class UnsendableError(RefusedError):
 
 
 class NonceClaimedError(BusError):
-    """The claim's id is stored already on behalf of `owner`; nothing else was stored."""
+    """The nonce is claimed already, by the callback `claimed_by`; nothing else was stored."""
 
-    def __init__(self, owner: str) -> None:
-        super().__init__("the claim is taken")
-        self.owner = owner
+    def __init__(self, claimed_by: str) -> None:
+        super().__init__("the nonce is claimed")
+        self.claimed_by = claimed_by
 
 
 class Publisher(Protocol):
@@ -75,13 +75,16 @@ class Submitter(Protocol):
     """Stores messages for callers that do not wait: the hot path."""
 
     def submit(
-        self, messages: Sequence[OutgoingMessage], claim: OutgoingMessage | None, done: Done
+        self,
+        messages: Sequence[OutgoingMessage],
+        claim: OutgoingMessage | None,
+        on_result: OnResult,
     ) -> None:
-        """As `Publisher.publish`: `done` is told the result, perhaps before this returns."""
+        """As `Publisher.publish`; `on_result` gets the result, perhaps before this returns."""
 
     def used_by(self, claim: OutgoingMessage) -> bytes | None:
         """The body under which this process knows the claim to be stored; None where it does not
-        know, or nobody holds it.
+        know, or it is not claimed.
         """
 
 
@@ -90,7 +93,7 @@ async def awaited(
     messages: Sequence[OutgoingMessage],
     claim: OutgoingMessage | None = None,
 ) -> Sequence[Stored]:
-    """What a `Submitter` tells, for a caller that waits; raises `BusError`.
+    """The result of a `Submitter`, for a caller that waits; raises `BusError`.
 
     A caller that is cancelled does not cancel the write.
     """
@@ -99,7 +102,7 @@ async def awaited(
     return await answer
 
 
-def resolver(future: asyncio.Future[Sequence[Stored]]) -> Done:
+def resolver(future: asyncio.Future[Sequence[Stored]]) -> OnResult:
     """What puts a result into `future`, unless its caller gave up."""
 
     def resolve(result: Result) -> None:

@@ -18,7 +18,7 @@ class DeduplicatingPublisher:
     """A `Publisher` that looks into the stream first and stores only what is not there yet.
 
     The duplicate window forgets after hours; the stream does not. Dead letters are not stored: a
-    replay tells its failures itself.
+    replay reports its failures itself.
     """
 
     def __init__(self, publisher: Publisher, connection: Connection, subjects: Subjects) -> None:

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.client import PipeliningClient
 from receiver.bus.message import OutgoingMessage, encode_hpub
 from receiver.bus.publish.contract import (
-    Done,
+    OnResult,
     RefusedError,
     Result,
     Stored,
@@ -40,8 +40,8 @@ class DirectPublish:
     `Nats-Expected-Last-Msg-Id` would bind each to the one before in a single write, and is not
     used: on a stream with replicas its refusal leaves the stream without a leader.
 
-    `done` is called once; with a `ConflictError` the claim has to be asked for first. `condition`,
-    header lines, is for messages without a claim. Raises
+    `on_result` is called once; with a `ConflictError` the claim has to be asked for first.
+    `condition`, header lines, is for messages without a claim. Raises
     `UnsendableError`, and the library's errors where the connection is not there.
     """
 
@@ -50,12 +50,12 @@ class DirectPublish:
         client: PipeliningClient,
         messages: Sequence[OutgoingMessage],
         claim: OutgoingMessage | None,
-        done: Done,
+        on_result: OnResult,
         *,
         condition: bytes = b"",
     ) -> None:
         self._client = client
-        self._done: Done | None = done
+        self._on_result: OnResult | None = on_result
         self._replies = [client.expect(partial(self._answered, n)) for n in range(len(messages))]
         self._stored: dict[int, Stored] = {}
         if claim is not None:
@@ -76,8 +76,8 @@ class DirectPublish:
             raise
 
     def abandon(self) -> None:
-        """Call `done` no more."""
-        self._done = None
+        """Do not call `on_result` any more."""
+        self._on_result = None
         for reply in self._replies:
             self._client.forget(reply)
 
@@ -98,10 +98,10 @@ class DirectPublish:
                 self._end([self._stored[n] for n in range(len(self._replies))])
 
     def _end(self, result: Result) -> None:
-        done = self._done
+        on_result = self._on_result
         self.abandon()
-        if done is not None:
-            done(result)
+        if on_result is not None:
+            on_result(result)
 
 
 def while_unclaimed(claim: OutgoingMessage) -> bytes:

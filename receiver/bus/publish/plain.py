@@ -43,10 +43,10 @@ class JetStreamPublisher:
             raise BusError("no acknowledgement in time") from error
 
     async def _claim(self, claim: OutgoingMessage) -> None:
-        """Store the claim where nobody holds it; raises `NonceClaimedError` where another does.
+        """Store the claim unless another callback has it; then `NonceClaimedError` is raised.
 
         Its subject says who, for as long as it lives: on a stream with replicas the server looks at
-        the id before the condition. One that has expired is nobody's, though the duplicate window
+        the id before the condition. One that has expired is free, though the duplicate window
         remembers its id for longer.
         """
         while True:

@@ -21,18 +21,18 @@ async def stored_ids(
 ) -> frozenset[str]:
     """The ids of all messages of these callbacks that were stored since then (of the epoch).
 
-    Raises `BusError` where the stream does not tell all.
+    Raises `BusError` where not all could be read.
     """
     found: set[str] = set()
-    told = 0
+    count = 0
     nats_subjects = (subjects.raw(">"), subjects.quarantine(">"), subjects.all_events)
     span = Span(nats_subjects, since=datetime.fromtimestamp(since, UTC))
     async with opened_history(connection, subjects.stream, span, headers_only=True) as history:
         async for stored in history.read():
-            told += 1
+            count += 1
             msg_id = stored.headers.get(MSG_ID, "")
             if msg_id.partition(".")[0] in callback_ids:
                 found.add(msg_id)
-        if told < history.count:
+        if count < history.count:
             raise BusError("the stream was not read to its end")
     return frozenset(found)

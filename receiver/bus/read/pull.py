@@ -95,11 +95,12 @@ class PullLoop:
         async with self._subscribed(client):
             reconnects = client.stats["reconnects"]
             while True:
-                if _now() - self._set_up_at > _SET_UP_S:
+                if self._is_due():
                     await self._set_up(client)
                 await self._request(client)
                 while self._pull.wanted > 0:
                     await self._look()
+                    await self._look_again(client)
                     if client.stats["reconnects"] != reconnects or not client.is_connected:
                         raise BusError("the connection was lost")
                 while self._room() < 1:
@@ -112,6 +113,18 @@ class PullLoop:
             self._log.warning("consumer_paused", warning=pause)
         self._paused = pause
         self._set_up_at = _now()
+
+    def _is_due(self) -> bool:
+        return _now() - self._set_up_at > _SET_UP_S
+
+    async def _look_again(self, client: Client) -> None:
+        """While a pull waits, too: it would bring nothing, in silence. A server that does not
+        answer is for the heartbeat to find.
+        """
+        if self._is_due():
+            self._set_up_at = _now()
+            with contextlib.suppress(BusError):
+                await self._set_up(client)
 
     @contextlib.asynccontextmanager
     async def _subscribed(self, client: Client) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from receiver.bus.codec import decode_header
+from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event

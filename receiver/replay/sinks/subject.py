@@ -16,8 +16,6 @@ from receiver.event import Event
 from schemas.events import EventData
 
 _FLUSH_EVERY: Final = 500
-
-
 _RESERVED: Final = ("$", "_INBOX")
 
 
@@ -88,5 +86,5 @@ class SubjectSink:
 async def _streams_of(client: Client, nats_subject: str) -> list[str]:
     answer = await call(client, "STREAM.NAMES", {"subject": nats_subject})
     if "error" in answer:  # not knowing is no leave to publish
-        raise BusError("JetStream does not tell which streams there are")
+        raise BusError("JetStream does not list its streams")
     return answer.get("streams") or []

@@ -39,6 +39,17 @@ class AdmissionQueue:
         self._begun += 1
         start(False)  # noqa: FBT003 - its only argument
 
+    async def wait(self) -> bool:
+        """Wait for a turn; true where it came so late that the request should be refused."""
+        turn: asyncio.Future[bool] = self._loop.create_future()
+
+        def begin(late: bool) -> None:  # noqa: FBT001 - see Start
+            if not turn.done():  # its task may have been cancelled
+                turn.set_result(late)
+
+        self.enter(begin)
+        return await turn
+
     def _turn(self) -> None:
         self._begun = min(self._per_turn, len(self._waiting))
         if self._begun:

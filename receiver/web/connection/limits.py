@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 from typing import Final, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
 from receiver.observability.log_sampling import Sampling
 from receiver.observability.logs import get_logger
 from receiver.settings.networks import Network, read_address
-from receiver.web import answers
 from receiver.web.client_address import within
 from receiver.web.connection.admission import AdmissionQueue
+from receiver.web.connection.phase import Phase
 
 _SWEEP_S: Final = 0.25
 _MAX_LINES_PER_S: Final = 5
+_LINGER_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,19 @@ class EdgeLimits:
     bodies_bytes: int = 256 * 1024 * 1024
     trusted_proxies: Sequence[Network] = ()
 
+    def timeouts_s(self) -> Mapping[Phase, float]:
+        """How long a connection may stay in a phase; one that is not named goes on with the time
+        of the phase before it.
+        """
+        return {
+            Phase.NEW: self.receive_timeout_s,
+            Phase.HEAD: self.receive_timeout_s,  # and for the body
+            Phase.ANSWERING: self.answer_timeout_s,
+            Phase.UNREAD: self.answer_timeout_s,
+            Phase.IDLE: self.idle_timeout_s,
+            Phase.LINGERING: _LINGER_S,
+        }
+
 
 class Expiring(Protocol):
     """A connection whose time is up at `deadline`, by the event loop's clock."""
@@ -62,14 +74,13 @@ class ConnectionLimits:
 
     def __init__(self, limits: EdgeLimits, *, count: Callable[[str], None]) -> None:
         self.bounds = limits
+        self.timeouts_s = limits.timeouts_s()
         self.loop = asyncio.get_running_loop()
         self.admission = AdmissionQueue(self.loop, timeout_s=limits.queue_timeout_s)
         self._count = count
         self._held: Counter[str] = Counter()
         self._open = 0
         self._held_bytes = 0
-        self._defaults: Sequence[tuple[bytes, bytes]] = ()
-        self._heads: dict[int, bytes] = {}
         self._lines = Sampling(_MAX_LINES_PER_S)
         self._log = get_logger("yizhan.receiver")
 
@@ -99,21 +110,6 @@ class ConnectionLimits:
         """
         self._held_bytes += size_bytes
         return self._held_bytes <= self.bounds.bodies_bytes
-
-    def answer_head(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """The head of an answer in JSON, up to its `content-length: `; made anew when the server
-        exchanges its default headers, once a second.
-        """
-        if defaults is not self._defaults:
-            self._defaults = defaults
-            self._heads.clear()
-        head = self._heads.get(status)
-        if head is None:
-            lines = [*defaults, *answers.more_headers(status)]
-            text = b"".join([b"%b: %b\r\n" % line for line in lines])
-            head = b"%b%bcontent-length: " % (STATUS_LINE[status], text)
-            self._heads[status] = head
-        return head
 
     def refused(self, reason: str) -> None:
         """Count and log a refusal, the log within bounds."""

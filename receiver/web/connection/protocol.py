@@ -2,33 +2,44 @@
 
 A deadline for receiving a request, limits of its head, connections counted by address, requests
 that begin in turns, and an answer for overload. A plain POST of a callback goes to the `FastPath`
-without a scope, a task or the messages of ASGI; everything else goes the usual way. Uvicorn's
-hooks that are overridden here and in `serial` are no public interface: its version is pinned, and
-the tests of the limits cover each.
+(`receiver.web.connection.fast_path`), everything else through ASGI. What is relied on of uvicorn:
+`receiver.web.connection`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httptools
-from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from receiver.web import answers
+from receiver.web.connection.fast_path import FastPathDelivery, plain_callback
 from receiver.web.connection.limits import ConnectionLimits
+from receiver.web.connection.phase import (
+    ANSWERING,
+    BODY,
+    CLOSING,
+    ENDING,
+    HEAD,
+    IDLE,
+    LAST_ANSWER,
+    LINGERING,
+    RECEIVING,
+    SURPLUS,
+    UNREAD,
+    Phase,
+)
 from receiver.web.connection.serial import SerialProtocol
-from receiver.web.delivery import Delivery, FastPath, Headers
+from receiver.web.delivery import FastPath
 
 _STOPPING_S: Final = 1.0
 """What a half-received request has left when the server stops."""
-_CALLBACKS: Final = b"/callbacks/"
-_REASONS: Final = {400: "not_http", 431: "headers_too_large", 503: "overloaded"}
-_NOT_PLAIN: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+_REASONS: Final = {400: "not_http", 408: "too_slow", 431: "headers_too_large", 503: "overloaded"}
 
 
 class BoundedProtocol(SerialProtocol):
@@ -40,19 +51,20 @@ class BoundedProtocol(SerialProtocol):
         server_state: ServerState,
         *,
         limits: ConnectionLimits,
-        lane: FastPath | None,
+        fast_path: FastPath | None,
+        writer: answers.AnswerWriter,
         app_state: dict[str, Any],
     ) -> None:
         super().__init__(config, server_state, app_state, limits)
-        self._lane = lane
+        self._fast_path = fast_path
+        self._writer = writer
         self._limit_headers = limits.bounds.headers
         self._full_room_bytes = self._room_bytes
         self._key: str | None = None
-        self._in_head = True
-        self._refusal = 400
         self._body_bytes = 0
         self._arriving: FastPathDelivery | None = None
-        self._parts: list[bytes] = []
+        self._parser_status = 400
+        """What a request that the parser does not take is answered with."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it where its sender holds too many."""
@@ -60,8 +72,7 @@ class BoundedProtocol(SerialProtocol):
         self._key = self._limits.acquire(self.client[0] if self.client else None)
         if self._key is None:
             self._write_refusal(503)
-            self._ended = True
-            self.transport.close()  # at once: it is one too many
+            self._close()  # at once: it is one too many
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the connection's place back."""
@@ -69,8 +80,8 @@ class BoundedProtocol(SerialProtocol):
         if self._key is not None:
             self._limits.release(self._key)
             self._key = None
-        if self._arriving is not None and self._lane is not None:
-            self._lane.broken_off(self._arriving)
+        if self._arriving is not None and self._fast_path is not None:
+            self._fast_path.broken_off(self._arriving)
             self._arriving = None
         super().connection_lost(exc)
 
@@ -81,12 +92,10 @@ class BoundedProtocol(SerialProtocol):
         except httptools.HttpParserUpgrade:
             self._decline()
         except httptools.HttpParserError:
-            self._limits.refused(_REASONS[self._refusal])
-            self._refuse(self._refusal)
+            self._refuse(self._parser_status)
         else:
             # A header that never ends reaches no callback of the parser's.
             if self._room_bytes <= 0:
-                self._limits.refused("headers_too_large")
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -94,24 +103,17 @@ class BoundedProtocol(SerialProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._receiving = True
-        self._in_head = True
-        self.deadline = self._limits.loop.time() + self._limits.bounds.receive_timeout_s
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the path."""
-        self.url += url
+        self._enter(HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header. A trailer is dropped: a proxy has not looked at it as at a header, and
         what is decided by headers was decided (RFC 9110, section 6.5.1).
         """
         headers = self.headers
-        if not self._in_head:
+        if self._phase is not HEAD:
             return
         if len(headers) >= self._limit_headers:
-            self._refusal = 431
-            raise ValueError("the head has too many headers")
+            self._fail(431, "the head has too many headers")
         headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -119,8 +121,7 @@ class BoundedProtocol(SerialProtocol):
         if self.parser.should_upgrade():
             return
         if self._room_bytes <= 0:
-            self._refusal = 431
-            raise ValueError("the head is too large")
+            self._fail(431, "the head is too large")
         fields = dict(self.headers)
         version = self.parser.get_http_version()
         length = fields.get(b"content-length")
@@ -128,12 +129,34 @@ class BoundedProtocol(SerialProtocol):
             self._check_old(version, fields)
         if length is not None:
             self._framing.body_left = int(length)
-        self._arriving = self._in_lane(version, fields)
+        self._arriving = self._plain_delivery(version, fields)
         if self._arriving is not None:
-            self._in_head = False
             self.cycle = self._arriving  # type: ignore[assignment] # all that uvicorn asks of it
-            self._parts = []
-            return
+        else:
+            self._begin_asgi()
+            self._room_bytes = self._full_room_bytes
+        self._phase = BODY  # with the time of the head
+
+    def _plain_delivery(
+        self, version: str, fields: Mapping[bytes, bytes]
+    ) -> FastPathDelivery | None:
+        """The delivery of a plain callback; None for a request that goes through ASGI."""
+        if self._fast_path is None:
+            return None
+        parser, limit_bytes = self.parser, self._fast_path.limit_bytes
+        address = plain_callback(parser.get_method(), version, self.url, fields, limit_bytes)
+        if address is None:
+            return None
+        return FastPathDelivery(
+            address,
+            self.client[0] if self.client else None,
+            self.headers,
+            keep_alive=parser.should_keep_alive(),
+            send=self._send_answer,
+        )
+
+    def _begin_asgi(self) -> None:
+        """Make the scope, and begin the request in a task of its own."""
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
@@ -142,143 +165,102 @@ class BoundedProtocol(SerialProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
-        self._in_head = False
-        self._room_bytes = self._full_room_bytes
 
     def _check_old(self, version: str, fields: dict[bytes, bytes]) -> None:
-        """Raise, within the parser, where HTTP/1.0 does not say how long its body is."""
+        """Refuse other versions than HTTP/1.0, and a body of it whose length is not known."""
         if version != "1.0":
-            raise ValueError("no version of HTTP that is spoken here")
+            self._fail(400, "no version of HTTP that is supported")
         if b"transfer-encoding" in fields:  # RFC 9112, section 6.1: its framing is faulty
-            raise ValueError("HTTP/1.0 has no chunks")
+            self._fail(400, "HTTP/1.0 has no chunks")
         if self.parser.get_method() == b"POST" and b"content-length" not in fields:
-            raise ValueError("a body of unknown length")  # RFC 1945, section 8.3
+            self._fail(400, "a body of unknown length")  # RFC 1945, section 8.3
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self._body_bytes += len(body)
         if not self._limits.reserve_body(len(body)):
-            self._refusal = 503
-            raise ValueError("too many bodies at once")
+            self._fail(503, "too many bodies at once")
         if self._arriving is None:
             self._room_bytes = self._full_room_bytes
             super().on_body(body)
         else:
-            self._parts.append(body)
+            self._arriving.receive(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole: its sender is not what is waited for any more."""
+        """The request is whole: from here the time of its answer runs."""
         if self.parser.should_upgrade():
             return
-        self._receiving = False
         self._room_bytes = self._full_room_bytes
         self._release_body()
-        limits = self._limits.bounds
         if self._arriving is not None:
             delivery, self._arriving = self._arriving, None
-            delivery.body = b"".join(self._parts)
-            self._parts = []
-            self._unanswered = True
-            self.deadline = self._limits.loop.time() + limits.answer_timeout_s
+            delivery.complete()
+            self._enter(ANSWERING)
             self._limits.admission.enter(partial(self._take, delivery))
             return
         super().on_message_complete()
-        self._unanswered = not self._answered
-        wait_s = limits.answer_timeout_s if self._unanswered else limits.idle_timeout_s
-        self.deadline = self._limits.loop.time() + wait_s
+        self._enter(IDLE if self._phase is SURPLUS else ANSWERING)
 
     def on_response_complete(self) -> None:
         """Begin to be idle, or go on with the next request of the pipeline."""
-        self.server_state.total_requests += 1
-        self._unanswered = False
-        if self._ended or self.transport.is_closing():
+        if self._phase in ENDING or self.transport.is_closing():
             return
-        if not self._receiving:
-            limits = self._limits.bounds
-            wait_s = limits.answer_timeout_s if self.flow.write_paused else limits.idle_timeout_s
-            self.deadline = self._limits.loop.time() + wait_s
+        if self._phase in RECEIVING:
+            self._enter(SURPLUS)
+        else:
+            self._enter(UNREAD if self.flow.write_paused else IDLE)
         self._go_on()
 
     def shutdown(self) -> None:
         """Answer what is in flight, then close."""
         super().shutdown()
-        if self._receiving:
+        if self._phase in RECEIVING:
             self.deadline = min(self.deadline, self._limits.loop.time() + _STOPPING_S)
 
     def expire(self) -> None:
-        """Cut the connection: a sender that is too slow hears it, an idle one does not."""
+        """Cut the connection: 408 if a request was incomplete; an idle one is closed silently."""
         if self.transport.get_write_buffer_size():
             self._limits.refused("answer_not_read")
             self.transport.abort()
-        elif self._ended or self.transport.is_closing():
+        elif self.transport.is_closing():
             self.transport.abort()
-        elif self._receiving and (self._in_head or not self._answered):
-            self._limits.refused("too_slow")
-            self._refuse(408)
         else:
-            self.transport.close()
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._limits.admission.enter(partial(self._start_in_turn, cycle, app))
-
-    def _start_in_turn(self, cycle: Any, app: Any, late: bool) -> None:  # noqa: FBT001 - see Start
-        if late:
-            self._limits.refused("overloaded")
-            app = _overloaded
-        super()._start_asgi_task(cycle, app)
-
-    def _in_lane(self, version: str, fields: dict[bytes, bytes]) -> FastPathDelivery | None:
-        """The delivery of a plain callback; None where the request goes the usual way.
-
-        Plain is a POST to the URL of a source with a whole body of a bounded length.
-        """
-        url, lane = self.url, self._lane
-        if lane is None or not url.startswith(_CALLBACKS):
-            return None
-        if self.parser.get_method() != b"POST" or version != "1.1":
-            return None
-        source, _, path_token = url[len(_CALLBACKS) :].partition(b"/")
-        if not source or b"/" in path_token or b"%" in url or b"?" in url or b"#" in url:
-            return None
-        length = fields.get(b"content-length", b"x")
-        if not length.isdigit() or len(length) > 9 or int(length) > lane.limit_bytes:
-            return None
-        if not _NOT_PLAIN.isdisjoint(fields) or not url.isascii():
-            return None
-        return FastPathDelivery(self, source.decode(), path_token.decode() or None, self.headers)
+            at_deadline: dict[Phase, Callable[[], None]] = {
+                HEAD: partial(self._refuse, 408),
+                BODY: partial(self._refuse, 408),
+                LAST_ANSWER: self.transport.abort,
+                LINGERING: self.transport.abort,
+                CLOSING: self.transport.abort,
+            }
+            at_deadline.get(self._phase, self._close)()
 
     def _take(self, delivery: FastPathDelivery, late: bool) -> None:  # noqa: FBT001 - see Start
-        assert self._lane is not None
+        assert self._fast_path is not None
         if late:
             self._limits.refused("overloaded")
             delivery.answer(503, answers.BODIES[503])
         else:
-            self._lane.take(delivery)
+            self._fast_path.take(delivery)
 
-    def send_answer(self, delivery: FastPathDelivery, status: int, body: bytes) -> None:
-        """The answer of a delivery in the lane; then the next request of the connection."""
+    def _send_answer(self, delivery: FastPathDelivery, status: int, body: bytes) -> None:
+        """Answer a delivery on the fast path; then the next request of the connection."""
         transport = self.transport
         if not transport.is_closing():
-            head = self._limits.answer_head(status, self.server_state.default_headers)
-            close = b"" if delivery.keep_alive else b"connection: close\r\n"
-            transport.write(b"%b%d\r\n%b\r\n%b" % (head, len(body), close, body))
-            if not delivery.keep_alive:
+            close = not delivery.keep_alive or status in answers.CLOSING
+            defaults = self.server_state.default_headers
+            transport.write(self._writer.write(status, body, defaults, close=close))
+            if close:
                 self._end()
         self.on_response_complete()
 
-    @property
-    def _answered(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
-
     def _decline(self) -> None:
-        """Take a request that offers another protocol as if it did not.
+        """Take a request that offers another protocol as if it offered none.
 
         The parser leaves the body of such a request to that protocol. Java's client offers HTTP/2
         with every request that it sends without TLS.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._limits.refused("not_http")
             self._refuse(400)
             return
         version = self.parser.get_http_version().encode()
@@ -289,59 +271,26 @@ class BoundedProtocol(SerialProtocol):
         self._feed(b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, lines))
 
     def _release_body(self) -> None:
-        """What was received of a body is not half a body any more."""
+        """Take the parts that were received off the count of incomplete bodies."""
         if self._body_bytes:
             self._limits.reserve_body(-self._body_bytes)
             self._body_bytes = 0
 
     def _refuse(self, status: int) -> None:
-        """Answer at once, and close; nothing more is said where that request has its answer."""
-        if self._in_head or not self._receiving or not self._answered:
+        """Count, answer at once, and end; a request that has its answer gets no second one."""
+        self._limits.refused(_REASONS[status])
+        if self._phase is not SURPLUS:
             self._write_refusal(status)
         self._release_body()
-        self._parts = []
+        if self._arriving is not None:
+            self._arriving.drop()
         self._end()
 
     def _write_refusal(self, status: int) -> None:
-        body = answers.BODIES[status]
-        lines = {**dict(answers.headers(status, body)), b"connection": b"close"}
-        lines |= dict(self.server_state.default_headers)
-        head = b"".join(b"%s: %s\r\n" % line for line in lines.items())
-        self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[status], head, body))
+        body, defaults = answers.BODIES[status], self.server_state.default_headers
+        self.transport.write(self._writer.write(status, body, defaults, close=True))
 
-
-async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
-    """The answer for a request that waited too long for its turn."""
-    await answers.send_json(send, 503, answers.BODIES[503])
-
-
-class _NullEvent:
-    """Stands where uvicorn would wake the task of a request: there is none."""
-
-    def set(self) -> None:
-        """Wake nobody."""
-
-
-class FastPathDelivery(Delivery):
-    """A delivery in the lane, with what uvicorn asks of the request that is under way."""
-
-    __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
-    _NOBODY: Final = _NullEvent()
-
-    def __init__(
-        self, protocol: BoundedProtocol, source: str, path_token: str | None, headers: Headers
-    ) -> None:
-        peer = protocol.client[0] if protocol.client else None
-        super().__init__("POST", source, path_token, peer, headers)
-        self._protocol = protocol
-        self.disconnected = False
-        self.keep_alive = protocol.parser.should_keep_alive()
-        self.message_event = self._NOBODY
-        self.response_complete = False
-
-    def answer(self, status: int, body: bytes) -> None:
-        """See `Delivery.answer`; the first one counts."""
-        if not self.response_complete:
-            self.response_complete = True
-            self._protocol.send_answer(self, status, body)
-            self.body, self.headers = b"", ()  # an idle connection keeps nothing of it
+    def _fail(self, status: int, why: str) -> NoReturn:
+        """Stop the parser, within one of its callbacks; the request is answered with `status`."""
+        self._parser_status = status
+        raise ValueError(why)

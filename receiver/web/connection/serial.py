@@ -19,8 +19,18 @@ from uvicorn.server import ServerState
 
 from receiver.web.connection.framing import Framing
 from receiver.web.connection.limits import ConnectionLimits
+from receiver.web.connection.phase import (
+    ANSWERING,
+    CLOSING,
+    ENDING,
+    LAST_ANSWER,
+    LINGERING,
+    NEW,
+    RECEIVING,
+    WAITING,
+    Phase,
+)
 
-_LINGER_S: Final = 1.0
 _MAX_LINGER_BYTES: Final = 1024 * 1024
 
 
@@ -56,13 +66,9 @@ class SerialProtocol(HttpToolsProtocol):
         limits: ConnectionLimits,
     ) -> None:
         super().__init__(config, server_state, app_state, limits.loop)
-        self.deadline = limits.loop.time() + limits.bounds.receive_timeout_s
         self._limits = limits
         self._framing = Framing()
-        self._receiving = False
-        """A request has begun and is not whole."""
-        self._unanswered = False
-        """A whole request waits for its answer."""
+        self._enter(NEW)
         self._parsing = False
         self._room_bytes = limits.bounds.head_bytes + 1
         """What a head, or what stands between the parts of a chunked body, may still take; one
@@ -70,9 +76,7 @@ class SerialProtocol(HttpToolsProtocol):
         self._held = b""
         self._held_from = 0
         self._half_closed = False
-        self._ended = False
-        """Nothing that still comes is read."""
-        self._thrown_away_bytes = 0
+        self._discarded_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
@@ -81,26 +85,29 @@ class SerialProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what is held."""
-        self._ended = True
+        self._enter(CLOSING)
         self._drop_held()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as far as its turn has come."""
-        if self._ended:
-            self._throw_away(data)
+        if self._phase in ENDING:
+            self._discard(data)
         elif self._held:  # was read before reading was paused, as with TLS
             self._hold(self._held[self._held_from :] + data, 0)
         else:
             self._parse(data, 0)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's type, not uvicorn's
-        """A sender that has sent all it wants to send still reads its answers; true says so.
+        """True keeps our half open: a sender that has sent all still reads its answers.
 
         TLS cannot be closed by halves here: the event loop closes it.
         """
         self._half_closed = True
-        if self.scheme == "https" or self._ended or not (self._unanswered or self._held):
+        tls = self.transport.get_extra_info("sslcontext") is not None
+        if tls or self._phase in ENDING:
+            return False
+        if not (self._phase is ANSWERING or self._held):
             return False
         if not self._held:
             self.cycle.keep_alive = False
@@ -116,11 +123,18 @@ class SerialProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = _Transport(self.transport, self._end)  # type: ignore[assignment]
 
+    def _enter(self, phase: Phase) -> None:
+        """Go on to a phase, with its time."""
+        self._phase = phase
+        timeout_s = self._limits.timeouts_s.get(phase)
+        if timeout_s is not None:
+            self.deadline = self._limits.loop.time() + timeout_s
+
     def _parse(self, data: bytes, start: int) -> None:
         """Parse from `start` up to the first request that has to wait; hold the rest."""
         framing, size = self._framing, len(data)
         self._parsing = True
-        while start < size and (self._receiving or self._in_turn()) and not self._ended:
+        while start < size and (self._phase in RECEIVING or self._may_begin()):
             counts = not framing.body_left
             end = framing.cut(data, start, self._room_bytes)
             if counts:
@@ -128,29 +142,31 @@ class SerialProtocol(HttpToolsProtocol):
             self._feed(data[start:end])
             start = end
         self._parsing = False
-        if start < size and not self._ended:
+        if start < size and self._phase not in ENDING:
             self._hold(data, start)
 
-    def _in_turn(self) -> bool:
-        """Whether a request may begin."""
-        return not (self._unanswered or self.flow.write_paused)
+    def _may_begin(self) -> bool:
+        """Whether the next request may begin."""
+        return self._phase in WAITING and not self.flow.write_paused
 
     def _feed(self, piece: bytes) -> None:
-        """Give a piece to the parser, and deal with what it says."""
+        """Give a piece to the parser, and deal with the result."""
         raise NotImplementedError
 
     def _go_on(self) -> None:
         """Parse what is held, then read on, as far as nothing waits for an answer."""
-        if self._parsing or self._ended or not (self._receiving or self._in_turn()):
+        if not (self._held or self._half_closed or self.flow.read_paused):
+            return  # as nearly always: its sender waits for each answer
+        if self._parsing or not (self._phase in RECEIVING or self._may_begin()):
             return
         if self._held:
             data, start = self._held, self._held_from
             self._drop_held()
             self._parse(data, start)
-        if self._held or self._ended:
+        if self._held or self._phase in ENDING:
             return
         self.flow.resume_reading()
-        if self._half_closed and self._unanswered:
+        if self._half_closed and self._phase is ANSWERING:
             self.cycle.keep_alive = False
         elif self._half_closed:
             self._end()
@@ -178,9 +194,9 @@ class SerialProtocol(HttpToolsProtocol):
             self.flow.holding = False
 
     def _end_after_answer(self) -> None:
-        self._ended = True
         self._drop_held()
-        if self._unanswered:
+        if self._phase is ANSWERING:
+            self._enter(LAST_ANSWER)
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             self.flow.holding = True
@@ -193,19 +209,23 @@ class SerialProtocol(HttpToolsProtocol):
         A connection that is closed while its sender still sends is reset, and the sender may never
         see the last answer (RFC 9112, section 9.6).
         """
-        self._ended = True
         self._drop_held()
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self._half_closed or not self.transport.can_write_eof():
-            self.transport.close()
+            self._close()
             return
+        self._enter(LINGERING)
         self.transport.write_eof()
         self.flow.resume_reading()
-        self.deadline = self._limits.loop.time() + _LINGER_S
 
-    def _throw_away(self, data: bytes) -> None:
-        self._thrown_away_bytes += len(data)
-        if self._thrown_away_bytes > _MAX_LINGER_BYTES:
+    def _close(self) -> None:
+        """Close once all is written."""
+        self._enter(CLOSING)
+        self.transport.close()
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > _MAX_LINGER_BYTES:
             self.transport.abort()

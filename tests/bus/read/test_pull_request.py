@@ -29,9 +29,9 @@ async def answers(
     subscription = await client.subscribe(inbox)
     await client.publish(request.subject(stream, consumer.name), request.body(), reply=inbox)
     found: list[Answer] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not found or found[-1].kind is not until:
-            found.append(classify(await subscription.next_msg(timeout=20)))
+            found.append(classify(await subscription.next_msg(timeout=60)))
     return found
 
 
@@ -77,9 +77,9 @@ async def test_a_consumer_that_is_deleted_breaks_the_request(
     request = PullRequest(10, expires_s=60, heartbeat_s=20)
     await client.publish(request.subject(stream, consumer.name), request.body(), reply=inbox)
     for number in range(3):
-        stored = StoredMessage.of(await subscription.next_msg(timeout=20))
+        stored = StoredMessage.of(await subscription.next_msg(timeout=60))
         assert (stored.stream_seq, stored.body) == (number + 1, BODY)
     await jetstream.delete_consumer(stream, consumer.name)
-    answer = classify(await subscription.next_msg(timeout=20))
+    answer = classify(await subscription.next_msg(timeout=60))
     assert answer.kind is Kind.BROKEN
     assert answer.reason == "the pull ended: 409 Consumer Deleted"

@@ -1,4 +1,4 @@
-"""Which requests go past ASGI, and that nobody can tell by the answers."""
+"""Which requests go past ASGI, and that the answers are the same."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_a_pipeline_of_both_ways_is_answered_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "in_lane"),
+    ("request_", "on_fast_path"),
     [
         (b"POST /callbacks/s/t HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", True),
         (b"POST /callbacks/s HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", True),
@@ -50,15 +50,15 @@ async def test_a_pipeline_of_both_ways_is_answered_in_order() -> None:
     ],
     ids=repr,
 )
-async def test_only_a_plain_callback_goes_past_asgi(request_: bytes, in_lane: bool) -> None:
+async def test_only_a_plain_callback_goes_past_asgi(request_: bytes, on_fast_path: bool) -> None:
     async with running() as server:
         sender = await server.sender()
         await sender.say(request_ + b"x" * (1001 if b": 1001" in request_ else 0))
         assert (await sender.hear())[0] == 200
-        assert bool(server.app.taken) is in_lane
+        assert bool(server.app.taken) is on_fast_path
 
 
-async def test_a_delivery_in_the_lane_tells_what_came() -> None:
+async def test_a_delivery_on_the_fast_path_holds_what_came() -> None:
     async with running() as server:
         sender = await server.sender()
         body = b"x" * 900
@@ -97,3 +97,13 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_delivery() -> None:
         assert (await sender.hear())[2] == b"{}"
         for delivery in server.app.taken:
             assert (delivery.body, delivery.headers) == (b"", ())
+
+
+async def test_an_answer_that_says_close_ends_the_connection() -> None:
+    async with running() as server:
+        server.app.status = 413
+        sender = await server.sender()
+        await sender.say(b"POST /callbacks/s HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
+        status, head, _ = await sender.hear()
+        assert (status, head.count(b"connection: close")) == (413, 1)
+        assert await sender.rest() == b""

@@ -71,3 +71,14 @@ async def test_a_half_closed_sender_that_reads_nothing_is_cut_off() -> None:
             while server.refusals != ["answer_not_read"]:
                 await asyncio.sleep(0.01)
         assert len(await sender.rest()) < len(server.app.large)
+
+
+async def test_the_last_answer_is_read_by_a_sender_that_goes_on_sending() -> None:
+    async with running() as server:
+        sender = await server.sender()
+        await sender.say(WHOLE.replace(b"host: x", b"host: x\r\nconnection: close"))
+        for _ in range(20):
+            await sender.say(b"x" * 1_000)
+            await asyncio.sleep(0)
+        assert (await sender.hear())[0] == 200
+        assert await sender.rest() == b""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from ipaddress import ip_network
 
 import pytest
 
+from receiver.web.connection.admission import PER_TURN
 from tests.web.raw import PATIENCE_S, WHOLE, Server, running
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -181,6 +183,20 @@ async def test_half_bodies_take_so_much_memory_together_and_no_more() -> None:
         assert (await first.hear())[0] == 200
         await third.say(head + b"x" * 900)
         assert (await third.hear())[0] == 200
+
+
+async def test_a_request_whose_turn_comes_too_late_gets_503() -> None:
+    async with running(queue_timeout_s=-1.0) as server:
+        senders = [await server.sender() for _ in range(3 * PER_TURN)]
+        for sender in senders:
+            await sender.say(WHOLE)
+            assert (await sender.hear())[0] == 200
+        for sender in senders:
+            sender.flood(WHOLE)
+        statuses = Counter([(await sender.hear())[0] for sender in senders])
+        assert statuses[200] >= PER_TURN
+        assert statuses[503] == len(server.refusals) > 0
+        assert set(server.refusals) == {"overloaded"}
 
 
 async def test_one_address_holds_so_many_connections_and_no_more() -> None:

@@ -1,0 +1,48 @@
+"""Header lines of our messages: names, and values as CloudEvents encodes them. No I/O."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote
+
+CONTENT: Final = "yizhan-content"
+UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
+UNKNOWN_TYPE: Final = "yizhan-unknowntype"
+_UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
+
+
+def encode_header(value: str) -> str:
+    """Percent-encode what CloudEvents does not allow in a header: space, `"`, `%`, non-ASCII."""
+    if value.isascii() and value.isalnum():  # as most are
+        return value
+    return _UNSAFE.sub(_percent, value)
+
+
+def decode_header(value: str) -> str:
+    """The text that `encode_header` was given; what it could not have made is read as it can be."""
+    if "%" not in value:
+        return value
+    try:
+        return unquote(value, errors="surrogatepass")
+    except UnicodeDecodeError:
+        return unquote(value, errors="replace")
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+
+
+def one_line(text: str) -> str:
+    """What we made ourselves, as it is; what a foreign event made us make may need encoding."""
+    return text if text.isascii() and text.isprintable() else encode_header(text)
+
+
+def header_line(name: str, text: str | None) -> str:
+    """The header line of a foreign word; none where it is absent."""
+    return f"{name}: {encode_header(text)}\r\n" if text else ""
+
+
+usual_line: Final = lru_cache(maxsize=256)(header_line)
+"""`header_line` of what comes again and again, such as a message type or a client."""

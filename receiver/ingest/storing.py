@@ -1,0 +1,181 @@
+"""A verified callback on its way into the log, and what its sender is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+from receiver.bus.callback_codec import Marks, encode_callback, encode_quarantined
+from receiver.bus.message import OutgoingMessage
+from receiver.bus.publish.contract import (
+    TOO_LARGE,
+    NonceClaimedError,
+    Result,
+    Stored,
+    Submitter,
+    UnsendableError,
+)
+from receiver.bus.subjects import Subjects
+from receiver.callback import Callback, Fault, VerifiedRequest
+from receiver.errors import BusError, MalformedCallbackError, VerificationError
+from receiver.ingest.retransmissions import Retransmissions
+from receiver.observability.logs import get_logger
+from schemas.events import EventData
+
+Outcome = Literal["stored", "retransmission", "duplicate", "quarantined", "spooled", "checked"]
+_LOG: Final = get_logger("yizhan.intake")
+
+
+class Receipt(NamedTuple):
+    """What became of an accepted delivery.
+
+    `events` is what was read out of it. `stream_seq` is that of the raw message, 0 while it is
+    `spooled`; `secret_index` is which secret signed, so that one that no sender uses any more can
+    be retired.
+    """
+
+    outcome: Outcome
+    callback_id: str = ""
+    message_type: str | None = None
+    events: Sequence[EventData] = ()
+    stream_seq: int = 0
+    fault: Fault | None = None
+    secret_index: int | None = None
+
+
+IntakeResult = Receipt | Exception
+"""A receipt for what is stored; a `DeliveryError` for what is refused; a `BusError` where the log
+did not acknowledge (the same bytes may then be stored all the same, under the same id); any other
+exception is a defect of ours."""
+OnIntakeResult = Callable[[IntakeResult], None]
+Announce = Callable[[str, str, str, datetime], None]
+"""Takes source, content digest, callback id and time of arrival of what was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where callbacks go, and who remembers what was stored."""
+
+    publisher: Submitter
+    subjects: Subjects
+    retransmissions: Retransmissions
+    announce: Announce
+
+
+class StoringCallback:
+    """One callback that is being stored: call `store` or `quarantine`, once.
+
+    It is the `on_result` of its own publishes, and calls the caller's once: with a receipt, or
+    with the reason why it is not stored.
+    """
+
+    __slots__ = ("_callback", "_claim", "_fault", "_first", "_on_result", "_storage", "_verified")
+
+    def __init__(
+        self,
+        storage: Storage,
+        verified: VerifiedRequest,
+        claim: OutgoingMessage | None,
+        on_result: OnIntakeResult,
+    ) -> None:
+        self._storage = storage
+        self._verified = verified
+        self._claim = claim
+        self._on_result = on_result
+        self._callback: Callback | None = None
+        self._first: str | None = None
+        self._fault: Fault | None = None
+
+    def store(self, callback: Callback) -> None:
+        """Store its raw message and its events, marked where the content was stored before."""
+        request = self._verified.request
+        self._callback = callback
+        self._first = self._storage.retransmissions.earlier_with_same_content(
+            request.source.name,
+            callback.content_digest,
+            self._verified.callback_id,
+            request.received_at,
+        )
+        self._submit(self._claim)
+
+    def quarantine(self, fault: Fault) -> None:
+        """Store its raw message alone, with the reason."""
+        self._fault = fault
+        self._submit(self._claim)
+
+    def on_result(self, result: Result) -> None:
+        """What became of the messages; a signature that is used up may only be marked, and what is
+        too large for the server goes to quarantine.
+        """
+        try:
+            if not isinstance(result, BusError):
+                self._on_stored(result)
+            elif isinstance(result, NonceClaimedError) and self._marks_replays:
+                source = self._verified.request.source.name
+                _LOG.warning("signature_replayed", source=source, replay_of=result.claimed_by)
+                self._submit(None, replay_of=result.claimed_by)
+            elif isinstance(result, UnsendableError) and self._fault is None:
+                self.quarantine(Fault("body", TOO_LARGE))
+            else:
+                self._on_result(_refusal(result))
+        except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
+            self._on_result(error)
+
+    @property
+    def _marks_replays(self) -> bool:
+        return self._verified.request.source.replay_check != "refuse"
+
+    def _submit(self, claim: OutgoingMessage | None, *, replay_of: str | None = None) -> None:
+        subjects = self._storage.subjects
+        messages: Sequence[OutgoingMessage]
+        if self._fault is not None:
+            messages = [encode_quarantined(self._verified, self._fault, subjects)]
+        else:
+            assert self._callback is not None
+            marks = Marks(self._first, replay_of)
+            messages = encode_callback(self._verified, self._callback, subjects, marks)
+        self._storage.publisher.submit(messages, claim, self.on_result)
+
+    def _on_stored(self, stored: Sequence[Stored]) -> None:
+        """The answer leaves first; who else wants to know is next."""
+        raw, callback, verified = stored[0], self._callback, self._verified
+        if self._fault is not None or callback is None:
+            self._on_result(
+                Receipt(
+                    self._outcome(stored, "quarantined"),
+                    callback_id=verified.callback_id,
+                    stream_seq=raw.stream_seq,
+                    secret_index=verified.proof.secret_index,
+                    fault=self._fault,
+                )
+            )
+            return
+        self._on_result(
+            Receipt(
+                self._outcome(stored, "retransmission" if self._first else "stored"),
+                callback_id=verified.callback_id,
+                message_type=callback.message_type,
+                events=[draft.data for draft in callback.events],
+                stream_seq=raw.stream_seq,
+                secret_index=verified.proof.secret_index,
+            )
+        )
+        request, storage = verified.request, self._storage
+        known = (request.source.name, callback.content_digest, verified.callback_id)
+        storage.retransmissions.remember(*known, request.received_at)
+        storage.announce(*known, request.received_at)
+
+    def _outcome(self, stored: Sequence[Stored], outcome: Outcome) -> Outcome:
+        if stored[0].duplicate and all(message.duplicate for message in stored):
+            return "duplicate"
+        return "spooled" if stored[0].spooled else outcome
+
+
+def _refusal(error: BusError) -> Exception:
+    if isinstance(error, NonceClaimedError):
+        return VerificationError("replayed_signature")
+    if isinstance(error, UnsendableError):
+        return MalformedCallbackError("larger than the server's max_payload", status=413)
+    return error

@@ -1,0 +1,74 @@
+"""Secrets that stand in files of their own: reading them, and which files they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from receiver.errors import ConfigurationError
+from receiver.settings.values import check_path_token, read_secret
+
+if TYPE_CHECKING:
+    from receiver.settings import APISettings, Settings, SourceSettings
+
+
+def with_secrets(settings: Settings) -> Settings:
+    """The settings with the secrets that stand in files; raises `ConfigurationError`."""
+    sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
+    api = None if settings.api is None else _api(settings.api)
+    return settings.model_copy(update={"sources": sources, "api": api})
+
+
+def without_files(settings: Settings) -> Settings:
+    """The same settings for another process: the secrets that were read, and no file to read."""
+    without = {"secret_files": (), "path_token_file": None}
+    sources = tuple(source.model_copy(update=without) for source in settings.sources)
+    api = settings.api and settings.api.model_copy(update={"secret_file": None})
+    return settings.model_copy(update={"sources": sources, "api": api})
+
+
+def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that holds a secret or a private key, with the name of its setting."""
+    for number, source in enumerate(settings.sources):
+        for file in source.secret_files:
+            yield f"sources[{number}].secret_files", file
+        if source.path_token_file is not None:
+            yield f"sources[{number}].path_token_file", source.path_token_file
+    named = {
+        "api.secret_file": None if settings.api is None else settings.api.secret_file,
+        "nats.password_file": settings.nats.password_file,
+        "nats.credentials_file": settings.nats.credentials_file,
+        "nats.nkey_seed_file": settings.nats.nkey_seed_file,
+        "nats.tls_key_file": settings.nats.tls_key_file,
+        "receiver.tls_key_file": settings.receiver.tls_key_file,
+    }
+    yield from ((name, file) for name, file in named.items() if file is not None)
+
+
+def _source(number: int, source: SourceSettings) -> SourceSettings:
+    place = f"sources[{number}].secret_files"
+    read = [SecretStr(read_secret(place, file)) for file in source.secret_files]
+    update: dict[str, object] = {"secrets": (*source.secrets, *read)}
+    if source.path_token_file is not None:
+        update["path_token"] = _path_token(number, source.path_token_file)
+    return source.model_copy(update=update)
+
+
+def _path_token(number: int, file: Path) -> SecretStr:
+    place = f"sources[{number}].path_token_file"
+    token = read_secret(place, file)
+    try:
+        check_path_token(token)
+    except ValueError as error:
+        raise ConfigurationError(f"{place}: {file}: {error}") from None
+    return SecretStr(token)
+
+
+def _api(api: APISettings) -> APISettings:
+    if api.secret_file is None:
+        return api
+    secret = SecretStr(read_secret("api.secret_file", api.secret_file))
+    return api.model_copy(update={"secret": secret})

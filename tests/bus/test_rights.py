@@ -1,0 +1,106 @@
+"""Each right that is missing is found, by a probe that changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from receiver.bus.connection import Connection
+from receiver.bus.consumers import ConsumerPlan, ensure_consumer
+from receiver.bus.rights import (
+    Right,
+    denied,
+    handler_rights,
+    looking_rights,
+    reader_rights,
+    stream_rights,
+)
+from receiver.bus.stream_plan import plans
+from receiver.bus.subjects import Subjects
+from tests.bus.plain_server import plain_server
+
+SUBJECTS = Subjects()
+PLAN = ConsumerPlan(SUBJECTS.stream, "handler-slow", [SUBJECTS.all_events])
+RIGHTS = (
+    *stream_rights(SUBJECTS),
+    *reader_rights(SUBJECTS),
+    *handler_rights([PLAN]),
+    *looking_rights(),
+)
+ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}
+
+
+def user(number: int, right: Right) -> dict[str, Any]:
+    """One that may do everything but what `right` is for."""
+    others = {"publish": {"allow": ">"}, "subscribe": {"allow": ">"}}
+    others[right.verb]["deny"] = right.allow
+    return {"user": f"u{number}", "password": "p", "permissions": others}
+
+
+@pytest.fixture(scope="module")
+async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A server with a user for each row, and one called `all` that lacks nothing."""
+    users = [user(number, right) for number, right in enumerate(ROWS.values())]
+    users.append({"user": "all", "password": "p"})
+    directory: Path = tmp_path_factory.mktemp("rights")
+    async with plain_server(directory, f"authorization {json.dumps({'users': users})}") as found:
+        yield found
+
+
+async def opened(address: str, name: str) -> Connection:
+    connection = Connection(f"nats://{name}:p@{address}", ())
+    assert await connection.start(patience_s=30)
+    return connection
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_the_one_right_that_is_missing_is_found(address: str, row: str) -> None:
+    right = ROWS[row]
+    connection = await opened(address, f"u{list(ROWS).index(row)}")
+    missing = await connection.missing(connection.client, RIGHTS)
+    refusal = connection.refusal
+    await connection.stop()
+    assert list(missing) == [right]
+    assert f'allow our user to {right.verb} to "{right.allow}"' in missing[0].sentence
+    assert refusal == ""
+
+
+async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(address: str) -> None:
+    url = f"nats://all:p@{address}"
+    connection = Connection(url, plans(SUBJECTS, []), rights=RIGHTS)
+    assert await connection.start(patience_s=30)
+    client = connection.client
+    await ensure_consumer(client, PLAN)
+    await client.jetstream().publish(f"{SUBJECTS.root}.in.events.1688.order.closed.1", b"{}")
+    held = await client.jetstream().pull_subscribe_bind("handler-slow", stream=SUBJECTS.stream)
+    await held.fetch(1, timeout=60)
+    before = await everything(client)
+    missing = await connection.missing(client, RIGHTS)
+    after = await everything(client)
+    await connection.stop()
+    assert (missing, after) == ([], before)
+    assert after["consumers"][0]["num_ack_pending"] == 1
+
+
+async def everything(client: Client) -> dict[str, Any]:
+    """What the server says of the streams, their messages, and the consumers."""
+    streams = json.loads((await client.request("$JS.API.STREAM.LIST", b"{}", timeout=60)).data)
+    subject = f"$JS.API.CONSUMER.LIST.{SUBJECTS.stream}"
+    consumers = json.loads((await client.request(subject, b"{}", timeout=60)).data)
+    found = {
+        "streams": [{k: s[k] for k in ("config", "state")} for s in streams["streams"]],
+        "consumers": consumers["consumers"],
+    }
+    for consumer in found["consumers"]:
+        consumer.pop("ts", None)
+    return found
+
+
+def test_a_refusal_that_no_right_explains_is_given_in_the_server_s_words() -> None:
+    words = 'permissions violation for publish to "$js.api.meta.leader.stepdown"'
+    assert f"NATS refuses: {words}: give our user" in str(denied(words, RIGHTS))

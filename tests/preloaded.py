@@ -1,0 +1,117 @@
+"""A process that has imported what the commands import, and forks one for each request.
+
+`python -m tests.preloaded FD` takes requests from the Unix socket `FD` until that is closed; the
+other side is `tests.forked`. A command is `python -m receiver` without its second of imports: the
+same code in a process of its own, with the arguments, environment, directory and standard streams
+of the request. The modules of `receiver.cli`, of which a command imports its own alone, are
+imported after the fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
+from typing import Any, Final
+
+import receiver
+
+AT_FIRST_USE: Final = (
+    "encodings.idna",
+    "packaging.requirements",
+    "rich.live",
+    "rich.markdown",
+    "rich.panel",
+    "rich.progress",
+    "rich.table",
+    "typer.rich_utils",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.lifespan.on",
+    "uvloop",
+)
+"""What the commands and their libraries import inside functions."""
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    preload()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the commands, which get it too
+    while True:
+        asked, streams, _, _ = socket.recv_fds(channel, 1, 4)
+        if not asked:
+            return
+        if not os.fork():
+            channel.close()
+            supervise(socket.socket(fileno=streams[0]), streams[1:])
+            return
+        for stream in streams:
+            os.close(stream)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                """A supervisor that has ended is one zombie less."""
+
+
+def preload() -> None:
+    for module in pkgutil.walk_packages(receiver.__path__, "receiver."):
+        if not module.name.startswith(("receiver.cli", "receiver.__main__")):
+            import_module(module.name)
+    for name in AT_FIRST_USE:
+        import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def supervise(reply: socket.socket, streams: list[int]) -> None:
+    """Fork the command, and answer with its process id, then with its exit code.
+
+    Returns in the process of the command alone, where the command has ended.
+    """
+    with reply.makefile("rb") as requests:
+        request = json.loads(requests.readline())
+    if not (process := os.fork()):
+        reply.close()
+        become(request, streams)
+        runpy.run_module("receiver", run_name="__main__", alter_sys=True)
+        return
+    for stream in streams:
+        os.close(stream)
+    reply.sendall(f"{process}\n".encode())
+    _, status = os.waitpid(process, 0)
+    reply.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def become(request: dict[str, Any], streams: list[int]) -> None:
+    """Be as a new process is that was started so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(request["directory"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    time.tzset()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdin = TextIOWrapper(BufferedReader(FileIO(0, closefd=False)), sys.stdin.encoding)
+    sys.stdout = output(1, sys.stdout, unbuffered=request["unbuffered"])
+    sys.stderr = output(2, sys.stderr, unbuffered=True)
+    sys.argv[1:] = request["arguments"]
+    sys.path[0] = request["directory"]
+
+
+def output(number: int, like: Any, *, unbuffered: bool) -> TextIOWrapper:
+    raw = FileIO(number, "wb", closefd=False)
+    stream = raw if unbuffered else BufferedWriter(raw)
+    return TextIOWrapper(stream, like.encoding, like.errors, write_through=unbuffered)
+
+
+if __name__ == "__main__":
+    main()
