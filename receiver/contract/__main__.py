@@ -11,6 +11,13 @@ from receiver.contract.page import events_page
 
 _PAGES: Final[Mapping[str, Callable[[], str]]] = {"events": events_page, "api": api_page}
 
-if len(sys.argv) != 2 or sys.argv[1] not in _PAGES:
-    sys.exit(f"name one of the pages: {', '.join(_PAGES)}")
-sys.stdout.buffer.write(_PAGES[sys.argv[1]]().encode())
+
+def main(names: list[str]) -> None:
+    """Print the page of that name; exits where there is none."""
+    if len(names) != 1 or names[0] not in _PAGES:
+        sys.exit(f"name one of the pages: {', '.join(_PAGES)}")
+    sys.stdout.buffer.write(_PAGES[names[0]]().encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
