@@ -70,13 +70,14 @@ def turned_shipped_alone(data: OrderStatusChanged) -> bool:
 async def _traces(api: PlatformAPI, data: Shipment, order_id: str) -> tuple[Trace, ...]:
     """The parcels of which something is known, each once: several lines may share one."""
     if data.channel == "1688":
-        found = [_alibaba_trace(t) for t in await api.alibaba.order_logistics(order_id)]
+        logistics = await api.alibaba.orders.logistics(order_id)
+        found = [_alibaba_trace(trace) for trace in logistics.traces]
     else:
         line_ids = dict.fromkeys(line.line_id for line in data.lines if line.line_id)
         found = [
             _taobao_trace(parcel)
             for line_id in line_ids or (order_id,)
-            for parcel in (await api.taobao.logistics_detail(line_id)).parcels
+            for parcel in (await api.taobao.orders.logistics(line_id)).parcels
         ]
     return tuple(dict.fromkeys(t for t in found if t.steps or t.parcel.waybill_no))
 
@@ -114,7 +115,9 @@ def _taobao_trace(parcel: TaobaoParcel) -> Trace:
     carrier = next((partner.company for partner in parcel.partners if partner.company), None)
     return Trace(
         parcel=Parcel(carrier=carrier, waybill_no=parcel.mail_no),
-        progress=_latest((step.time, step.action or step.status) for step in parcel.traces),
+        progress=_latest(
+            (step.time, word) for step in parcel.traces for word in (step.action, step.status)
+        ),
         steps=tuple(map(_taobao_step, parcel.traces)),
     )
 

@@ -12,6 +12,7 @@
        ├─ RateLimitedError
        ├─ APIUnavailableError
        └─ APIRejectedError
+          └─ InvalidRequestError      nothing was sent
 
 `Retry` and `Drop` (`receiver.worker.routing`) are signals, not errors: they stand outside the tree.
 """
@@ -66,8 +67,13 @@ class SpoolError(BusError):
 class APIError(YizhanError):
     """A call to the platform's API failed.
 
-    `code` is the platform's own code, `status` the HTTP status, `request_id` the platform's id of
-    the call (quote it to their support); each is None where the reply did not carry it.
+    `code` is the platform's own code, of the verdict within the data where that is what refused;
+    `outer_code` is that of the reply. `meaning` is what the pages say of `code`, `reason` what the
+    platform said. `status` is the HTTP status, `request_id` the platform's id of the call (quote it
+    to their support). Each is None where the reply did not carry it.
+
+    `retryable` says whether the same call may be made again. It is false where a call that changes
+    something may have been carried out although no usable answer came.
     """
 
     retryable = False
@@ -80,9 +86,18 @@ class APIError(YizhanError):
         status: int | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
+        outer_code: int | str | None = None,
+        reason: str | None = None,
+        meaning: str | None = None,
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
+        self.outer_code = outer_code
+        self.reason = reason
+        self.meaning = meaning
+        if retryable is not None:
+            self.retryable = retryable
         self.status = status
         self.request_id = request_id
         self.retry_after_s = retry_after_s
@@ -102,3 +117,7 @@ class APIUnavailableError(APIError):
 
 class APIRejectedError(APIError):
     """The platform understood and refused; asking again without a change will not help."""
+
+
+class InvalidRequestError(APIRejectedError):
+    """What was asked breaks a rule of the pages, or cannot be sent: nothing was sent."""

@@ -62,6 +62,7 @@ class BaseInfo(AlibabaMessage):
     refund: Yuan = None
     discount: Fen = None
     close_reason: Text = None
+    close_operate_type: Word = None
     create_time: ClockTime = None
     pay_time: ClockTime = None
     modify_time: ClockTime = None

@@ -59,6 +59,20 @@ class Progress(_OpenWord):
     UNKNOWN = "unknown"
 
 
+class PaymentStatus(_OpenWord):
+    """Where the payment of a 1688 order, or of one stage of it, stands."""
+
+    UNPAID = "unpaid"
+    BEING_PAID = "being_paid"
+    PAID = "paid"
+    RECEIVED = "received"
+    ON_ACCOUNT = "on_account"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    NOT_CREATED = "not_created"
+    UNKNOWN = "unknown"
+
+
 class PaymentOutcome(_OpenWord):
     """How one order of a batch payment ended."""
 
@@ -170,6 +184,18 @@ _PROGRESS: Final[dict[str, Progress]] = {
     "EXCEPTION": Progress.FAILED,
 }
 
+_PAYMENT: Final[dict[str, PaymentStatus]] = {
+    # docs/platform/statuses.md#1688-payment-status
+    "1": PaymentStatus.UNPAID,
+    "2": PaymentStatus.PAID,
+    "4": PaymentStatus.REFUNDED,
+    "6": PaymentStatus.RECEIVED,
+    "7": PaymentStatus.NOT_CREATED,
+    "8": PaymentStatus.CANCELLED,
+    "9": PaymentStatus.BEING_PAID,
+    "12": PaymentStatus.ON_ACCOUNT,
+}
+
 _OUTCOME: Final[dict[str, PaymentOutcome]] = {
     "SUCCESSED": PaymentOutcome.SUCCEEDED,
     "ACCOUNT_BALANCE_NOT_ENOUGH": PaymentOutcome.BALANCE_NOT_ENOUGH,
@@ -182,6 +208,21 @@ _OPERATOR: Final[dict[str, Operator]] = {
     "BUYER": "buyer",
     "SELLER": "seller",
     "SYSTEM": "platform",
+}
+
+_CLOSED_BY: Final[dict[str, ClosedBy]] = {
+    # The order detail's reasons and operators:
+    # docs/platform/calls-orders.md#1688-order-detail-and-list. What the back office, the system and
+    # the credit service close, the platform closes.
+    "BUYERCANCEL": "buyer",
+    "SELLERGOODSLACK": "seller",
+    "CLOSE_TRADE_BY_BUYER": "buyer",
+    "CLOSE_TRADE_BY_SELLER": "seller",
+    "CLOSE_TRADE_BY_BOPS": "platform",
+    "CLOSE_TRADE_BY_SYSTEM": "platform",
+    "CLOSE_TRADE_BY_CREADIT": "platform",
+    # docs/platform/messages.md#messages-of-a-ka-account
+    "BUYER_CANCEL": "buyer",
 }
 
 
@@ -210,6 +251,11 @@ def progress(word: str | None) -> Progress:
     return _PROGRESS.get(_key(word), Progress.UNKNOWN)
 
 
+def payment_status(code: str | None) -> PaymentStatus:
+    """Our word for a `payStatus` (docs/platform/statuses.md#1688-payment-status)."""
+    return _PAYMENT.get(_key(code), PaymentStatus.UNKNOWN)
+
+
 def payment_outcome(word: str | None) -> PaymentOutcome:
     """Our word for one order's result (docs/platform/messages.md#batch-payment)."""
     return _OUTCOME.get(_key(word), PaymentOutcome.UNKNOWN)
@@ -218,3 +264,8 @@ def payment_outcome(word: str | None) -> PaymentOutcome:
 def operator(word: str | None) -> Operator:
     """Who acted on a refund (docs/platform/messages.md#refund-part-of-a-topic)."""
     return _OPERATOR.get(_key(word), "unknown")
+
+
+def closed_by(*words: str | None) -> ClosedBy:
+    """Who closed a 1688 order, by the first word that says it: an operator, or a reason."""
+    return next((_CLOSED_BY[_key(word)] for word in words if _key(word) in _CLOSED_BY), "unknown")

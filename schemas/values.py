@@ -126,7 +126,8 @@ def _in_range(amount: Decimal) -> Decimal:
     return amount
 
 
-def _absent_if_blank(value: Any) -> Any:
+def absent_if_blank(value: Any) -> Any:
+    """`value`; None for a text that says nothing."""
     return None if type(value) is str and _is_blank(value) else value
 
 
@@ -149,7 +150,7 @@ def no_id(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in _ABSENT)
 
 
-def _identifier(value: Any) -> str | None:
+def read_id(value: Any) -> str | None:
     """Ids come as text or as numbers; a large float has already lost digits and is refused."""
     if type(value) is str and value.isdigit() and value[0] != "0" and len(value) <= MAX_ID_CHARS:
         return value  # as most come
@@ -183,7 +184,9 @@ def _undamaged(text: str) -> str:
     return text
 
 
-def _at_most(limit: int) -> Callable[[Any], Any]:
+def at_most(limit: int) -> Callable[[Any], Any]:
+    """For a list: null is an empty one, and one longer than `limit` is refused."""
+
     def check(value: Any) -> Any:
         if value is None:
             return ()
@@ -206,8 +209,9 @@ def _word(value: Any) -> Any:
     return value
 
 
-def _decimal(value: Any) -> Decimal | None:
-    value = _absent_if_blank(value)
+def read_decimal(value: Any) -> Decimal | None:
+    """A number from a number or text, None for a blank one; raises `ValueError`."""
+    value = absent_if_blank(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -231,7 +235,7 @@ def _fen(value: Any) -> Money | None:
         return _money(int(value) * _CENT, YUAN)
     if isinstance(value, Money):
         return value
-    number = _decimal(value)
+    number = read_decimal(value)
     if number is None:
         return None
     # A text with decimals may as well mean yuan, whatever stands behind its point.
@@ -244,7 +248,7 @@ def _fen(value: Any) -> Money | None:
 def _yuan(value: Any) -> Money | None:
     if isinstance(value, Money):
         return value
-    number = _decimal(value)
+    number = read_decimal(value)
     if number is None:
         return None
     money = Money.yuan(number)
@@ -270,18 +274,18 @@ def _refuse(reason: str) -> NoReturn:
 
 
 PartT = TypeVar("PartT")
-Parts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_PARTS))]
+Parts = Annotated[tuple[PartT, ...], BeforeValidator(at_most(MAX_PARTS))]
 """A list, empty for null; one without end is a fault before it is work."""
-FewParts = Annotated[tuple[PartT, ...], BeforeValidator(_at_most(MAX_FEW_PARTS))]
+FewParts = Annotated[tuple[PartT, ...], BeforeValidator(at_most(MAX_FEW_PARTS))]
 """As `Parts`, for a list inside of one."""
-Identifier = Annotated[str | None, BeforeValidator(_identifier)]
+Identifier = Annotated[str | None, BeforeValidator(read_id)]
 """An id as text, from text or a whole number; None where a placeholder stands for it."""
 Word = Annotated[Annotated[str, Field(max_length=256)] | None, BeforeValidator(_word)]
 """A code word of the platform, kept as it is."""
-Text = Annotated[str | None, BeforeValidator(_absent_if_blank)]
+Text = Annotated[str | None, BeforeValidator(absent_if_blank)]
 """Free text; a blank one, and "null", is absent."""
 Count = Annotated[
-    Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)] | None, BeforeValidator(_absent_if_blank)
+    Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)] | None, BeforeValidator(absent_if_blank)
 ]
 """A number of pieces, small enough for every JSON reader."""
 Fen = Annotated[Money | None, BeforeValidator(_fen)]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+import schemas.api
 import yizhan
+import yizhan.api
 import yizhan.events
 from schemas import parts
 from schemas.events import EVENT_MODELS
@@ -28,6 +32,18 @@ def test_a_module_exports_what_it_holds_and_no_more(name: str) -> None:
         if not key.startswith("_") and not inspect.ismodule(value)
     }
     assert public == set(module.__all__)
+
+
+def test_every_reply_of_the_api_and_every_part_of_a_request_can_be_imported() -> None:
+    folder = Path(schemas.api.__file__).parent
+    defined = {
+        name
+        for file in folder.glob("*.py")
+        for name in re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    parts = {name for name in defined if not name.endswith("Request")}  # methods take their fields
+    assert parts - {"Envelope", "Verdict"} <= set(yizhan.api.__all__)
+    assert len(parts) > 100
 
 
 def test_every_model_and_every_part_can_be_imported() -> None:

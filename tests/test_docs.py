@@ -30,6 +30,7 @@ from tests.pages import PAGES, ROOT, anchors, fault_of, links
 PYTHON_RUN_BY = {
     "README.md": "tests/test_readme.py",
     "adding-a-dialect.md": "tests/dialects/test_installed.py",
+    "api.md": "tests/contract/test_api_page.py",
     "first-hour.md": "tests/test_first_hour.py",
     "handlers.md": "tests/test_docs.py",
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from receiver.cli.listening import check_port
-from receiver.client.platform import PlatformAPI
+from receiver.composition.api import opened_api
 from receiver.composition.bus import access
 from receiver.composition.receiver import certificate
 from receiver.dialects.installed import installed_dialects
@@ -46,8 +46,8 @@ def _unwritable(directory: Path) -> str:
 
 async def check_api(settings: Settings) -> None:
     """Raise `ConfigurationError` where the platform's API cannot be called with the settings."""
-    if settings.api is not None:
-        await PlatformAPI.open(settings.api).aclose()
+    async with opened_api(settings):
+        pass
 
 
 def _dialects(_: Settings) -> None:

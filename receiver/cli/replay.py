@@ -20,7 +20,7 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.client.platform import PlatformAPI
+from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus, opened_bus
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.replay.replay import Sink, Summary
@@ -168,7 +168,11 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
 async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncIterator[Sink]:
     if to.startswith(_HANDLER):
         handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
-        async with _api(settings, handler) as api:
+        if settings.api is None and handler.needs_api:
+            raise ConfigurationError(
+                f"the handler {handler.name} needs the platform's API: add an [api] section"
+            )
+        async with opened_api(settings) as api:
             yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
@@ -182,19 +186,6 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             with option("--to"):
                 stack.enter_context(file_sink)
             yield file_sink
-
-
-@contextlib.asynccontextmanager
-async def _api(settings: Settings, handler: Handler) -> AsyncIterator[PlatformAPI | None]:
-    if settings.api is not None:
-        async with PlatformAPI.open(settings.api) as api:
-            yield api
-    elif handler.needs_api:
-        raise ConfigurationError(
-            f"the handler {handler.name} needs the platform's API: add an [api] section"
-        )
-    else:
-        yield None
 
 
 def _handler(name: str, handlers: Sequence[Handler]) -> Handler:

@@ -11,27 +11,60 @@ from typing import Any, Self
 
 import httpx2
 
-from receiver.client.calls.orders_1688 import AlibabaAPI
-from receiver.client.calls.orders_taobao import TaobaoAPI
-from receiver.client.calls.registry import resolve_paths
+from receiver.client.call import Sender
+from receiver.client.calls.addresses import Addresses
+from receiver.client.calls.alibaba_cart import AlibabaCart
+from receiver.client.calls.alibaba_orders import AlibabaOrders
+from receiver.client.calls.alibaba_products import AlibabaProducts
+from receiver.client.calls.alibaba_refunds import AlibabaRefunds
+from receiver.client.calls.registry import resolve_routes
+from receiver.client.calls.taobao_cart import TaobaoCart
+from receiver.client.calls.taobao_orders import TaobaoOrders
+from receiver.client.calls.taobao_products import TaobaoProducts
+from receiver.client.calls.taobao_refunds import TaobaoRefunds
+from receiver.client.calls.warehouse import Warehouse
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport, base_url
 from receiver.settings import APISettings
 
 
+class AlibabaAPI:
+    """The calls about 1688, in the groups of the platform's menu."""
+
+    def __init__(self, sender: Sender) -> None:
+        self.products = AlibabaProducts(sender)
+        self.orders = AlibabaOrders(sender)
+        self.cart = AlibabaCart(sender)
+        self.refunds = AlibabaRefunds(sender)
+
+
+class TaobaoAPI:
+    """The calls about Taobao, in the groups of the platform's menu."""
+
+    def __init__(self, sender: Sender) -> None:
+        self.products = TaobaoProducts(sender)
+        self.orders = TaobaoOrders(sender)
+        self.cart = TaobaoCart(sender)
+        self.refunds = TaobaoRefunds(sender)
+
+
 class PlatformAPI:
-    """One account's calls: `alibaba` for 1688, `taobao` for Taobao.
+    """One account's calls: `alibaba` for 1688, `taobao` for Taobao, `addresses`, `warehouse`.
 
         async with PlatformAPI.open(settings.api) as api:
-            traces = await api.alibaba.order_logistics(order_id)
+            parcels = (await api.alibaba.orders.logistics(order_id)).traces
+
+    docs/api.md lists them all.
 
     Safe to share between tasks of one event loop; they share one pace. Close it when done.
     """
 
-    def __init__(self, transport: PlatformTransport, *, http: httpx2.AsyncClient) -> None:
-        self.alibaba = AlibabaAPI(transport)
-        self.taobao = TaobaoAPI(transport)
+    def __init__(self, sender: Sender, *, http: httpx2.AsyncClient) -> None:
+        self.alibaba = AlibabaAPI(sender)
+        self.taobao = TaobaoAPI(sender)
+        self.addresses = Addresses(sender)
+        self.warehouse = Warehouse(sender)
         self._http = http
 
     @classmethod
@@ -58,7 +91,7 @@ class PlatformAPI:
         )
         calls = PlatformTransport(
             settings,
-            paths=resolve_paths(settings.edition, settings.paths),
+            routes=resolve_routes(settings.edition, settings.paths),
             http=http,
             signer=signer,
             limit=limit,

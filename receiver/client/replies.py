@@ -6,15 +6,18 @@ docs/platform/api.md#what-data-holds, docs/platform/api.md#errors.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from receiver.callback import Fault
 from receiver.client.endpoint import Endpoint
+from receiver.client.reading import UnreadableDataError, read_object, read_rows
+from receiver.client.spelling import respelled
+from receiver.client.verdict import refusal_in
 from receiver.errors import (
     APIError,
     APIRejectedError,
@@ -22,14 +25,14 @@ from receiver.errors import (
     MalformedCallbackError,
     RateLimitedError,
 )
-from receiver.messages.json_text import decoded, read_object
+from receiver.messages.json_text import decoded
+from receiver.messages.json_text import read_object as read_json_object
 from receiver.messages.reading import read_leniently
-from schemas.api import Envelope, Verdict
+from schemas.api.reply import Envelope
 
 _SUCCESS: Final = 200
 _MAX_MESSAGE_CHARS: Final = 200
 _MAX_RETRY_AFTER_S: Final = 86_400.0
-_MAX_DEPTH: Final = 3
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 
@@ -44,82 +47,120 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A call that succeeded. `data` is parsed JSON; whole numbers in it keep every digit."""
+    """A call whose envelope says success. `data` is parsed JSON; whole numbers keep every digit.
 
-    endpoint: str
+    `faults` gathers what was not as its model says, without any of its content.
+    """
+
+    endpoint: Endpoint
     data: Any
     code: int = _SUCCESS
     status: int = 200
     request_id: str | None = None
+    faults: list[Fault] = field(default_factory=list)
 
-    def read(self, model: type[ReplyT], *, known_by: str | None = None) -> ReplyT:
-        """`data` as `model`; where a wrapper is round it, the object that has the field `known_by`.
+    def read(self, model: type[ReplyT]) -> ReplyT:
+        """`data` as `model`.
 
-        Raises `APIRejectedError` for null, `APIUnavailableError` for anything but an object.
+        Raises `APIRejectedError` for null and for a refusal in the data, `APIUnavailableError` for
+        data of another shape.
         """
-        if self.data is None:
-            raise APIRejectedError(
-                f"{self.endpoint}: the reply holds no data: does this account have such an id?",
-                code=self.code,
-                status=self.status,
-                request_id=self.request_id,
-            )
-        if not isinstance(self.data, dict):
-            raise self._unexpected("an object")
-        found = (part for part in _objects(self.data) if known_by in part)
-        return self._as(model, next(found, self.data))
-
-    def read_rows(self, model: type[ReplyT], *, known_by: Collection[str]) -> list[ReplyT]:
-        """`data` as a list of `model`; empty for null.
-
-        A list, an object that holds the list under any name, and one bare row are all accepted;
-        a row within an object is recognised by one of the fields `known_by`. Raises
-        `APIUnavailableError` where `data` is neither object nor list.
-        """
-        if self.data is None:
-            return []
-        if isinstance(self.data, list):
-            rows = _rows(self.data)
-        elif isinstance(self.data, dict):
-            rows = _find_rows(self.data, frozenset(known_by))
-        else:
-            raise self._unexpected("a list")
-        return [self._as(model, row) for row in rows]
-
-    def _as(self, model: type[ReplyT], row: dict[str, Any]) -> ReplyT:
         try:
-            return read_leniently(model, row, self.endpoint)[0]
-        except MalformedCallbackError as error:
-            raise self._unexpected("as it is documented") from error
+            read = read_object(model, self.data, self.faults)
+        except UnreadableDataError as error:
+            raise self._unexpected(str(error)) from error
+        self._check(read)
+        if read is None:
+            raise self._error(APIRejectedError, self._without_data(), code=self.code)
+        return read
 
-    def _unexpected(self, what: str) -> APIUnavailableError:
-        return APIUnavailableError(
-            f"{self.endpoint}: the reply's data is not {what}",
+    def read_rows(self, model: type[ReplyT]) -> list[ReplyT]:
+        """`data` as a list of `model`, empty for null; raises as `read` does."""
+        try:
+            rows = read_rows(model, self.data, self.faults)
+        except UnreadableDataError as error:
+            raise self._unexpected(str(error)) from error
+        if not rows:
+            self._check(rows)
+        return rows
+
+    def _check(self, read: object) -> None:
+        refusal = refusal_in(self.data, read)
+        if refusal is None:
+            return
+        meaning = self.endpoint.refusals.get(refusal.code or "")
+        parts = [f"not done, error code {_clean(refusal.code or 'unknown')}"]
+        parts += [f"({meaning})"] if meaning else []
+        text = " ".join(parts) + (f": {_clean(refusal.reason)}" if refusal.reason else "")
+        raise self._error(
+            APIRejectedError,
+            text,
+            code=_code(refusal.code),
+            reason=_clean(refusal.reason) if refusal.reason else None,
+            meaning=meaning,
+        )
+
+    def _without_data(self) -> str:
+        if self.endpoint.changes_state:
+            return "the reply holds no data: see what was done before trying again"
+        return "the reply holds no data: does this account have such an id?"
+
+    def _unexpected(self, what: str) -> APIError:
+        return self._error(
+            APIUnavailableError,
+            f"the reply's data is not {what}",
             code=self.code,
+            retryable=not self.endpoint.changes_state,
+        )
+
+    def _error(
+        self,
+        kind: type[APIError],
+        text: str,
+        *,
+        code: int | str | None,
+        reason: str | None = None,
+        meaning: str | None = None,
+        retryable: bool | None = None,
+    ) -> APIError:
+        return kind(
+            f"{self.endpoint.name}: {text}",
+            code=code,
+            outer_code=self.code,
             status=self.status,
             request_id=self.request_id,
+            reason=reason,
+            meaning=meaning,
+            retryable=retryable,
         )
 
 
-def read_reply(endpoint: Endpoint, answer: Answer, *, now: float) -> Reply:
+def read_reply(endpoint: Endpoint, answer: Answer, *, now: float, sure: bool = True) -> Reply:
     """The reply of `endpoint`; raises the `APIError` that the answer means.
 
-    `now` (seconds since 1970) is what a `Retry-After` date is compared with.
+    `now` (seconds since 1970) is what a `Retry-After` date is compared with; `sure` is whether the
+    path that was called is one that was read somewhere.
     """
     envelope = _envelope(answer.body)
-    fault = _http_fault(endpoint, answer.status)
+    fault = _http_fault(endpoint, answer.status, sure=sure)
     if fault is not None:
         kind, text = fault
-        raise _error(kind, f"{endpoint.name}: {text}", answer, envelope, now=now)
+        raise _error(kind, endpoint, text, answer, envelope, now=now)
     if envelope is None or envelope.code is None:
-        text = f"{endpoint.name}: the answer is not a reply of the platform: check api.base_url"
-        raise _error(APIUnavailableError, text, answer, envelope, now=now)
-    if _code(envelope.code) != _SUCCESS:
-        text = f"{endpoint.name}: refused with code {_clean(envelope.code)}"
-        raise _error(APIRejectedError, text, answer, envelope, now=now)
-    data = decoded(envelope.data, "data")
-    _check_verdict(endpoint, answer, envelope, data)
-    return Reply(endpoint.name, data, status=answer.status, request_id=envelope.request_id)
+        text = "the answer is not a reply of the platform: check api.base_url"
+        raise _error(APIUnavailableError, endpoint, text, answer, envelope, now=now)
+    code = _code(envelope.code)
+    if code not in endpoint.success:
+        text = f"refused with code {_clean(envelope.code)}"
+        raise _error(APIRejectedError, endpoint, text, answer, envelope, now=now)
+    assert isinstance(code, int)
+    return Reply(
+        endpoint,
+        decoded(envelope.data, "data"),
+        code=code,
+        status=answer.status,
+        request_id=envelope.request_id,
+    )
 
 
 def retry_after_s(value: str | None, *, now: float) -> float | None:
@@ -140,12 +181,14 @@ def retry_after_s(value: str | None, *, now: float) -> float | None:
 
 def _envelope(body: bytes) -> Envelope | None:
     try:
-        return read_leniently(Envelope, read_object(body), "reply")[0]
+        return read_leniently(Envelope, respelled(Envelope, read_json_object(body)), "reply")[0]
     except MalformedCallbackError:
         return None
 
 
-def _http_fault(endpoint: Endpoint, status: int) -> tuple[type[APIError], str] | None:
+def _http_fault(
+    endpoint: Endpoint, status: int, *, sure: bool
+) -> tuple[type[APIError], str] | None:
     if 200 <= status < 300:
         return None
     if status == 429:
@@ -155,38 +198,32 @@ def _http_fault(endpoint: Endpoint, status: int) -> tuple[type[APIError], str] |
     if status >= 500 or status == 408:
         return APIUnavailableError, f"the platform is not available (HTTP {status})"
     if status in {404, 405}:
+        guess = "" if sure else ", and its path here is a guess"
         return APIRejectedError, (
-            f"no such call (HTTP {status}): write its path under api.paths.{endpoint.name}"
+            f"no such call (HTTP {status}){guess}: write its path under api.paths.{endpoint.name}"
         )
     return APIRejectedError, f"refused (HTTP {status})"
 
 
 def _error(
-    kind: type[APIError], text: str, answer: Answer, envelope: Envelope | None, *, now: float
+    kind: type[APIError],
+    endpoint: Endpoint,
+    text: str,
+    answer: Answer,
+    envelope: Envelope | None,
+    *,
+    now: float,
 ) -> APIError:
     msg = envelope.msg if envelope else None
     return kind(
-        f"{text}: {_clean(msg)}" if msg else text,
+        f"{endpoint.name}: {text}: {_clean(msg)}" if msg else f"{endpoint.name}: {text}",
         code=_code(envelope.code) if envelope else None,
+        outer_code=_code(envelope.code) if envelope else None,
         status=answer.status,
         request_id=envelope.request_id if envelope else None,
         retry_after_s=retry_after_s(answer.retry_after, now=now),
-    )
-
-
-def _check_verdict(endpoint: Endpoint, answer: Answer, envelope: Envelope, data: Any) -> None:
-    if not isinstance(data, dict):
-        return
-    verdict, _ = read_leniently(Verdict, data, "data")
-    if verdict.success is not False:
-        return
-    code = verdict.error_code or "unknown"
-    reason = f": {_clean(verdict.reason)}" if verdict.reason else ""
-    raise APIRejectedError(
-        f"{endpoint.name}: not done, error code {_clean(code)}{reason}",
-        code=_code(verdict.error_code),
-        status=answer.status,
-        request_id=envelope.request_id,
+        reason=_clean(msg) if msg else None,
+        retryable=False if kind is APIUnavailableError and endpoint.changes_state else None,
     )
 
 
@@ -199,30 +236,3 @@ def _clean(text: str) -> str:
     """The platform's words, short and on one line."""
     line = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_MESSAGE_CHARS])
     return " ".join(line.split())[:_MAX_MESSAGE_CHARS]
-
-
-def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """`value` and the objects within it, outermost first."""
-    if isinstance(value, dict) and depth < _MAX_DEPTH:
-        yield value
-        for part in value.values():
-            yield from _objects(decoded(part, "data"), depth + 1)
-
-
-def _rows(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list, which may be JSON text as each of them may be."""
-    held = decoded(value, "data")
-    rows = (decoded(row, "data") for row in held) if isinstance(held, list) else ()
-    return [row for row in rows if isinstance(row, dict)]
-
-
-def _find_rows(value: dict[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
-    """The outermost object that is a row by itself, or the first list that holds such rows."""
-    for part in _objects(value):
-        if names & part.keys():
-            return [part]
-        for held in part.values():
-            rows = _rows(held)
-            if any(names & row.keys() for row in rows):
-                return rows
-    return []

@@ -42,18 +42,32 @@ class Signer:
 
     def headers(self) -> dict[str, str]:
         """Fresh headers; no two calls share them."""
+        timestamp, nonce, signature = self._signed()
+        headers = {
+            "access-key": self._settings.access_key,
+            "timestamp": timestamp,
+            "nonce-str": nonce,
+            "signature": signature,
+        }
+        user_id = self._settings.user_id
+        return headers | ({"user-id": user_id} if user_id else {})
+
+    def query(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The headers and the query of a call that is signed in its query.
+
+        How `sign` is made is not known: it is made as `signature` is
+        (docs/platform/api.md#warehouse-signature), so that the nonce has to go with it.
+        """
+        timestamp, nonce, signature = self._signed()
+        return {"nonce-str": nonce}, {"timestamp": timestamp, "sign": signature}
+
+    def _signed(self) -> tuple[str, str, str]:
+        """A time, a nonce and the signature over both."""
         settings = self._settings
         timestamp = str(int(self._clock() * _UNITS_PER_S[settings.timestamp_unit]))
         nonce = self._nonce()
-        headers = {
-            "access-key": settings.access_key,
-            "timestamp": timestamp,
-            "nonce-str": nonce,
-            "signature": xport_signature(
-                settings.access_key, timestamp, nonce, settings.secret.get_secret_value()
-            ),
-        }
-        return headers | ({"user-id": settings.user_id} if settings.user_id else {})
+        secret = settings.secret.get_secret_value()
+        return timestamp, nonce, xport_signature(settings.access_key, timestamp, nonce, secret)
 
 
 def _check_header(name: str, value: str) -> None:

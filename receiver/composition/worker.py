@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from receiver.client.platform import PlatformAPI
+from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
 from receiver.worker.consumer import ConsumerLimits
@@ -20,9 +20,7 @@ from receiver.worker.worker import Worker
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
-        api = None
-        if settings.api is not None:
-            api = await stack.enter_async_context(PlatformAPI.open(settings.api))
+        api = await stack.enter_async_context(opened_api(settings))
         worker = Worker(
             bus.connection,
             bus.publisher,

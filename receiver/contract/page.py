@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import event_headers
 from receiver.contract.catalogue import Entry, catalogue, trust_of
+from receiver.contract.markdown import cell, table
 from receiver.messages.catalogue import MESSAGES, PlatformMessage
 from receiver.settings import DialectName, Verification
 from schemas.events import EVENT_MODELS
@@ -99,13 +100,13 @@ def _headers_table() -> str:
         (f"`{name}`", "always" if name in schema["required"] else "where told", _meaning(part))
         for name, part in schema["properties"].items()
     )
-    return _table(("header", "present", "meaning"), rows)
+    return table(("header", "present", "meaning"), rows)
 
 
 def _meaning(schema: Mapping[str, Any]) -> str:
     words = _known_words(schema)
     told = f" Words: {_quoted(words)}." if words else ""
-    return f"{_cell(schema['description'])}{told}"
+    return f"{cell(schema['description'])}{told}"
 
 
 def _messages_table() -> str:
@@ -120,7 +121,7 @@ def _messages_table() -> str:
         )
         for dialect, message in _by_dialect()
     )
-    return _table(("message", "channel", "dialect", "event", "trust", "meaning"), rows)
+    return table(("message", "channel", "dialect", "event", "trust", "meaning"), rows)
 
 
 def _by_dialect() -> Iterator[tuple[DialectName, PlatformMessage]]:
@@ -157,10 +158,10 @@ def _shared_section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 def _fields_table(schema: Mapping[str, Any]) -> str:
     rows = (
-        (f"`{name}`", _type_text(part), _cell(part.get("description", "")))
+        (f"`{name}`", _type_text(part), cell(part.get("description", "")))
         for name, part in schema["properties"].items()
     )
-    return _table(("property", "type", "meaning"), rows)
+    return table(("property", "type", "meaning"), rows)
 
 
 def _type_text(schema: Mapping[str, Any]) -> str:
@@ -189,12 +190,3 @@ def _known_words(schema: Mapping[str, Any]) -> list[str]:
 
 def _quoted(words: list[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

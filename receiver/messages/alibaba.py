@@ -47,6 +47,7 @@ from schemas.statuses import (
     OrderStatus,
     RefundStage,
     RefundStatus,
+    closed_by,
     operator,
     payment_outcome,
     progress,
@@ -54,12 +55,6 @@ from schemas.statuses import (
 )
 
 Reader = Callable[[Message], list[EventDraft]]
-
-_CLOSE_REASONS: Final[dict[str, ClosedBy]] = {"buyer_cancel": "buyer"}
-"""The one value seen in a sample; every other is `unknown`.
-
-docs/platform/messages.md#messages-of-a-ka-account
-"""
 
 
 def _created(message: Message) -> list[EventDraft]:
@@ -96,7 +91,7 @@ def _closed(message: Message, *, by: ClosedBy | None) -> list[EventDraft]:
         platform_status=order.platform_status,
         amounts=order.amounts,
         platform_pay_status=order.pay_status,
-        closed_by=by or _CLOSE_REASONS.get(order.close_reason or "", "unknown"),
+        closed_by=by or closed_by(order.close_operator, order.close_reason),
         reason=order.close_reason,
     )
     return [EventDraft(data, order.changed_at)]

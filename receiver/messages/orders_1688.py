@@ -29,6 +29,7 @@ class OrderView(NamedTuple):
     paid_at: datetime | None = None
     changed_at: datetime | None = None
     close_reason: str | None = None
+    close_operator: str | None = None
     buyer_id: str | None = None
     seller_id: str | None = None
     lines: tuple[Line, ...] = ()
@@ -97,6 +98,7 @@ def _from_detail(message: Message) -> OrderView:
         paid_at=head.pay_time,
         changed_at=head.modify_time,
         close_reason=head.close_reason,
+        close_operator=head.close_operate_type,
         lines=tuple(_line(item) for item in detail.product_items),
         refund_id=head.refund_id,
         refund_word=head.refund_status,

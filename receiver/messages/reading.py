@@ -85,10 +85,13 @@ class Message:
         raise MalformedCallbackError(fault.reason if fault else else_, place=place)
 
 
-def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, tuple[Fault, ...]]:
+def read_leniently(
+    model: type[ModelT], body: Any, place: str, *, max_errors: int = _MAX_ERRORS
+) -> tuple[ModelT, tuple[Fault, ...]]:
     """`body` as `model`, with a `Fault` for each part that is not as the model says.
 
-    Raises `MalformedCallbackError` where `body` is no object, or holds more faults than sense.
+    Raises `MalformedCallbackError` where `body` is no object, or holds more faults than sense:
+    more than `max_errors`.
     """
     if not isinstance(body, dict):
         raise MalformedCallbackError("not a JSON object", place=place)
@@ -98,17 +101,17 @@ def read_leniently(model: type[ModelT], body: Any, place: str) -> tuple[ModelT, 
         first = error
     else:
         return read, ()
-    return _without_faults(model, body, place, first)
+    return _without_faults(model, body, place, first, max_errors)
 
 
 def _without_faults(
-    model: type[ModelT], body: Any, place: str, error: ValidationError
+    model: type[ModelT], body: Any, place: str, error: ValidationError, max_errors: int
 ) -> tuple[ModelT, tuple[Fault, ...]]:
     """Each round clears the faults that the last one found; a text unfolds into a part with more
     of them, so there are several rounds, and a limit to them."""
     faults: list[Fault] = []
     for _ in range(_MAX_ROUNDS):
-        if error.error_count() > _MAX_ERRORS:
+        if error.error_count() > max_errors:
             break
         shorter: set[tuple[int | str, ...]] = set()
         for detail in error.errors(include_url=False):

@@ -18,7 +18,7 @@ JSON_VARIABLES: Final[Mapping[str, str]] = {
     '"path_token": "..."}]',
     "YIZHAN_HANDLERS__LOAD": '["handlers:router", "my_handlers:router"]',
     "YIZHAN_RECEIVER__TRUSTED_PROXIES": '["10.0.0.0/8"]',
-    "YIZHAN_API__PATHS": '{"order_detail": "/v2/order/detail"}',
+    "YIZHAN_API__PATHS": '{"alibaba_orders_detail": "/v2/order/detail"}',
 }
 """The variables whose value is JSON, each with an example: lists and tables."""
 

@@ -101,7 +101,8 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
             "sumProductPayment": _yuan(order.goods_fen),
             "refund": _yuan(order.refund_fen),
             "discount": 0,
-            "closeReason": order.close_reason,
+            "closeReason": _DETAIL_CLOSE_REASON.get(order.close_reason or ""),
+            "closeOperateType": "CLOSE_TRADE_BY_BUYER" if order.close_reason else None,
             "createTime": _compact(order.created_at),
             "payTime": _compact(order.paid_at),
             "modifyTime": _compact(now),
@@ -117,7 +118,7 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
             }
             for line, fen in zip(order.line_ids, order.line_fen, strict=True)
         ],
-        "tradeTerms": [{"payStatus": order.pay_status}],
+        "tradeTerms": [{"payStatus": str(order.pay_status)}],
         "nativeLogistics": None,
         "guaranteesTerms": None,
         "extAttributes": [],
@@ -198,6 +199,11 @@ _DETAIL_STATUS: Final = {
 """The KA word of a status to that of the order detail; the others are the same in both.
 
 docs/platform/statuses.md#1688-order-status
+"""
+_DETAIL_CLOSE_REASON: Final = {"buyer_cancel": "buyerCancel"}
+"""The KA word of a reason to that of the order detail.
+
+docs/platform/calls-orders.md#1688-order-detail-and-list
 """
 _LINE_REFUND_STATUS: Final = {"waitselleragree": "WAIT_SELLER_AGREE"}
 """A line says it in upper snake case (docs/platform/statuses.md#1688-refund-status)."""

@@ -7,10 +7,19 @@ fields of the Taobao order detail are not documented: those here are the callbac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from receiver.simulator.messages import clock_text
 from receiver.simulator.orders import Order, Parcel
+
+_TAOBAO_WORDS: Final = {
+    "CONSIGN": "WAITING_COLLECT",
+    "ACCEPT": "COLLECTED",
+    "TRANSPORT": "TRANSPORT",
+    "DELIVERING": "DELIVERING",
+    "SIGN": "SIGNED",
+}
+"""The step of a parcel to the status of Taobao (docs/platform/statuses.md#waybill-words)."""
 
 
 def alibaba_traces(order: Order, logistics_id: str | None) -> list[dict[str, Any]]:
@@ -57,9 +66,9 @@ def _taobao_parcel(parcel: Parcel) -> dict[str, Any]:
         "logisticsTraces": [
             {
                 "time": clock_text(step.time),
-                "status": step.word,
+                "status": _TAOBAO_WORDS[step.word],
                 "statusDesc": step.remark,
-                "action": step.word,
+                "action": "TMS_STATION_OUT" if step.word == "TRANSPORT" else None,
                 "standerdDesc": step.remark,
                 "city": "杭州市",
             }

@@ -26,7 +26,7 @@ NOW = 1_700_000_000.0
 async def fault(api: PlatformAPI) -> APIError:
     """The error of one call."""
     with pytest.raises(APIError) as caught:
-        await api.alibaba.order_logistics("1234567890")
+        await api.alibaba.orders.logistics("1234567890")
     return caught.value
 
 
@@ -40,7 +40,7 @@ async def test_any_other_code_is_a_refusal(
 
     assert type(error) is APIRejectedError
     assert (error.code, error.status, error.request_id) == (int(code), 200, "r-1")
-    assert str(error) == f"order_logistics: refused with code {code}: signature wrong"
+    assert str(error) == f"alibaba_orders_logistics: refused with code {code}: signature wrong"
     assert not error.retryable
 
 
@@ -58,7 +58,7 @@ async def test_a_reply_is_read_whatever_its_develop_id(
 ) -> None:
     platform.reply([], developId=develop_id, requestId=None, msg=None, code="200")
 
-    assert await api.alibaba.order_logistics("1") == []
+    assert (await api.alibaba.orders.logistics("1")).traces == ()
 
 
 @pytest.mark.parametrize("name", ["errorInfo", "errorMsg", "errorMessage"])
@@ -112,7 +112,7 @@ async def test_an_unknown_path_says_which_setting_overrides_it(
 ) -> None:
     platform.send("", 404)
 
-    assert "api.paths.order_logistics" in str(await fault(api))
+    assert "api.paths.alibaba_orders_logistics" in str(await fault(api))
 
 
 async def test_a_redirect_is_not_followed(platform: Platform, api: PlatformAPI) -> None:
@@ -188,7 +188,7 @@ async def test_a_silent_platform_is_given_up(platform: Platform) -> None:
     released.set()
 
     assert type(error) is APIUnavailableError
-    assert str(error) == "order_logistics: no answer within 0.2 s"
+    assert str(error) == "alibaba_orders_logistics: no answer within 0.2 s"
     assert error.status is None
 
 
@@ -269,13 +269,13 @@ async def test_a_call_is_one_line_in_the_log_without_secrets_or_ids(
 ) -> None:
     platform.reply([{"logisticsId": "LP1", "remark": "A private word"}])
     with capture_logs() as lines:
-        await api.alibaba.order_logistics("1234567890")
+        await api.alibaba.orders.logistics("1234567890")
     platform.reply(None, code=7, msg="A private word")
     with capture_logs() as more:
         await fault(api)
 
     assert [line.pop("duration_ms") >= 0 for line in [*lines, *more]] == [True, True]
-    common = {"event": "api_called", "log_level": "debug", "endpoint": "order_logistics"}
+    common = {"event": "api_called", "log_level": "debug", "endpoint": "alibaba_orders_logistics"}
     rest = {"status": 200, "request_id": "r-1"}
     assert lines == [common | rest | {"outcome": "ok", "code": 200}]
     assert more == [common | rest | {"outcome": "APIRejectedError", "code": 7}]
@@ -288,4 +288,4 @@ async def test_the_client_is_fit_for_use_after_a_fault(
     await fault(api)
     platform.send(json.dumps({"code": 200, "data": []}))
 
-    assert await api.alibaba.order_logistics("1") == []
+    assert (await api.alibaba.orders.logistics("1")).traces == ()

@@ -97,8 +97,8 @@ async def test_the_calls_of_one_client_share_one_pace(platform: Platform) -> Non
 
     settings = settings_of(platform.url, rate_per_s=0.001)
     async with PlatformAPI.open(settings, sleep=sleep) as api:
-        await api.alibaba.order_logistics("1")
-        await api.taobao.logistics_detail("1")
-        await api.alibaba.order_logistics("1")
+        await api.alibaba.orders.logistics("1")
+        await api.taobao.orders.logistics("1")
+        await api.alibaba.orders.logistics("1")
 
     assert [round(seconds / 1000) for seconds in slept] == [1, 2]

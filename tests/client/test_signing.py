@@ -61,8 +61,8 @@ async def test_every_request_carries_a_fresh_valid_signature(
 ) -> None:
     platform.reply([])
 
-    await api.alibaba.order_logistics("1")
-    await api.alibaba.order_logistics("1")
+    await api.alibaba.orders.logistics("1")
+    await api.alibaba.orders.logistics("1")
 
     first, second = (asked.headers for asked in platform.asked)
     assert first["nonce-str"] != second["nonce-str"]
@@ -72,3 +72,18 @@ async def test_every_request_carries_a_fresh_valid_signature(
         assert headers["signature"] == digest.upper()
         assert len(headers["timestamp"]) == 13
         assert "s3cret" not in "".join(headers.values())
+
+
+async def test_a_warehouse_call_is_signed_in_its_query(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.reply(None)
+
+    await api.warehouse.preview_freight({"orderId": "1"})
+
+    asked = platform.asked[0]
+    assert not {"access-key", "user-id", "signature", "timestamp"} & asked.headers.keys()
+    signed = f"AK{asked.query['timestamp']}{asked.headers['nonce-str']}s3cret"
+    digest = hashlib.md5(signed.encode(), usedforsecurity=False).hexdigest()
+    assert asked.query["sign"] == digest.upper()
+    assert asked.body == b'{"orderId":"1"}'

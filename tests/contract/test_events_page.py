@@ -23,6 +23,6 @@ def test_every_type_has_a_section() -> None:
 
 
 def test_the_module_prints_the_page() -> None:
-    command = [sys.executable, "-m", "receiver.contract"]
+    command = [sys.executable, "-m", "receiver.contract", "events"]
     printed = subprocess.run(command, capture_output=True, check=True)
     assert printed.stdout.decode() == events_page()

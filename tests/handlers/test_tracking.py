@@ -195,6 +195,16 @@ async def test_a_taobao_shipment_is_tracked_line_by_line(
     )
 
 
+async def test_progress_is_read_from_the_status_where_the_action_says_none(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    step = {"time": "2026-01-31 10:00:00", "status": "DELIVERING", "action": "TMS_STATION_OUT"}
+    platform.data = {"pnmLogisticsDetails": [{"mailNo": "Z1", "logisticsTraces": [step]}]}
+    ran = await run(api, shipped(channel="taobao", lines=(Line(line_id="L1"),)))
+    (trace,) = tracked(ran).traces
+    assert (trace.progress, trace.steps[0].action) == (Progress.DELIVERING, "TMS_STATION_OUT")
+
+
 async def test_a_parcel_that_lines_share_is_told_once(platform: Platform, api: PlatformAPI) -> None:
     platform.data = taobao("Z1")
     lines = (Line(line_id="L1"), Line(line_id="L2"))

@@ -122,6 +122,27 @@ def test_who_closed_an_order_is_told_by_the_name_else_by_the_reason(
 
 
 @pytest.mark.parametrize(
+    ("reason", "operator", "closed_by"),
+    [
+        ("buyerCancel", None, "buyer"),
+        ("sellerGoodsLack", None, "seller"),
+        ("other", None, "unknown"),
+        ("other", "CLOSE_TRADE_BY_SELLER", "seller"),
+        (None, "CLOSE_TRADE_BY_BOPS", "platform"),
+        ("buyerCancel", "CLOSE_TRADE_BY_CREADIT", "platform"),
+        ("sellerGoodsLack", "SOMEONE", "seller"),
+    ],
+)
+def test_who_closed_an_order_is_read_from_a_whole_detail(
+    reason: str | None, operator: str | None, closed_by: str
+) -> None:
+    head = {"idOfStr": "1", "closeReason": reason, "closeOperateType": operator}
+    (closed,) = data(events_of(message("ORDER_CANCEL", {"baseInfo": head})))
+    assert isinstance(closed, OrderClosed)
+    assert (closed.closed_by, closed.reason) == (closed_by, reason)
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [
         ({"refundAction": "SYSTEM_AGREE_REFUND"}, RefundStatus.REFUNDED),

@@ -11,14 +11,11 @@ from pydantic import BaseModel
 
 from receiver.messages.reading import read_leniently
 from schemas.alibaba import OrderDetailMessage
-from schemas.api import (
-    AlibabaLogisticsTrace,
-    AlibabaOrderDetail,
-    Envelope,
-    TaobaoLogisticsDetail,
-    TaobaoOrderDetail,
-    Verdict,
-)
+from schemas.api.alibaba_logistics import AlibabaLogisticsTrace
+from schemas.api.alibaba_order_detail import AlibabaOrderDetail
+from schemas.api.reply import Envelope, Verdict
+from schemas.api.taobao_logistics import TaobaoLogisticsDetail
+from schemas.api.taobao_order_replies import TaobaoOrderDetail
 from schemas.taobao import TaobaoOrderMessage
 
 MODELS = [

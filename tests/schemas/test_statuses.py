@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from schemas.statuses import (
     OrderStatus,
     PaymentOutcome,
+    PaymentStatus,
     Progress,
     RefundStatus,
+    closed_by,
     line_logistics_status,
     operator,
     order_status,
     payment_outcome,
+    payment_status,
     progress,
     refund_status,
 )
@@ -130,6 +133,38 @@ def test_who_acted_is_known(word: str, ours: str) -> None:
     assert operator(word) == ours
 
 
+@pytest.mark.parametrize(
+    ("code", "ours"),
+    [
+        ("1", "unpaid"),
+        ("2", "paid"),
+        ("4", "refunded"),
+        ("6", "received"),
+        ("7", "not_created"),
+        ("8", "cancelled"),
+        ("9", "being_paid"),
+        ("12", "on_account"),
+        ("3", "unknown"),
+    ],
+)
+def test_the_code_of_a_payment_is_known(code: str, ours: str) -> None:
+    assert payment_status(code) == ours
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        (("CLOSE_TRADE_BY_SELLER", "buyerCancel"), "seller"),
+        ((None, "buyerCancel"), "buyer"),
+        (("TOMORROW", "sellerGoodsLack"), "seller"),
+        (("CLOSE_TRADE_BY_CREADIT",), "platform"),
+        (("other",), "unknown"),
+    ],
+)
+def test_who_closed_an_order_is_known(words: tuple[str | None, ...], ours: str) -> None:
+    assert closed_by(*words) == ours
+
+
 READERS = {
     "order": order_status,
     "line": line_logistics_status,
@@ -137,6 +172,8 @@ READERS = {
     "progress": progress,
     "outcome": payment_outcome,
     "operator": operator,
+    "payment": payment_status,
+    "closed by": closed_by,
 }
 
 
@@ -153,7 +190,9 @@ def test_no_word_is_unknown(reader: str, word: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [OrderStatus, RefundStatus, Progress, PaymentOutcome], ids=lambda words: words.__name__
+    "words",
+    [OrderStatus, RefundStatus, Progress, PaymentOutcome, PaymentStatus],
+    ids=lambda words: words.__name__,
 )
 def test_a_word_of_tomorrow_is_read_as_unknown(words: Callable[[Any], StrEnum]) -> None:
     assert words("a word of tomorrow") == "unknown"

@@ -16,6 +16,7 @@ from receiver.errors import APIRejectedError, APIUnavailableError, RateLimitedEr
 from receiver.settings import APISettings
 from receiver.signatures import xport_signature
 from receiver.simulator.api import Fault
+from receiver.simulator.messages import order_detail
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Account
@@ -95,15 +96,42 @@ async def test_our_client_reads_every_call(platform: SimulatedPlatform) -> None:
     async with PlatformAPI.open(api_settings(platform)) as api:
         for order in shipped(platform, "1688"):
             assert order.parcel is not None
-            (trace,) = await api.alibaba.order_logistics(order.order_id)
+            (trace,) = (await api.alibaba.orders.logistics(order.order_id)).traces
             assert trace.logistics_bill_no == order.parcel.waybill_no
-            assert (await api.alibaba.order_detail(order.order_id)).order_id == order.order_id
+            assert (await api.alibaba.orders.detail(order.order_id)).order_id == order.order_id
         for order in shipped(platform, "taobao"):
             assert order.parcel is not None
-            tracked = await api.taobao.logistics_detail(order.line_ids[0])
+            tracked = await api.taobao.orders.logistics(order.line_ids[0])
             assert tracked.parcels[0].mail_no == order.parcel.waybill_no
-            detail = await api.taobao.order_detail(order.order_id)
+            detail = await api.taobao.orders.detail(order.order_id)
             assert detail.sales_order_id == order.order_id
+
+
+async def test_a_taobao_parcel_moves_in_taobaos_words(
+    platform: SimulatedPlatform, http: httpx2.AsyncClient
+) -> None:
+    line = shipped(platform, "taobao")[0].line_ids[0]
+    path = f"/v2/taobao/order/logistics/detail/get?subPurchaseOrderId={line}"
+    steps = (await get(platform, http, path))["data"]["pnmLogisticsDetails"][0]["logisticsTraces"]
+    said = [(step["status"], step["action"]) for step in steps]
+    assert said == [
+        ("WAITING_COLLECT", None),
+        ("COLLECTED", None),
+        ("TRANSPORT", "TMS_STATION_OUT"),
+        ("DELIVERING", None),
+        ("SIGNED", None),
+    ]
+
+
+async def test_a_cancelled_order_has_the_details_words(platform: SimulatedPlatform) -> None:
+    cancelled = [order for order in platform.book.orders.values() if order.close_reason]
+    detail = order_detail(cancelled[0], platform.book.now())
+    base = detail["baseInfo"]
+    assert (base["closeReason"], base["closeOperateType"]) == (
+        "buyerCancel",
+        "CLOSE_TRADE_BY_BUYER",
+    )
+    assert detail["tradeTerms"] == [{"payStatus": "1"}]
 
 
 @pytest.mark.parametrize("edition", ["v1", "v2"])
@@ -114,10 +142,10 @@ async def test_both_editions_and_both_units_of_time_are_served(
     settings = api_settings(platform, timestamp_unit=unit, edition=edition)
     async with PlatformAPI.open(settings) as api:
         ours, theirs = shipped(platform, "1688")[0], shipped(platform, "taobao")[0]
-        await api.alibaba.order_detail(ours.order_id)
-        await api.alibaba.order_logistics(ours.order_id)
-        await api.taobao.order_detail(theirs.order_id)
-        await api.taobao.logistics_detail(theirs.line_ids[0])
+        await api.alibaba.orders.detail(ours.order_id)
+        await api.alibaba.orders.logistics(ours.order_id)
+        await api.taobao.orders.detail(theirs.order_id)
+        await api.taobao.orders.logistics(theirs.line_ids[0])
     assert len(platform.api.calls) == 4
     assert all(path.startswith("/v2/") == (edition == "v2") for path in platform.api.calls)
 
@@ -215,18 +243,18 @@ async def test_the_api_can_be_made_to_fail(platform: SimulatedPlatform) -> None:
     async with PlatformAPI.open(api_settings(platform)) as api:
         platform.api.fault = Fault(times=1)
         with pytest.raises(APIUnavailableError):
-            await api.alibaba.order_detail(order_id)
+            await api.alibaba.orders.detail(order_id)
         platform.api.fault = Fault(times=1, status=429, headers={"retry-after": "7"})
         with pytest.raises(RateLimitedError) as limited:
-            await api.alibaba.order_detail(order_id)
+            await api.alibaba.orders.detail(order_id)
         assert limited.value.retry_after_s == 7
         platform.api.fault = Fault(times=1, status=200, body=b"<html>")
         with pytest.raises(APIUnavailableError):
-            await api.alibaba.order_detail(order_id)
+            await api.alibaba.orders.detail(order_id)
         platform.api.fault = Fault(times=1, verdict={"success": False, "errorCode": "E1"})
         with pytest.raises(APIRejectedError, match="E1"):
-            await api.alibaba.order_detail(order_id)
-        assert (await api.alibaba.order_detail(order_id)).order_id == order_id
+            await api.alibaba.orders.detail(order_id)
+        assert (await api.alibaba.orders.detail(order_id)).order_id == order_id
 
 
 async def test_a_slow_answer_is_the_usual_one(

@@ -96,7 +96,7 @@ async def test_a_result_that_is_no_event_is_dead_lettered_with_a_sentence(result
 
 async def test_asking_for_an_api_that_is_not_there_is_answered_with_a_sentence() -> None:
     async def ask(event: Event[OrderCreated], ctx: Context) -> None:
-        await ctx.api.alibaba.order_detail("1")
+        await ctx.api.alibaba.orders.detail("1")
 
     ran = await run_handler(ask, CREATED)
     assert ran.outcome == "dead_lettered"

@@ -1,83 +1,69 @@
-"""The calls of the platform's API as rows of data. Performs no I/O.
-
-Sources: docs/platform/calls-orders.md#1688-orders-by-edition,
-docs/platform/calls-orders.md#taobao-orders-by-edition, docs/platform/logistics.md#1688-tracking.
-
-A path marked *inferred* is that of another edition or of the upstream, one marked *unknown* no more
-than a guess; any path is overridden by its endpoint's name under `[api.paths]`. An account of an
-edition without a row has no such call.
-"""
+"""Every row of the platform's menu by its name, and the routes of one edition. Performs no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
-from receiver.client.endpoint import Edition, Endpoint
+from receiver.client.call import AnyCall, Group
+from receiver.client.calls.addresses import Addresses
+from receiver.client.calls.alibaba_cart import AlibabaCart
+from receiver.client.calls.alibaba_orders import AlibabaOrders
+from receiver.client.calls.alibaba_products import AlibabaProducts
+from receiver.client.calls.alibaba_refunds import AlibabaRefunds
+from receiver.client.calls.taobao_cart import TaobaoCart
+from receiver.client.calls.taobao_orders import TaobaoOrders
+from receiver.client.calls.taobao_products import TaobaoProducts
+from receiver.client.calls.taobao_refunds import TaobaoRefunds
+from receiver.client.calls.warehouse import Warehouse
+from receiver.client.endpoint import Edition, Endpoint, Route
 from receiver.errors import ConfigurationError
 
-ORDER_DETAIL: Final = Endpoint(
-    "order_detail",
-    "POST",
+GROUPS: Final[Mapping[str, type[Group]]] = MappingProxyType(
     {
-        "v1": "/alibaba/order/detail",
-        "v2": "/v2/alibaba/order/detail",  # inferred
-        "ka": "/alibaba/ka/order/detail",  # unknown
-    },
-)
-ORDER_LOGISTICS: Final = Endpoint(
-    "order_logistics",
-    "GET",
-    {
-        "v1": "/alibaba/order/logistics/trace",  # unknown
-        "v2": "/v2/alibaba/order/logistics/trace",  # unknown
-    },
-)
-TAOBAO_ORDER_DETAIL: Final = Endpoint(
-    "taobao_order_detail",
-    "GET",
-    {
-        "v1": "/open/order/get",  # unknown
-        "v2": "/v2/taobao/order/get",  # inferred
-    },
-)
-TAOBAO_LOGISTICS_DETAIL: Final = Endpoint(
-    "taobao_logistics_detail",
-    "GET",
-    {
-        "v1": "/open/order/logistics/detail/get",
-        "v2": "/v2/taobao/order/logistics/detail/get",
-    },
-)
-
-ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
-    {
-        endpoint.name: endpoint
-        for endpoint in (
-            ORDER_DETAIL,
-            ORDER_LOGISTICS,
-            TAOBAO_ORDER_DETAIL,
-            TAOBAO_LOGISTICS_DETAIL,
-        )
+        "alibaba.products": AlibabaProducts,
+        "alibaba.orders": AlibabaOrders,
+        "alibaba.cart": AlibabaCart,
+        "alibaba.refunds": AlibabaRefunds,
+        "taobao.products": TaobaoProducts,
+        "taobao.orders": TaobaoOrders,
+        "taobao.cart": TaobaoCart,
+        "taobao.refunds": TaobaoRefunds,
+        "addresses": Addresses,
+        "warehouse": Warehouse,
     }
 )
-"""Every endpoint by its name."""
+"""The groups as they stand on `PlatformAPI`."""
+CALLS: Final[Mapping[str, AnyCall]] = MappingProxyType(
+    {call.endpoint.name: call for group in GROUPS.values() for call in group.calls}
+)
+"""Every call by the name of its row."""
+ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
+    {name: call.endpoint for name, call in CALLS.items()}
+)
+"""Every row by its name."""
 
 
-def resolve_paths(edition: Edition, overrides: Mapping[str, str]) -> dict[str, str]:
-    """The path of each endpoint that the edition has, by name; `overrides` win.
+def resolve_routes(edition: Edition, overrides: Mapping[str, str]) -> dict[str, Route]:
+    """The route of each row that the edition has, by name; paths of `overrides` win.
 
-    Raises `ConfigurationError` for an override of an unknown name or one that is not a path.
+    A row that the edition lacks keeps the method of another where its path is given. Raises
+    `ConfigurationError` for an override of an unknown name or one that is not a path.
     """
+    routes = {name: row.routes[edition] for name, row in ENDPOINTS.items() if edition in row.routes}
     for name, path in overrides.items():
         if name not in ENDPOINTS:
+            near = get_close_matches(name, ENDPOINTS, n=3, cutoff=0.5)
+            meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise ConfigurationError(
-                f"api.paths.{name}: no such endpoint: known are {', '.join(ENDPOINTS)}"
+                f"api.paths.{name}: no such call: {meant}docs/api.md lists them all"
             )
         _check_path(name, path)
-    paths = {name: row.paths[edition] for name, row in ENDPOINTS.items() if edition in row.paths}
-    return paths | dict(overrides)
+        method = (routes.get(name) or next(iter(ENDPOINTS[name].routes.values()))).method
+        routes[name] = Route("documented", method, path)
+    return routes
 
 
 def _check_path(name: str, path: str) -> None:

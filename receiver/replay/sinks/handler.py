@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
-from receiver.client.platform import PlatformAPI
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.worker.outcomes import Ack, RetryPolicy, Term
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
 from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
 
 
 @dataclass(frozen=True, slots=True)

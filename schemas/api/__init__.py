@@ -1,0 +1,1 @@
+"""The calls of the platform's API: what is sent and what comes back, one module a group."""
