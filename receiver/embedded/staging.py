@@ -31,6 +31,9 @@ MIN_FREE_BYTES: Final = 32 * 1024 * 1024
 _ABANDONED_S: Final = 10.0
 """No batch under way is that old: its publisher gave it up long before."""
 _LOOK_S: Final = 1.0
+_FORGOTTEN_S: Final = 24 * 3600.0
+"""How old an empty target is that a killed run left behind: one in use changes with each batch."""
+_NAME: Final = "yizhan-batches-"
 _MOUNTS: Final = Path("/proc/self/mounts")
 _MEMORY_TYPES: Final = frozenset({"tmpfs", "ramfs"})
 
@@ -50,7 +53,7 @@ class BatchStaging:
         abandoned_s: float = _ABANDONED_S,
     ) -> None:
         owner = f"{os.geteuid()}-{hashlib.sha256(os.fsencode(stream)).hexdigest()[:16]}"
-        self.target = memory / f"yizhan-batches-{owner}"
+        self.target = memory / f"{_NAME}{owner}"
         self.in_memory = False
         self._seen_until = 0.0
         self._link = stream / "batches"
@@ -99,6 +102,7 @@ class BatchStaging:
             self._clear(older_than_s=self._abandoned_s)
             return True
         if not self._is_ours():
+            self._sweep()
             self.target.mkdir(mode=0o700)
         self._clear(older_than_s=0)
         if self._link.is_symlink():
@@ -107,6 +111,14 @@ class BatchStaging:
             self._link.rmdir()  # raises where a batch is under way
         self._link.symlink_to(self.target)
         return True
+
+    def _sweep(self) -> None:
+        """Give back what runs left behind that were killed and never started again."""
+        before = time.time() - _FORGOTTEN_S
+        for target in self._memory.glob(f"{_NAME}{os.geteuid()}-*"):
+            with contextlib.suppress(OSError):
+                if target.lstat().st_mtime < before:
+                    target.rmdir()  # raises where something is in it
 
     def _is_linked(self) -> bool:
         return self._link.is_symlink() and self._link.readlink() == self.target

@@ -152,3 +152,20 @@ def test_what_was_left_in_the_target_by_an_earlier_run_goes(tmp_path: Path) -> N
     assert staging.look()
     assert list(staging.target.iterdir()) == []
     staging.remove()
+
+
+def test_empty_targets_that_killed_runs_left_long_ago_go(tmp_path: Path) -> None:
+    (tmp_path / "S").mkdir()
+    old, full, new = (BatchStaging(tmp_path / name).target for name in ("old", "full", "new"))
+    for target in (old, full, new):
+        target.mkdir(mode=0o700)
+    (full / "batch").mkdir()
+    for target in (old, full):
+        os.utime(target, (1, 1))
+    staging = BatchStaging(tmp_path / "S")
+    assert staging.look()
+    assert [target.exists() for target in (old, full, new)] == [False, True, True]
+    (full / "batch").rmdir()
+    full.rmdir()
+    new.rmdir()
+    staging.remove()
