@@ -45,7 +45,9 @@ async def running_broker(directory: Path, *, sync_always: bool) -> AsyncIterator
     """A fresh server; the streams of all but Yizhan exist (Yizhan makes its own)."""
     config = EmbeddedServerConfig(data_dir=directory, port=0, sync_always=sync_always)
     staging = BatchStaging(stream_directory(directory, Subjects().stream))
-    keeping = supervision.running(partial(keep_staged, staging), name="batch-staging")
+    keeping = supervision.running(
+        partial(keep_staged, staging, owned=lambda: True), name="batch-staging"
+    )
     async with EmbeddedServer(config) as server, keeping:
         client = await nats.connect(server.url)
         jetstream = client.jetstream()

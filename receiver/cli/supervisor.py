@@ -25,7 +25,7 @@ import typer
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.process import EXIT_FAILED, Stop, fail, run, tune_gc
 from receiver.cli.reload import reloading
-from receiver.composition.bus import opened_bus
+from receiver.composition.bus import batches_staged, opened_bus
 from receiver.composition.receiver import certificate, running_receiver
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
@@ -192,6 +192,7 @@ def receive_worker(
                 name=f"yizhan-receive-{number}",
                 receiving=True,
                 deadline=stop.deadline,
+                staged=batches_staged(started),
             ) as bus,
             running_receiver(
                 settings, bus, socket.socket(fileno=listener), worker=number

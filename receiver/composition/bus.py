@@ -94,6 +94,7 @@ async def opened_bus(
     receiving: bool = False,
     rights: Sequence[Right] = (),
     deadline: Deadline | None = None,
+    staged: Callable[[], bool] | None = None,
 ) -> AsyncIterator[Bus]:
     """The log of the settings: an external server, or an embedded one that stops with us.
 
@@ -101,7 +102,8 @@ async def opened_bus(
     its users or without any; with `inherit`, it is taken over when that ends, and stays as it was.
     With `receiving`, the server has to let us do what a receiver does, and a limit of its messages
     that is too low is warned of; `rights` are what it has to allow beside what all processes need.
-    What works on the bus ends within its `deadline`, as it does itself.
+    What works on the bus ends within its `deadline`, as it does itself. `staged` is by default what
+    the settings say of the server's batches.
     """
     end = deadline or Deadline(max(settings.receiver.grace_s, settings.handlers.grace_s))
     async with contextlib.AsyncExitStack() as stack:
@@ -121,7 +123,7 @@ async def opened_bus(
                 *rights,
             ),
         )
-        staged = batches_staged(settings)
+        staged = staged or batches_staged(settings)
         publisher = GroupCommitPublisher(
             connection, timeout_s=settings.receiver.publish_timeout_s, staged=staged
         )
@@ -154,7 +156,8 @@ async def running_server(
         secured=not isinstance(settings, DevelopmentSettings),
         subject_root=nats.subject_root,
     )
-    server = EmbeddedServer(config)
+    staging = batch_staging(settings)
+    server = EmbeddedServer(config, on_ended=staging.remove)
     try:
         await server.start()
     except DataDirInUseError as error:
@@ -170,12 +173,10 @@ async def running_server(
     else:
         watch = partial(supervise, server)
     async with contextlib.AsyncExitStack() as stack:
-        staging = batch_staging(settings)
-        stack.callback(staging.remove)
         stack.push_async_callback(_stop, server, deadline or Deadline(settings.receiver.grace_s))
         await stack.enter_async_context(supervision.running(watch, name="nats-server-watch"))
-        staged = supervision.running(partial(keep_staged, staging), name="batch-staging")
-        await stack.enter_async_context(staged)
+        keeping = partial(keep_staged, staging, owned=lambda: server.is_owner)
+        await stack.enter_async_context(supervision.running(keeping, name="batch-staging"))
         yield server.url
 
 
@@ -193,4 +194,4 @@ def batches_staged(settings: Settings) -> Callable[[], bool]:
 def batch_staging(settings: Settings) -> BatchStaging:
     """Where the embedded server stages batches of callbacks."""
     stream = Subjects(settings.nats.subject_root).stream
-    return BatchStaging(stream_directory(settings.nats.data_dir.absolute(), stream))
+    return BatchStaging(stream_directory(settings.nats.data_dir.resolve(), stream))

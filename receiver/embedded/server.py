@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -29,6 +28,7 @@ from typing import Final, Self
 from receiver.bus.credentials import without_credentials
 from receiver.bus.subjects import Subjects
 from receiver.embedded.data_directory import LOCK, SERVER_LOCK, STORE, left_open
+from receiver.embedded.lock import locked
 from receiver.embedded.server_log import ServerLog
 from receiver.embedded.server_urls import ServerUrls, announce, announced, retract
 from receiver.embedded.users import Users, authorization, have_users, kept_users
@@ -87,10 +87,14 @@ class EmbeddedServer:
 
     `data_dir` is where it stores, `log` what it says. Where `urls` are set, of itself or of another
     run, it starts on their port and with their users, so that clients find it as they left it.
+    `on_ended` is called at a stop, while the directory is still ours.
     """
 
-    def __init__(self, config: EmbeddedServerConfig) -> None:
+    def __init__(
+        self, config: EmbeddedServerConfig, *, on_ended: Callable[[], None] = lambda: None
+    ) -> None:
         self._config = config
+        self._on_ended = on_ended
         self.data_dir = config.data_dir.absolute()
         self.log = ServerLog(self.data_dir / _LOG)
         self._lock: int | None = None
@@ -101,6 +105,11 @@ class EmbeddedServer:
     def url(self) -> str:
         """Where we connect, with the password of our own user where it asks for one."""
         return self.urls.operator if self.urls else ""
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the directory is ours: no other run has a server on it."""
+        return self._lock is not None
 
     @property
     def pid(self) -> int:
@@ -146,6 +155,8 @@ class EmbeddedServer:
         """
         try:
             await self._end(within_s)
+            if self.is_owner:
+                self._on_ended()
         finally:
             if self._lock is not None:
                 os.close(self._lock)
@@ -164,7 +175,7 @@ class EmbeddedServer:
         if self._lock is not None:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = await _locked(
+        self._lock = await locked(
             self._file(LOCK),
             patience_s=self._config.lock_s,
             unless=lambda: announced(self.data_dir) is not None,
@@ -181,7 +192,7 @@ class EmbeddedServer:
 
     async def _run(self, binary: str) -> None:
         """Start the server on a directory that is ours, with nothing left of an earlier one."""
-        lock = await _locked(self._file(SERVER_LOCK), patience_s=self._config.lock_s)
+        lock = await locked(self._file(SERVER_LOCK), patience_s=self._config.lock_s)
         if lock is None:
             raise left_open(self._config.data_dir)
         try:
@@ -207,7 +218,7 @@ class EmbeddedServer:
         with contextlib.suppress(OSError):  # the directory may be gone, and then there is no data
             # Its watchdog may have died before it; a moment is enough for the one that was killed.
             lock_s = self._config.lock_s if within_s is None else min(within_s, _RELEASE_S)
-            if (lock := await _locked(self._file(SERVER_LOCK), patience_s=lock_s)) is not None:
+            if (lock := await locked(self._file(SERVER_LOCK), patience_s=lock_s)) is not None:
                 os.close(lock)
 
     def _users(self) -> Users | None:
@@ -296,34 +307,6 @@ def _explained(data_dir: Path) -> Iterator[None]:
             f"nats.data_dir: cannot write in {data_dir}: {reason}: "
             "name a directory that can be written, or set nats.url to a server of your own"
         ) from error
-
-
-async def _locked(
-    file: Path, *, patience_s: float, unless: Callable[[], bool] = lambda: False
-) -> int | None:
-    """A descriptor that holds the lock; None where another keeps it too long, or `unless` holds."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        async with asyncio.timeout(patience_s):
-            while not _try_lock(descriptor):
-                if unless():
-                    raise TimeoutError
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError:
-        os.close(descriptor)
-        return None
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def server_binary() -> str:

@@ -20,6 +20,7 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -99,12 +100,12 @@ class BatchStaging:
                 self._link.unlink()
             return False
         if linked and self._is_ours():
-            self._clear(older_than_s=self._abandoned_s)
+            self._clear()
             return True
         if not self._is_ours():
             self._sweep()
             self.target.mkdir(mode=0o700)
-        self._clear(older_than_s=0)
+        self._clear()
         if self._link.is_symlink():
             self._link.unlink()
         elif self._link.exists():
@@ -142,22 +143,27 @@ class BatchStaging:
             and shutil.disk_usage(self._memory).free >= self._min_free_bytes
         )
 
-    def _clear(self, *, older_than_s: float) -> None:
-        before = time.time() - older_than_s
+    def _clear(self) -> None:
+        """Remove what batches left behind that were given up; one that lives is younger."""
+        before = time.time() - self._abandoned_s
         for entry in os.scandir(self.target):
-            if entry.stat(follow_symlinks=False).st_mtime <= before:
-                shutil.rmtree(entry.path, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # a batch that was just committed
+                if entry.stat(follow_symlinks=False).st_mtime <= before:
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
 
-async def keep_staged(staging: BatchStaging) -> None:
-    """Look after the link until cancelled."""
+async def keep_staged(staging: BatchStaging, *, owned: Callable[[], bool]) -> None:
+    """Look after the link until cancelled, whenever the server is `owned` by this run: the server
+    of another run has a keeper of its own.
+    """
     log = get_logger("yizhan.bus")
     was_in_memory: bool | None = None
     while True:
-        in_memory = await asyncio.to_thread(staging.look)
-        if in_memory != was_in_memory:
-            log.debug("batches_staged", place="memory" if in_memory else "disk")
-        was_in_memory = in_memory
+        if owned():
+            in_memory = await asyncio.to_thread(staging.look)
+            if in_memory != was_in_memory:
+                log.debug("batches_staged", place="memory" if in_memory else "disk")
+            was_in_memory = in_memory
         await asyncio.sleep(_LOOK_S)
 
 

@@ -56,9 +56,9 @@ class Intake:
         self._publisher = publisher
         self._subjects = subjects
         self._dialects = dialects
-        self._storage = Storage(
-            publisher, subjects, retransmissions or Retransmissions(_WINDOW), announce
-        )
+        if retransmissions is None:  # an empty one is false, and is the one that others fill
+            retransmissions = Retransmissions(window)
+        self._storage = Storage(publisher, subjects, retransmissions, announce)
         self._clock = clock
         self._limit_bytes = limit_bytes
         self._window = window

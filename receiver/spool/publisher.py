@@ -14,9 +14,10 @@ from receiver.bus.publish.contract import (
     OnResult,
     Result,
     Stored,
+    TooSlowError,
     UnsendableError,
 )
-from receiver.bus.publish.group_commit import GroupCommitPublisher, TooSlowError
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel_all
@@ -85,10 +86,12 @@ class SpoolFallbackPublisher:
 
         try:
             self._check_kept(claim)
-            if self._breaker.allows():
-                self._publisher.submit(messages, claim, on_publish_result, self._ack_budget_s)
-            elif (known := self._publisher.known(messages, claim)) is not None:
+            # What is known without the log is no proof that the log is well again.
+            known = self._publisher.known(messages, claim) if self._breaker.is_open else None
+            if known is not None:
                 on_result(known)
+            elif self._breaker.allows():
+                self._publisher.submit(messages, claim, on_publish_result, self._ack_budget_s)
             else:
                 self._keep_soon(Bundle(messages, claim), BusError("the log is too slow"), on_result)
         except NonceClaimedError as error:

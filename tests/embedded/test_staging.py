@@ -83,7 +83,9 @@ async def test_a_batch_goes_through_memory_into_the_stream(staged: Staged) -> No
 async def test_what_was_committed_survives_a_kill_and_the_link_is_made_again(
     staged: Staged,
 ) -> None:
-    async with supervision.running(partial(keep_staged, staged.staging), name="staging"):
+    async with supervision.running(
+        partial(keep_staged, staged.staging, owned=lambda: True), name="staging"
+    ):
         await eventually(staged.link.is_symlink)
         assert await publish_batch(staged.server.url, "a") == 3
         await publish_batch(staged.server.url, "cut", commit=False)
@@ -148,9 +150,11 @@ def test_what_was_left_in_the_target_by_an_earlier_run_goes(tmp_path: Path) -> N
     (tmp_path / "S").mkdir()
     staging = BatchStaging(tmp_path / "S")
     staging.target.mkdir(mode=0o700)
-    (staging.target / "left").mkdir()
+    for name in ("left", "young"):
+        (staging.target / name).mkdir()
+    os.utime(staging.target / "left", (1, 1))
     assert staging.look()
-    assert list(staging.target.iterdir()) == []
+    assert [entry.name for entry in staging.target.iterdir()] == ["young"]
     staging.remove()
 
 

@@ -56,10 +56,10 @@ async def test_a_retransmission_is_known_after_a_restart(
 ) -> None:
     first = await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
     said = Retransmissions(WINDOW)
+    restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)  # before it is filled
     since = datetime.now(UTC) - WINDOW
     told = await warm_up(connection, subjects, since=since, remember=said.remember)
     assert (told, len(said)) == (1, 1)
-    restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)
     again = await accepted(restarted, pushed("1700001800000"))
     assert (first.outcome, again.outcome) == ("stored", "retransmission")
 

@@ -18,6 +18,7 @@ from receiver.bus.publish.contract import (
     RefusedError,
     Result,
     Stored,
+    TooSlowError,
     UnsendableError,
     read_ack,
 )
@@ -67,7 +68,8 @@ Settle = Callable[[Bundle, Result], None]
 class Commit:
     """Stores bundles; `settle` gets each one's result, then `ended` is called.
 
-    `can_batch` is False after the server turned out not to take batches. `abandon` gives up: what
+    `can_batch` is False after the server turned out not to take batches; `claims` are the ids of
+    the claims in it, `size` is the number of its messages. `abandon` gives up: what
     is not settled by then is not settled any more.
     """
 
@@ -80,6 +82,8 @@ class Commit:
         ended: Callable[[Commit], None],
     ) -> None:
         self.can_batch = True
+        self.size = sum(bundle.size for bundle in bundles)
+        self.claims = frozenset(b.claim.msg_id for b in bundles if b.claim is not None)
         self._connection = connection
         self._plain = plain
         self._bundles = bundles
@@ -92,7 +96,7 @@ class Commit:
 
     def begin(self, *, batch: bool) -> None:
         """Send the bundles, as one batch or each by itself."""
-        if not batch or sum(bundle.size for bundle in self._bundles) > _MAX_BATCH:
+        if not batch or self.size > _MAX_BATCH:
             self._send_each()
             return
         try:
@@ -109,7 +113,7 @@ class Commit:
         for task in self._tasks:
             task.cancel()
         self._forget_reply()
-        self._fail(TimeoutError())
+        self._fail(TooSlowError("no acknowledgement in time"))
 
     def _send_batch(self) -> None:
         """One atomic batch, as one buffer; the answer to its last message stands for all."""
@@ -152,7 +156,7 @@ class Commit:
         """
         if self._ended is None:
             return
-        size = sum(bundle.size for bundle in self._bundles)
+        size = self.size
         try:
             last = _read_batch_ack(data, size)
         except RefusedError as error:

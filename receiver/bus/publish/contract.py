@@ -46,6 +46,10 @@ class UnsendableError(RefusedError):
         super().__init__("larger than the server's max_payload", 0)
 
 
+class TooSlowError(BusError):
+    """The time is up; the messages may be stored all the same."""
+
+
 class NonceClaimedError(BusError):
     """The nonce is claimed already, by the callback `claimed_by`; nothing else was stored."""
 

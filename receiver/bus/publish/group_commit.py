@@ -21,7 +21,14 @@ from receiver.bounded_cache import BoundedCache
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.commit import Bundle, Commit
-from receiver.bus.publish.contract import NonceClaimedError, OnResult, Result, Stored, awaited
+from receiver.bus.publish.contract import (
+    NonceClaimedError,
+    OnResult,
+    Result,
+    Stored,
+    TooSlowError,
+    awaited,
+)
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
@@ -36,6 +43,8 @@ MAX_COMMITS: Final = 2
 next is on its way."""
 SECOND_COMMIT: Final = 8
 """Publishes that have to wait before a commit begins beside another."""
+SMALL_COMMIT: Final = 64
+"""Messages of a commit that another may begin beside: under more load larger ones cost less."""
 MAX_BATCH: Final = 512
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 MAX_PENDING: Final = 4096
@@ -46,10 +55,6 @@ MAX_REMEMBERED: Final = 100_000
 _STOP_S: Final = 5.0
 _SWEEP_S: Final = 0.02
 """How exact deadlines are: one timer for all costs less than one for each."""
-
-
-class TooSlowError(BusError):
-    """The time is up; the messages may be stored all the same."""
 
 
 class GroupCommitPublisher:
@@ -192,7 +197,8 @@ class GroupCommitPublisher:
             return
         bundles, messages = self._take()
         if not bundles:
-            self._go_on()
+            if not self._commits:
+                self._go_on()
             return
         commit = Commit(self._connection, self._plain, bundles, self._settle, self._ended)
         self._commits[commit] = self._loop.time() + self._timeout_s
@@ -202,8 +208,10 @@ class GroupCommitPublisher:
         """Whether a commit may begin: the first by itself, another beside it where many wait."""
         if not self._commits:
             return True
-        enough = len(self._pending) >= SECOND_COMMIT and len(self._commits) < MAX_COMMITS
-        return enough and (self._connection.replicated or self._staged())
+        if len(self._pending) < SECOND_COMMIT or len(self._commits) >= MAX_COMMITS:
+            return False
+        small = all(commit.size <= SMALL_COMMIT for commit in self._commits)
+        return small and (self._connection.replicated or self._staged())
 
     def _min_batch(self) -> int:
         if self._connection.replicated:
@@ -218,6 +226,8 @@ class GroupCommitPublisher:
         messages = size_bytes = 0
         while self._pending:
             bundle = self._pending[0]
+            if self._is_claiming(bundle):
+                return taken, messages
             if bundle.on_result is not None:
                 messages += bundle.size
                 size_bytes += bundle.size_bytes
@@ -228,6 +238,11 @@ class GroupCommitPublisher:
             self._pending_messages -= bundle.size
             self._pending_bytes -= bundle.size_bytes
         return taken, messages
+
+    def _is_claiming(self, bundle: Bundle) -> bool:
+        """Whether the claim of a bundle is under way in a commit: the first to come has to win."""
+        claim = bundle.claim
+        return claim is not None and any(claim.msg_id in c.claims for c in self._commits)
 
     def _ended(self, commit: Commit) -> None:
         """A commit is over, whatever came of it."""

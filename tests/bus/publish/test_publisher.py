@@ -17,10 +17,11 @@ from receiver.bus.publish.contract import (
     NonceClaimedError,
     Publisher,
     Result,
+    TooSlowError,
     UnsendableError,
     read_ack,
 )
-from receiver.bus.publish.group_commit import MIN_BATCH, GroupCommitPublisher, TooSlowError
+from receiver.bus.publish.group_commit import MIN_BATCH, SECOND_COMMIT, GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -448,3 +449,30 @@ async def test_a_guard_that_outlives_its_id_is_known_by_its_subject_in_a_batch(
     headers = stored.headers or {}
     assert "Nats-Batch-Id" in headers
     assert ("Nats-Expected-Last-Subject-Sequence" in headers) == conditional
+
+
+async def test_of_two_commits_under_way_the_first_to_claim_a_nonce_wins(
+    connection: Connection, make: Messages
+) -> None:
+    first = GroupCommitPublisher(connection, timeout_s=10)
+    await first.publish([make.event("seen")])
+    staged = GroupCommitPublisher(connection, timeout_s=10, staged=lambda: True)
+    refused_as_a_batch = [
+        asyncio.create_task(staged.publish([make.event("seen")])),
+        asyncio.create_task(staged.publish([make.event("mine")], claim=make.claim("n", "me"))),
+    ]
+    for _ in range(3):  # their commit is under way
+        await asyncio.sleep(0)
+    others = [[make.event(f"other{n}")] for n in range(SECOND_COMMIT)]
+    late = asyncio.gather(
+        staged.publish([make.event("late")], claim=make.claim("n", "late")),
+        *map(staged.publish, others),
+        return_exceptions=True,
+    )
+    (seen,), (mine,) = await asyncio.gather(*refused_as_a_batch)
+    taken, *stored = await late
+    await staged.stop()
+    assert (seen.duplicate, mine.duplicate) == (True, False)
+    assert isinstance(taken, NonceClaimedError)
+    assert taken.claimed_by == "me"
+    assert not any(isinstance(result, BaseException) for result in stored)
