@@ -15,7 +15,13 @@ from typing import Any, Final, Protocol
 from receiver.bus.callback_codec import quarantined
 from receiver.bus.headers import encode_header
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import TOO_LARGE, NonceClaimedError, Publisher, UnsendableError
+from receiver.bus.publish.contract import (
+    TOO_LARGE,
+    Bundle,
+    NonceClaimedError,
+    Publisher,
+    UnsendableError,
+)
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, SpoolError
 from receiver.observability.logs import get_logger
@@ -23,7 +29,7 @@ from receiver.resilience import supervision
 from receiver.resilience.backoff import Backoff
 from receiver.resilience.cancellation import PATIENCE_S
 from receiver.spool.queue import Spool
-from receiver.spool.row import Bundle, SpooledBundle
+from receiver.spool.row import SpooledBundle
 
 MAX_ROUND: Final = 64
 """Bundles in one round: about what one atomic batch holds."""

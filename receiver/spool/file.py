@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import NonceClaimedError
+from receiver.bus.publish.contract import Bundle, NonceClaimedError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
 from receiver.spool.database import FileReplacedError, SpoolDatabase
-from receiver.spool.row import ROW_BYTES, Bundle, SpooledBundle, digest_of, encode_bundle, read_row
+from receiver.spool.row import ROW_BYTES, SpooledBundle, digest_of, encode_bundle, read_row
 
 _COLUMNS: Final = "row, id, spooled_at, content, digest"
 _READ: Final = f"SELECT {_COLUMNS} FROM bundles WHERE row > ? ORDER BY row"  # noqa: S608 - constants

@@ -10,6 +10,7 @@ from typing import Final
 from receiver.bounded_cache import BoundedCache
 from receiver.bus.message import OutgoingMessage, encoded_bytes
 from receiver.bus.publish.contract import (
+    Bundle,
     NonceClaimedError,
     OnResult,
     Result,
@@ -23,7 +24,6 @@ from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel_all
 from receiver.resilience.circuit_breaker import CircuitBreaker
 from receiver.spool.queue import Spool
-from receiver.spool.row import Bundle
 
 _PROBE_EVERY_S: Final = 1.0
 """How often one callback tries a log that was too slow; the others go to the spool at once."""

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from receiver.bus.publish.contract import NonceClaimedError
+from receiver.bus.publish.contract import Bundle, NonceClaimedError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import within
 from receiver.spool.file import SpoolFile, SpoolState
-from receiver.spool.row import Bundle, SpooledBundle
+from receiver.spool.row import SpooledBundle, row_bytes
 
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 """What may wait in memory for a transaction; beyond that a put is refused at once."""
@@ -75,7 +75,7 @@ class Spool:
             raise SpoolError("too many callbacks are waiting for the spool")
         waiting = _Waiting(bundle, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        self._waiting_bytes += bundle.size_bytes
+        self._waiting_bytes += row_bytes(bundle)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="spool-write")
         try:
@@ -146,7 +146,7 @@ class Spool:
     def _settle(self, taken: Sequence[_Waiting], results: Sequence[bool | Exception]) -> None:
         self.news.set()
         for waiting, result in zip(taken, results, strict=True):
-            self._waiting_bytes -= waiting.bundle.size_bytes
+            self._waiting_bytes -= row_bytes(waiting.bundle)
             if waiting.done.done():  # its caller gave up
                 continue
             if isinstance(result, bool):

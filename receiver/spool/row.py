@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from receiver.bus.message import OutgoingMessage
+from receiver.bus.publish.contract import Bundle
 from receiver.errors import SpoolError
 
 ROW_BYTES: Final = 512
@@ -21,29 +21,11 @@ _OF_ITS_BODY: Final = 32
 """Hexadecimal digits of a callback's id in a row without a digest (see `receiver.callback`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The messages of one publish, the raw one first, and its claim."""
-
-    messages: Sequence[OutgoingMessage]
-    claim: OutgoingMessage | None = None
-
-    @property
-    def id(self) -> str:
-        """The id of the callback."""
-        return self.messages[0].msg_id
-
-    @property
-    def source(self) -> str:
-        """The source that the callback came from: the token behind the kind of the subject."""
-        return self.messages[0].subject.split(".")[2]
-
-    @property
-    def size_bytes(self) -> int:
-        """About what it takes in memory and on disk."""
-        return ROW_BYTES + sum(
-            [2 * len(message.head) + len(message.body) for message in self.messages]
-        )
+def row_bytes(bundle: Bundle) -> int:
+    """About what a bundle takes in memory and on disk."""
+    return ROW_BYTES + sum(
+        [2 * len(message.head) + len(message.body) for message in bundle.messages]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import RefusedError, Stored
+from receiver.bus.publish.contract import Bundle, RefusedError, Stored
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.read.lookup import stored_ids
@@ -25,7 +25,6 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.spool.drainer import MAX_ROUND, AnotherDrainsError, Drainer, Sleep, _held
 from receiver.spool.queue import Spool
-from receiver.spool.row import Bundle
 
 
 class Bundles:

@@ -14,11 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
-from receiver.bus.publish.contract import NonceClaimedError
+from receiver.bus.publish.contract import Bundle, NonceClaimedError
 from receiver.callback import callback_id
 from receiver.errors import SpoolError
 from receiver.spool.queue import MAX_WAITING_BYTES, Spool
-from receiver.spool.row import Bundle, decode_bundle, encode_bundle
+from receiver.spool.row import decode_bundle, encode_bundle
 
 LIMIT = 64 * 1024 * 1024
 PER_PROCESS = 200

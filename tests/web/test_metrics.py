@@ -10,10 +10,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.publish.contract import Bundle
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
 from receiver.spool.queue import Spool
-from receiver.spool.row import Bundle
 from receiver.web.metrics import MetricsEndpoint
 
 

@@ -38,7 +38,7 @@ _MAX_BATCH: Final = 1000
 """Messages that the server takes as one batch, by its default limit."""
 
 
-class Bundle:
+class PendingBundle:
     """The messages of one publish, and who gets the result, by when.
 
     `deadline` is by the event loop's clock, `on_result` None once it was called, `size` the number
@@ -62,7 +62,7 @@ class Bundle:
         self.size_bytes = sum([len(message.body) for message in messages])
 
 
-Settle = Callable[[Bundle, Result], None]
+Settle = Callable[[PendingBundle, Result], None]
 
 
 class Commit:
@@ -77,7 +77,7 @@ class Commit:
         self,
         connection: Connection,
         plain: JetStreamPublisher,
-        bundles: Sequence[Bundle],
+        bundles: Sequence[PendingBundle],
         settle: Settle,
         ended: Callable[[Commit], None],
     ) -> None:
@@ -178,7 +178,7 @@ class Commit:
         for bundle in self._bundles:
             self._send(bundle)
 
-    def _send(self, bundle: Bundle) -> None:
+    def _send(self, bundle: PendingBundle) -> None:
         def on_result(result: Result) -> None:
             if isinstance(result, ConflictError):
                 self._send_carefully(bundle)
@@ -198,13 +198,13 @@ class Commit:
         except BusError as error:
             self._landed(bundle, error)
 
-    def _send_carefully(self, bundle: Bundle) -> None:
+    def _send_carefully(self, bundle: PendingBundle) -> None:
         """First the claim, and the rest once it is known to be ours."""
         task = asyncio.create_task(self._publish(bundle), name="guarded-publish")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _publish(self, bundle: Bundle) -> None:
+    async def _publish(self, bundle: PendingBundle) -> None:
         try:
             stored = await self._plain.publish(bundle.messages, claim=bundle.claim)
         except BusError as error:
@@ -212,7 +212,7 @@ class Commit:
         else:
             self._landed(bundle, stored)
 
-    def _landed(self, bundle: Bundle, result: Result) -> None:
+    def _landed(self, bundle: PendingBundle, result: Result) -> None:
         self._settle(bundle, result)
         self._missing -= 1
         if not self._missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from receiver.bus.message import OutgoingMessage
@@ -12,6 +13,24 @@ from receiver.errors import BusError
 
 TOO_LARGE: Final = "an event is larger than the server's max_payload"
 """Why a callback is in quarantine that could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The messages of one publish, the raw one first, and its claim."""
+
+    messages: Sequence[OutgoingMessage]
+    claim: OutgoingMessage | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the callback."""
+        return self.messages[0].msg_id
+
+    @property
+    def source(self) -> str:
+        """The source that the callback came from: the token behind the kind of the subject."""
+        return self.messages[0].subject.split(".")[2]
 
 
 class Stored(NamedTuple):

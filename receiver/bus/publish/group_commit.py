@@ -20,7 +20,7 @@ from typing import Final
 from receiver.bounded_cache import BoundedCache
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.commit import Bundle, Commit
+from receiver.bus.publish.commit import Commit, PendingBundle
 from receiver.bus.publish.contract import (
     NonceClaimedError,
     OnResult,
@@ -76,10 +76,10 @@ class GroupCommitPublisher:
         self._timeout_s = timeout_s
         self._plain = JetStreamPublisher(connection, timeout_s=timeout_s)
         self._loop = asyncio.get_running_loop()
-        self._pending: deque[Bundle] = deque()
+        self._pending: deque[PendingBundle] = deque()
         self._pending_messages = 0
         self._pending_bytes = 0
-        self._unsettled: deque[Bundle] = deque()
+        self._unsettled: deque[PendingBundle] = deque()
         self._staged = staged
         self._commits: dict[Commit, float] = {}
         self._beginning = False
@@ -173,7 +173,7 @@ class GroupCommitPublisher:
         if self._pending_messages >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
-        bundle = Bundle(messages, claim, on_result, self._loop.time() + within_s)
+        bundle = PendingBundle(messages, claim, on_result, self._loop.time() + within_s)
         self._pending.append(bundle)
         self._unsettled.append(bundle)
         self._pending_messages += bundle.size
@@ -218,11 +218,11 @@ class GroupCommitPublisher:
             return 2
         return MIN_STAGED_BATCH if self._staged() else MIN_BATCH
 
-    def _take(self) -> tuple[list[Bundle], int]:
+    def _take(self) -> tuple[list[PendingBundle], int]:
         """The next bundles, as many as one batch may hold but at least one, and the number of their
         messages. What was given up while it waited is left out.
         """
-        taken: list[Bundle] = []
+        taken: list[PendingBundle] = []
         messages = size_bytes = 0
         while self._pending:
             bundle = self._pending[0]
@@ -239,7 +239,7 @@ class GroupCommitPublisher:
             self._pending_bytes -= bundle.size_bytes
         return taken, messages
 
-    def _is_claiming(self, bundle: Bundle) -> bool:
+    def _is_claiming(self, bundle: PendingBundle) -> bool:
         """Whether the claim of a bundle is under way in a commit: the first to come has to win."""
         claim = bundle.claim
         return claim is not None and any(claim.msg_id in c.claims for c in self._commits)
@@ -275,7 +275,7 @@ class GroupCommitPublisher:
             self._sweeping = True
             self._loop.call_later(_SWEEP_S, self._sweep)
 
-    def _settle(self, bundle: Bundle, result: Result) -> None:
+    def _settle(self, bundle: PendingBundle, result: Result) -> None:
         """Remember what is stored; a bundle has one result, the first."""
         if not isinstance(result, BusError):
             for message, where in zip(bundle.messages, result, strict=True):
