@@ -59,6 +59,7 @@ class LastResort:
 
     def _run(self) -> None:
         self._begun.get()
+        # A thread's own wait: the event loop may be what hangs.
         time.sleep(max(0.0, self._deadline.left_s() - _SPARE_S))
         self.end()
 

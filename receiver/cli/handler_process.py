@@ -220,7 +220,7 @@ def _end_with(parent: socket.socket, limit_s: float) -> None:
         while parent.recv(1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(limit_s)
+    time.sleep(limit_s)  # of this thread alone
     os._exit(EXIT_FAILED)
 
 

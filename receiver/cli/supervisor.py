@@ -94,7 +94,7 @@ class ReceiverProcesses:
             await cancel_all(set(self._keeping))
         finally:
             for listener in self._listeners:
-                listener.close()  # from here on nobody is kept waiting in a queue that we hold open
+                listener.close()  # or connections would wait in a queue that is never accepted from
             self.signal(signal.SIGTERM)
         try:
             await within(

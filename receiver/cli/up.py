@@ -150,7 +150,7 @@ class _Up:
 
 
 async def _until(stop: Stop, platform: SimulatedPlatform | None) -> None:
-    """Wait until we are told to stop; the platform, where there is one, pushes meanwhile."""
+    """Wait for the signal to stop; the platform, where there is one, pushes meanwhile."""
     if platform is None:
         await stop.wait()
         return

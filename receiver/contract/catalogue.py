@@ -76,10 +76,10 @@ class Entry:
     @property
     def origin_text(self) -> str:
         """The platform messages it is made from, or that a handler makes it, as text."""
-        told = [f"{message.title} ({', '.join(message.dialects)})" for message in self.messages]
+        senders = [f"{message.title} ({', '.join(message.dialects)})" for message in self.messages]
         if self.event_type == "unknown.received":
-            told.append("any other message that was verified")
-        return ", ".join(told) or "a handler, from a reply of the platform's API"
+            senders.append("any other message that was verified")
+        return ", ".join(senders) or "a handler, from a reply of the platform's API"
 
     def example(self) -> dict[str, Any]:
         """A complete message: `subject`, `headers` and `data`, encoded as a real one is."""

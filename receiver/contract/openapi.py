@@ -130,16 +130,16 @@ def _contents() -> dict[str, Any]:
 
 def _body_schema(media: str) -> dict[str, Any]:
     names = [name for name, dialect in DIALECTS.items() if media in dialect.content_types]
-    told = f"Of dialect {' and '.join(f'`{name}`' for name in names)}."
+    description = f"Of dialect {' and '.join(f'`{name}`' for name in names)}."
     if media == "application/x-www-form-urlencoded":
         fields = {
             "message": {"type": "string", "description": "The callback as JSON text."},
             "_aop_signature": {"type": "string", "description": "Covers every other field."},
         }
-        return {"type": "object", "description": told, "properties": fields}
+        return {"type": "object", "description": description, "properties": fields}
     if media.endswith("/json"):
-        return {"type": "object", "description": told}
-    return {"type": "string", "description": f"{told} The body is JSON all the same."}
+        return {"type": "object", "description": description}
+    return {"type": "string", "description": f"{description} The body is JSON all the same."}
 
 
 def _check(operation_id: str, *, body: bool = True) -> dict[str, Any]:
@@ -166,8 +166,8 @@ def _errors(codes: Iterable[str]) -> dict[str, Any]:
 
 
 def _receipt() -> dict[str, Any]:
-    told = "Stored, stored before, spooled, kept in quarantine, or a check of the URL."
-    return _json(told, _ref("Receipt"))
+    description = "Stored, stored before, spooled, kept in quarantine, or a check of the URL."
+    return _json(description, _ref("Receipt"))
 
 
 def _alive() -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _alive() -> dict[str, Any]:
 
 
 def _ready() -> dict[str, Any]:
-    told = (
+    description = (
         "A message can be stored, in NATS or in the spool; with a `reason`, in one of them alone."
     )
     schema = {
@@ -188,7 +188,7 @@ def _ready() -> dict[str, Any]:
         "required": ["status"],
         "properties": {"status": {"const": "ready"}} | _details(),
     }
-    return _json(told, schema)
+    return _json(description, schema)
 
 
 def _not_ready() -> dict[str, Any]:

@@ -105,8 +105,8 @@ def _headers_table() -> str:
 
 def _meaning(schema: Mapping[str, Any]) -> str:
     words = _known_words(schema)
-    told = f" Words: {_quoted(words)}." if words else ""
-    return f"{cell(schema['description'])}{told}"
+    listed = f" Words: {_quoted(words)}." if words else ""
+    return f"{cell(schema['description'])}{listed}"
 
 
 def _messages_table() -> str:

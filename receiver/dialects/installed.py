@@ -26,7 +26,7 @@ def installed_dialects() -> Mapping[str, Dialect]:
 def _loaded(point: EntryPoint) -> Dialect:
     try:
         dialect = point.load()
-    except Exception as error:
+    except Exception as error:  # a foreign module may raise anything as it is imported
         raise ConfigurationError(
             f"{_place(point)}: cannot be imported: {type(error).__name__}: {error}: "
             "correct or remove the package"

@@ -125,8 +125,8 @@ class BatchStaging:
         return self._link.is_symlink() and self._link.readlink() == self.target
 
     def _is_ours(self) -> bool:
-        """Whether it is there and nobody else can read or replace what is in it; raises `OSError`
-        where its name is taken by something else.
+        """Whether it is there, private to this user; raises `OSError` where its name is taken by
+        something else.
         """
         try:
             found = self.target.lstat()

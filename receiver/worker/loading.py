@@ -83,7 +83,7 @@ def _module(name: str, origin: str) -> Any:
         raise ConfigurationError(f"{origin}: {name} cannot be imported: {error}") from error
     except ConfigurationError:
         raise
-    except Exception as error:
+    except Exception as error:  # a user's module may raise anything as it is imported
         raise ConfigurationError(
             f"{origin}: {name} cannot be imported: {type(error).__name__}: {error} "
             f"({_last_line(error)}): correct it there"
