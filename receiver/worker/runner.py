@@ -115,24 +115,38 @@ class Runner:
         self._policy = policy
 
     async def run(
-        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
+        self,
+        handler: Handler,
+        message: StoredMessage,
+        *,
+        attempt: int,
+        log: Log,
+        failures: int | None = None,
+        deaths: int = 0,
     ) -> RunResult:
         """Run `handler` on a stored message and publish what it returns.
+
+        `attempt` counts the runs that began, this one too, `failures` those before that failed: all
+        of them by default. What ended its process in so many `deaths` is not run.
 
         A dead letter is stored when this returns; where it could not be, the decision is to try
         again.
         """
-        if attempt > self._policy.max_deliveries:
+        if deaths:
+            reason = f"killed its process {deaths} times, the last time with nothing beside it"
+            result = RunResult(DeadLetter(reason), error=reason)
+        elif attempt > self._policy.max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
             result = RunResult(DeadLetter(reason), error=reason)
         else:
-            result = await self._run(handler, message, attempt, log)
+            failed = attempt - 1 if failures is None else failures
+            result = await self._run(handler, message, attempt, failed, log)
         if isinstance(result.decision, DeadLetter):
             return await self._dead_letter(handler, message, attempt, result, result.decision)
         return result
 
     async def _run(
-        self, handler: Handler, message: StoredMessage, attempt: int, log: Log
+        self, handler: Handler, message: StoredMessage, attempt: int, failures: int, log: Log
     ) -> RunResult:
         data = None
         try:
@@ -147,7 +161,7 @@ class Runner:
             # other: let through, it would end the lane and leave the event held for ever.
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            return replace(self._failed(error, handler, attempt), data=data)
+            return replace(self._failed(error, handler, attempt, failures), data=data)
         return RunResult(decide(None, attempt, self._policy), data=data)
 
     async def _dead_letter(
@@ -181,9 +195,11 @@ class Runner:
         publisher = self._once if old else self._publisher
         await publisher.publish([encode_event(event, self._subjects) for event in events])
 
-    def _failed(self, error: BaseException, handler: Handler, attempt: int) -> RunResult:
+    def _failed(
+        self, error: BaseException, handler: Handler, attempt: int, failures: int
+    ) -> RunResult:
         module = handler.function.__module__
-        decision = decide(error, attempt, self._policy, module=module)
+        decision = decide(error, attempt, self._policy, failures=failures, module=module)
         return RunResult(decision, error=reason_of(error), place=place_of(error, module))
 
 
