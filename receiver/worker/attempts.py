@@ -7,6 +7,7 @@ its start behind, and counts as a death.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -99,15 +100,13 @@ class AttemptsLedger:
         for record in await self._records.all("attempts", self._handler):
             with contextlib.suppress(ValueError, TypeError):
                 self._known[int(record.tokens[-1])] = Attempts(**json.loads(record.body))
-        living = {self._worker: True}
-        for record in await self._records.all("starts", self._handler):
-            *_, worker, slot = record.tokens
-            if worker not in living:
-                living[worker] = await lives(worker)
-            if not living[worker]:
-                with contextlib.suppress(ValueError):
-                    await self._keep(int(record.body), Attempts.died)
-                self._records.forget("starts", self._handler, worker, slot)
+        left = await self._records.all("starts", self._handler)
+        workers = {record.tokens[1] for record in left} - {self._worker}
+        gone = {worker for worker in workers if not await lives(worker)}
+        dead = [record for record in left if record.tokens[1] in gone]
+        await asyncio.gather(*(self._keep(int(r.body), Attempts.died) for r in dead))
+        for record in dead:
+            self._records.forget("starts", *record.tokens)
 
     def of(self, seq: int, headers: Mapping[str, str]) -> Attempts:
         """The attempts so far on what is stored under `seq`."""
@@ -115,10 +114,16 @@ class AttemptsLedger:
         known = self._known.get(seq)
         return before if known is None else before.plus(known)
 
-    def started(self, seq: int, slot: int) -> None:
-        """A run begins; its record is written without waiting."""
+    async def starts(self, seq: int, slot: int, *, surely: bool) -> None:
+        """A run is about to begin. Its record is written without waiting for the answer, unless
+        `surely`: what a process wrote last may be lost with it."""
+        tokens = ("starts", self._handler, self._worker, str(slot))
         with contextlib.suppress(BusError):
-            self._records.note(b"%d" % seq, "starts", self._handler, self._worker, str(slot))
+            if surely:
+                await self._records.store(b"%d" % seq, *tokens)
+            else:
+                self._records.note(b"%d" % seq, *tokens)
+                await asyncio.sleep(0)  # the loop sends it, before the run can block or end it
 
     async def comes_again(self, seq: int, slot: int, outcome: Outcome, due: float = 0.0) -> None:
         """A run has ended, and its event is to be delivered again: no death, where we die now."""

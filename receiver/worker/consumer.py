@@ -260,7 +260,8 @@ class HandlerConsumer:
         try:
             with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
                 log = self._log.bind(**facts)
-                self._settling.ledger.started(seq, slot)
+                again = message.metadata.num_delivered > 1
+                await self._settling.ledger.starts(seq, slot, surely=again)
                 result = await self._runner.run(
                     self.handler,
                     origin(StoredMessage.of(message)),

@@ -191,6 +191,10 @@ class Ownership:
             self._vacant_at, self._listen_s = self._clock(), 0.0
             self._poke.set()
 
+    def gone(self) -> None:
+        """See `Member`."""
+        self._poke.set()
+
     async def release(self) -> bool:
         """See `Member`."""
         if self.role != "stands by":

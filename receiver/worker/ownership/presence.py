@@ -51,6 +51,9 @@ class Member(Protocol):
     def left(self, worker: str) -> None:
         """Another process says that it does not."""
 
+    def gone(self) -> None:
+        """Nobody was there for a ping of the process that is watched."""
+
     async def release(self) -> bool:
         """Let go of it; whether nothing runs any more."""
 
@@ -151,6 +154,9 @@ class Presence:
     async def _ping(self, worker: str) -> None:
         if await self._nobody("ping", worker):
             self._deaths[worker] = self.deaths(worker) + 1
+            for handler, watched in self._watched.items():
+                if watched == worker:
+                    self._members[handler].gone()
         else:
             self._deaths.pop(worker, None)
 
