@@ -12,7 +12,9 @@ from receiver.composition.bus import Bus
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.execution import contain_subtasks
 from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
 
@@ -33,6 +35,8 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
         )
+        contain_subtasks(asyncio.get_running_loop())
+        stack.enter_context(watching_loop())
         await worker.start()
         try:
             yield worker
