@@ -18,7 +18,7 @@ from receiver.event import Event
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Context, Router
 from receiver.worker.worker import Worker
 from schemas.events import OrderCreated

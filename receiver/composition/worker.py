@@ -15,9 +15,11 @@ from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.loading import load_handlers
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.execution import contain_subtasks
+from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
 _SECOND_S: Final = 0.5
@@ -55,7 +57,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.connection,
             bus.publisher,
             bus.subjects,
-            load_handlers(settings.handlers.load),
+            configured_handlers(settings.handlers),
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
@@ -64,6 +66,8 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             sleep=asyncio.sleep,
             second=second,
         )
+        contain_subtasks(asyncio.get_running_loop())
+        stack.enter_context(watching_loop())
         await worker.start()
         try:
             yield worker

@@ -6,10 +6,12 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -22,20 +24,17 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import (
-    DeadLetter,
-    Decision,
-    NakWithDelay,
-    RetryPolicy,
-    decide,
-    reason_of,
-)
+from receiver.worker.execution import call, wait_for
+from receiver.worker.options import DEFAULT_TIMEOUT_S
+from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, decide, reason_of
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
+ResultT = TypeVar("ResultT")
 Log = structlog.typing.FilteringBoundLogger
 
 
@@ -60,9 +59,15 @@ class RunContext:
         self._runner = runner
         self._handler = handler
         self._cause = cause
+        self._loop = asyncio.get_running_loop()
         self._published = 0
         self.attempt = attempt
         self.log = log
+
+    @property
+    def settings(self) -> Any:
+        """See `Context.settings`."""
+        return self._handler.settings
 
     @property
     def api(self) -> PlatformAPI:
@@ -73,6 +78,13 @@ class RunContext:
                 "add an [api] section, and write Router(needs_api=True) in its module"
             )
         return self._runner.api
+
+    def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
+        """See `Context.wait`."""
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:
+                raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
+        return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
 
     async def publish(self, data: EventData) -> Event[EventData]:
         """See `Context.publish`."""
@@ -105,8 +117,10 @@ class Runner:
         clock: Callable[[], datetime],
         once: Publisher | None = None,
     ) -> None:
-        """What is made of an old event goes to `once`, which looks into the stream first: what an
-        earlier run stored may be older than the duplicate window."""
+        """`policy` is for handlers without one of their own. What is made of an old event goes to
+        `once`, which looks into the stream first: what an earlier run stored may be older than the
+        duplicate window.
+        """
         self.api = api
         self.clock = clock
         self._publisher = publisher
@@ -135,7 +149,7 @@ class Runner:
         if deaths:
             reason = f"killed its process {deaths} times, the last time with nothing beside it"
             result = RunResult(DeadLetter(reason), error=reason)
-        elif attempt > self._policy.max_deliveries:
+        elif attempt > self._policy_of(handler).max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
             result = RunResult(DeadLetter(reason), error=reason)
         else:
@@ -154,15 +168,20 @@ class Runner:
             data = event.data
             _refuse_own(event, handler)
             context = RunContext(self, handler, event, attempt, log)
-            result = await handler.function(event, context)
-            await context.publish_all(_as_sequence(result, handler))
-        except (Exception, asyncio.CancelledError) as error:
-            # A CancelledError without a cancellation is the handler's own and a failure like any
-            # other: let through, it would end the lane and leave the event held for ever.
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                raise
-            return replace(self._failed(error, handler, attempt, failures), data=data)
-        return RunResult(decide(None, attempt, self._policy), data=data)
+            called = await call(
+                handler.function,
+                event,
+                context,
+                read=partial(_as_sequence, handler),
+                name=handler.name,
+                timeout_s=handler.options.timeout_s or DEFAULT_TIMEOUT_S,
+            )
+            if called.error is not None:
+                return self._failed(called.error, handler, (attempt, failures), data, called.place)
+            await context.publish_all(called.value or ())
+        except Exception as error:  # noqa: BLE001 - the boundary round one run
+            return self._failed(error, handler, (attempt, failures), data)
+        return RunResult(Ack(), data=data)
 
     async def _dead_letter(
         self,
@@ -185,9 +204,12 @@ class Runner:
         try:
             await self._publisher.publish([letter])
         except BusError as error:
-            delay_s = self._policy.delay_s(attempt)
+            delay_s = self._policy_of(handler).delay_s(attempt)
             return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
         return result
+
+    def _policy_of(self, handler: Handler) -> RetryPolicy:
+        return handler.options.retry or self._policy
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""
@@ -196,11 +218,18 @@ class Runner:
         await publisher.publish([encode_event(event, self._subjects) for event in events])
 
     def _failed(
-        self, error: BaseException, handler: Handler, attempt: int, failures: int
+        self,
+        error: BaseException,
+        handler: Handler,
+        counts: tuple[int, int],
+        data: EventData | None,
+        place: str = "",
     ) -> RunResult:
         module = handler.function.__module__
-        decision = decide(error, attempt, self._policy, failures=failures, module=module)
-        return RunResult(decision, error=reason_of(error), place=place_of(error, module))
+        attempt, failures = counts
+        policy = self._policy_of(handler)
+        decision = decide(error, attempt, policy, failures=failures, module=module)
+        return RunResult(decision, reason_of(error), place or place_of(error, module), data)
 
 
 def derived(
@@ -228,7 +257,7 @@ def _refuse_own(event: Event[EventData], handler: Handler) -> None:
         raise Drop("this handler caused the event itself")
 
 
-def _as_sequence(result: HandlerResult, handler: Handler) -> Sequence[EventData]:
+def _as_sequence(handler: Handler, result: HandlerResult) -> Sequence[EventData]:
     if result is None:
         return ()
     made = [result] if isinstance(result, EventData) else result
@@ -238,8 +267,3 @@ def _as_sequence(result: HandlerResult, handler: Handler) -> Sequence[EventData]
             "return an event's data (a model of schemas.events), a list of them, or None"
         )
     return made
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

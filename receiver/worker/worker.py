@@ -24,8 +24,9 @@ from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
-from receiver.worker.outcomes import Outcome, RetryPolicy
+from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.presence import Presence
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
@@ -102,7 +103,7 @@ class Worker:
                 ),
                 self._presence,
                 plan=consumer_plan(handler, subjects, limits),
-                limits=limits,
+                limits=limits.of(handler),
                 count=self.counts.add,
                 sleep=sleep,
             )
