@@ -110,13 +110,13 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
         "productItems": [
             {
                 "subItemIDString": line,
-                "itemAmount": _yuan(fen),
-                "price": _yuan(fen),
+                "itemAmount": _yuan(wanted.fen),
+                "price": _yuan(wanted.sku.price_fen),
                 "status": status,
                 "refundStatus": _LINE_REFUND_STATUS.get(order.refund_status or ""),
                 "logisticsStatus": 2 if shipped else 1,
             }
-            for line, fen in zip(order.line_ids, order.line_fen, strict=True)
+            for line, wanted in order.lines
         ],
         "tradeTerms": [{"payStatus": str(order.pay_status)}],
         "nativeLogistics": None,
@@ -176,18 +176,16 @@ def _sub_orders(order: Order, chance: random.Random) -> list[dict[str, Any]]:
             "purchase_order_line_outer_id": f"{order.order_no}-{number}",
             "sub_purchase_order_id": line,
             "status": order.status,
-            "product_amount": _number(fen, chance),
-            "purchase_amount": _number(fen, chance),
-            "pay_amount": _number(fen, chance),
+            "product_amount": _number(wanted.fen, chance),
+            "purchase_amount": _number(wanted.fen, chance),
+            "pay_amount": _number(wanted.fen, chance),
             "purchase_currency": "CNY",
-            "quantity": _number(1, chance),
-            "item_id": "600000000001",
-            "sku_id": "4000000000001",
+            "quantity": _number(wanted.quantity, chance),
+            "item_id": wanted.product.product_id,
+            "sku_id": wanted.sku.sku_id,
             **parcel,
         }
-        for number, (line, fen) in enumerate(
-            zip(order.line_ids, order.line_fen, strict=True), start=1
-        )
+        for number, (line, wanted) in enumerate(order.lines, start=1)
     ]
 
 
