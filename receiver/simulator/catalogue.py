@@ -56,7 +56,7 @@ class Sku:
 class Product:
     """One offer; `opaque_id` is its id in edition v2, `mp_id` that in an order of Taobao.
 
-    An order takes multiples of `batch`, and not fewer than `least`.
+    An order takes not fewer than `least` pieces.
     """
 
     channel: Channel
@@ -70,8 +70,7 @@ class Product:
     skus: tuple[Sku, ...]
     month_sold: int
     repurchase_percent: int
-    least: int = 1
-    batch: int = 1
+    least: int
 
     @property
     def price_fen(self) -> int:
@@ -149,7 +148,6 @@ def _product(
         month_sold=2065 - number * 5,
         repurchase_percent=number % 30,
         least=2 if number % 5 == 4 else 1,
-        batch=2 if number % 5 == 4 else 1,
     )
 
 

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
-from receiver.simulator.life import Said
+from receiver.simulator.trade import Said
 
 _PLATFORMS: Final = {"taobao": 0, "1688": 1}
 _PREFIXES: Final = {"taobao": "TAOBAO_", "1688": "1688_"}

@@ -6,6 +6,7 @@ Pure functions of an order, the time and chance: nothing here is remembered.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,6 +29,16 @@ class TaobaoNames:
 def clock_text(time: datetime | None) -> str | None:
     """`yyyy-MM-dd HH:mm:ss`, China time."""
     return time.strftime("%Y-%m-%d %H:%M:%S") if time else None
+
+
+def compact_text(time: datetime | None) -> str | None:
+    """`yyyyMMddHHmmssSSSZ`, as 20180614101942000+0800."""
+    return time.strftime("%Y%m%d%H%M%S000%z") if time else None
+
+
+def read_compact(text: str) -> datetime:
+    """The time of such a text; raises `ValueError`."""
+    return datetime.strptime(text, "%Y%m%d%H%M%S%f%z")
 
 
 def ka_order(order: Order) -> dict[str, Any]:
@@ -66,6 +77,28 @@ def refund(order: Order) -> dict[str, Any]:
     return {"refundId": order.refund_id, "orderId": order.order_id}
 
 
+def topic_refund(
+    order: Order, now: datetime, action: str, operator: str, chance: random.Random
+) -> dict[str, Any]:
+    """A case in a topic; its status is a word of refunds here.
+
+    docs/platform/messages.md#refund-part-of-a-topic
+    """
+    return topic_order(order, now, chance) | {
+        "currentStatus": order.refund_status,
+        "refundId": order.refund_id,
+        "refundAction": action,
+        "operator": operator,
+    }
+
+
+def batch_payment(orders: Sequence[Order]) -> dict[str, Any]:
+    """How a batch payment ended (docs/platform/messages.md#batch-payment)."""
+    return {
+        "batchPay": [{"orderId": int(order.order_id), "status": "successed"} for order in orders]
+    }
+
+
 def trace(order: Order) -> dict[str, Any]:
     """The parcel's last step as data of a trace (docs/platform/logistics.md#trace-message)."""
     assert order.parcel is not None
@@ -87,7 +120,7 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
 
     docs/platform/messages.md#1688-order-detail
     """
-    status = _DETAIL_STATUS.get(order.status, order.status)
+    status = detail_status(order)
     shipped = order.parcel is not None
     return {
         "baseInfo": {
@@ -103,9 +136,9 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
             "discount": 0,
             "closeReason": _DETAIL_CLOSE_REASON.get(order.close_reason or ""),
             "closeOperateType": "CLOSE_TRADE_BY_BUYER" if order.close_reason else None,
-            "createTime": _compact(order.created_at),
-            "payTime": _compact(order.paid_at),
-            "modifyTime": _compact(now),
+            "createTime": compact_text(order.created_at),
+            "payTime": compact_text(order.paid_at),
+            "modifyTime": compact_text(now),
         },
         "productItems": [
             {
@@ -129,6 +162,11 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
     }
 
 
+def detail_status(order: Order) -> str:
+    """The status as the order detail says it."""
+    return _DETAIL_STATUS.get(order.status, order.status)
+
+
 def taobao_price(order: Order, chance: random.Random) -> dict[str, Any]:
     """The Taobao price change (docs/platform/messages.md#taobao-channel)."""
     return {
@@ -148,10 +186,12 @@ def taobao_status(order: Order, chance: random.Random) -> dict[str, Any]:
     return {"salesOrderId": order.order_id, "subOrders": _sub_orders(order, chance)}
 
 
-def taobao_refund(order: Order, chance: random.Random) -> dict[str, Any]:
+def taobao_refund(order: Order, line_ids: Sequence[str], chance: random.Random) -> dict[str, Any]:
     """A Taobao refund: its body is not documented, so it keeps to the price change's set."""
     sub_orders = _sub_orders(order, chance)
-    sub_orders[0] |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
+    for line in sub_orders:
+        if line["sub_purchase_order_id"] in line_ids:
+            line |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
     return {"salesOrderId": order.order_id, "subOrders": sub_orders}
 
 
@@ -203,13 +243,15 @@ _DETAIL_CLOSE_REASON: Final = {"buyer_cancel": "buyerCancel"}
 
 docs/platform/calls-orders.md#1688-order-detail-and-list
 """
-_LINE_REFUND_STATUS: Final = {"waitselleragree": "WAIT_SELLER_AGREE"}
+_LINE_REFUND_STATUS: Final = {
+    "waitselleragree": "WAIT_SELLER_AGREE",
+    "waitbuyersend": "WAIT_BUYER_SEND",
+    "waitsellerreceive": "WAIT_SELLER_RECEIVE",
+    "refundsuccess": "REFUND_SUCCESS",
+    "refundclose": "REFUND_CLOSE",
+}
 """A line says it in upper snake case (docs/platform/statuses.md#1688-refund-status)."""
 
 
 def _yuan(fen: int) -> float:
     return fen / 100
-
-
-def _compact(time: datetime | None) -> str | None:
-    return time.strftime("%Y%m%d%H%M%S000%z") if time else None

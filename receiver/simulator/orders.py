@@ -16,7 +16,7 @@ _STRIDE: Final = 1000
 """Between two orders' ids lies room for the ids of their lines, so that no two are the same."""
 MAX_LINES: Final = 50
 """The SKUs that one order of 1688 may have (docs/platform/api.md#limits)."""
-_CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
+CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ class OrderBook:
 
     def ship(self, order: Order, chance: random.Random) -> Parcel:
         """Give the order its parcel."""
-        code, name = chance.choice(_CARRIERS)
+        code, name = chance.choice(CARRIERS)
         waybill_no = f"{code}{chance.randrange(10**11, 10**12)}"
         logistics_id = f"LP{chance.randrange(10**13, 10**14)}"
         order.parcel = Parcel(logistics_id, code, name, waybill_no)
@@ -158,7 +158,7 @@ class OrderBook:
 
 
 def _drawn(product: Product, chance: random.Random) -> Wanted:
-    return Wanted(product, chance.choice(product.skus), product.batch * chance.randint(1, 3))
+    return Wanted(product, chance.choice(product.skus), product.least * chance.randint(1, 3))
 
 
 def _of_channel(order: Order | None, channel: Channel) -> Order | None:
