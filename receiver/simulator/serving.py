@@ -31,6 +31,8 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         await app({**scope, "cut": lambda: _cut(server, scope["client"])}, receive, send)
 
     listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio leaves it off for sockets of this kind, and each answer waits 40 ms for its ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         cuttable,
         loop="none",
