@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from receiver.client.calls.registry import ENDPOINTS
 from receiver.errors import ConfigurationError
 from receiver.settings import APISettings, Settings, SourceSettings
+from receiver.simulator.faults import Faults
 from receiver.simulator.platform import PlatformConfig, SimulatedPlatform
 from receiver.simulator.pusher import Account
 
@@ -64,6 +66,7 @@ def platform_config(
     step_s: float = 0.0,
     interval_s: float = 0.0,
     journal: Path | None = None,
+    api_faults: Faults | None = None,
 ) -> PlatformConfig:
     """A platform that knows a source's secrets and pushes to it."""
     chosen = simulated_source(settings, source)
@@ -77,6 +80,7 @@ def platform_config(
         step_s=step_s,
         interval_s=interval_s,
         journal=journal,
+        api_faults=api_faults or Faults(),
     )
 
 
@@ -95,6 +99,16 @@ def with_simulated_api(
         rate_per_s=1000,
     )
     return settings.model_copy(update={"api": api})
+
+
+def faults_of(text: str | None) -> Faults:
+    """The faults of `--api-faults`; raises `ConfigurationError`."""
+    if text is None:
+        return Faults()
+    try:
+        return Faults.parse(text, rows=ENDPOINTS)
+    except ValueError as error:
+        raise ConfigurationError(f"--api-faults: {error}") from error
 
 
 def new_seed() -> int:

@@ -50,18 +50,18 @@ def shipped(platform: SimulatedPlatform, channel: str) -> list[Order]:
     return [order for order in orders if order.parcel and order.channel == channel]
 
 
-def signed(**changes: str) -> dict[str, str]:
+def signed(account: Account = CALLER, **changes: str) -> dict[str, str]:
     nonce, timestamp = secrets.token_hex(16), str(int(time.time() * 1000))
-    sent = {"access-key": "caller", "timestamp": timestamp, "nonce-str": nonce, "user-id": "1"}
-    sent |= changes
+    sent = {"access-key": account.access_key, "timestamp": timestamp, "nonce-str": nonce}
+    sent |= {"user-id": "1"} | changes
     parts = (sent["access-key"], sent["timestamp"], sent["nonce-str"])
-    return {"signature": xport_signature(*parts, "hidden")} | sent
+    return {"signature": xport_signature(*parts, account.secret)} | sent
 
 
 async def get(
     platform: SimulatedPlatform, http: httpx2.AsyncClient, path: str, **changes: str
 ) -> dict[str, Any]:
-    answer = await http.get(platform.api_url + path, headers=signed(**changes))
+    answer = await http.get(platform.api_url + path, headers=signed(CALLER, **changes))
     read: dict[str, Any] = answer.json()
     return read
 

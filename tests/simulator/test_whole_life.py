@@ -162,7 +162,7 @@ async def test_an_order_of_taobao_lives_from_search_to_refund(everything: Everyt
 async def test_batch_payment_and_cancellation_are_pushed(everything: Everything) -> None:
     alibaba, world = everything.api.alibaba, everything.platform.world
     product = world.catalogue.of("1688")[0]
-    ids = []
+    ids: list[str] = []
     for _ in range(3):
         await alibaba.cart.add(
             offer_map_id=product.opaque_id, spec_id=product.skus[0].spec_id, quantity=1
