@@ -61,8 +61,8 @@ start from. `[api.paths]` replaces any path by the name of its row, which is the
 underscores: `alibaba_orders_logistics = "/v2/..."`. An edition without an entry has no such call:
 `InvalidRequestError` says so before anything is sent.
 
-The last column says what `yizhan simulate` and `up --simulate` make of a call: *served*, or *without
-data*, where no page says what the reply holds. Each is tested against them.
+The last column says what `yizhan simulate` and `up --simulate` make of a call: *served*, or
+*without data*, where no page says what the reply holds. Each is tested against them.
 """
 NOT_SIMULATED: Final[frozenset[str]] = frozenset()
 """The rows that the simulator does not serve; it is above this package, so a test compares them."""

@@ -26,8 +26,8 @@ from receiver.simulator.calls.rows import ANSWERS
 from receiver.simulator.faults import Fault, Faults
 from receiver.simulator.journal import Called, Journal, Outcome
 from receiver.simulator.parameters import asked_by
-from receiver.simulator.pusher import Account
 from receiver.simulator.routes import ServedRow, served_rows
+from receiver.simulator.signing import Account
 from receiver.simulator.world import World
 
 _TOLERANCE_S: Final = 600

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from receiver.simulator.catalogue import Channel
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import Order, OrderBook
 from receiver.simulator.refunds import RefundBook
-from receiver.simulator.trade import WAY, Said, Trade
+from receiver.simulator.signing import DialectName
+from receiver.simulator.topics import live_in_topics
+from receiver.simulator.trade import WAY, Fate, Said, Trade
 
-Fate = Literal["completed", "cancelled", "refunded"]
 FATES: Final[tuple[Fate, ...]] = ("completed", "completed", "completed", "cancelled", "refunded")
-CHANNELS: Final[tuple[Channel, ...]] = ("1688", "taobao")
+CHANNELS: Final[Mapping[DialectName, tuple[Channel, ...]]] = {
+    "xport": ("1688", "taobao"),
+    "aop": ("1688",),
+    "global": ("taobao",),
+}
+"""Whose orders each dialect tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,14 @@ class Course:
 
     channel: Channel
     fate: Fate
+    dialect: DialectName = "xport"
 
     @classmethod
-    def numbered(cls, number: int) -> Course:
+    def numbered(cls, number: int, dialect: DialectName = "xport") -> Course:
         """The channels take turns, and so do the fates: ten orders show each of them on each."""
-        fate = FATES[(number // len(CHANNELS)) % len(FATES)]
-        return cls(CHANNELS[number % len(CHANNELS)], fate)
+        channels = CHANNELS[dialect]
+        fate = FATES[(number // len(channels)) % len(FATES)]
+        return cls(channels[number % len(channels)], fate, dialect)
 
 
 def live(
@@ -42,19 +50,26 @@ def live(
     """One order's callbacks in the order of its life; each is made when it is asked for, so that
     the API never knows less than the pushes told. Its refund is opened in `refunds`."""
     order = book.place(course.channel, chance)
-    trade = Trade(book, names, chance)
+    trade = Trade(book, names, chance, course.dialect)
+    cases = RefundBook() if refunds is None else refunds
+    tell = live_in_topics if course.dialect == "aop" else _live
+    yield from tell(trade, order, course.fate, cases)
+
+
+def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:
+    """The usual life, whoever tells it."""
     yield from trade.created(order)
     yield from trade.price_changed(order)
-    if course.fate == "cancelled":
+    if fate == "cancelled":
         yield from trade.cancelled(order)
         return
     yield from trade.paid(order)
     yield from trade.shipped(order)
     for _ in WAY[1:]:
         yield from trade.moved_on(order)
-    if course.fate == "refunded":
-        yield from _refunded(trade, order, RefundBook() if refunds is None else refunds)
-    elif course.channel == "1688":
+    if fate == "refunded":
+        yield from _refunded(trade, order, refunds)
+    elif order.channel == "1688":
         yield from trade.received(order)
 
 

@@ -65,7 +65,7 @@ def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str,
     told = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
     return {
         "orderId": int(order.order_id),
-        "currentStatus": order.status,
+        "currentStatus": detail_status(order),
         "msgSendTime": told.format(clock_text(now)),
         "buyerMemberId": "b2b-1000001",
         "sellerMemberId": "b2b-2000002",

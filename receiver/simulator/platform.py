@@ -17,17 +17,25 @@ import httpx2
 
 from receiver.simulator.api import SimulatedAPI
 from receiver.simulator.clock import Clock
-from receiver.simulator.envelope import Form, envelope, type_name
+from receiver.simulator.envelope import (
+    Form,
+    envelope,
+    envelope_of_global,
+    message_of_aop,
+    type_name,
+)
 from receiver.simulator.faults import Faults
-from receiver.simulator.life import Course, live
+from receiver.simulator.life import CHANNELS, Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
-from receiver.simulator.pusher import CONNECTIONS, Account, Counts, Push, Pusher
+from receiver.simulator.pusher import CONNECTIONS, Counts, Push, Pusher
 from receiver.simulator.serving import served
+from receiver.simulator.signing import Account
 from receiver.simulator.trade import Said
 from receiver.simulator.world import World
 
 _SHORTEST_STEP_S: Final = 0.05
+_FIRST_MESSAGE_ID: Final = 100_000_000_001
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,8 @@ class SimulatedPlatform:
             self.book,
             names=config.taobao_names,
             chance=self._chance,
-            say=self._said.put_nowait,
+            say=self._say,
+            dialect=config.account.dialect,
             cancel_after_s=config.cancel_after_s,
         )
         account = config.api_account or config.account
@@ -100,6 +109,7 @@ class SimulatedPlatform:
         self.api_url = ""
         self._config = config
         self._numbers = itertools.count()
+        self._message_ids = itertools.count(_FIRST_MESSAGE_ID)
         self._on_push = on_push
         self._stack = contextlib.AsyncExitStack()
 
@@ -161,7 +171,7 @@ class SimulatedPlatform:
         """Push one order's life; a disordered push is overtaken by its successor."""
         chance = random.Random(f"{self._config.seed} {number}")  # noqa: S311 - a simulation
         held: Push | None = None
-        course = Course.numbered(number)
+        course = Course.numbered(number, self._config.account.dialect)
         names, refunds = self._config.taobao_names, self.world.refunds
         for said in live(self.book, course, names, chance, refunds):
             push = self._made(said, chance)
@@ -176,6 +186,11 @@ class SimulatedPlatform:
         if held is not None:
             await self._push(retries, held)
 
+    def _say(self, said: Said) -> None:
+        """What the account gets no callbacks of is not pushed."""
+        if said.channel in CHANNELS[self._config.account.dialect]:
+            self._said.put_nowait(said)
+
     async def _push_what_calls_did(self) -> None:
         async with asyncio.TaskGroup() as group:
             retries = _Retries(group, self._again, self._config.limit_waiting)
@@ -189,10 +204,15 @@ class SimulatedPlatform:
             self.world.act()
 
     def _made(self, said: Said, chance: random.Random) -> Push:
-        form = Form.drawn(chance)
-        body = envelope(said, form, pushed_at_ms=int(time.time() * 1000))
-        twice = chance.random() < self._config.duplicate_rate
-        return Push(type_name(said, form), body, twice)
+        now_ms, dialect = int(time.time() * 1000), self._config.account.dialect
+        name, form = said.message_type, Form.drawn(chance)
+        if dialect == "aop":
+            body = message_of_aop(said, next(self._message_ids), born_at_ms=now_ms)
+        elif dialect == "global":
+            body = envelope_of_global(said, pushed_at_ms=now_ms)
+        else:
+            name, body = type_name(said, form), envelope(said, form, pushed_at_ms=now_ms)
+        return Push(name, body, twice=chance.random() < self._config.duplicate_rate)
 
     async def _push(self, retries: _Retries, push: Push) -> None:
         """The first try is waited for; the retries are not, as life goes on."""

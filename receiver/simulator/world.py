@@ -17,6 +17,7 @@ from receiver.simulator.catalogue import STOCK, Channel, Product, Sku
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import Order, OrderBook, Wanted
 from receiver.simulator.refunds import CLOSED, Refund, RefundBook
+from receiver.simulator.signing import DialectName
 from receiver.simulator.trade import WAY, Said, Trade
 
 SHIPPING_FEN: Final = 800
@@ -38,7 +39,8 @@ class CartEntry:
 class World:
     """Goods, carts, orders, refunds and addresses of one account.
 
-    `cancel_after_s` is how old an order of 1688 must be to be cancelled.
+    `cancel_after_s` is how old an order of 1688 must be to be cancelled; `dialect` is whose
+    messages tell what calls did.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class World:
         chance: random.Random,
         say: Callable[[Said], None] = lambda _: None,
         cancel_after_s: float = 10.0,
+        dialect: DialectName = "xport",
     ) -> None:
         self.book = book
         self.catalogue = book.catalogue
@@ -59,7 +62,7 @@ class World:
         self.cancel_after_s = cancel_after_s
         self._bought: list[Order] = []
         self._ids = itertools.count(_FIRST_CART_ID)
-        self._trade = Trade(book, names, chance)
+        self._trade = Trade(book, names, chance, dialect)
         self._say = say
 
     def next_id(self) -> str:

@@ -18,7 +18,7 @@ from receiver.simulator.faults import Faults
 from receiver.simulator.messages import order_detail
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import Account
 from tests.simulator.conftest import Receiver, receiving
 
 CALLER = Account("caller", "hidden")

@@ -11,7 +11,7 @@ import pytest
 
 from receiver.errors import APIRejectedError
 from receiver.simulator.platform import SimulatedPlatform
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import Account
 from schemas.api.alibaba_orders import CargoParam
 from tests.simulator.calling import HOME, Caller, calling, cargo_of
 from tests.simulator.conftest import receiving
