@@ -60,7 +60,8 @@ class World:
         self.addresses: dict[str, dict[str, Any]] = {}
         self.stock: defaultdict[str, int] = defaultdict(lambda: STOCK)
         self.cancel_after_s = cancel_after_s
-        self._bought: list[Order] = []
+        self._bought: set[str] = set()
+        self._under_way: dict[str, Order] = {}
         self._ids = itertools.count(_FIRST_CART_ID)
         self._trade = Trade(book, names, chance, dialect)
         self._say = say
@@ -75,7 +76,8 @@ class World:
         order.address = address
         for part in wanted:
             self.stock[part.sku.sku_id] -= part.quantity
-        self._bought.append(order)
+        self._bought.add(order.order_id)
+        self._under_way[order.order_id] = order
         self._tell(self._trade.created(order))
         return order
 
@@ -127,13 +129,15 @@ class World:
         What is paid is shipped, what is shipped moves on, and a case is agreed to, or refunded.
         """
         for refund in self.refunds.refunds.values():
-            if refund.order in self._bought and (status := _agreed(refund)):
+            if refund.order.order_id in self._bought and (status := _agreed(refund)):
                 self.refund_at(refund, status)
-        for order in self._bought:
+        for order in list(self._under_way.values()):
             if order.status in _PAID and not self._in_refund(order):
                 self._tell(self._trade.shipped(order))
-            elif order.parcel is not None and len(order.parcel.steps) < len(WAY):
+            elif order.parcel is not None:
                 self._tell(self._trade.moved_on(order))
+                if len(order.parcel.steps) == len(WAY):
+                    del self._under_way[order.order_id]
 
     def _in_refund(self, order: Order) -> bool:
         """Whether a case holds: what was not sent yet is not sent then."""

@@ -74,7 +74,9 @@ async def send_back_unagreed(caller: Caller, carrier: str = "SF") -> Any:
 
 
 async def order_more_than_there_is(caller: Caller) -> Any:
-    return await create(caller, cargo_of(caller.goods[0], 400), cargo_of(caller.goods[0], 400))
+    return await create(
+        caller, cargo_of(caller.goods[0], 60_000), cargo_of(caller.goods[0], 60_000)
+    )
 
 
 def of_another(caller: Caller) -> CargoParam:

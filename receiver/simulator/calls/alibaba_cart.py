@@ -124,7 +124,7 @@ def _create_order(world: World, asked: Asked) -> dict[str, Any]:
     except creation.OrderRefusedError as error:
         return creation.not_created(error)
     remove(world, "1688", asked)
-    address = asked.given("addressParam")
+    address = None if asked.given("addressParam") is None else asked.part("addressParam")
     orders = [world.buy("1688", part, address) for part in creation.by_seller(lines)]
     return creation.created(orders[0]) if len(orders) == 1 else creation.created_several(orders)
 

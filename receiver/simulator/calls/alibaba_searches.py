@@ -64,7 +64,7 @@ def _fen(asked: Asked, name: str) -> int | None:
     text = asked.maybe_text(name)
     try:
         return None if text is None else round(float(text) * 100)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UnreadableError(f"{name} must be a number of yuan as a string") from error
 
 
@@ -83,7 +83,7 @@ def _sorted(found: list[Product], asked: Asked) -> list[Product]:
     except ValueError as error:
         raise UnreadableError("sort must be JSON as a string") from error
     for name, way in reversed(wanted.items() if isinstance(wanted, dict) else ()):
-        if name not in _SORTS or way not in {"asc", "desc"}:
+        if name not in _SORTS or way not in ("asc", "desc"):
             raise UnreadableError("sort: price, rePurchaseRate or monthSold, asc or desc")
         found = sorted(found, key=_SORTS[name], reverse=way == "desc")
     return found
