@@ -16,23 +16,9 @@ from tests.simulator.calling import Caller, calling
 from tests.simulator.conftest import receiving
 from tests.simulator.test_rows import CALLED
 
-WRONG = (
-    None,
-    True,
-    -1,
-    10**30,
-    1.5,
-    "",
-    "x",
-    "inf",
-    "[",
-    "[]",
-    "{}",
-    [],
-    {},
-    [None],
-    [[7]],
-    {"a": 1},
+WRONG: tuple[Any, ...] = (
+    *(None, True, -1, 10**30, 1.5, "", "x", "inf", "[", "[]", "{}"),
+    *([], {}, [None], [[7]], {"a": 1}),
 )
 EDITIONS: dict[str, Edition] = {row.path: row.edition for row in served_rows()}
 

@@ -74,9 +74,8 @@ async def send_back_unagreed(caller: Caller, carrier: str = "SF") -> Any:
 
 
 async def order_more_than_there_is(caller: Caller) -> Any:
-    return await create(
-        caller, cargo_of(caller.goods[0], 60_000), cargo_of(caller.goods[0], 60_000)
-    )
+    half = cargo_of(caller.goods[0], 60_000)
+    return await create(caller, half, half)
 
 
 def of_another(caller: Caller) -> CargoParam:
