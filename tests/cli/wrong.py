@@ -162,6 +162,9 @@ WRONG: Final = (
     Wrong("a port that is none", "simulate --url http://localhost:http"),
     Wrong("a journal that is a directory", "simulate --journal yizhan-data", DATA),
     Wrong("a journal in a missing directory", "demo --journal no/journal"),
+    Wrong("a fault that is none", "simulate --api-faults broken"),
+    Wrong("a share that is none", "simulate --api-faults 500=2"),
+    Wrong("a fault of no call", "simulate --api-faults 500@orders"),
     Wrong(
         "a source that is not there",
         "simulate --source shpo",

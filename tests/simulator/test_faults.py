@@ -142,10 +142,10 @@ def test_faults_are_met_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("broken", "'broken' is no fault: one of 429, 500"),
-        ("500=2", "2 is no share"),
+        ("broken", "'broken' is no fault: write one of 429, 500"),
+        ("500=2", "'2' is no share"),
         ("500=x", "'x' is no share"),
-        ("500=nan", "nan is no share"),
+        ("500=nan", "'nan' is no share"),
         ("500@nowhere", "'nowhere' is no call"),
         ("", "'' is no fault"),
     ],

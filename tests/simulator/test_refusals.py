@@ -191,6 +191,18 @@ async def test_a_request_against_the_rules_of_its_page_is_refused(
     assert answer.json()["code"] == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "most"), [("/v2/taobao/product/item/search", 20), ("/v2/alibaba/order/page", 20)]
+)
+async def test_a_page_is_the_first_where_its_number_may_be_left_out(
+    caller: Caller, path: str, most: int
+) -> None:
+    async with httpx2.AsyncClient(trust_env=False, base_url=caller.platform.api_url) as http:
+        answer = await http.post(path, json={"pageNo": None}, headers=signed_as_the_account())
+    data = answer.json()["data"]
+    assert 0 < len(data.get("data") or data["result"]) <= most
+
+
 async def test_a_warehouse_call_is_signed_in_its_query(caller: Caller) -> None:
     path = "/v2/open/pp/logistics/orderRenderFreight"
     headers = signed_as_the_account()

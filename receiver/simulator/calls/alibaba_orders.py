@@ -80,7 +80,7 @@ def _detail(world: World, asked: Asked) -> dict[str, Any]:
 
 def _list(world: World, asked: Asked) -> dict[str, Any]:
     """The newest first; of the filters those of status, ids and time of creation."""
-    page = asked.page("page")
+    page = asked.page("page", required=False)
     ids = None if asked.given("orderIds") is None else asked.integers("orderIds")
     first, last = (_moment(asked, name) for name in ("createStartTime", "createEndTime"))
     status = asked.maybe_text("orderStatus")
@@ -93,7 +93,7 @@ def _list(world: World, asked: Asked) -> dict[str, Any]:
         and (first is None or order.created_at >= first)
         and (last is None or order.created_at <= last)
     ]
-    details = (alibaba_order(order, world.book.now()) for order in found[page])
+    details = (alibaba_order(order, world.book.now()) for order in found[page.part])
     return {
         "result": [detail | {"nativeLogistics": None} for detail in details],
         "totalRecord": len(found),

@@ -91,14 +91,13 @@ def _sorted(found: list[Product], asked: Asked) -> list[Product]:
 
 def _page(asked: Asked, found: Sequence[Product], most: int | None) -> dict[str, Any]:
     asked.text("country")
-    part = asked.page("beginPage", highest=most)
-    size = asked.integer("pageSize")
+    page = asked.page("beginPage", highest=most)
     return {
         "totalRecords": len(found),
-        "totalPage": -(-len(found) // size),
-        "pageSize": size,
-        "currentPage": asked.integer("beginPage"),
-        "data": [_listed(product) | offer_id(product, asked) for product in found[part]],
+        "totalPage": -(-len(found) // page.size),
+        "pageSize": page.size,
+        "currentPage": page.number,
+        "data": [_listed(product) | offer_id(product, asked) for product in found[page.part]],
     }
 
 
@@ -133,7 +132,7 @@ def _recommend(world: World, asked: Asked) -> list[dict[str, Any]]:
             "traceInfo": f"object_id@{product.product_id}^object_type@offer",
             "isSelect": False,
         }
-        for product in world.catalogue.of("1688")[asked.page("beginPage")]
+        for product in world.catalogue.of("1688")[asked.page("beginPage").part]
     ]
 
 
@@ -143,8 +142,8 @@ def _related(world: World, asked: Asked) -> list[dict[str, Any]]:
     if product is None:
         raise NotFoundError("no such offer")
     others = [p for p in world.catalogue.of("1688") if p.shop is product.shop and p is not product]
-    part = asked.page("pageNo", highest=_MAX_RELATED)
-    return [_relative(other) for other in others[part]]
+    page = asked.page("pageNo", highest=_MAX_RELATED)
+    return [_relative(other) for other in others[page.part]]
 
 
 def _relative(product: Product) -> dict[str, Any]:

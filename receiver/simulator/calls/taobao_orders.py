@@ -145,7 +145,7 @@ def _detail(world: World, asked: Asked) -> dict[str, Any]:
 
 def _list(world: World, asked: Asked) -> dict[str, Any]:
     """The newest first; of the filters those of status, ids and the buyer's number."""
-    part = asked.page("pageNo")
+    page = asked.page("pageNo", required=False)
     status, outer = asked.maybe_text("status"), asked.maybe_text("outerPurchaseId")
     ids = asked.given("purchaseIds")
     if isinstance(ids, str):
@@ -162,9 +162,9 @@ def _list(world: World, asked: Asked) -> dict[str, Any]:
     ]
     return {
         "results_total": len(found),
-        "page_no": asked.integer("pageNo"),
-        "page_size": asked.integer("pageSize"),
-        "purchase_orders": [taobao_order(order) for order in found[part]],
+        "page_no": page.number,
+        "page_size": page.size,
+        "purchase_orders": [taobao_order(order) for order in found[page.part]],
     }
 
 
