@@ -20,14 +20,19 @@ class NotFoundError(Exception):
 
 
 class RefusedError(Exception):
-    """The call's own refusal under a 200 (docs/platform/api.md#verdict-within-data).
+    """The call did nothing, and says so in its `data` under a 200.
 
-    `text_name` is how the page of the call names the reason; the pages differ.
+    docs/platform/api.md#verdict-within-data
     """
 
-    def __init__(self, code: str, text: str, *, text_name: str = "errorMessage") -> None:
-        super().__init__(text)
-        self.data = {"success": False, "errorCode": code, text_name: text}
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__()
+        self.data = data
+
+
+def refusal(code: str, text: str, *, text_name: str = "errorMessage") -> RefusedError:
+    """The usual refusal; `text_name` is how the page of the call names the reason."""
+    return RefusedError({"success": False, "errorCode": code, text_name: text})
 
 
 @dataclass(frozen=True, slots=True)

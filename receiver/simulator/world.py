@@ -101,6 +101,7 @@ class World:
         """The buyer cancels; the goods are in stock again."""
         for part in order.wanted:
             self.stock[part.sku.sku_id] += part.quantity
+        self._under_way.pop(order.order_id, None)
         self._tell(self._trade.cancelled(order))
 
     def receive(self, order: Order) -> None:
@@ -118,10 +119,6 @@ class World:
     def refund_at(self, refund: Refund, status: str) -> None:
         """The case stands at `status` from now on."""
         self._tell(self._trade.refund_changed(refund, status))
-
-    def price_changed(self, order: Order) -> None:
-        """The seller lowers the carriage of an order."""
-        self._tell(self._trade.price_changed(order))
 
     def act(self) -> None:
         """One step of all sellers and carriers, for what was ordered by calls.

@@ -157,6 +157,15 @@ async def test_what_is_refunded_before_its_shipment_is_not_shipped(caller: Calle
     assert case.order.refund_fen == case.order.goods_fen
 
 
+async def test_no_more_is_paid_back_than_was_paid(caller: Caller) -> None:
+    order = await caller.paid()
+    await refund(caller, order_id=order.order_id, order_entry_ids=list(order.line_ids))
+    caller.platform.world.act()
+    with pytest.raises(APIRejectedError) as refused:
+        await refund(caller, order_id=order.order_id, order_entry_ids=list(order.line_ids))
+    assert refused.value.code == 5011
+
+
 async def test_what_is_in_no_case_any_more_is_shipped(caller: Caller) -> None:
     made = await refund(caller)
     await caller.ka.alibaba.refunds.cancel(made.refund_id)

@@ -26,9 +26,7 @@ _STOCK: Final = "OUT_OF_STOCK"
 
 def taobao_refused(code: str, text: str) -> RefusedError:
     """A refusal with the upstream's names."""
-    error = RefusedError(code, text)
-    error.data = {"success": False, "error_code": code, "error_msg": text}
-    return error
+    return RefusedError({"success": False, "error_code": code, "error_msg": text})
 
 
 def created(order: Order) -> dict[str, Any]:
@@ -184,10 +182,9 @@ def _pay(world: World, asked: Asked) -> dict[str, Any]:
     ids = dict.fromkeys(asked.integers("purchaseOrderIdList", highest=_MAX_PAID_TOGETHER))
     orders = [order for name in ids if (order := world.book.find("taobao", name))]
     payable = [order for order in orders if world.is_unpaid(order)]
-    world.pay(payable)
     paid = [order.order_id for order in payable]
     failed = [name for name in ids if name not in paid]
-    return {
+    reply = {
         "pay_failure_purchase_order_ids": failed,
         "will_pay_purchase_order_ids": paid,
         "pay_failed_results": [
@@ -195,6 +192,10 @@ def _pay(world: World, asked: Asked) -> dict[str, Any]:
             for name in failed
         ],
     }
+    if not payable:
+        raise RefusedError(reply)
+    world.pay(payable)
+    return reply
 
 
 def _upload_payment_voucher(_world: World, _asked: Asked) -> bool:

@@ -173,7 +173,7 @@ def _submit(world: World, asked: Asked) -> dict[str, Any]:
     _check_reason(asked)
     if order.paid_at is None or any(line_id in r.line_ids for r in _open_cases(world, order)):
         raise taobao_refused(_STATE, "the state of the order")
-    if fee > wanted.fen:
+    if fee > wanted.fen or fee + order.refund_fen > order.total_fen:
         raise taobao_refused(_AMOUNT, "more than was paid")
     refund = world.refund(
         order,
