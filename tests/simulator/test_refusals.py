@@ -78,6 +78,15 @@ async def order_more_than_there_is(caller: Caller) -> Any:
     return await create(caller, half, half)
 
 
+async def fill_the_cart(caller: Caller) -> Any:
+    item = caller.items[0]
+    await caller.v2.taobao.cart.add(
+        mp_id=item.mp_id, mp_sku_id=item.skus[0].mp_sku_id, quantity=10**6
+    )
+    entry = list(caller.platform.world.carts["taobao"])[-1]
+    return await caller.v2.taobao.cart.create_order(cart_ids=[entry])
+
+
 def of_another(caller: Caller) -> CargoParam:
     spec = caller.goods[1].skus[0].spec_id
     return replace(cargo_of(caller.goods[0], 1), spec_id=spec)
@@ -116,6 +125,7 @@ WRONG: dict[str, tuple[str, Wrong]] = {
     "unpaid": ("5010", refund_unpaid),
     "amount": ("5011", lambda c: refund(c, apply_payment=1)),
     "line of another order": ("5013", lambda c: refund(c, order_entry_ids=["1"])),
+    "more of Taobao than there is": ("OUT_OF_STOCK", fill_the_cart),
     "unknown refund": ("4005", send_back),
     "unknown carrier": ("4004", lambda c: send_back_unagreed(c, "NONE")),
     "seller has not agreed": ("4007", send_back_unagreed),

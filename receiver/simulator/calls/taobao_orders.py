@@ -29,6 +29,14 @@ def taobao_refused(code: str, text: str) -> RefusedError:
     return RefusedError({"success": False, "error_code": code, "error_msg": text})
 
 
+def check_stock(world: World, lines: Sequence[Wanted]) -> None:
+    """Raise `RefusedError` for more than is there."""
+    for line in lines:
+        wanted = sum(other.quantity for other in lines if other.sku is line.sku)
+        if wanted > world.stock[line.sku.sku_id]:
+            raise taobao_refused(_STOCK, "not enough in stock")
+
+
 def created(order: Order) -> dict[str, Any]:
     """The reply of a create that made an order."""
     return {
@@ -119,6 +127,7 @@ def _create(world: World, asked: Asked) -> dict[str, Any]:
     lines, missing = _lines(world, asked, "orderLineList")
     if missing:
         raise taobao_refused(missing[0]["error_code"], missing[0]["reason"])
+    check_stock(world, lines)
     order = world.buy("taobao", lines, receiver)
     order.buyers_id = asked.maybe_text("sellerOrderNumber")
     return created(order)
