@@ -141,6 +141,9 @@ async def alibaba_products_detail(caller: Caller) -> None:
 
 @calls
 async def alibaba_products_search(caller: Caller) -> None:
+    for api in (caller.v1, caller.ka):
+        page = await api.alibaba.products.search(keyword="杯", page_size=1)
+        assert [offer.offer_id for offer in page.items] == [caller.goods[-20].product_id]
     page = await caller.v2.alibaba.products.search(
         keyword="杯", page_size=5, sort={"price": "desc"}, price_start="1"
     )

@@ -12,7 +12,7 @@ from receiver.simulator.calls.answer import Answer
 from receiver.simulator.catalogue import Product
 from receiver.simulator.world import World
 
-_MAX_PAGE: Final = 50
+_MAX_IMAGE_PAGE: Final = 50
 _MAX_RELATED: Final = 10
 
 
@@ -25,23 +25,23 @@ def offer_id(product: Product, asked: Asked) -> dict[str, Any]:
 
 def _search(world: World, asked: Asked) -> dict[str, Any]:
     asked.text("keyword")
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked))
 
 
 def _search_image(world: World, asked: Asked) -> dict[str, Any]:
     asked.text("imageBase64", "imageAddress")
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked), highest=_MAX_IMAGE_PAGE)
 
 
 def _search_store(world: World, asked: Asked) -> dict[str, Any]:
     shop = asked.maybe_text("sellerOpenId")
     found = [p for p in _found(world, asked) if shop in {None, p.shop.open_id}]
-    return _page(asked, found, _MAX_PAGE)
+    return _page(asked, found)
 
 
 def _selection(world: World, asked: Asked) -> dict[str, Any]:
     """The page is not known: the keyword query, which has the same goods, is served."""
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked))
 
 
 def _found(world: World, asked: Asked) -> list[Product]:
@@ -89,9 +89,9 @@ def _sorted(found: list[Product], asked: Asked) -> list[Product]:
     return found
 
 
-def _page(asked: Asked, found: Sequence[Product], most: int | None) -> dict[str, Any]:
+def _page(asked: Asked, found: Sequence[Product], *, highest: int | None = None) -> dict[str, Any]:
     asked.text("country")
-    page = asked.page("beginPage", highest=most)
+    page = asked.page("beginPage", highest=highest)
     return {
         "totalRecords": len(found),
         "totalPage": -(-len(found) // page.size),
