@@ -15,11 +15,13 @@ import structlog
 
 from receiver.cli.api.fields import fields_of
 from receiver.cli.api.rows import ROWS
+from receiver.simulator.catalogue import BAG_SHOP
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import Account
 from tests.pages import ROOT
 from tests.simulator.conftest import receiving
+from yizhan.client import PlatformAPI
 
 PAGE = (ROOT / "docs" / "api-client.md").read_text(encoding="utf-8")
 PROGRAMS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -90,6 +92,31 @@ async def test_several_orders_are_asked_for_at_once(
     assert all(line.split(" ")[1] != "None" for line in lines)
 
 
+async def test_a_list_is_read_by_the_page_and_to_a_limit(
+    order: Order, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run("search.all(limit=12)", BAG_SHOP)
+    first, *offers = capsys.readouterr().out.splitlines()
+    assert first == "5 323 65"
+    assert len(set(offers)) == 12
+    assert all(re.fullmatch(r"\S+ \d+\.\d\d CNY", line) for line in offers)
+
+
+async def test_an_order_is_previewed_and_made(
+    order: Order, lived: SimulatedPlatform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with PlatformAPI.from_file() as api:
+        found = await api.alibaba.products.search_store(keyword="包", seller_open_id=BAG_SHOP)
+        offer_id = found.items[0].offer_map_id
+        assert offer_id is not None
+        spec_id = (await api.alibaba.products.detail(offer_id)).product_sku_infos[0].spec_id
+    assert spec_id is not None
+    await run("orders.create(", offer_id, spec_id)
+    order_id, refused = capsys.readouterr().out.splitlines()
+    assert order_id in lived.book.orders
+    assert refused == "0 refused"
+
+
 async def test_a_failure_is_told_by_its_kind(
     order: Order, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,7 +134,7 @@ async def test_a_recording_is_made_and_replayed(order: Order) -> None:
 
 
 def test_every_program_of_the_page_is_run_here() -> None:
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 7
 
 
 def test_the_calls_of_the_page_have_these_options() -> None:
