@@ -1,10 +1,10 @@
 """`python -m bench.api`: what a call through the client costs beside bare httpx2, same signing.
 
 Both run at once, each in a process of its own, and call one server at one fixed rate; compared is
-the processor time of the two processes, in medians of the rounds: whatever else the machine does
-slows both. Both send the same signed request and parse the JSON of the reply; the client also keeps
-its pace, checks request and verdict, and reads the reply as a model. The server waits before it
-answers, so that calls overlap.
+the processor time of the two processes, by the median of the rounds' differences: whatever else the
+machine does slows both. Both send the same signed request and parse the JSON of the reply; the client
+also keeps its pace, checks request and verdict, and reads the reply as a model. The server waits
+before it answers, so that calls overlap.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def _compare(rate_per_s: float, seconds: float, rounds: int) -> int:
                 shares[name].append(float(process.communicate()[0]))
                 print(f"  {name:<8} {shares[name][-1]:.1%} of a core", flush=True)
     bare_share, client_share = (statistics.median(shares[name]) for name in CONTENDERS)
-    more = client_share - bare_share
+    pairs = zip(*(shares[name] for name in CONTENDERS), strict=True)
+    more = statistics.median(ours - theirs for theirs, ours in pairs)
     print(
         f"{rate_per_s:g} calls/s, {describe(ROOT)}: bare httpx2 {bare_share:.1%} of a core, "
         f"the client {client_share:.1%}: {more:.1%} more, {more / rate_per_s * 1e6:.0f} µs a call; "

@@ -78,10 +78,10 @@ def record(
 
 def _register(name: str, call: AnyCall) -> None:
     def command(ctx: typer.Context, **options: Any) -> None:
-        own = {name: options.pop(name) for name in _OWN if name in options}
+        own = {option: options.pop(option) for option in _OWN if option in options}
         perform(Wish(name, options, record=ctx.obj, **own))
 
-    command.__signature__ = inspect.Signature(list(parameters_of(call)))  # type: ignore[attr-defined] # any function takes one
+    command.__signature__ = inspect.Signature(parameters_of(call))  # type: ignore[attr-defined] # any function takes one
     command.__doc__ = call.endpoint.summary
     for rows in (rows_to_call, rows_to_record):
         rows.command(name)(command)
@@ -179,6 +179,10 @@ async def _called(wish: Wish, asked: Any) -> int:
     except APIError as error:
         _tell(error)
         return EXIT_FAILED
+    except asyncio.CancelledError:
+        if wish.call.endpoint.changes_state:
+            typer.echo(f"yizhan: {wish.name}: stopped: it may have been carried out", err=True)
+        raise
     typer.echo(_json(reply, indent=2))
     refused = reply.refused() if isinstance(reply, ReplyModel) else ()
     if refused:
@@ -199,7 +203,7 @@ def _tell(error: APIError) -> None:
         "outer code": error.outer_code,
         "HTTP status": error.status,
         "request id": error.request_id,
-        "retry after": error.retry_after_s and f"{error.retry_after_s:g} s",
+        "seconds to wait": error.retry_after_s,
     }
     known = ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact is not None)
     for line in filter(None, [str(error), known]):

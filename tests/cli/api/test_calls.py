@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from receiver.signatures import xport_signature
@@ -232,6 +234,27 @@ async def test_a_call_that_changes_state_asks_and_shows_what_is_sent(
     assert b"alibaba.orders.cancel changes state. Send it? [y/N]" in err
     assert len(platform.asked) == (1 if answer == "y" else 0)
     assert (out == b"") is (answer == "n")
+
+
+async def test_a_change_that_is_stopped_under_way_says_that_it_may_have_happened(
+    yizhan: Yizhan, platform: Platform
+) -> None:
+    asked, stopped = asyncio.Event(), asyncio.Event()
+
+    async def too_late(_: Request) -> Response:
+        asked.set()
+        await stopped.wait()
+        return Response()
+
+    platform.answering = too_late
+    environ: dict[str, Any] = account(platform)
+    words = ("call", "alibaba.orders.cancel", "--order-id", ORDER_ID, "--yes")
+    running = await yizhan.start("api", *words, **environ)
+    await asked.wait()
+    assert await running.stop() == 1
+    stopped.set()
+    said = "yizhan: alibaba.orders.cancel: stopped: it may have been carried out\n"
+    assert "".join(running.lines) == said
 
 
 async def test_a_recorded_call_is_printed_and_replayed(yizhan: Yizhan, platform: Platform) -> None:
