@@ -2,9 +2,9 @@
 
 Both run at once, each in a process of its own, and call one server at one fixed rate; compared is
 the processor time of the two processes, by the median of the rounds' differences: whatever else the
-machine does slows both. Both send the same signed request and parse the JSON of the reply; the client
-also keeps its pace, checks request and verdict, and reads the reply as a model. The server waits
-before it answers, so that calls overlap.
+machine does slows both. Both send the same signed request and parse the JSON of the reply; the
+client also keeps its pace, checks request and verdict, and reads the reply as a model. The server
+waits before it answers, so that calls overlap.
 """
 
 from __future__ import annotations

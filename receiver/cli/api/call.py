@@ -155,7 +155,7 @@ def _look(wish: Wish, account: APISettings, call: Callable[[PlatformAPI], Any]) 
         typer.echo(f"{shown.request_text()}\n\n{shown.curl(paths)}")
         return
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"{wish.name}: changes state: add --yes to send it unasked")
+        raise ConfigurationError(f"{wish.name}: changes state: add --yes to send it without asking")
     typer.echo(shown.request_text(), err=True)
     typer.echo(f"{wish.name} changes state. Send it? [y/N] ", err=True, nl=False)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
