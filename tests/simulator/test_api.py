@@ -240,7 +240,7 @@ async def test_a_request_that_lacks_what_the_page_asks_for_is_told_so(
 
 async def test_the_api_can_be_made_to_fail(platform: SimulatedPlatform) -> None:
     order_id = shipped(platform, "1688")[0].order_id
-    async with PlatformAPI.open(api_settings(platform)) as api:
+    async with PlatformAPI.open(api_settings(platform, tries=1)) as api:
         platform.api.fault = Fault(times=1)
         with pytest.raises(APIUnavailableError):
             await api.alibaba.orders.detail(order_id)
