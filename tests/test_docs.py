@@ -146,7 +146,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.quarantine("<source>"),
         subjects.nonce("<source>", "<digest>"),
         subjects.dead("<handler>"),
-        subjects.said,
+        subjects.broadcast,
         subjects.all_input,
     ]
     assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []

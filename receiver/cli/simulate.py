@@ -53,7 +53,7 @@ def simulate(
 ) -> None:
     """Play the platform: push orders' lives to a running receiver, by the platform's rules.
 
-    Its API is served meanwhile; the first line tells where. Exits 1 if a push was given up.
+    Its API is served meanwhile; the first line prints its URL. Exits 1 if a push was given up.
     """
     with refusing():
         given = None if url is None else http_url("--url", url)

@@ -73,7 +73,7 @@ async def test_invented_orders_go_into_a_source_of_their_own_and_say_so(
     assert await running.stop() == 0
 
 
-async def test_what_a_handler_makes_of_an_invented_event_says_so_too(
+async def test_an_event_made_from_a_simulated_one_is_marked_simulated(
     yizhan: Yizhan, connections: list[Client]
 ) -> None:
     running = await started(yizhan)

@@ -72,7 +72,7 @@ def api_settings(platform: SimulatedPlatform, **options: Any) -> APISettings:
     return APISettings.model_validate(values | {"rate_per_s": 1000} | options)
 
 
-async def test_the_trace_tells_what_the_pushes_told(
+async def test_the_trace_agrees_with_the_pushes(
     platform: SimulatedPlatform, pushed_to: Receiver, http: httpx2.AsyncClient
 ) -> None:
     told: dict[str, list[dict[str, Any]]] = {}

@@ -83,7 +83,7 @@ async def test_retries_that_find_no_room_hold_life_up(receiver: Receiver) -> Non
         assert platform.counts.pushed == 3 + 16
 
 
-async def test_what_was_given_up_is_told(receiver: Receiver) -> None:
+async def test_a_push_that_was_given_up_is_reported(receiver: Receiver) -> None:
     receiver.answer = lambda _number, _body: 503
     told: list[bool] = []
     config = receiver.config(speed=1e6)
@@ -95,7 +95,7 @@ async def test_what_was_given_up_is_told(receiver: Receiver) -> None:
     assert not any(told)
 
 
-async def test_the_journal_tells_what_was_acknowledged(receiver: Receiver, tmp_path: Path) -> None:
+async def test_the_journal_lists_what_was_acknowledged(receiver: Receiver, tmp_path: Path) -> None:
     receiver.answer = lambda number, _body: 503 if number == 2 else 200
     journal = tmp_path / "journal"
     async with SimulatedPlatform(receiver.config(journal=journal)) as platform:
