@@ -20,7 +20,7 @@ from receiver.worker.worker import Worker
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
-        api = await stack.enter_async_context(opened_api(settings))
+        api = await stack.enter_async_context(opened_api(settings, bus))
         worker = Worker(
             bus.connection,
             bus.publisher,
