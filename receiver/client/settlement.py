@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
 
@@ -84,7 +84,7 @@ class Question:
     """A change whose outcome is unknown, and how to find it out."""
 
     by: SettledBy
-    request: Any
+    request: Any = field(repr=False)  # it may hold a name, a phone, an address
     sent_at: datetime
 
     @property

@@ -24,7 +24,8 @@ class APISettings(Section):
     `timeout_s` bounds one try from connecting to the last byte; `connect_timeout_s` and
     `read_timeout_s` (between two parts of an answer) bound parts of it. `retry_pause_s` is the
     longest pause before the second try, and doubles. `settle_s` is how long after a call of unknown
-    outcome the platform may still be working on it. `secret` may stand in a file instead,
+    outcome the platform may still be working on it. `metrics_port` is where the process that runs
+    the handlers serves what it counts, on `receiver.host`. `secret` may stand in a file instead,
     `secret_file`: `load_settings` reads it.
     """
 
@@ -46,6 +47,7 @@ class APISettings(Section):
     breaker_pause_s: float = Field(default=10.0, gt=0)
     settle_s: float = Field(default=30.0, ge=0)
     clock: Literal["local", "server"] = "local"
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
     paths: dict[str, str] = Field(default={})
 
     @field_validator("base_url")
