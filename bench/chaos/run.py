@@ -159,6 +159,7 @@ async def _settle(
         settled = await api.alibaba.orders.settle(error)
         if settled.verdict == "unknown":
             outcome.settled["asked again"] += 1
+            await asyncio.sleep((settled.error and settled.error.retry_after_s) or 0.05)
             continue
         outcome.settled[settled.verdict] += 1
         if settled.is_done != (platform.made[key] == 1):
