@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench.chaos.platform import ChaoticPlatform
-from bench.chaos.run import TIMEOUT_S, Outcome, chaos, settings_of
+from bench.chaos.run import Outcome, chaos, judge_rate, settings_of
 from receiver.bus.account_rate import AccountRate
 from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
@@ -21,9 +22,9 @@ from receiver.client.platform import PlatformAPI
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings
-from receiver.web.server import bind, serving
+from receiver.simulator.serving import served
 
-_BURST_S = 1.3
+_SPAN_S, _BURST_S = 10.0, 1.3
 """A moment that NATS gives may come a second late, which is how long it is waited for."""
 
 
@@ -35,21 +36,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     configure_logs(LogSettings(level="error"))
+    logging.getLogger("uvicorn.error").disabled = True  # the platform's, of clients that give up
     begun = time.monotonic()
-    platform = ChaoticPlatform(silence_s=3 * TIMEOUT_S, seed=arguments.seed)
-    outcome = asyncio.run(_run(platform, arguments.reads, arguments.changes))
+    platform = ChaoticPlatform(
+        reads=arguments.reads, changes=arguments.changes, seed=arguments.seed
+    )
+    outcome = asyncio.run(_run(platform))
     _show(platform, outcome, time.monotonic() - begun)
     return 1 if outcome.wrong else 0
 
 
-async def _run(platform: ChaoticPlatform, reads: int, changes: int) -> Outcome:
+async def _run(platform: ChaoticPlatform) -> Outcome:
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
         config = EmbeddedServerConfig(data_dir=Path(directory), port=0, sync_always=False)
         server = EmbeddedServer(config)
         await server.start()
         stack.push_async_callback(server.stop)
-        url = await stack.enter_async_context(serving(platform.app(), bind("127.0.0.1", 0)))
+        url = await stack.enter_async_context(served(platform.api.app()))
         apis = []
         for name in ("one", "two"):
             connection = Connection(server.url, plans(Subjects(), [timedelta(hours=1)]), name=name)
@@ -58,16 +62,19 @@ async def _run(platform: ChaoticPlatform, reads: int, changes: int) -> Outcome:
             shared = AccountRate(connection, Subjects(), "chaos")
             api = PlatformAPI.open(settings_of(url), shared=shared)
             apis.append(await stack.enter_async_context(api))
-        return await chaos(platform, apis, reads=reads, changes=changes, burst_s=_BURST_S)
+        outcome = await chaos(platform, apis)
+    judge_rate(platform, outcome, _SPAN_S, _BURST_S)
+    return outcome
 
 
 def _show(platform: ChaoticPlatform, outcome: Outcome, seconds: float) -> None:
-    faults = ", ".join(f"{count} {name}" for name, count in sorted(platform.faults.items()))
-    print(f"requests: {platform.asked} in {seconds:.0f} s ({faults})")
+    faults = platform.faults()
+    counted = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+    print(f"calls: {faults.total()} in {seconds:.0f} s ({counted})")
     for name in ("reads", "changes", "settled"):
         counted = sorted(getattr(outcome, name).items())
         print(f"{name}: {', '.join(f'{count} {what}' for what, count in counted)}")
-    print(f"most in a second: {outcome.most_in_a_second}")
+    print(f"most in {_SPAN_S:g} s: {platform.api.journal.most_in(_SPAN_S)}")
     for sentence in outcome.wrong or ["every promise was kept"]:
         print(sentence)
 

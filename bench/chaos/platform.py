@@ -1,149 +1,127 @@
-"""A platform that fails as it is told, and remembers what it did.
+"""The simulated platform, with orders and cases to change, and with faults in a mix of its own.
 
-Of a hundred requests thirty are answered 500, ten not at all in time, and five by garbage; now and
-then a row of requests gets 429. A change is made before such a fault or not at all, by the toss of
-a coin, so that a client cannot know.
+Of a hundred calls thirty are answered 500, ten come too late (and are carried out all the same),
+five are answered by garbage; of changes ten more are carried out and their connection is cut. Every
+now and then a row of calls gets 429.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 import random
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from receiver.simulator.api import SimulatedAPI
+from receiver.simulator.catalogue import Product, Sku
+from receiver.simulator.faults import Fault, Faults
+from receiver.simulator.journal import Called
+from receiver.simulator.messages import TaobaoNames
+from receiver.simulator.orders import OrderBook, Wanted
+from receiver.simulator.routes import served_rows
+from receiver.simulator.signing import Account
+from receiver.simulator.world import World
 
-from schemas.times import CHINA
-
-Fault = Literal["none", "error", "silence", "garbage", "limited"]
-Key = tuple[str, str]
-
-_ERRORS, _SILENCES, _GARBAGE = 0.30, 0.10, 0.05
+KEY: Final = "chaos"
+_LATE_S: Final = 0.8
 _BURST_EVERY, _BURST = 500, 20
-_TIME = "%Y%m%d%H%M%S"
+_OF_READS: Final = 50
+_CHANGES: Final = frozenset(row.name for row in served_rows() if row.changes_state)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Change:
+    """One change that is to be made: `name` is in its parameters and in those of no other."""
+
+    kind: str
+    name: str
+    product: Product
+    sku: Sku
+
+
+class _Mix(Faults):
+    """The shares above, each of all calls; and every 500 calls a row of 20 that are limited."""
+
+    def __init__(self, seed: int) -> None:
+        shares = [Fault("500", 0.30), Fault("slow", 0.10, delay_s=_LATE_S), Fault("garbage", 0.05)]
+        left = 1.0
+        for fault in shares:  # a later one is drawn only where those before it were not
+            fault.rate, left = fault.rate / left, left - fault.rate
+        super().__init__([*shares, Fault("outcome-unknown", 0.10 / left, rows=_CHANGES)], seed=seed)
+        self._asked = 0
+
+    def drawn(self, row: str) -> Fault | None:
+        """See `Faults.drawn`."""
+        self._asked += 1
+        if self._asked % _BURST_EVERY < _BURST:
+            # Every fourth burst with the wish to wait a second, the others without any.
+            return Fault("429", retry_after_s=int(self._asked // _BURST_EVERY % 4 == 0))
+        return super().drawn(row)
+
+
 class ChaoticPlatform:
-    """Serves orders and cases of any id. `silence_s` is longer than its clients wait."""
+    """A platform with `reads` to ask for and `changes` to make, of an account with `KEY`."""
 
-    silence_s: float
-    seed: int = 1
-    asked: int = 0
-    faults: Counter[Fault] = field(default_factory=Counter)
-    made: Counter[Key] = field(default_factory=Counter)
-    """How often each change was made: cancel, pay and withdraw by id, create by specification."""
-    signed_ms: list[int] = field(default_factory=list)
-    """When each request was signed, which is when it was sent, by the clock of its sender."""
+    def __init__(self, *, reads: int, changes: int, seed: int = 1) -> None:
+        chance = random.Random(seed)
+        self._world = World(OrderBook(seed), names=TaobaoNames(), chance=chance, cancel_after_s=0.0)
+        self.api = SimulatedAPI(self._world, Account(KEY, KEY), faults=_Mix(seed))
+        self._goods = [
+            (each, sku) for each in self._world.catalogue.of("1688") for sku in each.skus
+        ]
+        known = [self._order(number) for number in range(_OF_READS)]
+        self.reads = [known[number % _OF_READS] for number in range(reads)]
+        self.changes = [self._change(number) for number in range(changes)]
 
-    def __post_init__(self) -> None:
-        self._chance = random.Random(self.seed)
-        self._created: list[dict[str, Any]] = []
-
-    def app(self) -> Starlette:
-        """The ASGI application."""
-        post, get = ["POST"], ["GET"]
-        return Starlette(
-            routes=[
-                Route("/v2/alibaba/order/detail", self._detail, methods=post),
-                Route("/v2/alibaba/order/page", self._list, methods=post),
-                Route("/v2/alibaba/order/cancel", self._cancel, methods=post),
-                Route("/v2/alibaba/order/pay/url", self._pay, methods=get),
-                Route("/v2/alibaba/order/create", self._create, methods=post),
-                Route("/v2/taobao/order/refund/query", self._case, methods=get),
-                Route("/v2/taobao/order/refund/cancel/{case}", self._withdraw, methods=get),
-            ]
+    def made(self) -> Counter[tuple[str, str]]:
+        """How often each change was carried out, by row and name."""
+        return Counter(
+            (call.row, _name(call)) for call in self.api.journal.calls if _is_write(call, "done")
         )
 
-    async def _detail(self, request: Request) -> Response:
-        order_id = (await request.json())["orderId"]
-        status = "waitbuyerpay"
-        if self.made["pay", order_id]:
-            status = "waitsellersend"
-        if self.made["cancel", order_id]:
-            status = "cancel"
-        return await self._answer(request, {"baseInfo": {"idOfStr": order_id, "status": status}})
-
-    async def _list(self, request: Request) -> Response:
-        asked = await request.json()
-        size, since = asked["pageSize"], asked["createStartTime"][:14]
-        found = [order for order in self._created if order["baseInfo"]["createTime"] >= since]
-        first = (asked["page"] - 1) * size
-        rows = {"totalRecord": len(found), "result": found[first : first + size]}
-        return await self._answer(request, rows)
-
-    async def _case(self, request: Request) -> Response:
-        case = request.query_params["refundId"]
-        status = -20 if self.made["withdraw", case] else 10
-        return await self._answer(
-            request, {"refundOrder": {"refundId": case, "refundStatus": status}}
+    def arrived(self) -> Counter[tuple[str, str]]:
+        """How often each change arrived and may have been carried out."""
+        return Counter(
+            (call.row, _name(call))
+            for call in self.api.journal.calls
+            if _is_write(call) and call.fault != "429"
         )
 
-    async def _cancel(self, request: Request) -> Response:
-        key = ("cancel", str((await request.json())["orderId"]))
-        return await self._change(request, key, {"success": True})
+    def faults(self) -> Counter[str]:
+        """How often each fault struck."""
+        return Counter(call.fault or "none" for call in self.api.journal.calls)
 
-    async def _pay(self, request: Request) -> Response:
-        key = ("pay", request.query_params["orderId"])
-        return await self._change(request, key, {"protocolPaySuccess": True})
+    def _order(self, number: int) -> str:
+        """An order of 1688 that was made yesterday."""
+        product, sku = self._goods[number % len(self._goods)]
+        self._world.stock[sku.sku_id] += product.least
+        order = self._world.buy("1688", [Wanted(product, sku, product.least)], {})
+        order.created_at -= timedelta(days=1)
+        return order.order_id
 
-    async def _withdraw(self, request: Request) -> Response:
-        key = ("withdraw", request.path_params["case"])
-        return await self._change(request, key, {"cancelSuccess": True})
+    def _change(self, number: int) -> Change:
+        product, sku = self._goods[number // 10 % len(self._goods)]
+        if number % 10 == 0:
+            return Change("alibaba_orders_create", f"new {number}", product, sku)
+        if number % 3 == 0:
+            return Change("taobao_refunds_cancel", self._case(), product, sku)
+        kind = ("alibaba_orders_cancel", "alibaba_orders_payment_url")[number % 2]
+        return Change(kind, self._order(number), product, sku)
 
-    async def _create(self, request: Request) -> Response:
-        (line,) = (await request.json())["cargoParamList"]
-        order = {
-            "baseInfo": {
-                "idOfStr": f"1{self.asked}",
-                "createTime": datetime.now(CHINA).strftime(_TIME),
-            },
-            "productItems": [{"specId": line["specId"], "quantity": line["quantity"]}],
-        }
-        key = ("create", line["specId"])
-        return await self._change(request, key, {"orderId": f"1{self.asked}"}, order)
+    def _case(self) -> str:
+        product = self._world.catalogue.of("taobao")[0]
+        self._world.stock[product.skus[0].sku_id] += 1
+        order = self._world.buy("taobao", [Wanted(product, product.skus[0], 1)], {})
+        asked: dict[str, Any] = {"refundType": 1, "goodsStatus": 1}
+        return self._world.refund(order, order.line_ids, payment_fen=1, asked=asked).refund_id
 
-    async def _change(
-        self, request: Request, key: Key, data: Any, order: dict[str, Any] | None = None
-    ) -> Response:
-        fault = self._fault()
-        if fault == "none" or (fault != "limited" and self._chance.random() < 0.5):
-            self.made[key] += 1
-            self._created += [order] if order else []
-        return await self._answer(request, data, fault)
 
-    async def _answer(self, request: Request, data: Any, fault: Fault | None = None) -> Response:
-        self.signed_ms.append(int(request.headers["timestamp"]))
-        fault = fault or self._fault()
-        if fault == "error":
-            return Response("", 500)
-        if fault == "garbage":
-            return Response("<html>", 200)
-        if fault == "limited":
-            wish = str(self.asked // _BURST_EVERY % 2)  # a second, or none at all
-            return Response("", 429, {"retry-after": wish})
-        if fault == "silence":
-            await asyncio.sleep(self.silence_s)
-        return JSONResponse({"requestId": "r", "code": 200, "msg": "success", "data": data})
+def _is_write(call: Called, outcome: str = "") -> bool:
+    return call.changes_state and (not outcome or call.outcome == outcome)
 
-    def _fault(self) -> Fault:
-        """What becomes of the next request."""
-        self.asked += 1
-        fault: Fault = "none"
-        drawn = self._chance.random()
-        if self.asked % _BURST_EVERY < _BURST:
-            fault = "limited"
-        elif drawn < _ERRORS:
-            fault = "error"
-        elif drawn < _ERRORS + _SILENCES:
-            fault = "silence"
-        elif drawn < _ERRORS + _SILENCES + _GARBAGE:
-            fault = "garbage"
-        self.faults[fault] += 1
-        return fault
+
+def _name(call: Called) -> str:
+    asked = json.loads(call.arguments)
+    return str(asked.get("message") or asked.get("refundId") or asked["orderId"])

@@ -1,4 +1,4 @@
-"""So many reads and changes against a platform that fails, and what came of them."""
+"""Reads and changes against a platform that fails, and what came of them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
-from bench.chaos.platform import ChaoticPlatform, Key
+from bench.chaos.platform import KEY, Change, ChaoticPlatform
 from receiver.client.platform import PlatformAPI
 from receiver.errors import APIError, APIUnavailableError, OutcomeUnknownError, RateLimitedError
 from receiver.settings import APISettings
 from schemas.api.alibaba_orders import AddressParam, CargoParam
 
-RATE_PER_S = 500.0
-TIMEOUT_S = 0.3
-_CALLERS = 48
-_MOST_QUESTIONS = 50
-_ADDRESS = AddressParam(full_name="chaos")
+RATE_PER_S: Final = 150.0
+_CALLERS: Final = 64
+_MOST_QUESTIONS: Final = 50
+_ADDRESS: Final = AddressParam(full_name="chaos")
+
+Work = Callable[[PlatformAPI], Awaitable[None]]
 
 
 @dataclass
@@ -31,61 +32,61 @@ class Outcome:
     reads: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     settled: Counter[str] = field(default_factory=Counter)
+    verdicts: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether each change was made, as the client has it."""
     wrong: list[str] = field(default_factory=list)
-    most_in_a_second: int = 0
 
 
-def settings_of(url: str, **values: Any) -> APISettings:
-    """An account with little patience."""
-    given = {
-        "base_url": url,
-        "access_key": "chaos",
-        "secret": SecretStr("chaos"),
-        "rate_per_s": RATE_PER_S,
-        "concurrency": _CALLERS,
-        "timeout_s": TIMEOUT_S,
-        "retry_pause_s": 0.05,
-        "breaker_pause_s": 0.2,
-        "settle_s": 0.1,
-    }
-    return APISettings(**(given | values))
+def settings_of(url: str) -> APISettings:
+    """An account with little patience; what comes too late comes before "not done" is believed."""
+    return APISettings(
+        base_url=url,
+        access_key=KEY,
+        secret=SecretStr(KEY),
+        rate_per_s=RATE_PER_S,
+        concurrency=_CALLERS,
+        timeout_s=0.4,
+        retry_pause_s=0.05,
+        breaker_pause_s=0.2,
+        settle_s=1.5,
+    )
 
 
-async def chaos(
-    platform: ChaoticPlatform,
-    apis: Sequence[PlatformAPI],
-    *,
-    reads: int,
-    changes: int,
-    burst_s: float,
-) -> Outcome:
-    """Make the calls, divided among `apis`, which share one rate, and judge what came of them.
-
-    `burst_s` is how many seconds' worth of calls may come at once, without passing the rate.
-    """
+async def chaos(platform: ChaoticPlatform, apis: Sequence[PlatformAPI]) -> Outcome:
+    """Make the calls, divided among `apis`, and compare what they have with what was done."""
     outcome = Outcome()
-    work = [*_changes(platform, changes, outcome), *_reads(reads, outcome)]
-    waiting = iter(work)
+    waiting = iter([*_changes(platform, outcome), *_reads(platform, outcome)])
 
     async def caller(api: PlatformAPI) -> None:
         for call in waiting:
             await call(api)
 
     await asyncio.gather(*(caller(api) for api in islice(cycle(apis), _CALLERS)))
-    twice = [key for key, times in platform.made.items() if times > 1]
-    outcome.wrong += [
-        f"{kind} {name} was made {platform.made[kind, name]} times" for kind, name in twice
-    ]
-    judge_rate(platform.signed_ms, outcome, burst_s)
+    judge_changes(platform, outcome)
     return outcome
 
 
-Work = Callable[[PlatformAPI], Awaitable[None]]
+def judge_changes(platform: ChaoticPlatform, outcome: Outcome) -> None:
+    """No change arrived twice, and each was made, or not, as the client has it."""
+    made, arrived = platform.made(), platform.arrived()
+    for change, times in arrived.items():
+        if times > 1:
+            outcome.wrong.append(f"{change} was sent {times} times")
+    for change, verdict in outcome.verdicts.items():
+        if made[change] != verdict:
+            outcome.wrong.append(f"{change} was made {made[change]} times, and taken for {verdict}")
 
 
-def _reads(count: int, outcome: Outcome) -> Iterator[Work]:
-    for number in range(count):
-        yield _read(str(10**18 + number), outcome)
+def judge_rate(platform: ChaoticPlatform, outcome: Outcome, seconds: float, burst_s: float) -> None:
+    """No span of `seconds` holds more calls than the rate allows, and a burst of `burst_s`."""
+    most = platform.api.journal.most_in(seconds)
+    if most > RATE_PER_S * (seconds + burst_s) + 1:
+        outcome.wrong.append(f"{most} calls within {seconds:g} s")
+
+
+def _reads(platform: ChaoticPlatform, outcome: Outcome) -> Iterator[Work]:
+    for order_id in platform.reads:
+        yield _read(order_id, outcome)
 
 
 def _read(order_id: str, outcome: Outcome) -> Work:
@@ -105,80 +106,53 @@ def _read(order_id: str, outcome: Outcome) -> Work:
     return read
 
 
-def _changes(platform: ChaoticPlatform, count: int, outcome: Outcome) -> Iterator[Work]:
-    kinds = ("cancel", "pay", "withdraw")
-    for number in range(count):
-        kind = "create" if number % 10 == 0 else kinds[number % 3]
-        yield _change(platform, (kind, str(2 * 10**18 + number)), outcome)
+def _changes(platform: ChaoticPlatform, outcome: Outcome) -> Iterator[Work]:
+    for change in platform.changes:
+        yield _change(change, outcome)
 
 
-def _change(platform: ChaoticPlatform, key: Key, outcome: Outcome) -> Work:
-    async def change(api: PlatformAPI) -> None:
+def _change(change: Change, outcome: Outcome) -> Work:
+    async def make(api: PlatformAPI) -> None:
+        key = change.kind, change.name
         try:
-            await _made(api, key)
+            await _made(api, change)
         except OutcomeUnknownError as error:
             outcome.changes["outcome unknown"] += 1
-            await _settle(api, error, platform, key, outcome)
-            return
+            await _settle(api, error, key, outcome)
         except APIError as error:  # it was not sent, or refused for the rate
             outcome.changes[type(error).__name__] += 1
-            expected = 0
+            outcome.verdicts[key] = False
         else:
             outcome.changes["done"] += 1
-            expected = 1
-        if platform.made[key] != expected:
-            outcome.wrong.append(f"{key} was made {platform.made[key]} times, not {expected}")
+            outcome.verdicts[key] = True
 
-    return change
+    return make
 
 
-async def _made(api: PlatformAPI, key: Key) -> None:
-    kind, name = key
-    if kind == "cancel":
-        await api.alibaba.orders.cancel(name)
-    elif kind == "pay":
-        await api.alibaba.orders.payment_url(name)
-    elif kind == "withdraw":
-        await api.taobao.refunds.cancel(name)
-    else:
-        cargo = CargoParam(offer_map_id="m", spec_id=name, quantity=1)
-        await api.alibaba.orders.create(
-            flow="general", address_param=_ADDRESS, cargo_param_list=[cargo]
-        )
+async def _made(api: PlatformAPI, change: Change) -> Any:
+    if change.kind == "alibaba_orders_cancel":
+        return await api.alibaba.orders.cancel(change.name)
+    if change.kind == "alibaba_orders_payment_url":
+        return await api.alibaba.orders.payment_url(change.name)
+    if change.kind == "taobao_refunds_cancel":
+        return await api.taobao.refunds.cancel(change.name)
+    product, sku = change.product, change.sku
+    cargo = CargoParam(offer_map_id=product.opaque_id, spec_id=sku.spec_id, quantity=product.least)
+    return await api.alibaba.orders.create(
+        flow="general", message=change.name, address_param=_ADDRESS, cargo_param_list=[cargo]
+    )
 
 
 async def _settle(
-    api: PlatformAPI,
-    error: OutcomeUnknownError,
-    platform: ChaoticPlatform,
-    key: Key,
-    outcome: Outcome,
+    api: PlatformAPI, error: OutcomeUnknownError, key: tuple[str, str], outcome: Outcome
 ) -> None:
     """Ask until the platform says it: a question may fail as any read."""
     for _ in range(_MOST_QUESTIONS):
         settled = await api.alibaba.orders.settle(error)
-        if settled.verdict == "unknown":
-            outcome.settled["asked again"] += 1
-            await asyncio.sleep((settled.error and settled.error.retry_after_s) or 0.05)
-            continue
-        outcome.settled[settled.verdict] += 1
-        if settled.is_done != (platform.made[key] == 1):
-            outcome.wrong.append(f"{key}: {settled.verdict}, and made {platform.made[key]} times")
-        return
-    outcome.wrong.append(f"{key} was never settled")
-
-
-def judge_rate(signed_ms: Sequence[int], outcome: Outcome, burst_s: float) -> None:
-    """No stretch of time holds more calls than the rate allows for it, and a burst."""
-    moments = sorted(moment / 1000 for moment in signed_ms)
-    first = 0
-    lowest = 0.0
-    for number, moment in enumerate(moments):
-        while moments[first] < moment - 1:
-            first += 1
-        outcome.most_in_a_second = max(outcome.most_in_a_second, number - first + 1)
-        level = number - RATE_PER_S * (moment - moments[0])
-        lowest = min(lowest, level)
-        if level - lowest > RATE_PER_S * burst_s + 1:
-            outcome.wrong.append(f"the rate was passed after {moment - moments[0]:.1f} s")
+        if settled.verdict != "unknown":
+            outcome.settled[settled.verdict] += 1
+            outcome.verdicts[key] = settled.is_done
             return
+        outcome.settled["asked again"] += 1
+        await asyncio.sleep((settled.error and settled.error.retry_after_s) or 0.05)
+    outcome.wrong.append(f"{key} was never settled")

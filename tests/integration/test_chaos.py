@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench.chaos.platform import ChaoticPlatform
-from bench.chaos.run import RATE_PER_S, TIMEOUT_S, Outcome, chaos, judge_rate, settings_of
+from bench.chaos.run import Outcome, chaos, judge_changes, judge_rate, settings_of
 from receiver.client.platform import PlatformAPI
-from receiver.web.server import bind, serving
+from receiver.simulator.faults import Faults
+from receiver.simulator.serving import served
 
 READS, CHANGES = 1000, 200
 BURST_S = 0.3
@@ -13,37 +14,47 @@ BURST_S = 0.3
 
 
 async def test_every_read_ends_and_no_change_is_made_twice() -> None:
-    platform = ChaoticPlatform(silence_s=3 * TIMEOUT_S)
+    platform = ChaoticPlatform(reads=READS, changes=CHANGES)
     async with (
-        serving(platform.app(), bind("127.0.0.1", 0)) as url,
+        served(platform.api.app()) as url,
         PlatformAPI.open(settings_of(url)) as api,
     ):
-        outcome = await chaos(platform, [api], reads=READS, changes=CHANGES, burst_s=BURST_S)
+        outcome = await chaos(platform, [api])
+    judge_rate(platform, outcome, 1.0, BURST_S)
 
     assert outcome.wrong == []
     assert sum(outcome.reads.values()) == READS
-    assert sum(outcome.changes.values()) == CHANGES
+    assert sum(outcome.changes.values()) == len(outcome.verdicts) == CHANGES
     settled = outcome.settled["done"] + outcome.settled["not done"]
     assert settled == outcome.changes["outcome unknown"] > 0
     assert min(outcome.settled["done"], outcome.settled["not done"], outcome.reads["right"]) > 0
-    assert {"none", "error", "silence", "garbage", "limited"} == platform.faults.keys()
+    kinds = {"none", "500", "slow", "garbage", "429", "outcome-unknown"}
+    assert kinds == platform.faults().keys()
 
 
-async def test_a_change_that_is_made_twice_is_found() -> None:
-    platform = ChaoticPlatform(silence_s=0)
-    platform.made["pay", "1"] = 2
+async def test_a_change_that_is_sent_twice_is_found_and_so_is_a_wrong_verdict() -> None:
+    platform = ChaoticPlatform(reads=0, changes=3)
+    platform.api.faults = Faults()
+    (change,) = [each for each in platform.changes if each.kind == "alibaba_orders_payment_url"]
+    outcome = Outcome(verdicts={(change.kind, change.name): False})
+    async with (
+        served(platform.api.app()) as url,
+        PlatformAPI.open(settings_of(url).model_copy(update={"timeout_s": 60})) as api,
+    ):
+        await api.alibaba.orders.payment_url(change.name)
+        platform.api.journal.calls.append(platform.api.journal.calls[0])
 
-    outcome = await chaos(platform, [], reads=0, changes=0, burst_s=1)
+    judge_changes(platform, outcome)
 
-    assert outcome.wrong == ["pay 1 was made 2 times"]
+    assert [sentence.partition(" was ")[2] for sentence in outcome.wrong] == [
+        "sent 2 times",
+        "made 2 times, and taken for False",
+    ]
 
 
 def test_a_rate_that_is_passed_is_found() -> None:
-    apart_ms = 1000 / RATE_PER_S
-    even, fast = Outcome(), Outcome()
+    platform, outcome = ChaoticPlatform(reads=0, changes=0), Outcome()
 
-    judge_rate([int(number * apart_ms) for number in range(2000)], even, BURST_S)
-    judge_rate([int(number * apart_ms / 1.1) for number in range(2000)], fast, BURST_S)
+    judge_rate(platform, outcome, 1.0, -1.1)
 
-    assert even.wrong == []
-    assert fast.wrong == ["the rate was passed after 3.0 s"]
+    assert outcome.wrong == ["0 calls within 1 s"]
