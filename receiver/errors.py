@@ -8,12 +8,13 @@
     ├─ BusError                      503 on the way in, retry on the way out
     │  ├─ DecodingError              a stored message that is not one of our events
     │  └─ SpoolError                 the spool cannot keep or give a callback
-    └─ APIError                      .code .status .request_id .retryable .retry_after_s
-       ├─ RateLimitedError
-       ├─ APIUnavailableError
-       │  └─ OutcomeUnknownError      a change that may have been made; .asking .settle
-       └─ APIRejectedError
-          └─ InvalidRequestError      nothing was sent
+    ├─ APIError                      .code .status .request_id .retryable .retry_after_s
+    │  ├─ RateLimitedError
+    │  ├─ APIUnavailableError
+    │  │  └─ OutcomeUnknownError      a change that may have been made; .asking says how to know
+    │  └─ APIRejectedError
+    │     └─ InvalidRequestError      nothing was sent
+    └─ RecordingError                a recording of calls that cannot be used
 
 `Retry` and `Drop` (`receiver.worker.routing`) are signals, not errors: they stand outside the tree.
 """
@@ -162,3 +163,7 @@ class APIRejectedError(APIError):
 
 class InvalidRequestError(APIRejectedError):
     """What was asked breaks a rule of the pages, or cannot be sent: nothing was sent."""
+
+
+class RecordingError(YizhanError):
+    """A recording of calls cannot be written or read, or does not hold the call that is made."""

@@ -6,11 +6,13 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
+from receiver.client.account import account_of, account_of_file
 from receiver.client.admission import Admission
 from receiver.client.availability import Availability
 from receiver.client.calls.addresses import Addresses
@@ -33,8 +35,9 @@ from receiver.client.retries import Retries
 from receiver.client.sender import Prioritised, Sender
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport, Policies
-from receiver.errors import InvalidRequestError
+from receiver.errors import ConfigurationError, InvalidRequestError
 from receiver.observability.call_counts import CallCounts
+from receiver.observability.logs import only_warnings
 from receiver.settings import APISettings
 
 
@@ -61,7 +64,7 @@ class TaobaoAPI:
 class PlatformAPI:
     """One account's calls: `alibaba` for 1688, `taobao` for Taobao, `addresses`, `warehouse`.
 
-        async with PlatformAPI.open(settings.api) as api:
+        async with PlatformAPI.open(access_key="...", secret="...") as api:
             parcels = (await api.alibaba.orders.logistics(order_id)).traces
 
     docs/api.md lists them all.
@@ -71,7 +74,12 @@ class PlatformAPI:
     """
 
     def __init__(
-        self, sender: Sender, *, counts: CallCounts, close: Callable[[], Awaitable[None]]
+        self,
+        sender: Sender,
+        *,
+        http: httpx2.AsyncClient,
+        counts: CallCounts,
+        close: Callable[[], Awaitable[None]],
     ) -> None:
         self.alibaba = AlibabaAPI(sender)
         self.taobao = TaobaoAPI(sender)
@@ -79,52 +87,50 @@ class PlatformAPI:
         self.warehouse = Warehouse(sender)
         self.counts = counts
         self._sender = sender
+        self._http = http
         self._close = close
 
     @classmethod
     def open(
         cls,
-        settings: APISettings,
+        settings: APISettings | None = None,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         shared: SharedSlots | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+        **account: Any,
     ) -> Self:
         """The calls of one account over a new HTTP client; nothing is sent yet.
 
-        Raises `ConfigurationError` where the settings cannot be used. `transport` stands in for
-        the network; `shared` is what divides the rate among processes; `sleep` is the wait for our
-        turn and before another try.
+        Raises `ConfigurationError` where the settings cannot be used. `account` are the settings of
+        `[api]` by name, in place of `settings`. `transport` stands in for the network; `shared` is
+        what divides the rate among processes; `sleep` is the wait for our turn, and before another
+        try.
         """
+        if settings is None:
+            only_warnings()
+            settings = account_of(account)
+        elif account:
+            raise ConfigurationError("give the settings, or their values by name: not both")
         now = PlatformClock(clock, corrected=settings.clock == "server")
         http = _http_client(settings, transport)
-        slots = OwnSlots(settings.rate_per_s)
-        admission = Admission(
-            AccountSlots(shared, settings.rate_per_s) if shared is not None else slots,
-            settings.concurrency,
-            sleep=sleep,
-        )
+        policies = _policies(settings, shared, clock, sleep)
         observer = Observer()
         calls = PlatformTransport(
             settings,
             routes=resolve_routes(settings.edition, settings.paths),
             exchange=Exchange(settings, http=http, signer=Signer(settings, clock=now)),
-            policies=Policies(
-                admission,
-                Retries(settings.tries, settings.retry_pause_s),
-                Availability(settings.breaker_failures, settings.breaker_pause_s, now=clock),
-                sleep,
-            ),
+            policies=policies,
             clock=now,
             observer=observer,
         )
 
         async def close() -> None:
-            await admission.aclose()
+            await policies.admission.aclose()
             await http.aclose()
 
-        return cls(calls, counts=observer.counts, close=close)
+        return cls(calls, http=http, counts=observer.counts, close=close)
 
     def with_priority(self, priority: Priority) -> PlatformAPI:
         """The same calls, which wait for the account's rate behind those of a higher priority.
@@ -134,7 +140,27 @@ class PlatformAPI:
         if priority not in ORDER:
             raise InvalidRequestError(f"priority: one of {', '.join(ORDER)}")
         sender = Prioritised(self._sender, priority)
-        return PlatformAPI(sender, counts=self.counts, close=_nothing)
+        return PlatformAPI(sender, http=self._http, counts=self.counts, close=_nothing)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: str | Path | None = None,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """As `open`, on the section `[api]` of a settings file.
+
+        Without `file` it is the one that the commands read: `YIZHAN_CONFIG`, else `yizhan.toml`
+        where it exists; variables `YIZHAN_API__...` override it.
+        """
+        only_warnings()
+        return cls.open(account_of_file(file), transport=transport)
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The HTTP client of all calls, whose event hooks see every exchange."""
+        return self._http
 
     async def aclose(self) -> None:
         """Close the connections; calls under way fail."""
@@ -154,6 +180,22 @@ class PlatformAPI:
 
 async def _nothing() -> None:
     """What a view closes."""
+
+
+def _policies(
+    settings: APISettings,
+    shared: SharedSlots | None,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[Any]],
+) -> Policies:
+    rate_per_s = settings.rate_per_s
+    slots = OwnSlots(rate_per_s) if shared is None else AccountSlots(shared, rate_per_s)
+    return Policies(
+        Admission(slots, settings.concurrency, sleep=sleep),
+        Retries(settings.tries, settings.retry_pause_s),
+        Availability(settings.breaker_failures, settings.breaker_pause_s, now=clock),
+        sleep,
+    )
 
 
 def _http_client(

@@ -60,7 +60,8 @@ class World:
         self.addresses: dict[str, dict[str, Any]] = {}
         self.stock: defaultdict[str, int] = defaultdict(lambda: STOCK)
         self.cancel_after_s = cancel_after_s
-        self._bought: list[Order] = []
+        self._bought: set[str] = set()
+        self._under_way: dict[str, Order] = {}
         self._ids = itertools.count(_FIRST_CART_ID)
         self._trade = Trade(book, names, chance, dialect)
         self._say = say
@@ -75,7 +76,8 @@ class World:
         order.address = address
         for part in wanted:
             self.stock[part.sku.sku_id] -= part.quantity
-        self._bought.append(order)
+        self._bought.add(order.order_id)
+        self._under_way[order.order_id] = order
         self._tell(self._trade.created(order))
         return order
 
@@ -99,6 +101,7 @@ class World:
         """The buyer cancels; the goods are in stock again."""
         for part in order.wanted:
             self.stock[part.sku.sku_id] += part.quantity
+        self._under_way.pop(order.order_id, None)
         self._tell(self._trade.cancelled(order))
 
     def receive(self, order: Order) -> None:
@@ -117,23 +120,21 @@ class World:
         """The case stands at `status` from now on."""
         self._tell(self._trade.refund_changed(refund, status))
 
-    def price_changed(self, order: Order) -> None:
-        """The seller lowers the carriage of an order."""
-        self._tell(self._trade.price_changed(order))
-
     def act(self) -> None:
         """One step of all sellers and carriers, for what was ordered by calls.
 
         What is paid is shipped, what is shipped moves on, and a case is agreed to, or refunded.
         """
         for refund in self.refunds.refunds.values():
-            if refund.order in self._bought and (status := _agreed(refund)):
+            if refund.order.order_id in self._bought and (status := _agreed(refund)):
                 self.refund_at(refund, status)
-        for order in self._bought:
+        for order in list(self._under_way.values()):
             if order.status in _PAID and not self._in_refund(order):
                 self._tell(self._trade.shipped(order))
-            elif order.parcel is not None and len(order.parcel.steps) < len(WAY):
+            elif order.parcel is not None:
                 self._tell(self._trade.moved_on(order))
+                if len(order.parcel.steps) == len(WAY):
+                    del self._under_way[order.order_id]
 
     def _in_refund(self, order: Order) -> bool:
         """Whether a case holds: what was not sent yet is not sent then."""
