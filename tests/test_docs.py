@@ -145,12 +145,13 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.raw("<source>"),
         subjects.quarantine("<source>"),
         subjects.nonce("<source>", "<digest>"),
-        subjects.dead("<handler>"),
+        subjects.dead("<handler>", "<fingerprint>"),
+        subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
         subjects.said,
         subjects.all_input,
     ]
     assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []
-    assert {f"`{subjects.stream}`", f"`{subjects.dead_stream}`"} <= set(
+    assert {f"`{s}`" for s in (subjects.stream, subjects.dead_stream, subjects.runs_stream)} <= set(
         re.findall(r"`\w+`", SUBJECTS)
     )
 

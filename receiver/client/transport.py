@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
+from receiver.client import trail
 from receiver.client.endpoint import Endpoint, Outgoing, Route, outgoing
 from receiver.client.rate_limit import RateLimit
 from receiver.client.replies import Answer, Reply, read_reply
@@ -67,6 +68,7 @@ class PlatformTransport:
         route = self._route(endpoint)
         going = outgoing(endpoint, route, arguments)
         await self._limit.wait()
+        trail.note(endpoint.name)
         started = asyncio.get_running_loop().time()
         try:
             answer = await self._exchange(endpoint, going)

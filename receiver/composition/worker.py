@@ -34,6 +34,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
+            error_texts=settings.log.errors == "full",
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop())

@@ -14,17 +14,14 @@ one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
-from receiver.observability.places import place_of
+from receiver.errors import APIError, BusError, ConfigurationError, DecodingError
 from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
-
-_MAX_MESSAGE_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +60,30 @@ Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
-    error: BaseException | None, attempt: int, policy: RetryPolicy, *, module: str = ""
+    error: BaseException | None,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    reason: str = "",
+    place: str = "",
 ) -> Decision:
     """What to do after attempt `attempt` (from 1) ended with `error`, or well.
 
-    `module` is the handler's: the place that a dead letter names is looked for in it.
+    `reason` and `place` are what a dead letter says of the error.
     """
     if error is None:
         return Ack()
     if isinstance(error, Drop):
         return Term(error.reason)
     if attempt >= policy.max_deliveries:
-        return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
+        return DeadLetter(f"{attempt} deliveries and no end: {reason}", place)
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
         return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed")
     if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
-        return DeadLetter(reason_of(error), place_of(error, module))
+        return DeadLetter(reason, place)
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
     return NakWithDelay(max(policy.delay_s(attempt), wished_s or 0))
-
-
-def reason_of(error: BaseException) -> str:
-    """The error's type; its message too where the type is ours, since others may hold secrets."""
-    name = type(error).__name__
-    known = isinstance(error, YizhanError | Retry | Drop) and str(error)
-    return f"{name}: {known[:_MAX_MESSAGE_CHARS]}" if known else name
 
 
 def _is_final(error: BaseException) -> bool:
