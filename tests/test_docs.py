@@ -147,7 +147,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.nonce("<source>", "<digest>"),
         subjects.dead("<handler>", "<fingerprint>"),
         subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
-        subjects.said,
+        subjects.broadcast,
         subjects.all_input,
     ]
     assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []

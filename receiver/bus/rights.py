@@ -85,9 +85,9 @@ def reader_rights(subjects: Subjects) -> Iterator[Right]:
     deleted = f"{api}.DELETE.{stream}"
     purpose = "to remove our readers at once, not after a minute"
     yield Right(f"{deleted}.{_PROBE}", f"{deleted}.>", purpose, needed=False)
-    said = "receivers broadcast what they stored"
-    yield Right(subjects.said, subjects.said, said, needed=False)
-    yield Right(subjects.said, subjects.said, said, verb="subscribe", needed=False)
+    purpose = "receivers broadcast what they stored"
+    yield Right(subjects.broadcast, subjects.broadcast, purpose, needed=False)
+    yield Right(subjects.broadcast, subjects.broadcast, purpose, verb="subscribe", needed=False)
 
 
 def handler_rights(plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
@@ -129,14 +129,14 @@ async def missing_rights(
     """Those of `rights` that the server does not grant, one of each `allow`; raises `BusError`."""
     tried = tuple(rights)
     try:
-        with refusals.gathered() as said:
+        with refusals.gathered() as texts:
             subscribed = [await _try(client, right) for right in tried]
             await client.round_trip(timeout_s=_ANSWER_S)
             for subscription in filter(None, subscribed):
                 await subscription.unsubscribe()
     except (NatsError, OSError) as error:
         raise BusError(f"the server does not answer: {type(error).__name__}") from error
-    refused = [right for right in tried if any(_concerns(words, right) for words in said)]
+    refused = [right for right in tried if any(_concerns(words, right) for words in texts)]
     return list({(right.verb, right.allow): right for right in reversed(refused)}.values())[::-1]
 
 

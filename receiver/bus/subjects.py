@@ -93,7 +93,7 @@ class Subjects:
         return tuple(f"{self.root}.{kind}.>" for kind in sorted(_INPUT_KINDS))
 
     @property
-    def said(self) -> str:
+    def broadcast(self) -> str:
         """Where receivers broadcast what they stored; in no stream."""
         return f"{self.root}.said"
 

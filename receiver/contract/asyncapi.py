@@ -37,7 +37,7 @@ name the stream of the server's description: JetStream finds none by the subject
 
 
 def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> dict[str, Any]:
-    """The document; of `nats_url` it tells host and port, never credentials."""
+    """The document; of `nats_url` it shows host and port, never credentials."""
     entries = catalogue(subjects)
     return {
         "asyncapi": "3.0.0",
@@ -159,7 +159,7 @@ def _required_headers() -> dict[str, _Header]:
         "ce-id": (_TEXT, "Unique, and made from the content: the same bytes have the same id."),
         "ce-type": (_TEXT, "yizhan.<domain>.<event>.v1"),
         "ce-source": (_TEXT, "/sources/<name of the source in the settings>"),
-        "ce-time": (_TIME, "When it happened, as far as the platform told."),
+        "ce-time": (_TIME, "When it happened, as far as the platform sent it."),
         "ce-dataschema": (_TEXT, "The $id of the JSON Schema of the data."),
         "ce-datacontenttype": ({"type": "string", "const": "application/json"}, "Of the body."),
         "ce-channel": (_words(get_args(Channel)), "Where the order was placed."),

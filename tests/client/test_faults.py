@@ -107,7 +107,7 @@ async def test_an_http_status_becomes_its_error(
         assert str(error).endswith("why")
 
 
-async def test_an_unknown_path_says_which_setting_overrides_it(
+async def test_an_unknown_path_names_the_setting_that_overrides_it(
     platform: Platform, api: PlatformAPI
 ) -> None:
     platform.send("", 404)
@@ -238,7 +238,7 @@ async def test_a_reply_that_cannot_be_unpacked_is_unavailable(
     assert type(await fault(api)) is APIUnavailableError
 
 
-async def test_nobody_listening_is_unavailable() -> None:
+async def test_a_port_without_a_listener_is_unavailable() -> None:
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     listener.close()

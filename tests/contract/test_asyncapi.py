@@ -89,7 +89,7 @@ def test_the_example_of_a_message_fits_it(name: str) -> None:
         validator(f"#/components/messages/{name}/headers").validate(example["headers"])
 
 
-def test_the_headers_told_are_the_headers_sent() -> None:
+def test_the_documented_headers_are_the_headers_sent() -> None:
     event = replace(
         example_event(EVENT_MODELS[0]),
         causation_id="c.0",
@@ -140,7 +140,7 @@ def test_the_root_is_that_of_the_settings() -> None:
         ("[::1]:4222", "[::1]:4222"),
     ],
 )
-def test_the_server_is_told_without_credentials(nats_url: str, host: str) -> None:
+def test_the_server_is_named_without_credentials(nats_url: str, host: str) -> None:
     assert asyncapi(Subjects(), nats_url=nats_url)["servers"]["nats"]["host"] == host
 
 

@@ -159,7 +159,7 @@ async def test_a_1688_shipment_is_tracked(platform: Platform, api: PlatformAPI) 
     )
 
 
-async def test_steps_told_as_text_alone_are_kept(platform: Platform, api: PlatformAPI) -> None:
+async def test_steps_given_as_text_alone_are_kept(platform: Platform, api: PlatformAPI) -> None:
     platform.data = [ALIBABA[0] | {"traceNodeList": None}]
     ran = await run(api, shipped())
     (trace,) = tracked(ran).traces

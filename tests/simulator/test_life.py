@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from receiver.simulator.envelope import Form, envelope, pushed_again, type_name
-from receiver.simulator.life import Course, Said, live
+from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 from receiver.simulator.samples import sample_callbacks
+from receiver.simulator.trade import Said
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 KINDS = {
@@ -131,7 +132,7 @@ def test_the_prefix_is_optional(said: Said, other: str) -> None:
     assert type_name(said, Form(other_prefix=True)) == other
 
 
-def test_the_platform_is_told_null_or_missing() -> None:
+def test_the_platform_field_is_present_null_or_missing() -> None:
     assert written(KA, Form())["messagePlatform"] == 1
     assert written(TAOBAO, Form())["messagePlatform"] == 0
     assert written(KA, Form(platform="null"))["messagePlatform"] is None
@@ -150,7 +151,7 @@ def test_pushed_again_changes_the_time_alone(timed: bool) -> None:
     assert again == json.loads(body) | {"timestamp": "2" if timed else None}
 
 
-def test_every_form_is_drawn_and_always_tells_a_taobao_channel() -> None:
+def test_every_form_is_drawn_and_always_names_a_taobao_channel() -> None:
     chance = random.Random(1)
     forms = {Form.drawn(chance) for _ in range(5000)}
     assert {form.platform for form in forms} == {"told", "null", "missing"}

@@ -225,7 +225,7 @@ async def test_one_order_at_a_time_and_orders_in_parallel(bench: Bench) -> None:
         assert of_order == ["order.created", "order.closed"]
 
 
-async def test_no_more_run_at_once_than_the_pace_says(bench: Bench) -> None:
+async def test_no_more_run_at_once_than_the_limit(bench: Bench) -> None:
     router, running, most = Router(), set[str | None](), [0]
     full = asyncio.Event()
 

@@ -66,7 +66,7 @@ def test_jitter_lengthens_a_delay_by_up_to_a_quarter() -> None:
 @pytest.mark.parametrize(
     "error", [APIRejectedError("no"), ConfigurationError("no"), DecodingError("no")]
 )
-def test_what_trying_again_cannot_mend_is_dead_lettered_at_once(error: Exception) -> None:
+def test_a_failure_that_no_retry_can_clear_is_dead_lettered_at_once(error: Exception) -> None:
     assert decide(error, 1, POLICY, reason="no", place="here:1") == DeadLetter("no", "here:1")
 
 
