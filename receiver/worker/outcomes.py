@@ -1,6 +1,5 @@
 """What becomes of an event after one run of a handler: a pure decision.
 
-    returned                                  Ack
     raise Drop                                Term
     raise Retry(after=...)                    NakWithDelay, by the handler's own delay
     an error that no retry can clear          DeadLetter
@@ -60,19 +59,17 @@ Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
-    error: BaseException | None,
+    error: BaseException,
     attempt: int,
     policy: RetryPolicy,
     *,
     reason: str = "",
     place: str = "",
 ) -> Decision:
-    """What to do after attempt `attempt` (from 1) ended with `error`, or well.
+    """What to do after attempt `attempt` (from 1) ended with `error`.
 
     `reason` and `place` are what a dead letter says of the error.
     """
-    if error is None:
-        return Ack()
     if isinstance(error, Drop):
         return Term(error.reason)
     if attempt >= policy.max_deliveries:

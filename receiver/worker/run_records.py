@@ -10,11 +10,12 @@ import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from nats.errors import Error as NatsError
+from pydantic_core import to_json
 
 from receiver.bus.connection import Connection
 from receiver.bus.dead_letters import Attempt
@@ -87,9 +88,8 @@ class RunRecords:
         if not self._taken:
             return
         subject = self._subjects.run(handler, message.nats_subject)
-        body = json.dumps(asdict(record), separators=(",", ":")).encode()
         with contextlib.suppress(BusError, NatsError, OSError):
-            await self._connection.client.publish(subject, body)
+            await self._connection.client.publish(subject, to_json(record))
 
     async def failures(
         self, handler: str, message: StoredMessage, event_id: str

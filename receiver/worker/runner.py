@@ -211,7 +211,7 @@ class Runner:
     async def _history(self, run: _Run, cause: Cause) -> Sequence[Attempt]:
         """The attempts on record, and this one."""
         last = Attempt(run.started_at, cause.fingerprint, cause.place)
-        if self._records is None:
+        if self._records is None or run.attempt == 1:
             return [last]
         earlier = await self._records.failures(run.handler.name, run.message, run.event_id)
         before = [attempt for attempt in earlier if attempt.time < run.started_at]

@@ -13,15 +13,11 @@ from receiver.errors import (
     RateLimitedError,
 )
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import Ack, DeadLetter, NakWithDelay, Term, decide
+from receiver.worker.outcomes import DeadLetter, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import DELAYS_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 POLICY = RetryPolicy(max_attempts=8, jitter=lambda: 0.0)
-
-
-def test_a_return_is_acknowledged() -> None:
-    assert decide(None, 1, POLICY) == Ack()
 
 
 def test_a_drop_is_terminated() -> None:
