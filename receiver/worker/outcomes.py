@@ -6,8 +6,8 @@
     BusError                                  NakWithDelay: the log's fault is not the handler's
     any other exception                       NakWithDelay by the schedule, then DeadLetter
 
-Attempts are JetStream's deliveries, so the count survives a restart. Every delivery counts, also
-one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every one has a delay.
+An attempt is a run that began; what gives up is the count of those that failed. A `Retry` and a
+`BusError` are no failures. There is no bare nak: every one has a delay.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class NakWithDelay:
-    """Deliver again, `delay_s` from now."""
+    """Run again, `delay_s` from now; `failed` is whether that was the handler's fault."""
 
     delay_s: float
     outcome: Outcome = "retried"
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,14 @@ def decide(
     attempt: int,
     policy: RetryPolicy,
     *,
+    failures: int | None = None,
     reason: str = "",
     place: str = "",
 ) -> Decision:
     """What to do after attempt `attempt` (from 1) ended with `error`.
 
-    `reason` and `place` are what a dead letter says of the error.
+    `failures` is how many of the attempts before failed: all of them by default. `reason` and
+    `place` are what a dead letter says of the error.
     """
     if isinstance(error, Drop):
         return Term(error.reason)
@@ -76,11 +79,13 @@ def decide(
         return DeadLetter(f"{attempt} deliveries and no end: {reason}", place)
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
-        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed")
-    if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
+        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed", failed=False)
+    failed = attempt if failures is None else failures + 1
+    if _is_final(error) or (failed >= policy.max_attempts and not _is_the_logs_fault(error)):
         return DeadLetter(reason, place)
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
-    return NakWithDelay(max(policy.delay_s(attempt), wished_s or 0))
+    delay_s = max(policy.delay_s(failed), wished_s or 0)
+    return NakWithDelay(delay_s, failed=not _is_the_logs_fault(error))
 
 
 def _is_final(error: BaseException) -> bool:

@@ -70,6 +70,7 @@ class _Run:
     handler: Handler
     message: StoredMessage
     attempt: int
+    failures: int
     log: Log
     started_at: datetime
     event: Event[EventData] | None = None
@@ -111,16 +112,31 @@ class Runner:
         self._texts = texts
 
     async def run(
-        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
+        self,
+        handler: Handler,
+        message: StoredMessage,
+        *,
+        attempt: int,
+        log: Log,
+        failures: int | None = None,
+        deaths: int = 0,
     ) -> RunResult:
         """Run `handler` on a stored message and publish what it returns.
+
+        `attempt` counts the runs that began, this one too, `failures` those before that failed: all
+        of them by default. What ended its process in so many `deaths` is not run.
 
         A dead letter is stored when this returns; where it could not be, the decision is to try
         again.
         """
-        run = _Run(handler, message, attempt, log, self.clock())
+        failed = attempt - 1 if failures is None else failures
+        run = _Run(handler, message, attempt, failed, log, self.clock())
+        if deaths:
+            reason = f"killed its process {deaths} times, the last time with nothing beside it"
+            return await self._given_up(run, "ProcessDied", reason)
         if attempt > self._policy_of(handler).max_deliveries:
-            return await self._ended(run, f"delivered {attempt} times and never handled to an end")
+            reason = f"delivered {attempt} times and never handled to an end"
+            return await self._given_up(run, "NoEnd", reason)
         began = asyncio.get_running_loop().time()
         try:
             with trail.called() as run.api:
@@ -132,14 +148,6 @@ class Runner:
         if isinstance(result.decision, DeadLetter):
             return await self._bury(run, result, result.decision)
         return result
-
-    async def bury(
-        self, handler: Handler, message: StoredMessage, *, attempts: int, reason: str, log: Log
-    ) -> RunResult:
-        """Store the dead letter of a message whose runs ended without an outcome, as where each
-        ended its process; as with `run`, the decision is to try again where it could not be stored.
-        """
-        return await self._ended(_Run(handler, message, attempts, log, self.clock()), reason)
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""
@@ -173,14 +181,22 @@ class Runner:
         module = run.handler.function.__module__
         cause = cause_of(error, module, place=place, texts=self._texts)
         policy = self._policy_of(run.handler)
-        decision = decide(error, run.attempt, policy, reason=cause.reason, place=cause.place)
+        decision = decide(
+            error,
+            run.attempt,
+            policy,
+            failures=run.failures,
+            reason=cause.reason,
+            place=cause.place,
+        )
         data = run.event.data if run.event else None
         return RunResult(decision, cause.reason, data, cause)
 
-    async def _ended(self, run: _Run, reason: str) -> RunResult:
-        """Given up without an error to tell of."""
-        cause = Cause(reason, run.handler.place, "", fingerprint("", run.handler.place))
-        decision = DeadLetter(reason, cause.place)
+    async def _given_up(self, run: _Run, kind: str, reason: str) -> RunResult:
+        """Without an error to tell of; `kind` stands for its type in the fingerprint."""
+        place = run.handler.place
+        cause = Cause(reason, place, "", fingerprint(kind, place))
+        decision = DeadLetter(reason, place)
         return await self._bury(run, RunResult(decision, reason, cause=cause), decision)
 
     async def _bury(self, run: _Run, result: RunResult, decision: DeadLetter) -> RunResult:

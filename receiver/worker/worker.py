@@ -77,7 +77,7 @@ class Worker:
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
-        self._records = RunRecords(connection, subjects)
+        self._run_records = RunRecords(connection, subjects)
         runner = Runner(
             publisher,
             subjects,
@@ -85,7 +85,7 @@ class Worker:
             api=api,
             clock=clock,
             once=once,
-            records=self._records,
+            records=self._run_records,
             texts=error_texts,
         )
         loaded = unique(handlers)
@@ -123,7 +123,7 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
-            await self._records.start()
+            await self._run_records.start()
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
@@ -133,4 +133,4 @@ class Worker:
         grace_s = self._grace_s
         end = deadline or Deadline(grace_s)
         await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
-        await self._records.stop()
+        await self._run_records.stop()

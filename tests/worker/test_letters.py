@@ -97,23 +97,22 @@ async def test_what_is_run_again_and_fails_again_is_another_letter(bench: Bench)
 
 
 async def test_a_run_that_died_becomes_a_letter(bench: Bench) -> None:
-    async def kill(event: Created, ctx: Context) -> None: ...
+    async def kill(event: Created, ctx: Context) -> None:
+        raise AssertionError("it is not run")
 
     router = Router()
     router.on(OrderCreated)(kill)
     (event,) = await bench.store(created())
     (stored,) = await bench.messages(bench.subjects.stream, bench.subjects.all_events)
-    ended = await runner(bench).bury(
-        router.handlers[0],
-        stored,
-        attempts=2,
-        reason="ended its process twice",
-        log=get_logger("test"),
+    ended = await runner(bench).run(
+        router.handlers[0], stored, attempt=2, failures=0, deaths=2, log=get_logger("test")
     )
     ((_, letter),) = await letters(bench, "kill")
     assert ended.decision.outcome == "dead_lettered"
     assert letter["ce-id"] == event.id
-    assert letter["yizhan-reason"] == "ended its process twice"
+    assert letter["yizhan-reason"] == (
+        "killed its process 2 times, the last time with nothing beside it"
+    )
     assert letter["yizhan-attempts"] == "2"
     assert letter["yizhan-place"].endswith(".kill")
 
