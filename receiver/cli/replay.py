@@ -135,14 +135,14 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("replaying", total=None)
 
-        def tell(so_far: Summary) -> None:
+        def report(so_far: Summary) -> None:
             if so_far.done == 0:
                 console.print(f"{so_far.selected} events selected")
             bar.update(row, total=so_far.selected, completed=so_far.done)
 
         replaying = asyncio.create_task(
             run_replay(
-                bus.connection, bus.subjects, selection, sink, summary=summary, progress=tell
+                bus.connection, bus.subjects, selection, sink, summary=summary, progress=report
             )
         )
         stopping = asyncio.create_task(stop.wait())
@@ -172,7 +172,8 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"
             )
-        async with opened_api(settings) as api:
+        async with opened_api(settings, bus) as opened:
+            api = opened.with_priority("replay") if opened else None
             yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))

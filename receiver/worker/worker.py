@@ -28,6 +28,7 @@ from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
+from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
 
@@ -74,6 +75,7 @@ class Worker:
         clock: Callable[[], datetime],
         sleep: Sleep,
         second: Connection | None = None,
+        error_texts: bool = True,
     ) -> None:
         """`second` is a connection to another server of the same cluster, where there is one."""
         self.counts = HandlerCounts()
@@ -81,7 +83,17 @@ class Worker:
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
-        runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
+        self._run_records = RunRecords(connection, subjects)
+        runner = Runner(
+            publisher,
+            subjects,
+            policy,
+            api=api,
+            clock=clock,
+            once=once,
+            records=self._run_records,
+            texts=error_texts,
+        )
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
@@ -132,6 +144,7 @@ class Worker:
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
             await self._records.ensure()
+            await self._run_records.start()
         await self._presence.start()
         for consumer in self._consumers:
             consumer.start()
@@ -145,3 +158,4 @@ class Worker:
             await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
         finally:
             await self._presence.stop()
+            await self._run_records.stop()
