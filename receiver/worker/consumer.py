@@ -44,7 +44,7 @@ over before."""
 _IGNORED_S: Final = 0.15
 """For how long a run may ignore its cancellation before it is left behind."""
 
-_FENCE: Final = 0.6
+FENCE_SHARE: Final = 0.6
 """The share of the time to another pin, after which an owner without an answer starts nothing."""
 
 _COLLECT_S: Final = 0.02
@@ -117,12 +117,14 @@ class HandlerConsumer:
         self._slots = list(range(limits.concurrency))
         self._running: dict[int, int] = {}
         self._stopping = False
+        self._strict = handler.options.order == "strict"
         self._collector: Collector[Msg] = Collector(time.monotonic)
         self._collects = asyncio.Event()
         self._pool = KeyedPool(
             limits.concurrency,
             self._work,
             self._on_finished,
+            due=self._due,
             may_start=self._may_start,
             alone=lambda message: self._attempts(message).alone,
         )
@@ -131,7 +133,7 @@ class HandlerConsumer:
             connection,
             presence,
             Succession(connection, plan, settling.records, presence),
-            Fence(PIN_S * _FENCE, _now),
+            Fence(PIN_S * FENCE_SHARE, _now),
             self,
             clock=time.monotonic,
             sleep=sleep,
@@ -224,6 +226,11 @@ class HandlerConsumer:
     async def _may_start(self) -> None:
         await self.ownership.may_start()
 
+    async def _due(self, message: Msg) -> None:
+        """Where order is strict, a retry waits in its lane, and what is behind it does, too."""
+        while (wait_s := self._settling.early_s(self._attempts(message))) > 0:
+            await self._sleep(wait_s)
+
     def _free_slots(self) -> int:
         return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
 
@@ -237,7 +244,8 @@ class HandlerConsumer:
         if self._stopping:
             await self._release(message)
             return
-        if await self._settling.puts_off_again(seq, message, self._attempts(message)):
+        known = self._attempts(message)
+        if not self._strict and await self._settling.puts_off_again(seq, message, known):
             return
         self._in_flight[seq] = message
         if self._collector.collects:
@@ -259,7 +267,7 @@ class HandlerConsumer:
         self._in_flight.pop(message.metadata.sequence.stream, None)
         self._loop.wake()
 
-    async def _work(self, message: Msg) -> None:
+    async def _work(self, message: Msg) -> bool:
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
         slot = self._running[seq] = self._slots.pop()
@@ -278,10 +286,13 @@ class HandlerConsumer:
                     log=log,
                 )
                 latest = self._in_flight.get(seq, message)
-                await self._settling.settle(latest, slot, attempts, result.decision)
+                again = await self._settling.settle(
+                    latest, slot, attempts, result.decision, in_place=self._strict
+                )
                 self._count(self.handler.name, result.decision.outcome)
                 log_outcome(log, result, asyncio.get_running_loop().time() - started)
             del self._running[seq]
+            return again
         finally:
             self._slots.append(slot)
 
