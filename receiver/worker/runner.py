@@ -6,10 +6,11 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -19,6 +20,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
+from receiver.client.priority import Priority
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.observability.places import place_of
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
+_PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
+    {"replay": "replay", "reparse": "replay", "sweep": "sweep"}
+)
+"""The priority of the calls for an event by its origin; all others are `live`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ class RunContext:
                 f"the handler {self._handler.name} asks for the platform's API and there is none: "
                 "add an [api] section, and write Router(needs_api=True) in its module"
             )
-        return self._runner.api
+        priority = _PRIORITIES.get(self._cause.origin)
+        return self._runner.api.with_priority(priority) if priority else self._runner.api
 
     async def publish(self, data: EventData) -> Event[EventData]:
         """See `Context.publish`."""
