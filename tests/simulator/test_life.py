@@ -93,8 +93,8 @@ def test_a_refund_names_its_case_and_its_order() -> None:
 
 @pytest.mark.parametrize("channel", ["1688", "taobao"])
 def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> None:
-    book, told = OrderBook(1, now=NOW), list[Said]()
-    world = World(book, names=TaobaoNames(), chance=random.Random(1), say=told.append)
+    book, pushed = OrderBook(1, now=NOW), list[Said]()
+    world = World(book, names=TaobaoNames(), chance=random.Random(1), say=pushed.append)
     life = live(book, Course(channel, "completed"), TaobaoNames(), random.Random(1), world.refunds)
     next(life)
     (order,) = book.orders.values()
@@ -104,7 +104,7 @@ def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> N
         world.act()
     assert order.parcel is not None
     assert order.parcel.steps[-1].word == "SIGN"
-    assert len(told) == {"1688": 6, "taobao": 2}[channel]
+    assert len(pushed) == {"1688": 6, "taobao": 2}[channel]
 
 
 @pytest.mark.parametrize("seed", range(10))
