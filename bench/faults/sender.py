@@ -1,14 +1,16 @@
-"""The platform's side: numbered signed callbacks at a steady rate, repeated until they get 200.
+"""The platform's side: numbered signed callbacks, repeated until they get 200.
 
-An open loop: a callback goes out when it is due, however the ones before it fare, and its time is
-counted from when it was due. As the platform does, it waits one second for the 200 and repeats at
-most five times; the half hour between two tries is shortened.
+At a steady rate it is an open loop: a callback goes out when it is due, however the ones before it
+fare, and its time is counted from when it was due. Over a number of connections each has a callback
+under way at any time, so that commits form batches. As the platform does, it waits one second for
+the 200 and repeats at most five times; the half hour between two tries is shortened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import secrets
@@ -27,6 +29,8 @@ RETRIES = 5
 RETRY_S = 4.0
 """In place of the platform's 30 minutes."""
 _DUPLICATE_S = 2.0
+_PAUSE_S = 0.5
+"""Of a connection after a try that got no 200: the receiver may be down."""
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -66,42 +70,68 @@ class Forging:
 
 
 class Platform:
-    """Pushes callbacks to the receiver at `port`; `duplicates` is the share sent once more."""
+    """Pushes callbacks to the receiver at `port`: over `connections` where there are any, else at
+    `rate_per_s`, where `duplicates` is the share sent once more.
+    """
 
     def __init__(
         self,
         port: int,
         *,
-        rate_per_s: int,
+        rate_per_s: int = 0,
+        connections: int = 0,
         duplicates: float = 0.0,
         forging: Forging | None = None,
     ) -> None:
         self.told = Told()
         self._port = port
         self._rate_per_s = rate_per_s
+        self._connections = connections
         self._duplicates = duplicates
         self._forging = forging
         self._free: deque[Connection] = deque()
-        self._first_order = time.time_ns() // 1_000_000
+        self._orders = itertools.count(time.time_ns() // 1_000_000)
         self._random = random.Random(1)
 
     async def push_for(self, seconds: float) -> None:
         """Push for so long, and until each callback was answered 200 or given up."""
-        loop = asyncio.get_running_loop()
-        begun, count = loop.time(), int(seconds * self._rate_per_s)
         async with asyncio.TaskGroup() as tasks:
-            for number in range(count):
-                due = begun + number / self._rate_per_s
-                if (wait_s := due - loop.time()) > 0:
-                    await asyncio.sleep(wait_s)
-                tasks.create_task(self._push(number, due))
+            if self._connections:
+                until = asyncio.get_running_loop().time() + seconds
+                for _ in range(self._connections):
+                    tasks.create_task(self._push_in_turn(until, tasks))
+            else:
+                await self._push_at_rate(int(seconds * self._rate_per_s), tasks)
         for _, writer in self._free:
             writer.close()
 
-    async def _push(self, number: int, due: float) -> None:
-        body = body_of(self._first_order + number)
-        identity = callback_id(SOURCE, body)
+    async def _push_at_rate(self, count: int, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for number in range(count):
+            due = begun + number / self._rate_per_s
+            if (wait_s := due - loop.time()) > 0:
+                await asyncio.sleep(wait_s)
+            tasks.create_task(self._push(due))
+
+    async def _push_in_turn(self, until: float, tasks: asyncio.TaskGroup) -> None:
+        """One callback after the other; what got no 200 comes again beside the next ones."""
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < until:
+            body, identity = self._next()
+            if not await self._try(body, identity, now):
+                again = loop.time() + RETRY_S
+                tasks.create_task(self._until_answered(body, identity, again, tries=RETRIES))
+                await asyncio.sleep(_PAUSE_S)
+
+    def _next(self) -> tuple[bytes, str]:
+        """The next callback and its id."""
         self.told.pushed += 1
+        body = body_of(next(self._orders))
+        return body, callback_id(SOURCE, body)
+
+    async def _push(self, due: float) -> None:
+        body, identity = self._next()
         if self._random.random() < self._duplicates:
             self.told.repeated += 1
             lag_s = self._random.random() * _DUPLICATE_S
@@ -111,27 +141,35 @@ class Platform:
             return
         await self._until_answered(body, identity, due)
 
-    async def _until_answered(self, body: bytes, identity: str, due: float) -> None:
+    async def _until_answered(
+        self, body: bytes, identity: str, due: float, *, tries: int = 1 + RETRIES
+    ) -> None:
         loop = asyncio.get_running_loop()
-        for _ in range(1 + RETRIES):
+        for _ in range(tries):
             await asyncio.sleep(max(0.0, due - loop.time()))
-            head = head_of(len(body))
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    status, answer = await self._post(head + body)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-                self.told.unanswered += 1
-            else:
-                self.told.times_s.append(loop.time() - due)
-                if status == 200:
-                    self.told.answered.add(identity)
-                    self.told.spooled += b'"spooled"' in answer
-                    if b'"stored"' in answer:
-                        await self._forge(head, body)
-                    return
-                self.told.refused += 1
+            if await self._try(body, identity, due):
+                return
             due = loop.time() + RETRY_S
         self.told.given_up += 1
+
+    async def _try(self, body: bytes, identity: str, due: float) -> bool:
+        """Whether it got a 200."""
+        head = head_of(len(body))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                status, answer = await self._post(head + body)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            self.told.unanswered += 1
+            return False
+        self.told.times_s.append(asyncio.get_running_loop().time() - due)
+        if status != 200:
+            self.told.refused += 1
+            return False
+        self.told.answered.add(identity)
+        self.told.spooled += b'"spooled"' in answer
+        if b'"stored"' in answer:
+            await self._forge(head, body)
+        return True
 
     async def _forge(self, head: bytes, body: bytes) -> None:
         """Another body under a signature that is in the log by now."""
