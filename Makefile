@@ -78,7 +78,7 @@ $(BENCH)/.installed: bench/requirements.txt .ci/install
 .PHONY: bench
 bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/performance.md (12 minutes, needs wrk)
 	@command -v wrk >/dev/null || { echo "make bench needs wrk: on Debian, apt-get install wrk"; exit 1; }
-	@timeout --foreground --signal=INT $(if $(LONG),7200,900) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
+	@timeout --foreground --signal=INT $(if $(LONG),7200,1200) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
 .PHONY: faults
 faults: install ## Hurt a running receiver, write docs/guarantees.md (half an hour; ONLY="flood disk_full", LIST=1)
