@@ -29,8 +29,8 @@ RETRIES = 5
 RETRY_S = 4.0
 """In place of the platform's 30 minutes."""
 _DUPLICATE_S = 2.0
-_PAUSE_S = 0.5
-"""Of a connection after a try that got no 200: the receiver may be down."""
+_PAUSE_S = 1.0
+"""Of a connection after a try that got no 200: the receiver may be down, or busy."""
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -120,7 +120,8 @@ class Platform:
         while (now := loop.time()) < until:
             body, identity = self._next()
             if not await self._try(body, identity, now):
-                again = loop.time() + RETRY_S
+                # At random: all that failed at one moment would fail together again.
+                again = loop.time() + RETRY_S * self._random.uniform(0.5, 1.5)
                 tasks.create_task(self._until_answered(body, identity, again, tries=RETRIES))
                 await asyncio.sleep(_PAUSE_S)
 
