@@ -2,14 +2,16 @@
 
 At a steady rate it is an open loop: a callback goes out when it is due, however the ones before it
 fare, and its time is counted from when it was due. Over a number of connections each has a callback
-under way at any time, so that commits form batches. As the platform does, it waits one second for
-the 200 and repeats at most five times; the half hour between two tries is shortened.
+under way at any time, a new one or one that is due again, so that commits form batches. As the
+platform does, it waits one second for the 200 and repeats at most five times; the half hour between
+two tries is shortened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import itertools
 import json
 import random
@@ -17,6 +19,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from receiver.callback import callback_id
 from receiver.signatures import xport_signature
@@ -69,6 +72,15 @@ class Forging:
     share: float
 
 
+class _Again(NamedTuple):
+    """A callback and when it is due, after so many tries."""
+
+    due: float
+    body: bytes
+    identity: str
+    tries: int = 0
+
+
 class Platform:
     """Pushes callbacks to the receiver at `port`: over `connections` where there are any, else at
     `rate_per_s`, where `duplicates` is the share sent once more.
@@ -90,6 +102,7 @@ class Platform:
         self._duplicates = duplicates
         self._forging = forging
         self._free: deque[Connection] = deque()
+        self._again: list[_Again] = []
         self._orders = itertools.count(time.time_ns() // 1_000_000)
         self._random = random.Random(1)
 
@@ -99,7 +112,7 @@ class Platform:
             if self._connections:
                 until = asyncio.get_running_loop().time() + seconds
                 for _ in range(self._connections):
-                    tasks.create_task(self._push_in_turn(until, tasks))
+                    tasks.create_task(self._push_in_turn(until))
             else:
                 await self._push_at_rate(int(seconds * self._rate_per_s), tasks)
         for _, writer in self._free:
@@ -114,16 +127,27 @@ class Platform:
                 await asyncio.sleep(wait_s)
             tasks.create_task(self._push(due))
 
-    async def _push_in_turn(self, until: float, tasks: asyncio.TaskGroup) -> None:
-        """One callback after the other; what got no 200 comes again beside the next ones."""
+    async def _push_in_turn(self, until: float) -> None:
+        """One callback after the other: what is due again, else a new one."""
         loop = asyncio.get_running_loop()
-        while (now := loop.time()) < until:
-            body, identity = self._next()
-            if not await self._try(body, identity, now):
-                # At random: all that failed at one moment would fail together again.
-                again = loop.time() + RETRY_S * self._random.uniform(0.5, 1.5)
-                tasks.create_task(self._until_answered(body, identity, again, tries=RETRIES))
+        while (now := loop.time()) < until or self._again:
+            if self._again and self._again[0].due <= now:
+                callback = heapq.heappop(self._again)
+            elif now < until:
+                callback = _Again(now, *self._next())
+            else:
+                await asyncio.sleep(self._again[0].due - now)
+                continue
+            if not await self._try(callback.body, callback.identity, callback.due):
+                self._push_again(callback)
                 await asyncio.sleep(_PAUSE_S)
+
+    def _push_again(self, failed: _Again) -> None:
+        if failed.tries == RETRIES:
+            self.told.given_up += 1
+            return
+        due = asyncio.get_running_loop().time() + RETRY_S
+        heapq.heappush(self._again, failed._replace(due=due, tries=failed.tries + 1))
 
     def _next(self) -> tuple[bytes, str]:
         """The next callback and its id."""
@@ -142,11 +166,9 @@ class Platform:
             return
         await self._until_answered(body, identity, due)
 
-    async def _until_answered(
-        self, body: bytes, identity: str, due: float, *, tries: int = 1 + RETRIES
-    ) -> None:
+    async def _until_answered(self, body: bytes, identity: str, due: float) -> None:
         loop = asyncio.get_running_loop()
-        for _ in range(tries):
+        for _ in range(1 + RETRIES):
             await asyncio.sleep(max(0.0, due - loop.time()))
             if await self._try(body, identity, due):
                 return
