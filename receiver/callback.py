@@ -77,18 +77,20 @@ class Proof(NamedTuple):
 class VerifiedRequest:
     """A request whose sender is known as far as `proof` says.
 
-    `callback_id` is made once, from the source's name and from `said`: the bytes by which the
+    `callback_id` is made once, from the source's name and from `identity`: the bytes by which the
     dialect knows a callback again, the raw body where it names none.
     """
 
     request: InboundRequest
     proof: Proof
-    said: InitVar[bytes | None] = None
+    identity: InitVar[bytes | None] = None
     callback_id: str = field(init=False)
 
-    def __post_init__(self, said: bytes | None) -> None:
+    def __post_init__(self, identity: bytes | None) -> None:
         request = self.request
-        self.callback_id = callback_id(request.source.name, request.body if said is None else said)
+        self.callback_id = callback_id(
+            request.source.name, request.body if identity is None else identity
+        )
 
 
 class Fault(NamedTuple):
@@ -109,7 +111,7 @@ class EventDraft(NamedTuple):
 class Callback:
     """What a dialect read out of a verified request.
 
-    `events` holds at least one event. `content` is what was said, without what differs from one
+    `events` holds at least one event. `content` is the body without what differs from one
     push of it to the next: equal contents from one source are a probable retransmission, so those
     of two different callbacks must never be equal. It has no default, since any default would be
     equal for all. `content_digest` is the first 32 hex digits of its SHA-256. `message_id` is the
@@ -129,7 +131,7 @@ class Callback:
         self.content_digest = hashlib.sha256(self.content).hexdigest()[:_DIGEST_CHARS]
 
 
-def callback_id(source: str, said: bytes) -> str:
+def callback_id(source: str, identity: bytes) -> str:
     """The id of a callback: the same bytes from the same source are the same callback."""
-    digest = hashlib.sha256(source.encode() + b"\n" + said)
+    digest = hashlib.sha256(source.encode() + b"\n" + identity)
     return digest.hexdigest()[:_DIGEST_CHARS]

@@ -24,5 +24,5 @@ def fact_id(data: EventData, event_id: str, platform_time: datetime | None = Non
     key = data.fact_key(platform_time) if data.order_id else None
     if key is None:
         key = (f"event={event_id.encode(errors='replace').decode()}",)
-    said = (data.event_type, data.channel, data.order_id or None, *key)
-    return hashlib.sha256(to_json(said)).hexdigest()[:_CHARS]
+    fact = (data.event_type, data.channel, data.order_id or None, *key)
+    return hashlib.sha256(to_json(fact)).hexdigest()[:_CHARS]

@@ -75,11 +75,11 @@ class OrderCreated(PaidFact, OnceAnOrder):
 
 
 class OrderPriceChanged(PaidFact):
-    """The price of an order changed; the amounts are the new ones, where the platform tells."""
+    """The price of an order changed; the amounts are the new ones, where sent."""
 
     event_type: ClassVar[str] = "order.price_changed"
     lines: tuple[Line, ...] = Field(
-        default=(), description="The lines with their prices, where told."
+        default=(), description="The lines with their prices, where sent."
     )
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
@@ -94,7 +94,7 @@ class OrderStatusChanged(StatusFact):
     event_type: ClassVar[str] = "order.status_changed"
     amounts: Amounts | None = Field(default=None, description="The sums of the order.")
     lines: tuple[Line, ...] = Field(default=(), description="The lines, each with its own status.")
-    reason: str | None = Field(default=None, description="Why it closed or failed, if told.")
+    reason: str | None = Field(default=None, description="Why it closed or failed, if sent.")
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The platform's time, and the status."""
@@ -152,7 +152,7 @@ class PaymentBatchSettled(EventData):
 
 class _ShippedFact(StatusFact):
     parcels: tuple[Parcel, ...] = Field(default=(), description="The parcels that left.")
-    lines: tuple[Line, ...] = Field(default=(), description="The shipped lines, where told.")
+    lines: tuple[Line, ...] = Field(default=(), description="The shipped lines, where sent.")
 
     def fact_key(self, time: datetime | None = None) -> FactKey:
         """The waybill numbers; else the platform's time."""
@@ -259,7 +259,7 @@ class AftersalesRefundUpdated(OrderFact):
 
 
 class OrderSynced(PaidFact):
-    """The order as the platform's API tells it; made by a handler."""
+    """The order as the platform's API returns it; made by a handler."""
 
     event_type: ClassVar[str] = "order.synced"
     created_at: AwareDatetime | None = Field(default=None, description="When it was placed.")
@@ -268,14 +268,14 @@ class OrderSynced(PaidFact):
 
 
 class LogisticsTracked(EventData):
-    """The tracking as the platform's API tells it; made by a handler."""
+    """The tracking as the platform's API returns it; made by a handler."""
 
     event_type: ClassVar[str] = "logistics.tracked"
     traces: tuple[Trace, ...] = Field(default=(), description="Every parcel of the order.")
 
 
 class AftersalesSynced(OrderFact):
-    """The refund case as the platform's API tells it; made by a handler."""
+    """The refund case as the platform's API returns it; made by a handler."""
 
     event_type: ClassVar[str] = "aftersales.synced"
     refund_id: str | None = Field(default=None, description="The platform's id of the case.")

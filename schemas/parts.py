@@ -13,7 +13,7 @@ class _Part(BaseModel):
 
 
 class Amounts(_Part):
-    """The sums of an order; each is null where the platform did not tell it."""
+    """The sums of an order; each is null where the platform did not send it."""
 
     total: Money | None = Field(default=None, description="What the buyer pays.")
     goods: Money | None = Field(default=None, description="The goods alone.")

@@ -122,13 +122,14 @@ def _become(order: Mapping[str, Any]) -> None:
 def _run(arguments: Sequence[str]) -> None:
     assert not arguments
     from receiver import cli
-    from receiver.spool import database
+    from receiver.spool.queue import Spool
 
     cli.register()
     order = _serve()
     _become(order)
     if order["busy_s"] is not None:
-        database._BUSY_S = order["busy_s"]  # type: ignore[misc] # noqa: SLF001 - see `start`
+        defaults = Spool.__init__.__kwdefaults__  # type: ignore[misc] # read, not called
+        defaults["busy_timeout_s"] = order["busy_s"]
     cli.app()
 
 

@@ -70,7 +70,7 @@ def stream_rights(subjects: Subjects) -> Iterator[Right]:
     for kind in ("callbacks", "events", "quarantine", "nonces"):
         taken = f"{subjects.root}.in.{kind}.{_PROBE}"
         yield Right(taken, subjects.all_input, "to store callbacks and events")
-    yield Right(subjects.dead(_PROBE), subjects.all_dead, "to store dead letters")
+    yield Right(subjects.dead(_PROBE, _PROBE), subjects.all_dead, "to store dead letters")
     got = f"$JS.API.STREAM.MSG.GET.{subjects.stream}"
     yield Right(got, got, "to look at what is stored on a subject")
 
@@ -85,9 +85,9 @@ def reader_rights(subjects: Subjects) -> Iterator[Right]:
     deleted = f"{api}.DELETE.{stream}"
     purpose = "to remove our readers at once, not after a minute"
     yield Right(f"{deleted}.{_PROBE}", f"{deleted}.>", purpose, needed=False)
-    said = "receivers broadcast what they stored"
-    yield Right(subjects.said, subjects.said, said, needed=False)
-    yield Right(subjects.said, subjects.said, said, verb="subscribe", needed=False)
+    purpose = "receivers broadcast what they stored"
+    yield Right(subjects.broadcast, subjects.broadcast, purpose, needed=False)
+    yield Right(subjects.broadcast, subjects.broadcast, purpose, verb="subscribe", needed=False)
 
 
 def handler_rights(plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
@@ -100,6 +100,15 @@ def handler_rights(plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
             yield Right(f"{api}.{name}", f"{api}.{plan.stream}.>", purpose)
         purpose = f"to acknowledge what {plan.durable} has handled"
         yield Right(f"$JS.ACK.{name}.1.0.0.0.0", f"$JS.ACK.{plan.stream}.>", purpose)
+
+
+def caller_rights(subjects: Subjects) -> Iterator[Right]:
+    """What processes need to share the rate of one account's calls."""
+    sharing = "processes share the rate of their account"
+    yield Right(subjects.rate(_PROBE), subjects.all_rates, sharing)
+    for verb in ("CREATE", "INFO", "MSG.GET"):
+        subject = f"$JS.API.STREAM.{verb}.{subjects.rate_stream}"
+        yield Right(subject, subject, sharing)
 
 
 def looking_rights() -> Iterator[Right]:
@@ -129,14 +138,14 @@ async def missing_rights(
     """Those of `rights` that the server does not grant, one of each `allow`; raises `BusError`."""
     tried = tuple(rights)
     try:
-        with refusals.gathered() as said:
+        with refusals.gathered() as texts:
             subscribed = [await _try(client, right) for right in tried]
             await client.round_trip(timeout_s=_ANSWER_S)
             for subscription in filter(None, subscribed):
                 await subscription.unsubscribe()
     except (NatsError, OSError) as error:
         raise BusError(f"the server does not answer: {type(error).__name__}") from error
-    refused = [right for right in tried if any(_concerns(words, right) for words in said)]
+    refused = [right for right in tried if any(_concerns(words, right) for words in texts)]
     return list({(right.verb, right.allow): right for right in reversed(refused)}.values())[::-1]
 
 

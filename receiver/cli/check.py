@@ -32,7 +32,7 @@ from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 
 
 @app.command()
@@ -141,7 +141,7 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
 
 
 def _shared_secrets(settings: Settings) -> Iterator[str]:
-    """A signature tells who signed, not for which source: one that is seen is good for both."""
+    """A signature proves who signed, not for which source: a seen one is valid for both."""
     for one, other in combinations(settings.sources, 2):
         secrets = {secret.get_secret_value() for secret in one.secrets}
         shared = secrets & {secret.get_secret_value() for secret in other.secrets}
@@ -154,7 +154,7 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
-    names = [handler.name for handler in load_handlers(settings.handlers.load)]
+    names = [handler.name for handler in configured_handlers(settings.handlers)]
     yield Finding(", ".join(names) or "none")
 
 
@@ -187,7 +187,7 @@ async def _receiver(settings: Settings) -> AsyncIterator[Finding]:
     """The running receiver's own word on whether it can store."""
     url = f"{local_url(settings.receiver)}/readyz"
     try:
-        # The certificate names the host that senders know, and nothing secret is said.
+        # The certificate names the host that senders know, and no secret is sent.
         async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=False) as http:
             answer = await http.get(url)
     except httpx2.HTTPError as error:

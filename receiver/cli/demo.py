@@ -120,7 +120,7 @@ class Verdict:
 
     @classmethod
     def of(cls, counts: Counts, found: StoredCounts) -> Verdict:
-        """Compare what the platform was told with what the stream holds."""
+        """Compare what was acknowledged to the platform with what the stream holds."""
         stored = found.callbacks
         acknowledged = counts.acknowledged_ids
         return cls(

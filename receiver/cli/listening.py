@@ -14,14 +14,14 @@ _ANSWER_S: Final = 5.0
 
 
 class TakenByUsError(ConfigurationError):
-    """A receiver of Yizhan listens there already; `said` is what its `/readyz` answers."""
+    """A receiver of Yizhan listens there already; `answer` is what its `/readyz` answers."""
 
-    def __init__(self, host: str, port: int, said: dict[str, Any]) -> None:
+    def __init__(self, host: str, port: int, answer: dict[str, Any]) -> None:
         super().__init__(
             f"receiver.port: yizhan is running here already, on {host}:{port}: stop it before you "
             "start it again, or set receiver.port and nats.data_dir for a second one beside it"
         )
-        self.said = said
+        self.answer = answer
 
 
 async def check_port(receiver: ReceiverSettings) -> None:
@@ -29,15 +29,15 @@ async def check_port(receiver: ReceiverSettings) -> None:
     try:
         bind(receiver.host, receiver.port).close()
     except ConfigurationError as error:
-        if (said := await _said_by_ours(receiver)) is None:
+        if (answer := await _answer_of_ours(receiver)) is None:
             raise
-        raise TakenByUsError(receiver.host, receiver.port, said) from error
+        raise TakenByUsError(receiver.host, receiver.port, answer) from error
 
 
-async def _said_by_ours(receiver: ReceiverSettings) -> dict[str, Any] | None:
+async def _answer_of_ours(receiver: ReceiverSettings) -> dict[str, Any] | None:
     """What a receiver of Yizhan that listens there says of itself; None where it is something else.
 
-    The certificate names the host that senders know, and nothing secret is said: it is not checked.
+    The certificate names the host that senders know, and no secret is sent: it is not checked.
     """
     try:
         async with httpx2.AsyncClient(
@@ -45,10 +45,10 @@ async def _said_by_ours(receiver: ReceiverSettings) -> dict[str, Any] | None:
         ) as http:
             if (await http.get("/healthz")).json() != {"status": "alive"}:
                 return None
-            said = (await http.get("/readyz")).json()
+            answer = (await http.get("/readyz")).json()
     except (httpx2.HTTPError, ValueError):
         return None
-    return said if isinstance(said, dict) else None
+    return answer if isinstance(answer, dict) else None
 
 
 def local_url(receiver: ReceiverSettings) -> str:

@@ -24,17 +24,17 @@ async def receiver_port(settings: Settings) -> AsyncIterator[Finding]:
     try:
         await check_port(settings.receiver)
     except TakenByUsError as taken:
-        yield _running(f"yizhan is running here, on {host}:{port}", taken.said)
+        yield _running(f"yizhan is running here, on {host}:{port}", taken.answer)
     else:
         yield Finding(f"{host}:{port} is free" if port else f"any free port of {host}")
 
 
-def _running(what: str, said: Mapping[str, Any]) -> Finding:
+def _running(what: str, answer: Mapping[str, Any]) -> Finding:
     """The receiver's own word on itself."""
-    reason = said.get("reason")
-    if said.get("status") == "ready" and not reason:
+    reason = answer.get("reason")
+    if answer.get("status") == "ready" and not reason:
         return Finding(f"{what}, and ready")
-    able = "callbacks go to the spool" if said.get("status") == "ready" else "callbacks get 503"
+    able = "callbacks go to the spool" if answer.get("status") == "ready" else "callbacks get 503"
     return Finding(f"{what}, but {able}: {reason}", None)
 
 

@@ -31,7 +31,7 @@ from receiver.replay.sinks.handler import HandlerSink
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
 
 _HANDLER: Final = "handler:"
@@ -118,7 +118,7 @@ def _taken_by(to: str, settings: Settings) -> Sequence[str]:
     """The event types of the handler named; none where it goes elsewhere."""
     if not to.startswith(_HANDLER):
         return ()
-    handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+    handler = _handler(to.removeprefix(_HANDLER), configured_handlers(settings.handlers))
     return [model.event_type for model in handler.models]
 
 
@@ -135,14 +135,14 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("replaying", total=None)
 
-        def tell(so_far: Summary) -> None:
+        def report(so_far: Summary) -> None:
             if so_far.done == 0:
                 console.print(f"{so_far.selected} events selected")
             bar.update(row, total=so_far.selected, completed=so_far.done)
 
         replaying = asyncio.create_task(
             run_replay(
-                bus.connection, bus.subjects, selection, sink, summary=summary, progress=tell
+                bus.connection, bus.subjects, selection, sink, summary=summary, progress=report
             )
         )
         stopping = asyncio.create_task(stop.wait())
@@ -167,12 +167,13 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
 @contextlib.asynccontextmanager
 async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncIterator[Sink]:
     if to.startswith(_HANDLER):
-        handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+        handler = _handler(to.removeprefix(_HANDLER), configured_handlers(settings.handlers))
         if settings.api is None and handler.needs_api:
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"
             )
-        async with opened_api(settings) as api:
+        async with opened_api(settings, bus) as opened:
+            api = opened.with_priority("replay") if opened else None
             yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))

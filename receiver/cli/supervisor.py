@@ -82,7 +82,7 @@ class ReceiverProcesses:
         """Return once all serve; raises `ConfigurationError` where one does not."""
         started = [self._start(number) for number in range(len(self._listeners))]
         if not all(await asyncio.gather(*started)):
-            raise ConfigurationError("a worker did not start: it said why above")
+            raise ConfigurationError("a worker did not start: its reason stands above")
         self._keeping = [
             supervision.start(partial(self._keep, number), name=f"worker-{number}")
             for number in self._processes
@@ -122,7 +122,7 @@ class ReceiverProcesses:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=[listener],
-            start_new_session=True,  # Ctrl-C is for the parent, which tells us
+            start_new_session=True,  # Ctrl-C is for the parent, which signals us
         )
         self._processes[number] = process
         assert process.stdin is not None
@@ -151,7 +151,7 @@ async def running_workers(
     simulate: bool = False,
 ) -> AsyncIterator[ReceiverProcesses]:
     """The receiver in several processes; SIGHUP reaches them all. Leaving lets each drain."""
-    certificate(settings)  # said once, rather than by each worker
+    certificate(settings)  # reported once, rather than by each worker
     arguments = ["--config", str(config)] if config else []
     arguments += ["--simulate"] if simulate else []
     workers = ReceiverProcesses(arguments, nats_url, listeners, deadline)

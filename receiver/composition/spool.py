@@ -20,8 +20,6 @@ from receiver.spool.queue import Spool
 from receiver.web.health import Probe
 
 SPOOL_FILE: Final = "spool.sqlite3"
-SPOOL_TIMEOUT_S: Final = 0.4
-"""With the budget of the log before it, still within the second that the platform waits."""
 _DRAIN_TIMEOUT_S: Final = 2.0
 
 
@@ -33,7 +31,7 @@ async def opened_spool(
     spool = Spool(
         settings.nats.data_dir / SPOOL_FILE,
         limit_bytes=settings.receiver.spool_limit_bytes,
-        put_timeout_s=SPOOL_TIMEOUT_S,
+        put_timeout_s=settings.receiver.spool_budget_ms / 1000,
     )
     try:
         yield spool

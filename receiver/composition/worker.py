@@ -7,12 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from receiver.composition.api import opened_api
+from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.loading import load_handlers
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.execution import contain_subtasks
+from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
 
@@ -20,19 +22,23 @@ from receiver.worker.worker import Worker
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
-        api = await stack.enter_async_context(opened_api(settings))
+        api = await stack.enter_async_context(opened_api(settings, bus))
+        stack.enter_context(served_counts(settings, api))
         worker = Worker(
             bus.connection,
             bus.publisher,
             bus.subjects,
-            load_handlers(settings.handlers.load),
+            configured_handlers(settings.handlers),
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
             grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
+            error_texts=settings.log.errors == "full",
         )
+        contain_subtasks(asyncio.get_running_loop())
+        stack.enter_context(watching_loop())
         await worker.start()
         try:
             yield worker

@@ -13,6 +13,11 @@ from receiver.bus.credentials import without_credentials
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.callback import Trust
 from receiver.contract.catalogue import Entry, catalogue
+from receiver.contract.handler_channels import (
+    handler_channels,
+    handler_components,
+    handler_operations,
+)
 from receiver.event import Origin
 from schemas.events import EVENT_MODELS
 from schemas.json_schema import open_words, shared_schemas
@@ -37,7 +42,7 @@ name the stream of the server's description: JetStream finds none by the subject
 
 
 def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> dict[str, Any]:
-    """The document; of `nats_url` it tells host and port, never credentials."""
+    """The document; of `nats_url` it shows host and port, never credentials."""
     entries = catalogue(subjects)
     return {
         "asyncapi": "3.0.0",
@@ -59,8 +64,10 @@ def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> 
                 f"{subjects.stream}.",
             }
         },
-        "channels": {_name(entry): _channel(entry) for entry in entries},
-        "operations": {f"send{entry.model.__name__}": _operation(entry) for entry in entries},
+        "channels": {_name(entry): _channel(entry) for entry in entries}
+        | handler_channels(subjects),
+        "operations": {f"send{entry.model.__name__}": _operation(entry) for entry in entries}
+        | handler_operations(),
         "components": _components(entries, subjects),
     }
 
@@ -101,8 +108,9 @@ def _operation(entry: Entry) -> dict[str, Any]:
 
 def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
     schemas = shared_schemas(EVENT_MODELS, "#/components/schemas/{model}")
+    of_handlers = handler_components()
     return {
-        "messages": {_name(entry): _message(entry) for entry in entries},
+        "messages": {_name(entry): _message(entry) for entry in entries} | of_handlers["messages"],
         "parameters": {
             "channel": {
                 "description": "Where the order was placed; more may be added.",
@@ -113,8 +121,9 @@ def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
                 f"percent-encoded as one token; `{NO_KEY}` where there is none.",
                 "examples": ["3942871650123456789", NO_KEY],
             },
+            **of_handlers["parameters"],
         },
-        "schemas": {"EventHeaders": event_headers(), **schemas},
+        "schemas": {"EventHeaders": event_headers(), **schemas, **of_handlers["schemas"]},
     }
 
 
@@ -159,7 +168,7 @@ def _required_headers() -> dict[str, _Header]:
         "ce-id": (_TEXT, "Unique, and made from the content: the same bytes have the same id."),
         "ce-type": (_TEXT, "yizhan.<domain>.<event>.v1"),
         "ce-source": (_TEXT, "/sources/<name of the source in the settings>"),
-        "ce-time": (_TIME, "When it happened, as far as the platform told."),
+        "ce-time": (_TIME, "When it happened, as far as the platform sent it."),
         "ce-dataschema": (_TEXT, "The $id of the JSON Schema of the data."),
         "ce-datacontenttype": ({"type": "string", "const": "application/json"}, "Of the body."),
         "ce-channel": (_words(get_args(Channel)), "Where the order was placed."),

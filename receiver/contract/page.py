@@ -43,7 +43,7 @@ Rules that hold for every type:
 
 - The contract grows only by addition. Skip what you do not know; read a word that you do not know
   as `unknown`.
-- Every property is written, null where the platform did not tell it. It may be missing in events
+- Every property is written, null where the platform did not send it. It may be missing in events
   that were stored before it was added.
 - Ids are text, also where the platform sends numbers; a placeholder (`0`, `"null"`) is no id.
 - Money is decimal text in the main unit of its currency (yuan), always with two places, half a fen
@@ -97,7 +97,7 @@ def _made_by_handlers(entries: tuple[Entry, ...]) -> str:
 def _headers_table() -> str:
     schema = event_headers()
     rows = (
-        (f"`{name}`", "always" if name in schema["required"] else "where told", _meaning(part))
+        (f"`{name}`", "always" if name in schema["required"] else "where sent", _meaning(part))
         for name, part in schema["properties"].items()
     )
     return table(("header", "present", "meaning"), rows)

@@ -120,7 +120,7 @@ def _usable(message_id: str | None) -> str | None:
     return None
 
 
-def said(request: InboundRequest, proof: Proof) -> bytes | None:
+def identity(request: InboundRequest, proof: Proof) -> bytes | None:
     """The form's parameters as JSON pairs, sorted, without the signature; None where it is no form.
 
     So the same parameters in another order or encoding, or signed with another secret, are the same
@@ -139,5 +139,5 @@ AOP: Final = Dialect(
     content_types=CONTENT_TYPES,
     verify_signature=verify_signature,
     parse=parse,
-    said=said,
+    identity=identity,
 )

@@ -18,6 +18,6 @@ def without_push_time(message: Mapping[str, Any], push_time: str) -> bytes:
     Every other field counts, also one that we do not know: a mark too few means that an event is
     handled twice, a mark too many that one is left out.
     """
-    said = dict(message)
-    said.pop(push_time, None)
-    return _SORTED(said).encode()
+    rest = dict(message)
+    rest.pop(push_time, None)
+    return _SORTED(rest).encode()

@@ -22,8 +22,8 @@ class Dialect:
     `content_types`: the media types a delivery may name (it may also name none).
     `verify_signature` raises `VerificationError` and nothing else; the datetime is now.
     `parse` raises `MalformedCallbackError` and nothing else.
-    `said` gives the bytes that a callback's id is made from, where the same callback may come in
-    other bytes; None, and without it, the raw body.
+    `identity` gives the bytes that a callback's id is made from, where the same callback may come
+    in other bytes; None, and without it, the raw body.
     """
 
     retry_horizon: timedelta
@@ -31,4 +31,4 @@ class Dialect:
     verify_signature: Callable[[InboundRequest, datetime], Proof]
     parse: Callable[[VerifiedRequest], Callback]
     signs_body: bool = True
-    said: Callable[[InboundRequest, Proof], bytes | None] = _no_other_bytes
+    identity: Callable[[InboundRequest, Proof], bytes | None] = _no_other_bytes

@@ -47,7 +47,7 @@ def verify(
     if not request.source.checks_signature:
         proof = Proof(trust="token" if request.source.checks_path_token else "none")
         request = readable(request, limit_bytes)
-        return VerifiedRequest(request, proof, dialect.said(request, proof))
+        return VerifiedRequest(request, proof, dialect.identity(request, proof))
     try:
         proof = dialect.verify_signature(request, now)
     except VerificationError:
@@ -57,4 +57,4 @@ def verify(
         proof = dialect.verify_signature(request, now)
     else:
         request = readable(request, limit_bytes)
-    return VerifiedRequest(request, proof, dialect.said(request, proof))
+    return VerifiedRequest(request, proof, dialect.identity(request, proof))

@@ -49,10 +49,10 @@ async def supervise(
         if await _ended(server, look_s):
             log.error("nats_server_died", action="restart")
         else:
-            if said := await asyncio.to_thread(server.log.store_failure):
+            if reason := await asyncio.to_thread(server.log.store_failure):
                 if not failure:
-                    log.error("nats_server_stores_nothing", reason=said)
-                failure = said
+                    log.error("nats_server_stores_nothing", reason=reason)
+                failure = reason
             if not failure or time.monotonic() < not_before:
                 continue
             if not await asyncio.to_thread(has_room, server.data_dir):

@@ -40,7 +40,7 @@ class StoredCallbackBroadcast:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._connection = connection
-        self._subject = subjects.said
+        self._subject = subjects.broadcast
         self._remember = remember
         self._sleep = sleep
         self._own = f"{uuid4().hex}\n".encode()

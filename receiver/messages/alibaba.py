@@ -120,12 +120,12 @@ def _status_fact(
         | LogisticsShipped
         | LogisticsPartlyShipped
     ],
-    unless_told: OrderStatus = OrderStatus.UNKNOWN,
+    otherwise: OrderStatus = OrderStatus.UNKNOWN,
 ) -> list[EventDraft]:
     order = read_order(message)
     data = model(
         **order.fact(message),
-        status=order.status(unless_told),
+        status=order.status(otherwise),
         platform_status=order.platform_status,
     )
     return [EventDraft(data, order.changed_at)]
@@ -285,9 +285,9 @@ def _some(drafts: list[EventDraft], message: Message, field_name: str) -> list[E
     return drafts
 
 
-_shipped: Final = partial(_status_fact, model=LogisticsShipped, unless_told=OrderStatus.SHIPPED)
+_shipped: Final = partial(_status_fact, model=LogisticsShipped, otherwise=OrderStatus.SHIPPED)
 _partly_shipped: Final = partial(
-    _status_fact, model=LogisticsPartlyShipped, unless_told=OrderStatus.PARTLY_SHIPPED
+    _status_fact, model=LogisticsPartlyShipped, otherwise=OrderStatus.PARTLY_SHIPPED
 )
 
 TOPICS: Final[dict[str, Reader]] = {
@@ -306,7 +306,7 @@ TOPICS: Final[dict[str, Reader]] = {
         _status_fact, model=OrderReceiptConfirmed
     ),
     "ORDER_BUYER_VIEW_ORDER_SUCCESS": partial(
-        _status_fact, model=OrderCompleted, unless_told=OrderStatus.COMPLETED
+        _status_fact, model=OrderCompleted, otherwise=OrderStatus.COMPLETED
     ),
     "ORDER_BUYER_VIEW_ORDER_BUYER_CLOSE": partial(_closed, by="buyer"),
     "ORDER_BUYER_VIEW_ORDER_SELLER_CLOSE": partial(_closed, by="seller"),

@@ -77,7 +77,9 @@ _STATUS_MODELS: Final = (
     LogisticsPartlyShipped,
     AftersalesRefundUpdated,
 )
-_STATUS_MEANING: Final = "The status of an order or of a line changed; shipped lines are told apart"
+_STATUS_MEANING: Final = (
+    "The status of an order or of a line changed; shipped lines make an event of their own"
+)
 
 MESSAGES: Final[tuple[PlatformMessage, ...]] = (
     _ka("ORDER_CREATE", OrderCreated, "Order created"),

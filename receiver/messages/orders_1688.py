@@ -38,10 +38,10 @@ class OrderView(NamedTuple):
     refund_action: str | None = None
     operator: str | None = None
 
-    def status(self, unless_told: OrderStatus = OrderStatus.UNKNOWN) -> OrderStatus:
-        """Our status; `unless_told` where the message's word is missing or not known."""
-        told = order_status(self.platform_status)
-        return unless_told if told is OrderStatus.UNKNOWN else told
+    def status(self, otherwise: OrderStatus = OrderStatus.UNKNOWN) -> OrderStatus:
+        """Our status; `otherwise` where the message's word is missing or not known."""
+        known = order_status(self.platform_status)
+        return otherwise if known is OrderStatus.UNKNOWN else known
 
     def fact(self, message: Message) -> dict[str, Any]:
         """The fields that every event of this order shares."""

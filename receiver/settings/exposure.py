@@ -44,7 +44,7 @@ def exposed_files(settings: Settings) -> Iterator[str]:
         try:
             mode, flags = file.stat().st_mode, os.statvfs(file).f_flag
         except OSError:
-            continue  # which is said where it is read
+            continue  # reported where it is read
         if open_to_all(mode, flags):
             yield (
                 f"{setting}: every user of this machine may read {file} (mode {mode & 0o777:o}): "

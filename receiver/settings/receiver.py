@@ -18,10 +18,10 @@ class ReceiverSettings(Section):
     """The HTTP edge, in `workers` processes.
 
     `limit_bytes` bounds a callback's body. What the log has not acknowledged after `ack_budget_ms`
-    is kept in the spool, unless `spool_limit_bytes` is 0. A whole request must come within
-    `receive_timeout_s`; `grace_s` is what a stop may take to answer what is in flight. Only
-    `trusted_proxies` are believed when they say whose request they forward. With the two TLS files
-    it speaks HTTPS.
+    is kept in the spool, unless `spool_limit_bytes` is 0; its disk has `spool_budget_ms`. A whole
+    request must come within `receive_timeout_s`; `grace_s` is what a stop may take to answer what
+    is in flight. Only `trusted_proxies` are believed when they name the sender of a forwarded
+    request. With the two TLS files it speaks HTTPS.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +39,7 @@ class ReceiverSettings(Section):
     grace_s: float = Field(default=10.0, ge=0, le=600)
     publish_timeout_s: float = Field(default=0.8, gt=0, le=60)
     ack_budget_ms: int = Field(default=400, ge=10, le=10_000)
+    spool_budget_ms: int = Field(default=400, ge=10, le=60_000)
     spool_limit_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
     trusted_proxies: Networks = ()
 

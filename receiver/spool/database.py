@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from receiver.observability.logs import get_logger
 
-_BUSY_S: Final = 0.25
+BUSY_TIMEOUT_S: Final = 0.25
 """How long another process may hold the file before a transaction gives up."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS bundles (
@@ -66,8 +66,9 @@ class SpoolDatabase:
     Every method raises `sqlite3.Error` or `OSError` where the disk or the file is at fault.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
         self._path = path
+        self._busy_timeout_s = busy_timeout_s
         self._open: _Opened | None = None
 
     def close(self) -> None:
@@ -82,7 +83,7 @@ class SpoolDatabase:
         """The connection; one that failed is not used again."""
         try:
             if self._open is None:
-                self._open = _opened(self._path)
+                self._open = _opened(self._path, self._busy_timeout_s)
             yield self._open.database
         except (sqlite3.Error, OSError):
             self.close()
@@ -124,7 +125,8 @@ class SpoolDatabase:
     def _is_read_back(self, opened: _Opened) -> bool:
         """By the marker, read as another process would: what was overwritten in place has none."""
         try:
-            with contextlib.closing(_connect(self._path, mode="rw")) as database:
+            connecting = _connect(self._path, busy_timeout_s=self._busy_timeout_s)
+            with contextlib.closing(connecting) as database:
                 found = database.execute(_MARKER).fetchone()
         except sqlite3.DatabaseError as error:
             return _is_busy(error)  # the process that locks it found a database
@@ -154,9 +156,9 @@ def _is_busy(error: sqlite3.DatabaseError) -> bool:
     return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-    database = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
+def _connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+    database = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None)
     database.text_factory = _decoded
     return database
 
@@ -166,11 +168,11 @@ def _decoded(text: bytes) -> str:
     return text.decode(errors="replace")
 
 
-def _opened(path: Path) -> _Opened:
+def _opened(path: Path, busy_timeout_s: float) -> _Opened:
     """The file, private to its owner: it holds what callbacks hold."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = _connect(path, mode="rw")
+    database = _connect(path, busy_timeout_s=busy_timeout_s)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")

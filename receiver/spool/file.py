@@ -45,11 +45,18 @@ class SpoolFile:
     Every method raises `sqlite3.Error` or `OSError` where the disk or the file is at fault.
     """
 
-    def __init__(self, path: Path, *, limit_bytes: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limit_bytes: int,
+        busy_timeout_s: float,
+        clock: Callable[[], float],
+    ) -> None:
         self._path = path
         self._limit_bytes = limit_bytes
         self._clock = clock
-        self._database = SpoolDatabase(path)
+        self._database = SpoolDatabase(path, busy_timeout_s=busy_timeout_s)
         self._unreadable: set[int] = set()
 
     def write(self, bundles: Sequence[Bundle]) -> list[bool | Exception]:

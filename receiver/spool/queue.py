@@ -21,6 +21,7 @@ from receiver.bus.publish.contract import Bundle, NonceClaimedError
 from receiver.errors import SpoolError
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import within
+from receiver.spool.database import BUSY_TIMEOUT_S
 from receiver.spool.file import SpoolFile, SpoolState
 from receiver.spool.row import SpooledBundle, row_bytes
 
@@ -43,7 +44,8 @@ class Spool:
     """Keeps bundles in the file at `path` until they are removed; `close` it after use.
 
     Nothing is opened before it is needed: a disk that fails now may be repaired later, without a
-    restart. `limit_bytes` bounds what the rows take; `put_timeout_s` how long a put may wait.
+    restart. `limit_bytes` bounds what the rows take; `put_timeout_s` how long a put may wait,
+    `busy_timeout_s` how long another process may hold the file.
     """
 
     def __init__(
@@ -52,13 +54,16 @@ class Spool:
         *,
         limit_bytes: int,
         put_timeout_s: float = 0.3,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
         self.news = asyncio.Event()
         """Set whenever a bundle was put by this process."""
         self._put_timeout_s = put_timeout_s
-        self._file = SpoolFile(path, limit_bytes=limit_bytes, clock=clock)
+        self._file = SpoolFile(
+            path, limit_bytes=limit_bytes, busy_timeout_s=busy_timeout_s, clock=clock
+        )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0

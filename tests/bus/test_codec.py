@@ -123,7 +123,7 @@ WRONG: dict[str, tuple[str, str | None, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_not_ours_is_told_by_its_header(case: str) -> None:
+def test_a_foreign_message_is_recognized_by_its_header(case: str) -> None:
     name, value, reason = WRONG[case]
     headers, body = good()
     headers.pop(name)

@@ -24,7 +24,7 @@ def info(*, days: float = 10, limit: int = 20_000_000, size: int = 0, age_h: int
     }
 
 
-def test_nothing_is_said_of_a_stream_that_is_far_from_its_bounds() -> None:
+def test_a_stream_far_from_its_bounds_is_not_warned_of() -> None:
     assert not list(warnings(info(size=17_999_999, age_h=215), PLAN, now=NOW))
 
 

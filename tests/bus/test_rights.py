@@ -14,14 +14,17 @@ from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan, ensure_consumer
 from receiver.bus.rights import (
     Right,
+    caller_rights,
     denied,
     handler_rights,
     looking_rights,
     reader_rights,
     stream_rights,
 )
+from receiver.bus.runs_stream import ensure_runs_stream, runs_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
 from tests.bus.plain_server import plain_server
 
 SUBJECTS = Subjects()
@@ -30,6 +33,8 @@ RIGHTS = (
     *stream_rights(SUBJECTS),
     *reader_rights(SUBJECTS),
     *handler_rights([PLAN]),
+    *caller_rights(SUBJECTS),
+    *runs_rights(SUBJECTS),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}
@@ -104,3 +109,11 @@ async def everything(client: Client) -> dict[str, Any]:
 def test_a_refusal_that_no_right_explains_is_given_in_the_server_s_words() -> None:
     words = 'permissions violation for publish to "$js.api.meta.leader.stepdown"'
     assert f"NATS refuses: {words}: give our user" in str(denied(words, RIGHTS))
+
+
+async def test_whether_records_of_runs_are_taken_is_seen_at_once(address: str) -> None:
+    row = list(ROWS).index(f"publish {SUBJECTS.all_runs}")
+    connection = await opened(address, f"u{row}")
+    with pytest.raises(BusError, match=r"nothing takes yizhan\.runs\.>.*allow our user to publish"):
+        await ensure_runs_stream(connection.client, SUBJECTS)
+    await connection.stop()

@@ -188,7 +188,7 @@ async def test_a_stream_that_contradicts_is_refused_and_left_alone(
     assert await config_of(client, subjects) == before
 
 
-async def test_subjects_that_another_stream_takes_are_told(
+async def test_subjects_that_another_stream_takes_are_reported(
     client: Client, subjects: Subjects
 ) -> None:
     other = f"OTHER_{subjects.stream}"

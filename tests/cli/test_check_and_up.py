@@ -245,7 +245,7 @@ async def readiness(yizhan: Yizhan, environ: dict[str, str]) -> str:
     return reason
 
 
-async def test_check_and_up_tell_refused_credentials_from_an_outage(yizhan: Yizhan) -> None:
+async def test_check_and_up_distinguish_refused_credentials_from_an_outage(yizhan: Yizhan) -> None:
     found = Situation("", server=USER, login="u:p@")
     async with situation(yizhan, found) as environ:
         environ["YIZHAN_NATS__URL"] = environ["YIZHAN_NATS__URL"].replace("u:p@", "u:wrong@")
@@ -256,7 +256,7 @@ async def test_check_and_up_tell_refused_credentials_from_an_outage(yizhan: Yizh
     assert reason == "NATS refuses: Authorization Violation"
 
 
-async def test_check_and_up_tell_an_outage(yizhan: Yizhan) -> None:
+async def test_check_and_up_report_an_outage(yizhan: Yizhan) -> None:
     async with situation(yizhan, Situation("")) as environ:
         environ["YIZHAN_NATS__URL"] = "nats://127.0.0.1:9"
         checked = await yizhan.run("check", within_s=90, **environ)
@@ -265,7 +265,7 @@ async def test_check_and_up_tell_an_outage(yizhan: Yizhan) -> None:
     assert reason == "NATS is away"
 
 
-async def test_check_tells_a_frozen_embedded_server_from_none(yizhan: Yizhan) -> None:
+async def test_check_distinguishes_a_frozen_embedded_server_from_none(yizhan: Yizhan) -> None:
     async with situation(yizhan, Situation("")) as environ:
         running = await yizhan.start("up", **environ)
         await running.line(lambda line: line.startswith("Ctrl-C"))

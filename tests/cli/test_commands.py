@@ -37,7 +37,7 @@ async def greeting(running: Running) -> dict[str, str]:
     return found
 
 
-async def test_up_without_settings_greets_with_a_curl_line_that_works(yizhan: Yizhan) -> None:
+async def test_up_without_settings_prints_a_curl_line_that_works(yizhan: Yizhan) -> None:
     running = await yizhan.start("up")
     urls = await greeting(running)
     text = "".join(running.lines)
@@ -131,7 +131,7 @@ async def test_a_simulated_platform_pushes_to_a_running_receiver(yizhan: Yizhan)
     assert re.search(r"200 +\S*ORDER_CREATE", ended.out)
 
 
-async def test_check_tells_what_is_well_and_what_is_not(yizhan: Yizhan) -> None:
+async def test_check_reports_what_is_well_and_what_is_not(yizhan: Yizhan) -> None:
     well = await yizhan.anew.run("check")
     assert (well.code, well.out.count("ok  ")) == (0, 9)
     assert "FAIL" not in well.out
@@ -155,7 +155,7 @@ async def test_check_warns_of_sources_that_share_a_secret(yizhan: Yizhan) -> Non
     assert "share a secret" not in told.out
 
 
-async def test_check_of_wrong_settings_says_every_fault(yizhan: Yizhan) -> None:
+async def test_check_of_wrong_settings_names_every_fault(yizhan: Yizhan) -> None:
     (yizhan.directory / "yizhan.toml").write_text("[nats]\nprot = 1\n")
     ended = await yizhan.run("check")
     assert ended.code == 1
@@ -349,13 +349,13 @@ async def test_check_warns_of_a_server_that_syncs_lazily(yizhan: Yizhan) -> None
                 assert ("nats.replicas = 3" in ended.out) is warned
 
 
-async def test_check_tells_of_replicas_that_a_lone_server_cannot_hold(yizhan: Yizhan) -> None:
+async def test_check_reports_replicas_that_a_lone_server_cannot_hold(yizhan: Yizhan) -> None:
     async with monitored_server(yizhan.directory, "") as (url, _):
         ended = await yizhan.run("check", YIZHAN_NATS__URL=url, YIZHAN_NATS__REPLICAS="3")
     assert (ended.code, "nats.replicas: 3 need a cluster" in ended.out) == (1, True), ended.out
 
 
-async def test_check_tells_of_refused_credentials(yizhan: Yizhan) -> None:
+async def test_check_reports_refused_credentials(yizhan: Yizhan) -> None:
     lock = "authorization { user: u, password: p }"
     async with monitored_server(yizhan.directory, "", lock) as (url, _):
         ended = await yizhan.run("check", YIZHAN_NATS__URL=url)

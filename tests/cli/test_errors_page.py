@@ -16,7 +16,7 @@ def found_in(directory: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.what)
-async def test_what_is_wrong_is_said_as_on_the_page(wrong: Wrong, tmp_path: Path) -> None:
+async def test_the_reason_of_a_refusal_is_the_one_on_the_page(wrong: Wrong, tmp_path: Path) -> None:
     wrong.lay_out(tmp_path)
     before = found_in(tmp_path)
     ended = await wrong.run(tmp_path)

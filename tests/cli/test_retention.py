@@ -40,7 +40,7 @@ async def bounds(client: Client, subjects: Subjects) -> tuple[float, int, int]:
 
 
 @pytest.mark.parametrize("yes", [True, False])
-async def test_lowering_says_what_would_go_and_asks(
+async def test_lowering_prints_what_would_go_and_asks(
     yizhan: Yizhan, tmp_path: Path, yes: bool
 ) -> None:
     subjects = Subjects()

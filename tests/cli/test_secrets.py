@@ -115,7 +115,7 @@ async def test_the_server_gets_no_settings_from_the_environment(yizhan: Yizhan) 
     assert not any("YIZHAN_" in seen(pid, "environ") for pid in below)
 
 
-async def test_nothing_that_is_said_holds_a_password(yizhan: Yizhan, settings: Path) -> None:
+async def test_no_output_holds_a_password(yizhan: Yizhan, settings: Path) -> None:
     running = await yizhan.start("receive", YIZHAN_RECEIVER__WORKERS="2", YIZHAN_LOG__LEVEL="debug")
     base = await health(running)
     secrets = passwords(yizhan)

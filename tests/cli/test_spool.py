@@ -42,7 +42,7 @@ async def stored(yizhan: Yizhan) -> list[str]:
     return [json.loads(line)["callbackid"] for line in ended.out.splitlines()]
 
 
-async def test_nothing_spooled_is_said_and_makes_no_file(yizhan: Yizhan) -> None:
+async def test_an_empty_spool_is_reported_and_makes_no_file(yizhan: Yizhan) -> None:
     (yizhan.directory / "yizhan-data").mkdir()
     ended = await yizhan.run("spool")
     assert (ended.code, "nothing is spooled" in ended.out) == (0, True)

@@ -80,7 +80,7 @@ async def test_where_no_server_runs_it_ends_with_1(yizhan: Yizhan) -> None:
         assert "no server runs on yizhan-data: start one with" in ended.err
 
 
-async def test_help_says_what_it_is_for(yizhan: Yizhan) -> None:
+async def test_help_describes_the_command(yizhan: Yizhan) -> None:
     printed = await yizhan.run("url", "--help")
     assert (printed.code, "--operator" in printed.out, "subscriber" in printed.out) == (
         0,

@@ -111,7 +111,7 @@ async def test_a_path_that_is_a_guess_is_said_to_be_one(
     assert "guess" not in str(known.value)
 
 
-def test_an_id_is_a_bare_integer_only_where_the_page_says_so() -> None:
+def test_an_id_is_a_bare_integer_only_where_the_page_does_so() -> None:
     cancel = CALLS["alibaba_orders_cancel"].made("2019601741959504495")
 
     assert isinstance(cancel, OrderCancelRequest)

@@ -20,7 +20,6 @@ import pytest
 from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
-from receiver.composition import spool as composed_spool
 from receiver.composition.bus import opened_bus
 from receiver.composition.receiver import running_receiver
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
@@ -106,14 +105,11 @@ StartReceiver = Callable[..., contextlib.AbstractAsyncContextManager[Receiving]]
 
 
 @pytest.fixture
-def receiver(
-    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> StartReceiver:
+def receiver(tmp_path: Path, server: EmbeddedServer) -> StartReceiver:
     """Start a receiver on the server, with its spool in `tmp_path` unless told otherwise.
 
     A slow disk fails no test: the spool may take as long as it needs.
     """
-    monkeypatch.setattr(composed_spool, "SPOOL_TIMEOUT_S", 60)
 
     @contextlib.asynccontextmanager
     async def start(data_dir: Path = tmp_path, **edge: Any) -> AsyncIterator[Receiving]:
@@ -121,7 +117,7 @@ def receiver(
         settings = Settings.model_validate(
             {
                 "nats": {"url": server.url, "data_dir": data_dir},
-                "receiver": edge,
+                "receiver": {"spool_budget_ms": 60_000} | edge,
                 "sources": [source],
             }
         )

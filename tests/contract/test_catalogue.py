@@ -22,7 +22,7 @@ def matches(subject: str, pattern: str) -> bool:
 
 
 @EACH_ENTRY
-def test_an_entry_tells_everything(entry: Entry) -> None:
+def test_an_entry_describes_the_event_whole(entry: Entry) -> None:
     assert entry.description.endswith(".")
     assert entry.pattern == f"yizhan.events.<channel>.{entry.event_type}.<order id>"
     assert entry.origin_text

@@ -155,7 +155,7 @@ SIGNED = {"xport": xport_request, "aop": aop_request, "global": global_request}
 
 @pytest.mark.parametrize("verification", ["signature", "path_token", "both", "none"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_trust_told_is_the_trust_proven(
+def test_the_trust_of_an_event_is_what_verification_proved(
     dialect: DialectName, verification: Verification
 ) -> None:
     source = SourceSettings(
@@ -170,5 +170,5 @@ def test_the_trust_told_is_the_trust_proven(
     assert verified.proof.trust == trust_of(dialect, verification)
 
 
-def test_the_trust_of_every_dialect_is_told() -> None:
+def test_the_trust_of_every_dialect_is_documented() -> None:
     assert set(SIGNATURE_TRUST) == set(DIALECTS)

@@ -106,7 +106,7 @@ def test_the_document_is_valid() -> None:
     assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
 
 
-def test_the_outcomes_told_are_those_of_a_receipt() -> None:
+def test_the_documented_outcomes_are_those_of_a_receipt() -> None:
     told = DOCUMENT["components"]["schemas"]["Receipt"]["properties"]["status"]["enum"]
     assert told == list(get_args(Outcome))
 
@@ -180,7 +180,7 @@ async def test_a_probe_is_answered_as_told(client: httpx2.AsyncClient, path: str
 
 
 @pytest.mark.parametrize("away", [False, True])
-async def test_every_member_of_readyz_is_told(log: Log, away: bool) -> None:
+async def test_every_member_of_readyz_is_documented(log: Log, away: bool) -> None:
     log.away = away
 
     async def spool() -> SpoolState:

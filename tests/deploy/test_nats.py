@@ -155,7 +155,7 @@ class Refusals:
         return bool(self.said) and f'publish to "{subject.lower()}"' in self.said[-1]
 
 
-async def test_each_user_may_do_what_it_needs_and_nobody_may_publish_events(
+async def test_each_user_may_do_what_it_needs_and_none_may_publish_events(
     deploy: Path, cluster: list[tuple[int, int]]
 ) -> None:
     port, subjects = cluster[0][0], Subjects()

@@ -41,7 +41,7 @@ def test_only_what_the_platform_gives_is_left_to_write(deploy: Path, platform: s
 
 
 @EACH_PLATFORM
-def test_nobody_else_on_the_host_gets_at_the_secrets(deploy: Path, platform: str) -> None:
+def test_no_other_user_of_the_host_can_read_the_secrets(deploy: Path, platform: str) -> None:
     assert stat.S_IMODE((deploy / platform / "secrets").stat().st_mode) == 0o700
     # The containers' user, who is nobody on the host, reads what is mounted from inside it.
     assert (deploy / SETTINGS[platform]).stat().st_mode & 0o004

@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[DialectName, bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_read_is_told_with_its_place(case: str) -> None:
+def test_a_value_that_cannot_be_read_is_reported_with_its_place(case: str) -> None:
     dialect, body, place, reason = REFUSED[case]
     with pytest.raises(MalformedCallbackError, match=reason) as refused, bounded_cost():
         read(dialect, body)
@@ -309,7 +309,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 @given(data=st.data())
-def test_any_value_anywhere_in_an_honest_message_survives(data: st.DataObject) -> None:
+def test_any_value_anywhere_in_a_signed_message_survives(data: st.DataObject) -> None:
     fixture = json.loads(data.draw(st.sampled_from(FIXTURES)).read_text(encoding="utf-8"))
     dialect: DialectName = fixture["dialect"]
     wrap: Callable[[Any], bytes] = lambda value: json.dumps(value).encode()  # noqa: E731

@@ -57,7 +57,7 @@ BODIES = [{"orderId": "1", "orderNo": "2"}, '{"orderId":"1"}', None, [1], 5, "te
 
 
 @pytest.mark.parametrize("body", BODIES, ids=repr)
-def test_the_content_is_what_was_said_without_the_push_time(body: Any) -> None:
+def test_the_content_is_the_body_without_the_push_time(body: Any) -> None:
     first = parse("xport", xport(body, messageType="NEW", timestamp="1769835600123"))
     again = parse("xport", xport(body, messageType="NEW", timestamp="1769837400456"))
     never = parse("xport", xport(body, messageType="NEW"))

@@ -73,7 +73,7 @@ def signed(dialect: str, secret: str = NEW) -> tuple[Headers, bytes]:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("secret", "index"), [(NEW, 0), (OLD, 1)])
-def test_every_secret_is_accepted_and_told_by_its_index(
+def test_every_secret_is_accepted_and_named_by_its_index(
     dialect: str, secret: str, index: int
 ) -> None:
     headers, body = signed(dialect, secret)
@@ -116,7 +116,7 @@ def test_both_needs_both(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_none_believes_everybody_and_says_so(dialect: str) -> None:
+def test_verification_none_accepts_every_sender_with_trust_none(dialect: str) -> None:
     assert check(source(dialect, "none"), [], b"{}").proof.trust == "none"
 
 

@@ -298,7 +298,7 @@ async def test_the_one_on_path_will_do(tmp_path: Path, no_package: Path) -> None
         await store(server.url, b"kept")
 
 
-async def test_data_that_the_server_refuses_is_said(tmp_path: Path) -> None:
+async def test_data_that_the_server_refuses_is_reported(tmp_path: Path) -> None:
     (tmp_path / "jetstream").write_text("a file where a directory should be")
     with pytest.raises(ConfigurationError, match=r"did not start: .*not a directory"):
         await embedded(tmp_path).start()

@@ -1,4 +1,4 @@
-"""After a restart the stream's headers tell what was said before."""
+"""After a restart the stream's headers hold what was pushed before."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ async def test_a_retransmission_is_known_after_a_restart(
     connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     first = await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
-    said = Retransmissions(WINDOW)
-    restarted = Intake(publisher, subjects, DIALECTS, retransmissions=said)  # before it is filled
+    seen = Retransmissions(WINDOW)
+    restarted = Intake(publisher, subjects, DIALECTS, retransmissions=seen)  # before it is filled
     since = datetime.now(UTC) - WINDOW
-    told = await warm_up(connection, subjects, since=since, remember=said.remember)
-    assert (told, len(said)) == (1, 1)
+    told = await warm_up(connection, subjects, since=since, remember=seen.remember)
+    assert (told, len(seen)) == (1, 1)
     again = await accepted(restarted, pushed("1700001800000"))
     assert (first.outcome, again.outcome) == ("stored", "retransmission")
 
@@ -67,7 +67,7 @@ async def test_a_retransmission_is_known_after_a_restart(
 async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
     connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
-    said = Retransmissions(WINDOW)
+    seen = Retransmissions(WINDOW)
     rested: list[float] = []
 
     async def sleep(pause_s: float) -> None:
@@ -78,7 +78,7 @@ async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
         connection,
         subjects,
         window=WINDOW,
-        remember=said.remember,
+        remember=seen.remember,
         sleep=sleep,
     )
     with capture_logs() as logs:
@@ -88,7 +88,7 @@ async def test_what_was_missed_while_the_connection_was_lost_is_read_after_it(
             await connection.client._send_command(b"NONSENSE\r\n")  # the server hangs up
             await connection.client._flush_pending()
             await eventually(lambda: read(logs) == [0, 1], within_s=60)
-    ours = Intake(publisher, subjects, DIALECTS, retransmissions=said)
+    ours = Intake(publisher, subjects, DIALECTS, retransmissions=seen)
     assert (await accepted(ours, pushed("1700001800000"))).outcome == "retransmission"
     assert rested
 
@@ -97,7 +97,7 @@ def read(logs: list[MutableMapping[str, Any]]) -> list[int]:
     return [line["count"] for line in logs if line["event"] == "callbacks_recollected"]
 
 
-async def test_receivers_tell_each_other_what_they_stored(
+async def test_receivers_broadcast_what_they_stored(
     connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     theirs, ours = Retransmissions(WINDOW), Retransmissions(WINDOW)
@@ -113,9 +113,9 @@ async def test_receivers_tell_each_other_what_they_stored(
         await eventually(lambda: len(ours) == 1)
         again = Intake(publisher, subjects, DIALECTS, retransmissions=ours, announce=other.announce)
         assert (await accepted(again, pushed("1700001800000"))).outcome == "retransmission"
-        await eventually(lambda: len(theirs) == 1)  # what the other said; not its own words
+        await eventually(lambda: len(theirs) == 1)  # what the other broadcast, not its own
         for nonsense in (b"", b"x", b"x\n", b"x\n7", b"x\n[[1]]", b'x\n[["s","d","i",1e99]]'):
-            await connection.client.publish(subjects.said, nonsense)
+            await connection.client.publish(subjects.broadcast, nonsense)
         now = datetime.now(UTC)
         for number in range(2500):  # more than one message holds
             one.announce("s", f"digest {number}", f"id {number}", now)
@@ -143,40 +143,40 @@ async def test_a_client_that_was_dialled_anew_listens_again(
                     await asyncio.sleep(0.05)
 
 
-async def test_what_is_older_than_the_window_is_not_told(
+async def test_stored_callbacks_older_than_the_window_are_not_remembered(
     connection: Connection, publisher: Submitter, subjects: Subjects
 ) -> None:
     await accepted(Intake(publisher, subjects, DIALECTS), pushed("1700000000000"))
-    said = Retransmissions(WINDOW)
+    seen = Retransmissions(WINDOW)
     later = datetime.now(UTC) + timedelta(minutes=1)
-    assert await warm_up(connection, subjects, since=later, remember=said.remember) == 0
+    assert await warm_up(connection, subjects, since=later, remember=seen.remember) == 0
 
 
 async def test_an_unknown_stream_is_a_bus_error(connection: Connection) -> None:
-    said = Retransmissions(WINDOW)
+    seen = Retransmissions(WINDOW)
     with pytest.raises(BusError):
         await warm_up(
-            connection, Subjects("nothere"), since=datetime.now(UTC), remember=said.remember
+            connection, Subjects("nothere"), since=datetime.now(UTC), remember=seen.remember
         )
 
 
 def test_the_first_of_equal_words_is_named_within_the_window_only() -> None:
-    said, start = Retransmissions(WINDOW), datetime(2026, 1, 1, tzinfo=UTC)
-    said.remember("s", "digest", "one", start)
-    said.remember("s", "digest", "two", start + timedelta(hours=1))
+    seen, start = Retransmissions(WINDOW), datetime(2026, 1, 1, tzinfo=UTC)
+    seen.remember("s", "digest", "one", start)
+    seen.remember("s", "digest", "two", start + timedelta(hours=1))
     assert (
-        said.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=2)) == "one"
+        seen.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=2)) == "one"
     )
-    assert said.earlier_with_same_content("s", "digest", "one", start + timedelta(hours=2)) is None
-    assert said.earlier_with_same_content("other", "digest", "three", start) is None
+    assert seen.earlier_with_same_content("s", "digest", "one", start + timedelta(hours=2)) is None
+    assert seen.earlier_with_same_content("other", "digest", "three", start) is None
     assert (
-        said.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=4)) is None
+        seen.earlier_with_same_content("s", "digest", "three", start + timedelta(hours=4)) is None
     )
 
 
 def test_the_memory_is_bounded() -> None:
-    said, start = Retransmissions(WINDOW, limit=10), datetime(2026, 1, 1, tzinfo=UTC)
+    seen, start = Retransmissions(WINDOW, limit=10), datetime(2026, 1, 1, tzinfo=UTC)
     for n in range(100):
-        said.remember("s", str(n), str(n), start)
-    assert len(said) == 10
-    assert said.earlier_with_same_content("s", "99", "x", start) == "99"
+        seen.remember("s", str(n), str(n), start)
+    assert len(seen) == 10
+    assert seen.earlier_with_same_content("s", "99", "x", start) == "99"

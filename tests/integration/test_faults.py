@@ -72,7 +72,7 @@ def test_what_ends_the_command_with_1(row: Row, *, broken: bool) -> None:
     assert row.broken is broken
 
 
-def test_the_page_tells_each_fault_and_what_was_lost() -> None:
+def test_the_page_lists_each_fault_and_what_was_lost() -> None:
     rows = {
         "receiver_killed": replace(KEPT, lost=7),
         "power_lost_lazily": replace(KEPT, name="power_lost_lazily", control=True, lost=3),

@@ -151,7 +151,7 @@ def test_unknown_fields_are_named_by_where_they_are() -> None:
     assert set(unknown_fields(read)) == {"x", "base_info.y", "product_items[].z"}
 
 
-def test_unknown_fields_are_told_up_to_a_limit() -> None:
+def test_unknown_fields_are_reported_up_to_a_limit() -> None:
     body = {"f" * 100 + str(number): 1 for number in range(1000)}
     names = list(unknown_fields(OrderMessage.model_validate(body)))
     assert len(names) == 200

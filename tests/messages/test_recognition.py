@@ -113,7 +113,7 @@ def test_an_order_id_is_kept_as_it_is(order_id: str) -> None:
         ("ORDER_BUYER_VIEW_ORDER_BOPS_CLOSE", None, "platform"),
     ],
 )
-def test_who_closed_an_order_is_told_by_the_name_else_by_the_reason(
+def test_who_closed_an_order_is_read_from_the_name_else_from_the_reason(
     name: str, reason: str | None, closed_by: str
 ) -> None:
     (closed,) = data(events_of(message(name, {"orderId": "1", "closeReason": reason})))
@@ -164,7 +164,7 @@ def test_the_word_of_a_refund_comes_before_its_action(
     assert refund.status is status
 
 
-def test_an_order_of_a_batch_without_an_id_is_noted_and_the_others_are_told() -> None:
+def test_an_order_of_a_batch_without_an_id_is_noted_and_the_others_make_events() -> None:
     told = message("ORDER_BATCH_PAY", {"batchPay": [None, {"status": "x"}, {"orderId": 1}]})
     (settled,) = data(events_of(told))
     assert isinstance(settled, PaymentBatchSettled)
@@ -183,7 +183,7 @@ def test_a_parcel_without_lines_goes_under_its_own_order() -> None:
     assert (second.order_id, second.line_ids) == ("2", ())
 
 
-def test_an_order_named_twice_in_a_package_is_told_once() -> None:
+def test_an_order_named_twice_in_a_package_makes_one_event() -> None:
     body = {"packageId": 1, "tradeOrderIds": [7, "7", None, 8]}
     events = data(events_of(message("LOGISTICS_GLOBAL_1688_PACKAGE_CHANGE", body)))
     assert [event.order_id for event in events] == ["7", "8"]
@@ -214,7 +214,9 @@ def status_of(*lines: dict[str, Any], **order: Any) -> list[EventData]:
     ],
     ids=repr,
 )
-def test_shipped_lines_are_told_apart(words: list[str], shipped: type[EventData] | None) -> None:
+def test_shipped_lines_make_an_event_of_their_own(
+    words: list[str], shipped: type[EventData] | None
+) -> None:
     changed, *more = status_of(*({"status": word} for word in words))
     assert isinstance(changed, OrderStatusChanged)
     assert [type(event) for event in more] == ([shipped] if shipped else [])
@@ -230,7 +232,7 @@ def test_shipped_lines_are_told_apart(words: list[str], shipped: type[EventData]
     ],
     ids=repr,
 )
-def test_lines_that_agree_tell_the_orders_status(
+def test_lines_that_agree_give_the_orders_status(
     words: list[str], order: dict[str, str], status: OrderStatus
 ) -> None:
     (changed,) = status_of(*({"status": word} for word in words), **order)
@@ -255,7 +257,7 @@ def test_lines_of_one_refund_case_make_one_event() -> None:
     [("usd", "USD"), (None, "CNY"), ("", "CNY"), ("yuan", "CNY"), ("人民币", "CNY")],
     ids=repr,
 )
-def test_money_is_told_in_its_own_currency(currency: str | None, told: str) -> None:
+def test_money_is_written_in_its_own_currency(currency: str | None, told: str) -> None:
     price = {"purchaseCurrency": currency, "purchaseTotalFee": "3500"}
     line = {"purchase_currency": currency, "pay_amount": 3500}
     body = {"salesOrderId": "1", "purchaseOrderPriceDTO": price, "subOrders": [line]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from receiver.observability.log_sampling import Sampling
 
 
-def test_each_second_lets_its_number_through_and_tells_the_rest() -> None:
+def test_each_second_logs_its_number_and_counts_the_rest() -> None:
     now = 100.0
     sampling = Sampling(2, clock=lambda: now)
     assert [sampling.admit() for _ in range(5)] == [0, 0, None, None, None]

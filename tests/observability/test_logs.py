@@ -52,7 +52,7 @@ def test_on_a_terminal_it_has_colours() -> None:
 
 
 @pytest.mark.parametrize(("format_", "coloured"), [("json", False), ("console", True)])
-def test_the_format_can_be_said(format_: str, coloured: bool) -> None:
+def test_the_format_can_be_chosen(format_: str, coloured: bool) -> None:
     out = Terminal()
     configure_logs(LogSettings.model_validate({"format": format_}), stream=out)
     get_logger("x").info("callback_stored")
@@ -115,7 +115,7 @@ def test_a_faulty_record_of_a_library_does_not_raise_into_it(
     assert "Logging error" in capsys.readouterr().err
 
 
-async def test_what_one_turn_of_the_loop_says_is_written_at_once() -> None:
+async def test_lines_of_one_loop_turn_are_one_write() -> None:
     writes: list[str] = []
 
     class Stream(io.StringIO):

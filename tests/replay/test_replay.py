@@ -314,7 +314,7 @@ def test_a_time_is_an_age_or_a_moment(text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "h", "-1h", "2 hours", "tomorrow", "999999w"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_a_text_that_is_no_time_is_reported(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is no time"):
         parse_time(text, NOW)
 
@@ -336,7 +336,7 @@ def test_a_time_without_offset_is_refused_with_both_readings(text: str, plain: s
     assert parse_time(utc, NOW) - parse_time(china, NOW) == timedelta(hours=8)
 
 
-def test_an_unknown_type_is_told() -> None:
+def test_an_unknown_type_is_reported() -> None:
     with pytest.raises(ConfigurationError, match="no such event type"):
         Selection(event_type="payments").span(Subjects())
 

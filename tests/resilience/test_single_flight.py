@@ -61,7 +61,7 @@ async def test_an_error_is_shared_and_everybody_gets_one_of_his_own() -> None:
     assert await glance() == 2
 
 
-async def test_who_hangs_up_spoils_it_for_nobody() -> None:
+async def test_a_sender_that_hangs_up_disturbs_no_other() -> None:
     looks = Looks()
     looks.through.clear()
     glance = looks.glance()

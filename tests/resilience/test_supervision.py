@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from receiver.resilience import supervision
 
 
-async def test_work_that_fails_by_a_defect_is_told_and_begins_again() -> None:
+async def test_a_background_task_that_raises_is_logged_and_started_again() -> None:
     begun = 0
     through = asyncio.Event()
 

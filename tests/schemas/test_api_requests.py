@@ -133,7 +133,7 @@ def test_an_id_that_is_no_whole_number_is_not_sent_as_one(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "  ", "9" * 129, "\ud800", None, 1.5])
-def test_an_id_as_text_says_something(value: Any) -> None:
+def test_a_text_that_is_no_id_is_refused(value: Any) -> None:
     assert "order" in fault("alibaba_orders_detail", value)
 
 

@@ -1,4 +1,4 @@
-"""Settings: what is wrong is said in a sentence that tells what to write."""
+"""Settings: what is wrong is reported in a sentence with what to write."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_network_is_read_as_it_is_written(written: str, read: str) -> None:
     assert [str(network) for network in settings.receiver.trusted_proxies] == [read]
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_every_mistake_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as told:
         load_settings(write("[nats]\nport = -1\nprot = 1\n[receiver]\nport = -1\n"))
     assert len(str(told.value).splitlines()) == 3

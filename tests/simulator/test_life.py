@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from receiver.simulator.catalogue import Channel
 from receiver.simulator.envelope import Form, envelope, pushed_again, type_name
-from receiver.simulator.life import Course, Said, live
+from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 from receiver.simulator.samples import sample_callbacks
+from receiver.simulator.trade import Said
+from receiver.simulator.world import World
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 KINDS = {
@@ -88,6 +91,22 @@ def test_a_refund_names_its_case_and_its_order() -> None:
     assert refund.body["orderId"] == lived(Course("1688", "refunded"))[0].body["orderId"]
 
 
+@pytest.mark.parametrize("channel", ["1688", "taobao"])
+def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> None:
+    book, pushed = OrderBook(1, now=NOW), list[Said]()
+    world = World(book, names=TaobaoNames(), chance=random.Random(1), say=pushed.append)
+    life = live(book, Course(channel, "completed"), TaobaoNames(), random.Random(1), world.refunds)
+    next(life)
+    (order,) = book.orders.values()
+    world.pay([order])
+    assert list(life) == []
+    for _ in range(6):
+        world.act()
+    assert order.parcel is not None
+    assert order.parcel.steps[-1].word == "SIGN"
+    assert len(pushed) == {"1688": 6, "taobao": 2}[channel]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_amounts_are_fen_and_add_up(seed: int) -> None:
     created = lived(Course("1688", "completed"), seed=seed)[0].body
@@ -131,7 +150,7 @@ def test_the_prefix_is_optional(said: Said, other: str) -> None:
     assert type_name(said, Form(other_prefix=True)) == other
 
 
-def test_the_platform_is_told_null_or_missing() -> None:
+def test_the_platform_field_is_present_null_or_missing() -> None:
     assert written(KA, Form())["messagePlatform"] == 1
     assert written(TAOBAO, Form())["messagePlatform"] == 0
     assert written(KA, Form(platform="null"))["messagePlatform"] is None
@@ -150,7 +169,7 @@ def test_pushed_again_changes_the_time_alone(timed: bool) -> None:
     assert again == json.loads(body) | {"timestamp": "2" if timed else None}
 
 
-def test_every_form_is_drawn_and_always_tells_a_taobao_channel() -> None:
+def test_every_form_is_drawn_and_always_names_a_taobao_channel() -> None:
     chance = random.Random(1)
     forms = {Form.drawn(chance) for _ in range(5000)}
     assert {form.platform for form in forms} == {"told", "null", "missing"}

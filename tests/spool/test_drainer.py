@@ -119,7 +119,7 @@ async def test_the_oldest_comes_first_and_each_once(
     assert (await spool.state()).depth == 0
 
 
-async def test_what_another_process_drained_tells_that_the_log_is_well(
+async def test_a_drain_by_another_process_counts_as_a_working_log(
     spool: Spool,
     publisher: GroupCommitPublisher,
     connection: Connection,
@@ -225,7 +225,7 @@ async def test_a_replay_that_nobody_could_see_is_stored_with_a_mark(
     assert set(marks.values()) == {None}
 
 
-async def test_what_the_log_refuses_stands_in_nobodys_way(
+async def test_what_the_log_refuses_blocks_no_other_callback(
     spool: Spool,
     publisher: GroupCommitPublisher,
     connection: Connection,
@@ -271,7 +271,7 @@ async def test_one_drains_at_a_time(
     assert isinstance(other, AnotherDrainsError)
 
 
-async def test_what_can_never_be_sent_is_told(
+async def test_a_message_that_can_never_be_sent_is_reported(
     tmp_path: Path,
     publisher: GroupCommitPublisher,
     connection: Connection,

@@ -204,9 +204,7 @@ async def test_a_file_that_is_replaced_loses_nothing_that_was_put(
 
 
 @pytest.mark.parametrize("size", [0, 4096, 10_000])
-async def test_nothing_is_said_to_be_kept_in_a_file_that_was_truncated(
-    path: Path, size: int
-) -> None:
+async def test_a_truncated_spool_file_reports_nothing_as_kept(path: Path, size: int) -> None:
     spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=10)
     for number in range(50):
         await spool.put(bundle(f"before{number}", body=b"x" * 1000))
@@ -377,11 +375,8 @@ def test_a_bundle_round_trips_whatever_its_headers_hold() -> None:
     assert decode_bundle(encode_bundle(Bundle([odd]))) == Bundle([odd])
 
 
-async def test_a_disk_that_hangs_does_not_hold_up_the_close(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("receiver.spool.database._BUSY_S", 600)
-    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=0.01)
+async def test_a_disk_that_hangs_does_not_hold_up_the_close(path: Path) -> None:
+    spool = Spool(path, limit_bytes=LIMIT, put_timeout_s=0.01, busy_timeout_s=600)
     await spool.state()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

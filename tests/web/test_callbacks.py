@@ -258,7 +258,7 @@ async def test_a_verified_callback_that_cannot_be_read_is_quarantined(
 
 
 @pytest.mark.parametrize("case", QUARANTINED)
-async def test_what_nobody_verified_and_nobody_can_read_gets_400(stack: Stack, case: str) -> None:
+async def test_an_unparseable_body_without_verification_gets_400(stack: Stack, case: str) -> None:
     answer = await stack.http.post("/callbacks/open", content=QUARANTINED[case])
     assert answer.status_code == 400
     assert await stack.stored() == []
@@ -487,5 +487,5 @@ async def test_a_log_line_tells_the_reason_and_no_secret(stack: Stack) -> None:
         assert secret not in text
 
 
-async def test_readyz_tells_whether_a_message_can_be_stored(stack: Stack) -> None:
+async def test_readyz_reports_whether_a_message_can_be_stored(stack: Stack) -> None:
     assert (await stack.http.get("/readyz")).status_code == 200

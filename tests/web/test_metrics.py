@@ -39,7 +39,7 @@ async def scraped(endpoint: MetricsEndpoint) -> dict[str, float]:
     }
 
 
-async def test_the_spool_is_told_by_depth_and_age(tmp_path: Path) -> None:
+async def test_the_spool_is_reported_by_depth_and_age(tmp_path: Path) -> None:
     now = 1_000.0
     spool = Spool(
         tmp_path / "spool.sqlite3", limit_bytes=10**6, put_timeout_s=10, clock=lambda: now
@@ -77,6 +77,6 @@ async def test_a_spool_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     await spool.close()
 
 
-async def test_without_a_spool_there_is_none_to_tell_of() -> None:
+async def test_without_a_spool_none_is_reported() -> None:
     told = await scraped(MetricsEndpoint(DeliveryCounts(), well, staged=lambda: True))
     assert told == {"yizhan_log_ready": 1, "yizhan_batches_in_memory": 1}

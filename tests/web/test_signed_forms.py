@@ -183,9 +183,7 @@ async def test_the_requests_that_were_lost_to_a_header_are_stored(stack: Stack, 
 
 
 @pytest.mark.parametrize("case", ["a form", "HTML", "a coding that was undone on the way"])
-async def test_what_nobody_signed_is_refused_for_what_it_says_it_is(
-    stack: Stack, case: str
-) -> None:
+async def test_an_unsigned_body_is_refused_for_its_media_type(stack: Stack, case: str) -> None:
     headers = dict(READ_ALL_THE_SAME[case])
     unsigned = xport_headers() | headers | {"signature": "0" * 32}
     for path, given in (("xport", headers), ("xport", unsigned), ("open", headers)):

@@ -61,7 +61,8 @@ class GroupCommitPublisher:
     """A `Publisher` and `Submitter` for many callers at once; `stop` it after use.
 
     A commit that is not acknowledged after `timeout_s` is given up; `remember` ids are known
-    without asking the server. `staged` is asked whether the server stages batches in memory.
+    without asking the server. `staged` is asked whether the server stages batches in memory. A
+    publish is refused while `max_pending` messages or `max_pending_bytes` wait.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class GroupCommitPublisher:
         timeout_s: float = 0.8,
         remember: int = MAX_REMEMBERED,
         staged: Callable[[], bool] = lambda: False,
+        max_pending: int = MAX_PENDING,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
@@ -81,6 +84,8 @@ class GroupCommitPublisher:
         self._pending_bytes = 0
         self._unsettled: deque[PendingBundle] = deque()
         self._staged = staged
+        self._max_pending = max_pending
+        self._max_pending_bytes = max_pending_bytes
         self._commits: dict[Commit, float] = {}
         self._beginning = False
         self._sweeping = False
@@ -170,7 +175,10 @@ class GroupCommitPublisher:
         on_result: OnResult,
         within_s: float,
     ) -> None:
-        if self._pending_messages >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
+        if (
+            self._pending_messages >= self._max_pending
+            or self._pending_bytes >= self._max_pending_bytes
+        ):
             raise BusError("too many callbacks are waiting for the log")
         self._connection.client  # noqa: B018 - raises at once while NATS is away
         bundle = PendingBundle(messages, claim, on_result, self._loop.time() + within_s)

@@ -50,9 +50,9 @@ HttpToolsProtocol.server_state
 RequestResponseCycle.keep_alive
     test_half_closed.py: test_a_half_closed_sender_gets_its_answer_and_the_end
 RequestResponseCycle.disconnected
-    test_limits.py: test_half_a_body_is_cut_off_and_the_application_hears_of_it
+    test_limits.py: test_half_a_body_is_cut_off_and_the_application_gets_a_disconnect
 RequestResponseCycle.message_event
-    test_limits.py: test_half_a_body_is_cut_off_and_the_application_hears_of_it
+    test_limits.py: test_half_a_body_is_cut_off_and_the_application_gets_a_disconnect
 RequestResponseCycle.response_complete
     test_fast_path.py: test_a_pipeline_of_both_ways_is_answered_in_order
 RequestResponseCycle.transport

@@ -84,7 +84,7 @@ async def test_what_is_acknowledged_is_in_the_stream(
         assert (found.data, where.duplicate) == (message.body, False)
 
 
-async def test_many_at_once_are_each_stored_where_they_are_said_to_be(
+async def test_many_at_once_are_each_stored_where_the_receipt_names(
     any_publisher: Publisher, connection: Connection, subjects: Subjects, make: Messages
 ) -> None:
     bundles = [[make.event(), make.event()] for _ in range(MIN_BATCH * 20)]
@@ -276,20 +276,18 @@ async def test_a_stream_without_batches_takes_each_by_itself(
     assert await batched(jetstream, subjects) == [False] * 4 * MIN_BATCH
 
 
-@pytest.mark.parametrize("limit", ["MAX_PENDING", "MAX_PENDING_BYTES"])
+@pytest.mark.parametrize("limits", [{"max_pending": 3}, {"max_pending_bytes": 3}])
 async def test_more_than_may_wait_is_refused_at_once(
-    publisher: GroupCommitPublisher,
-    make: Messages,
-    monkeypatch: pytest.MonkeyPatch,
-    limit: str,
+    connection: Connection, make: Messages, limits: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(f"receiver.bus.publish.group_commit.{limit}", 3)
+    publisher = GroupCommitPublisher(connection, timeout_s=10, **limits)
     results = await asyncio.gather(
         *(publisher.publish([make.event(name)]) for name in "abcde"), return_exceptions=True
     )
     refused = [result for result in results if isinstance(result, BusError)]
     assert [str(error) for error in refused] == ["too many callbacks are waiting for the log"] * 2
     await publisher.publish([make.event("later")])
+    await publisher.stop()
 
 
 async def test_no_event_is_acknowledged_whose_raw_message_is_refused(

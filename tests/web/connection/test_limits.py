@@ -24,7 +24,7 @@ async def test_half_a_head_is_cut_off_with_408() -> None:
         assert server.refusals == ["too_slow"]
 
 
-async def test_half_a_body_is_cut_off_and_the_application_hears_of_it() -> None:
+async def test_half_a_body_is_cut_off_and_the_application_gets_a_disconnect() -> None:
     async with running(receive_timeout_s=0.2) as server:
         sender = await server.sender()
         await sender.say(WHOLE[:-1])
