@@ -81,7 +81,7 @@ bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/perfor
 	@timeout --foreground --signal=INT $(if $(LONG),7200,1200) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
 .PHONY: faults
-faults: install ## Hurt a running receiver, write docs/guarantees.md (half an hour; ONLY="flood disk_full", LIST=1)
+faults: install ## Hurt a running receiver, write docs/guarantees.md (40 minutes; ONLY="flood disk_full", LIST=1)
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: chaos
