@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import NakWithDelay, RetryPolicy
+from receiver.worker.outcomes import NakWithDelay
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Context, Drop, Handler, Retry
 from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
@@ -107,7 +109,7 @@ async def test_a_publish_failure_tries_again_later_whatever_the_attempt() -> Non
     ran = await run_handler(
         sync, CREATED, attempt=50, publisher=RecordingPublisher(BusError("away"))
     )
-    assert ran.decision == NakWithDelay(3600.0)
+    assert ran.decision == NakWithDelay(3600.0, failed=False)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +155,11 @@ async def test_a_dead_letter_holds_the_original_and_its_cause() -> None:
     ran = await run_handler(refused, CREATED, attempt=3)
     original = encode_event(CREATED, Subjects())
     (letter,) = ran.dead_letters
-    assert letter.subject == "yizhan.dead.refused"
+    assert re.fullmatch(r"yizhan\.dead\.refused\.[0-9a-f]{12}", letter.subject)
     assert letter.body == original.body
     assert letter.headers["ce-id"] == CREATED.id
-    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1"
+    buried_ms = int(NOON.timestamp() * 1000)
+    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1.{buried_ms}"
     told = {name: decode_header(text) for name, text in letter.headers.items()}
     assert told["yizhan-handler"] == "refused"
     assert told["yizhan-reason"] == "APIRejectedError: order_detail: refused 订单"
