@@ -44,7 +44,7 @@ def main() -> int:
         print("\nstopped; what was through is kept", file=sys.stderr)
         return 130
     if not arguments.dry:
-        print("docs/guarantees.md tells of it")
+        print("docs/guarantees.md has it")
     broken = [row for row in rows.values() if row.broken]
     for row in broken:
         print(f"{row.name}: {row.summary}", file=sys.stderr)
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 async def _run(chosen: Sequence[Fault], *, keep: bool) -> dict[str, Row]:
-    """Each in its turn; with `keep`, docs/guarantees.md tells of it at once."""
+    """Each in its turn; with `keep`, docs/guarantees.md has it at once."""
     rows: dict[str, Row] = {}
     for number, fault in enumerate(chosen, start=1):
         print(f"[{number}/{len(chosen)}] {fault.title} ...", end=" ", flush=True)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from bench.faults.shell import need_root, said
+from bench.faults.shell import need_root, run_command
 from bench.faults.stage import Fault, Happened, SkippedError, under_load
 from bench.faults.tree import NatsServer, Receiver
 from bench.processes import free_port
@@ -22,13 +22,13 @@ _IMAGE_MB = 256
 @contextlib.asynccontextmanager
 async def mounted(where: Path, *arguments: str) -> AsyncIterator[Path]:
     """A file system, unmounted in the end."""
-    await said("mkdir", "-p", str(where))
-    await said("mount", *arguments, str(where))
+    await run_command("mkdir", "-p", str(where))
+    await run_command("mount", *arguments, str(where))
     try:
         yield where
     finally:
         with contextlib.suppress(SkippedError):
-            await said("umount", "--lazy", str(where))
+            await run_command("umount", "--lazy", str(where))
 
 
 async def full(directory: Path, *, size_mb: int = _DISK_MB, connections: int = 0) -> Happened:
@@ -59,9 +59,9 @@ async def without_power(
     image, disk = directory / "disk.img", directory / "disk"
     with image.open("wb") as out:
         out.truncate(_IMAGE_MB * 1024 * 1024)
-    await said("mkfs.ext4", "-q", str(image))
+    await run_command("mkfs.ext4", "-q", str(image))
     disk.mkdir()
-    await said("mount", "-o", "loop", str(image), str(disk))
+    await run_command("mount", "-o", "loop", str(image), str(disk))
     port = free_port()
     server = NatsServer(
         directory,
@@ -89,8 +89,8 @@ async def without_power(
         await receiver.kill(whole_tree=True)
         await server.kill()
         shutil.rmtree(receiver.staging, ignore_errors=True)  # memory does not survive
-        await said("umount", "--lazy", str(disk))
-        await said("mount", "-o", "loop", str(directory / "survived.img"), str(disk))
+        await run_command("umount", "--lazy", str(disk))
+        await run_command("mount", "-o", "loop", str(directory / "survived.img"), str(disk))
         if not always:
             await server.start()
         await receiver.start()
@@ -100,7 +100,7 @@ async def without_power(
     finally:
         await server.kill()
         with contextlib.suppress(SkippedError):
-            await said("umount", "--lazy", str(disk))
+            await run_command("umount", "--lazy", str(disk))
 
 
 FAULTS = (

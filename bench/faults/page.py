@@ -106,7 +106,7 @@ def row_of(fault: Fault, happened: Happened | Stopped | None, *, problem: str = 
             slowest_stop_s=round(happened.slowest_s, 2),
             stop_limit_s=happened.limit_s,
         )
-    told, verdict = happened.told, happened.verdict
+    seen, verdict = happened.seen, happened.verdict
     return Row(
         fault.name,
         when,
@@ -115,20 +115,20 @@ def row_of(fault: Fault, happened: Happened | Stopped | None, *, problem: str = 
         rate_per_s=happened.rate_per_s,
         connections=happened.connections,
         batched=happened.batched,
-        pushed=told.pushed,
+        pushed=seen.pushed,
         answered=verdict.answered,
-        spooled=told.spooled,
-        refused=told.refused,
-        unanswered=told.unanswered,
-        given_up=told.given_up,
-        repeated=told.repeated,
+        spooled=seen.spooled,
+        refused=seen.refused,
+        unanswered=seen.unanswered,
+        given_up=seen.given_up,
+        repeated=seen.repeated,
         lost=verdict.lost,
         twice=verdict.twice,
-        forgeries=len(told.forged),
+        forgeries=len(seen.forged),
         forged=verdict.forged,
         orphans=verdict.orphans,
-        p99_ms=round(told.p99_ms, 1),
-        worst_ms=round(told.worst_ms, 1),
+        p99_ms=round(seen.p99_ms, 1),
+        worst_ms=round(seen.worst_ms, 1),
     )
 
 
@@ -168,7 +168,7 @@ def _head() -> str:
 
 <!-- Made by `make faults`; do not edit. -->
 
-**Whatever was answered 200 is on disk, exactly once, typed, and can be replayed.** This page tells
+**Whatever was answered 200 is on disk, exactly once, typed, and can be replayed.** This page shows
 what was done to break that. Numbered signed callbacks come at a steady rate while a fault happens;
 a callback that gets no 200 within {PATIENCE_S:.0f} s comes again, {RETRIES} times at most, as the
 platform does it, but {RETRY_S:.0f} s later in place of half an hour. In the end the whole stream is

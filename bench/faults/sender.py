@@ -38,7 +38,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
-class Told:
+class Seen:
     """What the platform's side saw. Times are seconds from when a try was due to its answer."""
 
     pushed: int = 0
@@ -95,7 +95,7 @@ class Platform:
         duplicates: float = 0.0,
         forging: Forging | None = None,
     ) -> None:
-        self.told = Told()
+        self.seen = Seen()
         self._port = port
         self._rate_per_s = rate_per_s
         self._connections = connections
@@ -144,21 +144,21 @@ class Platform:
 
     def _push_again(self, failed: _Again) -> None:
         if failed.tries == RETRIES:
-            self.told.given_up += 1
+            self.seen.given_up += 1
             return
         due = asyncio.get_running_loop().time() + RETRY_S
         heapq.heappush(self._again, failed._replace(due=due, tries=failed.tries + 1))
 
     def _next(self) -> tuple[bytes, str]:
         """The next callback and its id."""
-        self.told.pushed += 1
+        self.seen.pushed += 1
         body = body_of(next(self._orders))
         return body, callback_id(SOURCE, body)
 
     async def _push(self, due: float) -> None:
         body, identity = self._next()
         if self._random.random() < self._duplicates:
-            self.told.repeated += 1
+            self.seen.repeated += 1
             lag_s = self._random.random() * _DUPLICATE_S
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._until_answered(body, identity, due))
@@ -173,7 +173,7 @@ class Platform:
             if await self._try(body, identity, due):
                 return
             due = loop.time() + RETRY_S
-        self.told.given_up += 1
+        self.seen.given_up += 1
 
     async def _try(self, body: bytes, identity: str, due: float) -> bool:
         """Whether it got a 200."""
@@ -182,14 +182,14 @@ class Platform:
             async with asyncio.timeout(PATIENCE_S):
                 status, answer = await self._post(head + body)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-            self.told.unanswered += 1
+            self.seen.unanswered += 1
             return False
-        self.told.times_s.append(asyncio.get_running_loop().time() - due)
+        self.seen.times_s.append(asyncio.get_running_loop().time() - due)
         if status != 200:
-            self.told.refused += 1
+            self.seen.refused += 1
             return False
-        self.told.answered.add(identity)
-        self.told.spooled += b'"spooled"' in answer
+        self.seen.answered.add(identity)
+        self.seen.spooled += b'"spooled"' in answer
         if b'"stored"' in answer:
             await self._forge(head, body)
         return True
@@ -199,7 +199,7 @@ class Platform:
         if self._forging is None or self._random.random() >= self._forging.share:
             return
         forged = body.replace(b"1200", b"1100")
-        self.told.forged.add(callback_id(SOURCE, forged))
+        self.seen.forged.add(callback_id(SOURCE, forged))
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._forging.port)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.faults.judge import Verdict, judge
-from bench.faults.sender import Forging, Platform, Told
+from bench.faults.sender import Forging, Platform, Seen
 from bench.faults.stored import read_stored
 from bench.faults.tree import Receiver
 
@@ -31,7 +31,7 @@ class Happened:
     were stored in batches.
     """
 
-    told: Told
+    seen: Seen
     verdict: Verdict
     rate_per_s: int
     connections: int = 0
@@ -106,7 +106,7 @@ async def under_load(
     await receiver.settled(left=left)
     stored = await read_stored(read_from or receiver.nats_url)
     await receiver.stop()
-    told = platform.told
-    verdict = judge(told.answered, stored.ids, told.forged - stored.marked)
+    seen = platform.seen
+    verdict = judge(seen.answered, stored.ids, seen.forged - stored.marked)
     rate_per_s = 0 if connections else rate_per_s
-    return Happened(told, verdict, rate_per_s, connections, stored.batched)
+    return Happened(seen, verdict, rate_per_s, connections, stored.batched)

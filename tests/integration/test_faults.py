@@ -12,7 +12,7 @@ from bench.faults.__main__ import FAULTS
 from bench.faults.judge import Verdict, ids_of, judge
 from bench.faults.page import Row, page, row_of
 from bench.faults.processes import frozen
-from bench.faults.sender import Told
+from bench.faults.sender import Seen
 from bench.faults.stage import Happened, under_load
 from bench.faults.tree import Receiver
 
@@ -98,9 +98,9 @@ def test_the_page_lists_each_fault_and_what_was_lost() -> None:
 async def test_a_frozen_server_loses_nothing(tmp_path: Path) -> None:
     happened = await frozen(1, rate_per_s=50)(tmp_path)
     assert happened.verdict.kept
-    assert happened.told.spooled > 0
-    assert happened.told.given_up == 0
-    assert row_of(FAULTS[0], happened).answered == happened.told.pushed
+    assert happened.seen.spooled > 0
+    assert happened.seen.given_up == 0
+    assert row_of(FAULTS[0], happened).answered == happened.seen.pushed
 
 
 @pytest.mark.serial
@@ -113,6 +113,6 @@ async def test_a_load_over_connections_is_stored_in_batches(tmp_path: Path) -> N
 
 
 def test_the_times_of_a_row_are_milliseconds() -> None:
-    told = Told(pushed=100, times_s=[0.001] * 99 + [0.5], answered={"a"})
+    told = Seen(pushed=100, times_s=[0.001] * 99 + [0.5], answered={"a"})
     row = row_of(FAULTS[0], Happened(told, Verdict(1, 0, 0, 0), 200))
     assert (row.p99_ms, row.worst_ms, row.rate_per_s) == (500.0, 500.0, 200)
