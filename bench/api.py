@@ -65,7 +65,8 @@ async def bare(url: str) -> AsyncIterator[Ask]:
 @contextlib.asynccontextmanager
 async def client(url: str) -> AsyncIterator[Ask]:
     """The same by the client."""
-    account = {"base_url": url, "access_key": KEY, "secret": SECRET, "rate_per_s": 100_000}
+    pace = {"rate_per_s": 100_000, "concurrency": 100}
+    account = {"base_url": url, "access_key": KEY, "secret": SECRET, **pace}
     async with PlatformAPI.open(**account) as api:
 
         async def ask() -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel
 
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
@@ -23,7 +25,8 @@ from receiver.callback import callback_id
 from receiver.errors import BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
-from receiver.worker.outcomes import Decision, Outcome, RetryPolicy
+from receiver.worker.outcomes import Decision, Outcome
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, HandlerFunction
 from receiver.worker.runner import Runner
 from schemas.events import EventData
@@ -141,21 +144,25 @@ async def run_handler(
     policy: RetryPolicy | None = None,
     publisher: RecordingPublisher | None = None,
     clock: Callable[[], datetime] = lambda: NOON,
+    settings: BaseModel | None = None,
 ) -> HandlerRun:
     """Run a handler on an event just as the worker does, without NATS.
 
-    Takes a registered function as well as a `Handler`. Give the same `publisher` twice to see
-    what a rerun adds.
+    Takes a function as well as a `Handler`, such as one of `router.handlers`, whose `settings` and
+    `policy` are its own, or the defaults of its model, where they are left out. Give the same
+    `publisher` twice to see what a rerun adds.
     """
     recorder = publisher or RecordingPublisher()
     before = len(recorder.messages)
     subjects = Subjects()
     message = encode_event(event, subjects)
-    runner = Runner(
-        recorder, subjects, policy or RetryPolicy(jitter=lambda: 0.0), api=api, clock=clock
-    )
+    run = handler if isinstance(handler, Handler) else _as_handler(handler, event, api)
+    model = run.options.settings
+    own = settings or run.settings or (model() if model else None)
+    policy = policy or run.options.retry or RetryPolicy(jitter=lambda: 0.0)
+    runner = Runner(recorder, subjects, policy, api=api, clock=clock)
     ran = await runner.run(
-        handler if isinstance(handler, Handler) else _as_handler(handler, event, api),
+        replace(run, settings=own, options=replace(run.options, retry=policy)),
         StoredMessage(
             message.subject, message.headers, message.body, stream_seq=1, stored_at=clock()
         ),

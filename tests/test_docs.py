@@ -95,7 +95,7 @@ def handlers_page() -> list[str]:
     return blocks(ROOT / "docs" / "handlers.md", "python")
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 async def test_the_code_of_the_handlers_page_runs(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +107,7 @@ async def test_the_code_of_the_handlers_page_runs(
     assert loaded
     for check in checks(sys.modules.pop(name)):
         await check()
-    assert len(handlers_page()) == 3
+    assert len(handlers_page()) == 4
 
 
 def checks(module: ModuleType) -> list[Callable[[], Awaitable[None]]]:
@@ -146,12 +146,13 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.raw("<source>"),
         subjects.quarantine("<source>"),
         subjects.nonce("<source>", "<digest>"),
-        subjects.dead("<handler>"),
+        subjects.dead("<handler>", "<fingerprint>"),
+        subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
         subjects.broadcast,
         subjects.all_input,
     ]
     assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []
-    assert {f"`{subjects.stream}`", f"`{subjects.dead_stream}`"} <= set(
+    assert {f"`{s}`" for s in (subjects.stream, subjects.dead_stream, subjects.runs_stream)} <= set(
         re.findall(r"`\w+`", SUBJECTS)
     )
 

@@ -9,7 +9,7 @@ calls of the API from a recording (docs/api-client.md#recordings).
 
 from receiver.client.replay_transport import ReplayTransport
 from receiver.testing import NOON, HandlerRun, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.retry_policy import RetryPolicy
 
 __all__ = [
     "NOON",

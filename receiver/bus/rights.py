@@ -70,7 +70,7 @@ def stream_rights(subjects: Subjects) -> Iterator[Right]:
     for kind in ("callbacks", "events", "quarantine", "nonces"):
         taken = f"{subjects.root}.in.{kind}.{_PROBE}"
         yield Right(taken, subjects.all_input, "to store callbacks and events")
-    yield Right(subjects.dead(_PROBE), subjects.all_dead, "to store dead letters")
+    yield Right(subjects.dead(_PROBE, _PROBE), subjects.all_dead, "to store dead letters")
     got = f"$JS.API.STREAM.MSG.GET.{subjects.stream}"
     yield Right(got, got, "to look at what is stored on a subject")
 

@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -36,7 +36,7 @@ from receiver.resilience.backoff import Backoff
 from receiver.resilience.deadline import CLOSING_S, Deadline
 from receiver.settings import Settings
 from receiver.settings.secret_files import without_files
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 
 _COMMAND: Final = "handler-process"
 _AFTER_GRACE_S: Final = 0.5
@@ -171,14 +171,26 @@ class HandlerProcess:
 
 
 @contextlib.asynccontextmanager
-async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcess]:
-    """Run the handlers in a child process; leaving lets the running ones finish in grace time."""
-    process = HandlerProcess(settings, bus.url, bus.deadline)
+async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[Callable[[], None]]:
+    """Run the handlers in `handlers.processes` children; leaving lets the running ones finish in
+    grace time. Gives what has them stop beside us; see `HandlerProcess.begin_stop`.
+    """
+    processes = [
+        HandlerProcess(settings, bus.url, bus.deadline) for _ in range(settings.handlers.processes)
+    ]
+
+    def begin_stop() -> None:
+        for process in processes:
+            process.begin_stop()
+
     try:
-        await process.start()
-        yield process
+        starting = (process.start() for process in processes)
+        for error in await asyncio.gather(*starting, return_exceptions=True):
+            if error is not None:
+                raise error
+        yield begin_stop
     finally:
-        await process.stop()
+        await asyncio.gather(*(process.stop() for process in processes))
 
 
 @app.command(_COMMAND, hidden=True)
@@ -195,7 +207,7 @@ def handler_process(
     async def main(stop: Stop) -> int:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                load_handlers(settings.handlers.load)  # what is wrong there is said at once
+                configured_handlers(settings.handlers)  # what is wrong there is said at once
                 rights = rights_to_handle(settings)
                 bus = await stack.enter_async_context(
                     opened_bus(

@@ -79,7 +79,7 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(started.bus(running, stop))
-            handlers = await stack.enter_async_context(running_handlers(running, bus))
+            begin_stop = await stack.enter_async_context(running_handlers(running, bus))
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             pushed_into = pushed.account.source_name if pushed else None
@@ -88,7 +88,7 @@ def up(
             tune_gc()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
-            handlers.begin_stop()
+            begin_stop()
         return 0
 
     run(main, grace_s=max(settings.receiver.grace_s, settings.handlers.grace_s), stays=True)

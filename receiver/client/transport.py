@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from receiver.client import trail
 from receiver.client.admission import Admission
 from receiver.client.availability import Availability
 from receiver.client.clock import PlatformClock
@@ -72,6 +73,7 @@ class PlatformTransport:
         """
         route = self._route(endpoint)
         going = outgoing(endpoint, route, arguments)
+        trail.note(endpoint.name)
         policies = self._policies
         with self._observer.observed(endpoint, arguments) as record:
             while True:

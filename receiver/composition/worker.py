@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.loading import load_handlers
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.execution import contain_subtasks
+from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
 
@@ -26,14 +28,17 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.connection,
             bus.publisher,
             bus.subjects,
-            load_handlers(settings.handlers.load),
+            configured_handlers(settings.handlers),
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
             grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
+            error_texts=settings.log.errors == "full",
         )
+        contain_subtasks(asyncio.get_running_loop())
+        stack.enter_context(watching_loop())
         await worker.start()
         try:
             yield worker

@@ -1,54 +1,26 @@
 """What becomes of an event after one run of a handler: a pure decision.
 
-    returned                                  Ack
     raise Drop                                Term
     raise Retry(after=...)                    NakWithDelay, by the handler's own delay
     an error that no retry can clear          DeadLetter
     BusError                                  NakWithDelay: the log's fault is not the handler's
     any other exception                       NakWithDelay by the schedule, then DeadLetter
 
-Attempts are JetStream's deliveries, so the count survives a restart. Every delivery counts, also
-one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every one has a delay.
+An attempt is a run that began; what gives up is the count of those that failed. A `Retry` and a
+`BusError` are no failures. There is no bare nak: every one has a delay.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
-from receiver.observability.places import place_of
-from receiver.resilience.backoff import Backoff
+from receiver.errors import APIError, BusError, ConfigurationError, DecodingError
+from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
-
-DELAYS_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
-_SHORTEST_DELAY_S: Final = 0.05
-_MAX_MESSAGE_CHARS: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When to try again and when to give up.
-
-    After the n-th failure it waits `delays_s[n - 1]`, the last one for ever after, and up to a
-    quarter longer (`jitter` gives 0 to 1). The failure of attempt `max_attempts` is the last.
-    `max_deliveries` bounds what does not fail: endless `Retry`, and runs that kill the process.
-    """
-
-    max_attempts: int = 8
-    delays_s: Sequence[float] = DELAYS_S
-    max_deliveries: int = 1000
-    jitter: Callable[[], float] = random.random
-
-    def delay_s(self, attempt: int) -> float:
-        """How long to wait after this attempt."""
-        backoff = Backoff(self.delays_s, spread=0.25, jitter=self.jitter)
-        return max(_SHORTEST_DELAY_S, backoff.pause_s(attempt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +32,11 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class NakWithDelay:
-    """Deliver again, `delay_s` from now."""
+    """Run again, `delay_s` from now; `failed` is whether that was the handler's fault."""
 
     delay_s: float
     outcome: Outcome = "retried"
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +60,32 @@ Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
-    error: BaseException | None, attempt: int, policy: RetryPolicy, *, module: str = ""
+    error: BaseException,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    failures: int | None = None,
+    reason: str = "",
+    place: str = "",
 ) -> Decision:
-    """What to do after attempt `attempt` (from 1) ended with `error`, or well.
+    """What to do after attempt `attempt` (from 1) ended with `error`.
 
-    `module` is the handler's: the place that a dead letter names is looked for in it.
+    `failures` is how many of the attempts before failed: all of them by default. `reason` and
+    `place` are what a dead letter says of the error.
     """
-    if error is None:
-        return Ack()
     if isinstance(error, Drop):
         return Term(error.reason)
     if attempt >= policy.max_deliveries:
-        return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
+        return DeadLetter(f"{attempt} deliveries and no end: {reason}", place)
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
-        return NakWithDelay(max(_SHORTEST_DELAY_S, delay_s), "postponed")
-    if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
-        return DeadLetter(reason_of(error), place_of(error, module))
+        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed", failed=False)
+    failed = attempt if failures is None else failures + 1
+    if _is_final(error) or (failed >= policy.max_attempts and not _is_the_logs_fault(error)):
+        return DeadLetter(reason, place)
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
-    return NakWithDelay(max(policy.delay_s(attempt), wished_s or 0))
-
-
-def reason_of(error: BaseException) -> str:
-    """The error's type; its message too where the type is ours, since others may hold secrets."""
-    name = type(error).__name__
-    known = isinstance(error, YizhanError | Retry | Drop) and str(error)
-    return f"{name}: {known[:_MAX_MESSAGE_CHARS]}" if known else name
+    delay_s = max(policy.delay_s(failed), wished_s or 0)
+    return NakWithDelay(delay_s, failed=not _is_the_logs_fault(error))
 
 
 def _is_final(error: BaseException) -> bool:

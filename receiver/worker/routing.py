@@ -12,17 +12,25 @@ how far the handler has come: a renamed handler begins at the first event again.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, overload
 
 import structlog
+from pydantic import BaseModel
 
 from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.settings import HandlersSettings
+from receiver.settings.handlers import HANDLER_NAME
+from receiver.worker.options import DEFAULTS, GivenOptions, HandlerOptions, read_options
 from schemas.events import MODEL_OF_TYPE, EventData
 
 if TYPE_CHECKING:
@@ -31,12 +39,12 @@ if TYPE_CHECKING:
 HandlerResult = EventData | Sequence[EventData] | None
 """What a handler may return: an event's data, several, or nothing."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 _M1 = TypeVar("_M1", bound=EventData)
 _M2 = TypeVar("_M2", bound=EventData)
 _M3 = TypeVar("_M3", bound=EventData)
 _M4 = TypeVar("_M4", bound=EventData)
 _M5 = TypeVar("_M5", bound=EventData)
+_ResultT = TypeVar("_ResultT")
 ResultT = TypeVar("ResultT", bound=HandlerResult)
 
 
@@ -83,6 +91,17 @@ class Context(Protocol):
     def attempt(self) -> int:
         """Which delivery of this event to this handler this is, from 1."""
 
+    @property
+    def settings(self) -> Any:
+        """The handler's own settings, an instance of the model that `@router.on(settings=...)`
+        gives; None without one.
+        """
+
+    def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
+        """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
+        event loop while this thread waits.
+        """
+
     def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
         """Publish an event now, before the handler is done; raises `BusError`.
 
@@ -91,17 +110,25 @@ class Context(Protocol):
         """
 
 
-HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult]]
+HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult] | HandlerResult]
+"""A coroutine function runs on the event loop, a plain one in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function and the event models it is registered for."""
+    """A function, the event models it is registered for, and what it is run with.
+
+    `settings` are its own, once they are read. `code_version` are 12 hex digits, a digest of the
+    file that it stands in, empty where there is none.
+    """
 
     name: str
     function: HandlerFunction
     models: tuple[type[EventData], ...]
     needs_api: bool = False
+    options: HandlerOptions = DEFAULTS
+    settings: BaseModel | None = None
+    code_version: str = ""
 
     @property
     def durable(self) -> str:
@@ -117,9 +144,15 @@ class Handler:
 class Registration(Protocol[_M1]):
     """The decorator that `Router.on` returns; the function stays what it is."""
 
+    @overload
     def __call__(
         self, function: Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]], /
-    ) -> Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]]:
+    ) -> Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[Event[_M1], Context], ResultT], /
+    ) -> Callable[[Event[_M1], Context], ResultT]: ...
+    def __call__(self, function: Any, /) -> Any:
         """Register `function`; raises `ConfigurationError` where it cannot be a handler."""
 
 
@@ -139,18 +172,40 @@ class Router:
         return self._handlers
 
     @overload
-    def on(self, model: type[_M1], /) -> Registration[_M1]: ...
-    @overload
-    def on(self, a: type[_M1], b: type[_M2], /) -> Registration[_M1 | _M2]: ...
-    @overload
-    def on(self, a: type[_M1], b: type[_M2], c: type[_M3], /) -> Registration[_M1 | _M2 | _M3]: ...
+    def on(self, model: type[_M1], /, **options: Unpack[GivenOptions]) -> Registration[_M1]: ...
     @overload
     def on(
-        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], /
+        self, a: type[_M1], b: type[_M2], /, **options: Unpack[GivenOptions]
+    ) -> Registration[_M1 | _M2]: ...
+    @overload
+    def on(
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        /,
+        **options: Unpack[GivenOptions],
+    ) -> Registration[_M1 | _M2 | _M3]: ...
+    @overload
+    def on(
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        d: type[_M4],
+        /,
+        **options: Unpack[GivenOptions],
     ) -> Registration[_M1 | _M2 | _M3 | _M4]: ...
     @overload
     def on(
-        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], e: type[_M5], /
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        d: type[_M4],
+        e: type[_M5],
+        /,
+        **options: Unpack[GivenOptions],
     ) -> Registration[_M1 | _M2 | _M3 | _M4 | _M5]: ...
     @overload
     def on(
@@ -163,11 +218,13 @@ class Router:
         f: type[EventData],
         /,
         *more: type[EventData],
+        **options: Unpack[GivenOptions],
     ) -> Registration[Any]: ...
-    def on(self, *models: type[EventData]) -> Registration[Any]:
+    def on(self, *models: type[EventData], **options: Unpack[GivenOptions]) -> Registration[Any]:
         """Register the decorated function for every event of these models.
 
-        Beyond five models the type checker no longer compares them with the function's.
+        `options` are those of `HandlerOptions`; `timeout` is seconds or a timedelta. Beyond five
+        models the type checker no longer compares them with the function's.
         """
         _check_models(models)
 
@@ -178,6 +235,8 @@ class Router:
                 function=function,
                 models=tuple(dict.fromkeys(models)),
                 needs_api=self._needs_api,
+                options=read_options(options, function.__name__),
+                code_version=_code_version(function.__module__),
             )
             self._handlers = unique((*self._handlers, handler))
             return function
@@ -208,6 +267,16 @@ def unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
     return tuple(by_name.values())
 
 
+@lru_cache
+def _code_version(module: str) -> str:
+    """Looked at as the module is imported: the file may be changed while the process runs."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+    except OSError:  # such as a module within an archive
+        return ""
+
+
 def _check_models(models: Sequence[object]) -> None:
     for model in models or (None,):
         known = isinstance(model, type) and issubclass(model, EventData)
@@ -220,8 +289,12 @@ def _check_models(models: Sequence[object]) -> None:
 
 def _check_function(function: Any) -> None:
     name = getattr(function, "__qualname__", repr(function))
-    if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"the handler {name} is not a coroutine: write `async def`")
+    generates = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
+    if generates or not inspect.isroutine(function):
+        raise ConfigurationError(
+            f"the handler {name} is no function that returns: write `async def` or `def`, "
+            "and return several events as a list"
+        )
     parameters = inspect.signature(function).parameters
     positional = [p for p in parameters.values() if p.kind in _POSITIONAL]
     if not len(parameters) == len(positional) == len(("event", "ctx")):
@@ -229,7 +302,12 @@ def _check_function(function: Any) -> None:
             f"the handler {name} takes {len(parameters)} parameters: "
             "write exactly two, (event, ctx); nothing else is passed"
         )
-    if not _NAME.fullmatch(function.__name__):
+    if function.__name__ in HandlersSettings.model_fields:
+        raise ConfigurationError(
+            f"the handler {name} is named as a setting of [handlers] is: rename it, "
+            "since [handlers.NAME] holds a handler's settings"
+        )
+    if not re.fullmatch(HANDLER_NAME, function.__name__):
         raise ConfigurationError(
             f"the handler {name} cannot lend its name to a durable: "
             "use at most 64 ASCII letters, digits and '_'"

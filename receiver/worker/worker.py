@@ -22,8 +22,10 @@ from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
-from receiver.worker.outcomes import Outcome, RetryPolicy
+from receiver.worker.outcomes import Outcome
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
+from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -68,13 +70,24 @@ class Worker:
         grace_s: float,
         clock: Callable[[], datetime],
         sleep: Sleep,
+        error_texts: bool = True,
     ) -> None:
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
-        runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
+        self._run_records = RunRecords(connection, subjects)
+        runner = Runner(
+            publisher,
+            subjects,
+            policy,
+            api=api,
+            clock=clock,
+            once=once,
+            records=self._run_records,
+            texts=error_texts,
+        )
         loaded = unique(handlers)
         self._left_out = [h for h in loaded if h.needs_api and api is None]
         self._consumers = [
@@ -83,7 +96,7 @@ class Worker:
                 runner,
                 connection,
                 subjects,
-                limits=limits,
+                limits=limits.of(handler),
                 count=self.counts.add,
                 sleep=sleep,
             )
@@ -110,6 +123,7 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+            await self._run_records.start()
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
@@ -119,3 +133,4 @@ class Worker:
         grace_s = self._grace_s
         end = deadline or Deadline(grace_s)
         await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
+        await self._run_records.stop()

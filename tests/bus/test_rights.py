@@ -21,8 +21,10 @@ from receiver.bus.rights import (
     reader_rights,
     stream_rights,
 )
+from receiver.bus.runs_stream import ensure_runs_stream, runs_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
 from tests.bus.plain_server import plain_server
 
 SUBJECTS = Subjects()
@@ -32,6 +34,7 @@ RIGHTS = (
     *reader_rights(SUBJECTS),
     *handler_rights([PLAN]),
     *caller_rights(SUBJECTS),
+    *runs_rights(SUBJECTS),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}
@@ -106,3 +109,11 @@ async def everything(client: Client) -> dict[str, Any]:
 def test_a_refusal_that_no_right_explains_is_given_in_the_server_s_words() -> None:
     words = 'permissions violation for publish to "$js.api.meta.leader.stepdown"'
     assert f"NATS refuses: {words}: give our user" in str(denied(words, RIGHTS))
+
+
+async def test_whether_records_of_runs_are_taken_is_seen_at_once(address: str) -> None:
+    row = list(ROWS).index(f"publish {SUBJECTS.all_runs}")
+    connection = await opened(address, f"u{row}")
+    with pytest.raises(BusError, match=r"nothing takes yizhan\.runs\.>.*allow our user to publish"):
+        await ensure_runs_stream(connection.client, SUBJECTS)
+    await connection.stop()

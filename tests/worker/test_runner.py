@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
+import httpx2
 import pytest
+from pydantic import SecretStr
 
 from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
+from receiver.client.platform import PlatformAPI
+from receiver.client.priority import Priority, current_priority
 from receiver.errors import APIRejectedError, BusError
-from receiver.event import Event
+from receiver.event import Event, Origin
 from receiver.observability.logs import get_logger
+from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import NakWithDelay, RetryPolicy
+from receiver.worker.outcomes import NakWithDelay
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Context, Drop, Handler, Retry
 from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
@@ -77,6 +84,30 @@ async def test_ids_go_on_from_what_was_published_during_the_run() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("origin", "priority"),
+    [("push", "live"), ("replay", "replay"), ("reparse", "replay"), ("sweep", "sweep")],
+)
+async def test_calls_for_an_old_event_wait_behind_those_for_a_new_one(
+    origin: Origin, priority: Priority
+) -> None:
+    seen: list[Priority] = []
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        seen.append(current_priority())
+        return httpx2.Response(200, json={"code": 200, "data": []})
+
+    async def track(event: Event[OrderCreated], ctx: Context) -> None:
+        await ctx.api.alibaba.orders.logistics("1")
+
+    settings = APISettings(access_key="k", secret=SecretStr("s"))
+    event = make_event(CREATED.data, origin=origin)
+    async with PlatformAPI.open(settings, transport=httpx2.MockTransport(answer)) as api:
+        ran = await run_handler(track, event, api=api)
+
+    assert (ran.outcome, seen) == ("done", [priority])
+
+
 async def test_a_handler_is_not_run_on_what_it_caused_itself() -> None:
     caused = make_event(SYNCED, id=f"{CREATED.id}.sync.0.other.0", origin="handler")
     ran = await run_handler(sync, caused)
@@ -107,7 +138,7 @@ async def test_a_publish_failure_tries_again_later_whatever_the_attempt() -> Non
     ran = await run_handler(
         sync, CREATED, attempt=50, publisher=RecordingPublisher(BusError("away"))
     )
-    assert ran.decision == NakWithDelay(3600.0)
+    assert ran.decision == NakWithDelay(3600.0, failed=False)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +184,11 @@ async def test_a_dead_letter_holds_the_original_and_its_cause() -> None:
     ran = await run_handler(refused, CREATED, attempt=3)
     original = encode_event(CREATED, Subjects())
     (letter,) = ran.dead_letters
-    assert letter.subject == "yizhan.dead.refused"
+    assert re.fullmatch(r"yizhan\.dead\.refused\.[0-9a-f]{12}", letter.subject)
     assert letter.body == original.body
     assert letter.headers["ce-id"] == CREATED.id
-    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1"
+    buried_ms = int(NOON.timestamp() * 1000)
+    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1.{buried_ms}"
     told = {name: decode_header(text) for name, text in letter.headers.items()}
     assert told["yizhan-handler"] == "refused"
     assert told["yizhan-reason"] == "APIRejectedError: order_detail: refused 订单"
