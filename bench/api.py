@@ -112,7 +112,9 @@ def serve(descriptor: int) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
-    uvicorn.run(app, fd=descriptor, lifespan="off", log_config=None, access_log=False)
+    # On a busy machine a connection may rest longer than uvicorn's five seconds.
+    given = {"log_config": None, "access_log": False, "timeout_keep_alive": 600}
+    uvicorn.run(app, fd=descriptor, lifespan="off", **given)
 
 
 def main() -> int:
