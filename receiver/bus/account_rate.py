@@ -2,7 +2,7 @@
 
 A stream in memory keeps one message an account: the moment from which calls are free, by the
 server's clock, and which processes took some lately. Who wants moments moves it on by as many,
-on condition that nobody did so meanwhile; so no moment is given out twice, and a process that dies
+on condition that no other did so meanwhile; so no moment is given out twice, and a process that dies
 leaves nothing to clean up.
 """
 
