@@ -102,6 +102,15 @@ def handler_rights(plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
         yield Right(f"$JS.ACK.{name}.1.0.0.0.0", f"$JS.ACK.{plan.stream}.>", purpose)
 
 
+def caller_rights(subjects: Subjects) -> Iterator[Right]:
+    """What processes need to share the rate of one account's calls."""
+    sharing = "processes share the rate of their account"
+    yield Right(subjects.rate(_PROBE), subjects.all_rates, sharing)
+    for verb in ("CREATE", "INFO", "MSG.GET"):
+        subject = f"$JS.API.STREAM.{verb}.{subjects.rate_stream}"
+        yield Right(subject, subject, sharing)
+
+
 def looking_rights() -> Iterator[Right]:
     """What `yizhan check` alone uses."""
     for verb in ("INFO", "STREAM.NAMES"):

@@ -98,6 +98,20 @@ class Subjects:
         return f"{self.root}.said"
 
     @property
+    def rate_stream(self) -> str:
+        """The stream, in memory, of how far each account has used its rate of calls."""
+        return f"{self.stream}_RATE"
+
+    @property
+    def all_rates(self) -> str:
+        """What processes of one account keep of its rate."""
+        return f"{self.root}.rate.>"
+
+    def rate(self, account: str) -> str:
+        """The same of one account; `account` is a digest of it."""
+        return f"{self.root}.rate.{account}"
+
+    @property
     def all_dead(self) -> str:
         """Every dead letter."""
         return f"{self.root}.dead.>"

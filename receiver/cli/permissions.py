@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from receiver.bus.consumers import ConsumerPlan
-from receiver.bus.rights import Right, handler_rights
+from receiver.bus.rights import Right, caller_rights, handler_rights
 from receiver.bus.runs_stream import runs_rights
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
@@ -27,4 +27,5 @@ def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
 def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     """What a process that runs the handlers needs beside what every process needs."""
     subjects = Subjects(settings.nats.subject_root)
-    return (*handler_rights(consumer_plans(settings)), *runs_rights(subjects))
+    calling = caller_rights(subjects) if settings.api else ()
+    return (*handler_rights(consumer_plans(settings)), *runs_rights(subjects), *calling)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from receiver.composition.api import opened_api
+from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -22,7 +22,8 @@ from receiver.worker.worker import Worker
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
-        api = await stack.enter_async_context(opened_api(settings))
+        api = await stack.enter_async_context(opened_api(settings, bus))
+        stack.enter_context(served_counts(settings, api))
         worker = Worker(
             bus.connection,
             bus.publisher,

@@ -121,8 +121,7 @@ class SimulatedAPI:
         except RefusedError as error:
             return _reply(_SUCCESS, "success", error.data), "refused"
         code = _SUCCESS_OF_ROW.get(row.name, _SUCCESS)
-        outcome: Outcome = "refused" if _is_refusal(data) else "done"
-        return _reply(code, "success", self.replies.get(row.name, data)), outcome
+        return _reply(code, "success", self.replies.get(row.name, data)), "done"
 
     def _unsigned(self, request: Request, row: ServedRow) -> str:
         """Why a call is refused; empty where its signature is right."""
@@ -163,11 +162,6 @@ def _failed(fault: Fault | None) -> Response | None:
             return _reply(_UNSIGNED, _TOO_OLD, None)
         case _:
             return None
-
-
-def _is_refusal(data: Any) -> bool:
-    """Whether a row gave a refusal of its own, as a create does that made nothing."""
-    return isinstance(data, dict) and data.get("success") is False
 
 
 def _reply(code: int, msg: str, data: Any) -> JSONResponse:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 Edition = Literal["v1", "v2", "ka"]
+_PAGE_SIZE: Final = 20
 
 
 class UnreadableError(Exception):
@@ -19,14 +20,32 @@ class NotFoundError(Exception):
 
 
 class RefusedError(Exception):
-    """The call's own refusal under a 200 (docs/platform/api.md#verdict-within-data).
+    """The call did nothing, and says so in its `data` under a 200.
 
-    `text_name` is how the page of the call names the reason; the pages differ.
+    docs/platform/api.md#verdict-within-data
     """
 
-    def __init__(self, code: str, text: str, *, text_name: str = "errorMessage") -> None:
-        super().__init__(text)
-        self.data = {"success": False, "errorCode": code, text_name: text}
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__()
+        self.data = data
+
+
+def refusal(code: str, text: str, *, text_name: str = "errorMessage") -> RefusedError:
+    """The usual refusal; `text_name` is how the page of the call names the reason."""
+    return RefusedError({"success": False, "errorCode": code, text_name: text})
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """Which page of a list, and how many entries a page has."""
+
+    number: int
+    size: int
+
+    @property
+    def part(self) -> slice:
+        """Which entries of the list the page holds."""
+        return slice((self.number - 1) * self.size, self.number * self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +131,19 @@ class Asked:
         except ValueError as error:
             raise UnreadableError(f"{name} must be JSON as a string") from error
 
-    def page(self, number: str, size: str = "pageSize", *, highest: int | None = None) -> slice:
-        """Which entries the asked page holds, by `number` from 1 and by `size`."""
-        first = self.integer(number, lowest=1)
-        count = self.integer(size, lowest=1, highest=highest)
-        return slice((first - 1) * count, first * count)
+    def page(self, number: str, *, highest: int | None = None, required: bool = True) -> PageOf:
+        """The page that `number` (from 1) and `pageSize` name; the first where both may be absent.
+
+        `highest` is the most entries that a page may have.
+        """
+        if not required:
+            defaults = {number: 1, "pageSize": _PAGE_SIZE} | self._without_nulls()
+            return replace(self, parameters=defaults).page(number, highest=highest)
+        size = self.integer("pageSize", lowest=1, highest=highest)
+        return PageOf(self.integer(number, lowest=1), size)
+
+    def _without_nulls(self) -> dict[str, Any]:
+        return {name: value for name, value in self.parameters.items() if value is not None}
 
     def _entries(self, name: str, highest: int | None) -> list[Any]:
         values = self.given(name)

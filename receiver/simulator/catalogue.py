@@ -13,7 +13,8 @@ from typing import Final, Literal
 Channel = Literal["1688", "taobao"]
 BAG_SHOP: Final = "BBBexampleSellerOpenId0001"
 BAGS: Final = 323
-STOCK: Final = 500
+STOCK: Final = 100_000
+"""The pieces of each SKU at first."""
 _CUP_SHOP: Final = "BBBexampleSellerOpenId0002"
 _FIRST_ID: Final = {"1688": 600_000_000_001, "taobao": 670_000_000_001}
 _SKU_STEP: Final = 10

@@ -65,13 +65,13 @@ def _fault(text: str, known: frozenset[str]) -> Fault:
     word, _, rate_text = what.partition("=")
     kind = next((kind for kind in KINDS if kind == word), None)
     if kind is None:
-        raise ValueError(f"{word!r} is no fault: one of {', '.join(KINDS)}")
+        raise ValueError(f"{word!r} is no fault: write one of {', '.join(KINDS)}")
     try:
         rate = float(rate_text or 1)
     except ValueError:
-        raise ValueError(f"{rate_text!r} is no share from 0 to 1") from None
+        rate = -1.0
     if not 0 <= rate <= 1:
-        raise ValueError(f"{rate_text} is no share from 0 to 1")
+        raise ValueError(f"{rate_text!r} is no share of the calls: write one from 0 to 1")
     if row and row not in known:
-        raise ValueError(f"{row!r} is no call: docs/api.md lists them")
+        raise ValueError(f"{row!r} is no call: write one such as alibaba_orders_detail")
     return Fault(kind, rate, rows=frozenset({row} if row else ()))

@@ -1,4 +1,4 @@
-"""The life of an order that nobody asked for: which acts follow which."""
+"""The life of an invented order: which acts follow which."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHANNELS: Final[Mapping[DialectName, tuple[Channel, ...]]] = {
     "aop": ("1688",),
     "global": ("taobao",),
 }
-"""Whose orders each dialect tells of."""
+"""The channels whose orders each dialect reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,20 @@ def live(
     refunds: RefundBook | None = None,
 ) -> Iterator[Said]:
     """One order's callbacks in the order of its life; each is made when it is asked for, so that
-    the API never knows less than the pushes told. Its refund is opened in `refunds`."""
+    the API never knows less than what was pushed. Its refund is opened in `refunds`. A call that
+    does something to the order ends this life."""
     order = book.place(course.channel, chance)
     trade = Trade(book, names, chance, course.dialect)
     cases = RefundBook() if refunds is None else refunds
-    tell = live_in_topics if course.dialect == "aop" else _live
-    yield from tell(trade, order, course.fate, cases)
+    lived = live_in_topics if course.dialect == "aop" else _live
+    for said in lived(trade, order, course.fate, cases):
+        yield said
+        if order.by_calls:
+            return
 
 
 def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:
-    """The usual life, whoever tells it."""
+    """The usual life, in the messages of the trade's dialect."""
     yield from trade.created(order)
     yield from trade.price_changed(order)
     if fate == "cancelled":

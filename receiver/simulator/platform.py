@@ -95,11 +95,10 @@ class SimulatedPlatform:
         self.counts = Counts()
         self.book = OrderBook(config.seed)
         self._said: asyncio.Queue[Said] = asyncio.Queue()
-        self._chance = random.Random(f"{config.seed} calls")  # noqa: S311 - a simulation
         self.world = World(
             self.book,
             names=config.taobao_names,
-            chance=self._chance,
+            chance=random.Random(f"{config.seed} calls"),  # noqa: S311 - a simulation
             say=self._say,
             dialect=config.account.dialect,
             cancel_after_s=config.cancel_after_s,
@@ -192,11 +191,12 @@ class SimulatedPlatform:
             self._said.put_nowait(said)
 
     async def _push_what_calls_did(self) -> None:
+        chance = random.Random(f"{self._config.seed} pushes")  # noqa: S311 - a simulation
         async with asyncio.TaskGroup() as group:
             retries = _Retries(group, self._again, self._config.limit_waiting)
             while True:
                 said = await self._said.get()
-                await self._push(retries, self._made(said, self._chance))
+                await self._push(retries, self._made(said, chance))
 
     async def _let_sellers_act(self) -> None:
         while True:

@@ -116,7 +116,7 @@ def _goods(line_id: str, wanted: Wanted) -> dict[str, Any]:
         "statusStr": None,
         "skuID": int(sku.sku_id),
         "specId": sku.spec_id,
-        "productImgUrl": [],
+        "productImgUrl": [f"https://cbu01.alicdn.com/img/ibank/{product.product_id}.jpg"],
         "skuInfos": [{"name": "颜色", "value": sku.colour[0]}],
         "gmtCompleted": None,
     }

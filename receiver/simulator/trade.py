@@ -1,4 +1,4 @@
-"""What happens to an order, and which callbacks tell of it. Performs no I/O.
+"""What happens to an order, and the callbacks that report it. Performs no I/O.
 
 Each method changes the order and gives what the platform says then
 (docs/platform/messages.md#messages).
@@ -56,7 +56,7 @@ class Said:
 class Trade:
     """What buyers, sellers and carriers do; what is free in a message is drawn from `chance`.
 
-    `dialect` is whose messages tell of it: the purchasing platform's by KA messages of 1688 and by
+    `dialect` is whose messages report it: the purchasing platform's by KA messages of 1688 and by
     its three of Taobao, the 1688 open platform by topics, Taobao Global by its own.
     """
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
+from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.worker.execution import wait_for
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
 ResultT = TypeVar("ResultT")
+_PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
+    {"replay": "replay", "reparse": "replay", "sweep": "sweep"}
+)
+"""The priority of the calls for an event by its origin; all others are `live`."""
 
 
 class RunServices(Protocol):
@@ -69,7 +75,8 @@ class RunContext:
                 f"the handler {self._handler.name} asks for the platform's API and there is none: "
                 "add an [api] section, and write Router(needs_api=True) in its module"
             )
-        return self._services.api
+        priority = _PRIORITIES.get(self._cause.origin)
+        return self._services.api.with_priority(priority) if priority else self._services.api
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""

@@ -14,6 +14,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan, ensure_consumer
 from receiver.bus.rights import (
     Right,
+    caller_rights,
     denied,
     handler_rights,
     looking_rights,
@@ -32,6 +33,7 @@ RIGHTS = (
     *stream_rights(SUBJECTS),
     *reader_rights(SUBJECTS),
     *handler_rights([PLAN]),
+    *caller_rights(SUBJECTS),
     *runs_rights(SUBJECTS),
     *looking_rights(),
 )

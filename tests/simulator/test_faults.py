@@ -115,6 +115,21 @@ async def test_the_journal_counts_the_writes_that_were_carried_out(caller: Calle
     assert {row for row, _ in writes} == {"alibaba_orders_create"}
 
 
+async def test_a_payment_that_was_refused_is_no_write(caller: Caller) -> None:
+    order, purchase = await caller.paid(), await caller.purchase_paid()
+    before = caller.platform.api.journal.writes()
+    again = (
+        caller.v2.alibaba.orders.payment_url(order.order_id),
+        caller.v2.alibaba.orders.pay_batch([order.order_id]),
+        caller.v2.taobao.orders.pay([purchase.order_id]),
+    )
+    for call in again:
+        with pytest.raises(APIRejectedError):
+            await call
+        assert last(caller).outcome == "refused"
+    assert caller.platform.api.journal.writes() == before
+
+
 async def test_a_fault_of_one_row_leaves_the_others_alone(caller: Caller) -> None:
     caller.platform.api.faults = Faults.parse(
         "500@alibaba_products_category", rows=["alibaba_products_category"]
@@ -142,10 +157,10 @@ def test_faults_are_met_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("broken", "'broken' is no fault: one of 429, 500"),
-        ("500=2", "2 is no share"),
+        ("broken", "'broken' is no fault: write one of 429, 500"),
+        ("500=2", "'2' is no share"),
         ("500=x", "'x' is no share"),
-        ("500=nan", "nan is no share"),
+        ("500=nan", "'nan' is no share"),
         ("500@nowhere", "'nowhere' is no call"),
         ("", "'' is no fault"),
     ],

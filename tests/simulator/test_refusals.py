@@ -74,7 +74,17 @@ async def send_back_unagreed(caller: Caller, carrier: str = "SF") -> Any:
 
 
 async def order_more_than_there_is(caller: Caller) -> Any:
-    return await create(caller, cargo_of(caller.goods[0], 400), cargo_of(caller.goods[0], 400))
+    half = cargo_of(caller.goods[0], 60_000)
+    return await create(caller, half, half)
+
+
+async def fill_the_cart(caller: Caller) -> Any:
+    item = caller.items[0]
+    await caller.v2.taobao.cart.add(
+        mp_id=item.mp_id, mp_sku_id=item.skus[0].mp_sku_id, quantity=10**6
+    )
+    entry = list(caller.platform.world.carts["taobao"])[-1]
+    return await caller.v2.taobao.cart.create_order(cart_ids=[entry])
 
 
 def of_another(caller: Caller) -> CargoParam:
@@ -115,6 +125,7 @@ WRONG: dict[str, tuple[str, Wrong]] = {
     "unpaid": ("5010", refund_unpaid),
     "amount": ("5011", lambda c: refund(c, apply_payment=1)),
     "line of another order": ("5013", lambda c: refund(c, order_entry_ids=["1"])),
+    "more of Taobao than there is": ("OUT_OF_STOCK", fill_the_cart),
     "unknown refund": ("4005", send_back),
     "unknown carrier": ("4004", lambda c: send_back_unagreed(c, "NONE")),
     "seller has not agreed": ("4007", send_back_unagreed),
@@ -156,6 +167,15 @@ async def test_what_is_refunded_before_its_shipment_is_not_shipped(caller: Calle
     assert case.order.refund_fen == case.order.goods_fen
 
 
+async def test_no_more_is_paid_back_than_was_paid(caller: Caller) -> None:
+    order = await caller.paid()
+    await refund(caller, order_id=order.order_id, order_entry_ids=list(order.line_ids))
+    caller.platform.world.act()
+    with pytest.raises(APIRejectedError) as refused:
+        await refund(caller, order_id=order.order_id, order_entry_ids=list(order.line_ids))
+    assert refused.value.code == 5011
+
+
 async def test_what_is_in_no_case_any_more_is_shipped(caller: Caller) -> None:
     made = await refund(caller)
     await caller.ka.alibaba.refunds.cancel(made.refund_id)
@@ -188,6 +208,18 @@ async def test_a_request_against_the_rules_of_its_page_is_refused(
         headers = signed_as_the_account()
         answer = await http.post(path, json={"country": "en"} | body, headers=headers)
     assert answer.json()["code"] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "most"), [("/v2/taobao/product/item/search", 20), ("/v2/alibaba/order/page", 20)]
+)
+async def test_a_page_is_the_first_where_its_number_may_be_left_out(
+    caller: Caller, path: str, most: int
+) -> None:
+    async with httpx2.AsyncClient(trust_env=False, base_url=caller.platform.api_url) as http:
+        answer = await http.post(path, json={"pageNo": None}, headers=signed_as_the_account())
+    data = answer.json()["data"]
+    assert 0 < len(data.get("data") or data["result"]) <= most
 
 
 async def test_a_warehouse_call_is_signed_in_its_query(caller: Caller) -> None:

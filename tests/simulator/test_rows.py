@@ -51,6 +51,7 @@ SAMPLE_OF = {
     "alibaba_refunds_upload_voucher": "1688-refund-voucher",
     "taobao_orders_create": "taobao-order-create-v1",
     "taobao_orders_logistics": "taobao-order-logistics-detail",
+    "taobao_orders_pay": "taobao-order-pay.upstream",
     "taobao_products_check_batch": "taobao-product-batch-check-v1",
     "taobao_products_recommend": "taobao-product-recommend-v1",
     "taobao_products_source": "taobao-product-source-get-v1",
@@ -95,8 +96,8 @@ def lacking(sample: Any, served: Any, place: str = "data") -> set[str]:
         missing = {f"{place}.{name}" for name in sample.keys() - served.keys()}
         shared = [name for name in sample if name in served]
         return missing.union(*(lacking(sample[n], served[n], f"{place}.{n}") for n in shared))
-    if isinstance(sample, list) and isinstance(served, list) and sample and served:
-        return lacking(sample[0], served[0], f"{place}[]")
+    if isinstance(sample, list) and isinstance(served, list) and sample:
+        return lacking(sample[0], served[0], f"{place}[]") if served else {f"{place}[]"}
     return set()
 
 
@@ -106,10 +107,7 @@ def test_every_sample_reply_is_compared() -> None:
         for file in SAMPLES.glob("*.json")
         if "reply" in json.loads(file.read_text(encoding="utf-8"))
     }
-    assert replies - set(SAMPLE_OF.values()) == {
-        "taobao-order-cancel.upstream",
-        "taobao-order-pay.upstream",
-    }
+    assert replies - set(SAMPLE_OF.values()) == {"taobao-order-cancel.upstream"}
 
 
 def test_the_page_of_the_api_says_which_rows_are_served() -> None:
@@ -143,6 +141,9 @@ async def alibaba_products_detail(caller: Caller) -> None:
 
 @calls
 async def alibaba_products_search(caller: Caller) -> None:
+    for api in (caller.v1, caller.ka):
+        page = await api.alibaba.products.search(keyword="杯", page_size=1)
+        assert [offer.offer_id for offer in page.items] == [caller.goods[-20].product_id]
     page = await caller.v2.alibaba.products.search(
         keyword="杯", page_size=5, sort={"price": "desc"}, price_start="1"
     )

@@ -122,9 +122,9 @@ def _create_order(world: World, asked: Asked) -> dict[str, Any]:
     try:
         creation.check_lines(world, lines)
     except creation.OrderRefusedError as error:
-        return creation.not_created(error)
+        raise creation.not_created(error) from error
     remove(world, "1688", asked)
-    address = asked.given("addressParam")
+    address = None if asked.given("addressParam") is None else asked.part("addressParam")
     orders = [world.buy("1688", part, address) for part in creation.by_seller(lines)]
     return creation.created(orders[0]) if len(orders) == 1 else creation.created_several(orders)
 

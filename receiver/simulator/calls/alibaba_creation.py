@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from receiver.simulator.asked import Asked, RefusedError
+from receiver.simulator.asked import Asked, RefusedError, refusal
 from receiver.simulator.orders import MAX_LINES, Order, Wanted
 from receiver.simulator.world import SHIPPING_FEN, World
 
@@ -84,7 +84,7 @@ def preview(world: World, asked: Asked, lines: Sequence[Wanted]) -> Any:
 
 def preview_refused(error: OrderRefusedError) -> RefusedError:
     """The refusal of a preview."""
-    return RefusedError(error.code, error.text, text_name="errorMsg")
+    return refusal(error.code, error.text, text_name="errorMsg")
 
 
 def created(order: Order) -> dict[str, Any]:
@@ -107,25 +107,27 @@ def created_several(orders: Sequence[Order]) -> dict[str, Any]:
     return {"success": True, "orderList": [_one_of_several(order) for order in orders]}
 
 
-def not_created(error: OrderRefusedError) -> dict[str, Any]:
-    """The reply of a create that made nothing."""
+def not_created(error: OrderRefusedError) -> RefusedError:
+    """The refusal of a create."""
     failed = {
         "offerId": error.offer_id,
         "specId": error.spec_id,
         "errorCode": error.code,
         "errorMessage": error.text,
     }
-    return {
-        "totalSuccessAmount": None,
-        "orderId": None,
-        "success": False,
-        "code": error.code,
-        "message": error.text,
-        "postFee": None,
-        "accountPeriod": None,
-        "failedOfferList": [failed],
-        "orderList": None,
-    }
+    return RefusedError(
+        {
+            "totalSuccessAmount": None,
+            "orderId": None,
+            "success": False,
+            "code": error.code,
+            "message": error.text,
+            "postFee": None,
+            "accountPeriod": None,
+            "failedOfferList": [failed],
+            "orderList": None,
+        }
+    )
 
 
 def _line(world: World, part: Asked) -> Wanted:

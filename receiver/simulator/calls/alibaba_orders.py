@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from receiver.simulator.asked import Asked, NotFoundError, RefusedError, UnreadableError
+from receiver.simulator.asked import (
+    Asked,
+    NotFoundError,
+    RefusedError,
+    UnreadableError,
+    refusal,
+)
 from receiver.simulator.calls import alibaba_creation as creation
 from receiver.simulator.calls.answer import Answer
 from receiver.simulator.catalogue import SHOPS
@@ -58,7 +64,7 @@ def _create(world: World, asked: Asked) -> dict[str, Any]:
         lines = creation.lines_of(world, asked)
         creation.one_seller(lines)
     except creation.OrderRefusedError as error:
-        return creation.not_created(error)
+        raise creation.not_created(error) from error
     return creation.created(world.buy("1688", lines, address))
 
 
@@ -68,7 +74,7 @@ def _create_batch(world: World, asked: Asked) -> dict[str, Any]:
     try:
         lines = creation.lines_of(world, asked, highest=None)
     except creation.OrderRefusedError as error:
-        return creation.not_created(error)
+        raise creation.not_created(error) from error
     orders = [world.buy("1688", part, address) for part in creation.by_seller(lines)]
     return creation.created_several(orders)
 
@@ -80,7 +86,7 @@ def _detail(world: World, asked: Asked) -> dict[str, Any]:
 
 def _list(world: World, asked: Asked) -> dict[str, Any]:
     """The newest first; of the filters those of status, ids and time of creation."""
-    page = asked.page("page")
+    page = asked.page("page", required=False)
     ids = None if asked.given("orderIds") is None else asked.integers("orderIds")
     first, last = (_moment(asked, name) for name in ("createStartTime", "createEndTime"))
     status = asked.maybe_text("orderStatus")
@@ -93,7 +99,7 @@ def _list(world: World, asked: Asked) -> dict[str, Any]:
         and (first is None or order.created_at >= first)
         and (last is None or order.created_at <= last)
     ]
-    details = (alibaba_order(order, world.book.now()) for order in found[page])
+    details = (alibaba_order(order, world.book.now()) for order in found[page.part])
     return {
         "result": [detail | {"nativeLogistics": None} for detail in details],
         "totalRecord": len(found),
@@ -117,11 +123,11 @@ def _cancel(world: World, asked: Asked) -> bool:
         asked.text("cancelReason")
     order = world.book.find("1688", order_id)
     if order is None:
-        raise RefusedError("ORDER_NOT_EXIST", "no such order")
+        raise refusal("ORDER_NOT_EXIST", "no such order")
     if not world.is_unpaid(order):
-        raise RefusedError("ORDER_STATUS_ERROR", "the order's status does not allow it")
+        raise refusal("ORDER_STATUS_ERROR", "the order's status does not allow it")
     if world.is_new(order):
-        raise RefusedError("CLOSE_ORDER_TOO_FAST", "the order is too young")
+        raise refusal("CLOSE_ORDER_TOO_FAST", "the order is too young")
     world.cancel(order)
     return True
 
@@ -129,15 +135,13 @@ def _cancel(world: World, asked: Asked) -> bool:
 def _payment_url(world: World, asked: Asked) -> dict[str, Any]:
     """The account pays by agreement: what can be paid is paid at once."""
     order = _order(world, asked.text("orderId"))
-    payable = world.is_unpaid(order)
-    if payable:
-        world.pay([order])
-    return {
-        "orderId": order.order_id,
-        "protocolPaySuccess": payable,
-        "payUrl": f"{_CASHIER}{order.order_id}" if payable else None,
-        "cantPayOrderList": [] if payable else [int(order.order_id)],
-    }
+    reply: dict[str, Any] = {"orderId": order.order_id}
+    if not world.is_unpaid(order):
+        cannot = {"payUrl": None, "cantPayOrderList": [int(order.order_id)]}
+        raise RefusedError(reply | {"protocolPaySuccess": False} | cannot)
+    world.pay([order])
+    paid = {"payUrl": f"{_CASHIER}{order.order_id}", "cantPayOrderList": []}
+    return reply | {"protocolPaySuccess": True} | paid
 
 
 def _pay_batch(world: World, asked: Asked) -> dict[str, Any]:
@@ -145,17 +149,14 @@ def _pay_batch(world: World, asked: Asked) -> dict[str, Any]:
     ids = dict.fromkeys(asked.texts("orderIds", highest=_MAX_PAID_TOGETHER))
     orders = [order for name in ids if (order := world.book.find("1688", name))]
     payable = [order for order in orders if world.is_unpaid(order)]
-    paid = {order.order_id for order in payable}
-    if payable:
-        world.pay(payable, together=True)
-    failed = [name for name in ids if name not in paid]
-    return {
-        "payUrl": f"{_CASHIER}{','.join(paid)}" if paid else None,
-        "success": bool(paid),
-        "errorCode": None if paid else "ORDER_STATUS_ERROR",
-        "erroMsg": None if paid else "the orders' status does not allow it",
-        "payFailureOrderList": failed,
-    }
+    paid = [order.order_id for order in payable]
+    failed = {"payFailureOrderList": [name for name in ids if name not in paid]}
+    if not paid:
+        refused = refusal("ORDER_STATUS_ERROR", "no order can be paid", text_name="erroMsg")
+        raise RefusedError({"payUrl": None} | refused.data | failed)
+    world.pay(payable, together=True)
+    url = f"{_CASHIER}{','.join(paid)}"
+    return {"payUrl": url, "success": True, "errorCode": None, "erroMsg": None} | failed
 
 
 def _confirm_receipt(world: World, asked: Asked) -> dict[str, Any]:
@@ -163,9 +164,9 @@ def _confirm_receipt(world: World, asked: Asked) -> dict[str, Any]:
     order = world.book.find("1688", str(asked.integer("orderId")))
     lines = asked.integers("orderEntryIds")
     if order is None or not set(lines) <= set(order.line_ids):
-        raise RefusedError("4003", "订单信息不存在,请核对后重试", text_name="errorInfo")
+        raise refusal("4003", "订单信息不存在,请核对后重试", text_name="errorInfo")
     if order.status != "waitbuyerreceive":
-        raise RefusedError("ORDER_STATUS_ERROR", "not shipped yet", text_name="errorInfo")
+        raise refusal("ORDER_STATUS_ERROR", "not shipped yet", text_name="errorInfo")
     world.receive(order)
     return {"success": True, "errorInfo": None, "errorCode": None}
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from receiver.simulator.asked import Asked, NotFoundError, RefusedError, UnreadableError
+from receiver.simulator.asked import (
+    Asked,
+    NotFoundError,
+    RefusedError,
+    UnreadableError,
+    refusal,
+)
 from receiver.simulator.calls.answer import Answer
 from receiver.simulator.messages import compact_text
 from receiver.simulator.orders import CARRIERS, Order
@@ -43,7 +49,7 @@ _REASONS: Final = (
 
 
 def _refused(code: str, text: str) -> RefusedError:
-    return RefusedError(code, text, text_name="errorInfo")
+    return refusal(code, text, text_name="errorInfo")
 
 
 def _order(world: World, asked: Asked) -> Order:
@@ -186,7 +192,8 @@ def _check_amount(order: Order, lines: tuple[str, ...], payment: int, carriage: 
     """Before shipment the payment is what was paid for the lines."""
     paid = sum(wanted.fen for line, wanted in order.lines if line in lines)
     exact = order.parcel is None and payment != paid
-    if exact or payment > paid or carriage > order.shipping_fen:
+    left = order.total_fen - order.refund_fen
+    if exact or payment > paid or carriage > order.shipping_fen or payment + carriage > left:
         raise _refused("5011", "the amount")
 
 

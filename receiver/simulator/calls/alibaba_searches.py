@@ -12,7 +12,7 @@ from receiver.simulator.calls.answer import Answer
 from receiver.simulator.catalogue import Product
 from receiver.simulator.world import World
 
-_MAX_PAGE: Final = 50
+_MAX_IMAGE_PAGE: Final = 50
 _MAX_RELATED: Final = 10
 
 
@@ -25,23 +25,23 @@ def offer_id(product: Product, asked: Asked) -> dict[str, Any]:
 
 def _search(world: World, asked: Asked) -> dict[str, Any]:
     asked.text("keyword")
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked))
 
 
 def _search_image(world: World, asked: Asked) -> dict[str, Any]:
     asked.text("imageBase64", "imageAddress")
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked), highest=_MAX_IMAGE_PAGE)
 
 
 def _search_store(world: World, asked: Asked) -> dict[str, Any]:
     shop = asked.maybe_text("sellerOpenId")
     found = [p for p in _found(world, asked) if shop in {None, p.shop.open_id}]
-    return _page(asked, found, _MAX_PAGE)
+    return _page(asked, found)
 
 
 def _selection(world: World, asked: Asked) -> dict[str, Any]:
     """The page is not known: the keyword query, which has the same goods, is served."""
-    return _page(asked, _found(world, asked), _MAX_PAGE)
+    return _page(asked, _found(world, asked))
 
 
 def _found(world: World, asked: Asked) -> list[Product]:
@@ -64,7 +64,7 @@ def _fen(asked: Asked, name: str) -> int | None:
     text = asked.maybe_text(name)
     try:
         return None if text is None else round(float(text) * 100)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UnreadableError(f"{name} must be a number of yuan as a string") from error
 
 
@@ -83,22 +83,21 @@ def _sorted(found: list[Product], asked: Asked) -> list[Product]:
     except ValueError as error:
         raise UnreadableError("sort must be JSON as a string") from error
     for name, way in reversed(wanted.items() if isinstance(wanted, dict) else ()):
-        if name not in _SORTS or way not in {"asc", "desc"}:
+        if name not in _SORTS or way not in ("asc", "desc"):
             raise UnreadableError("sort: price, rePurchaseRate or monthSold, asc or desc")
         found = sorted(found, key=_SORTS[name], reverse=way == "desc")
     return found
 
 
-def _page(asked: Asked, found: Sequence[Product], most: int | None) -> dict[str, Any]:
+def _page(asked: Asked, found: Sequence[Product], *, highest: int | None = None) -> dict[str, Any]:
     asked.text("country")
-    part = asked.page("beginPage", highest=most)
-    size = asked.integer("pageSize")
+    page = asked.page("beginPage", highest=highest)
     return {
         "totalRecords": len(found),
-        "totalPage": -(-len(found) // size),
-        "pageSize": size,
-        "currentPage": asked.integer("beginPage"),
-        "data": [_listed(product) | offer_id(product, asked) for product in found[part]],
+        "totalPage": -(-len(found) // page.size),
+        "pageSize": page.size,
+        "currentPage": page.number,
+        "data": [_listed(product) | offer_id(product, asked) for product in found[page.part]],
     }
 
 
@@ -133,7 +132,7 @@ def _recommend(world: World, asked: Asked) -> list[dict[str, Any]]:
             "traceInfo": f"object_id@{product.product_id}^object_type@offer",
             "isSelect": False,
         }
-        for product in world.catalogue.of("1688")[asked.page("beginPage")]
+        for product in world.catalogue.of("1688")[asked.page("beginPage").part]
     ]
 
 
@@ -143,8 +142,8 @@ def _related(world: World, asked: Asked) -> list[dict[str, Any]]:
     if product is None:
         raise NotFoundError("no such offer")
     others = [p for p in world.catalogue.of("1688") if p.shop is product.shop and p is not product]
-    part = asked.page("pageNo", highest=_MAX_RELATED)
-    return [_relative(other) for other in others[part]]
+    page = asked.page("pageNo", highest=_MAX_RELATED)
+    return [_relative(other) for other in others[page.part]]
 
 
 def _relative(product: Product) -> dict[str, Any]:

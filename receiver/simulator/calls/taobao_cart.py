@@ -11,7 +11,7 @@ from typing import Any, Final
 from receiver.simulator.asked import Asked
 from receiver.simulator.calls.alibaba_cart import cart, edit, put, remove, taken, wanted
 from receiver.simulator.calls.answer import Answer
-from receiver.simulator.calls.taobao_orders import created, rendered
+from receiver.simulator.calls.taobao_orders import check_stock, created, rendered
 from receiver.simulator.world import World
 
 
@@ -21,6 +21,7 @@ def _add(world: World, asked: Asked) -> bool:
 
 def _create_order(world: World, asked: Asked) -> dict[str, Any]:
     lines = wanted(taken(world, "taobao", asked))
+    check_stock(world, lines)
     remove(world, "taobao", asked)
     return created(world.buy("taobao", lines, None))
 

@@ -26,9 +26,15 @@ _STOCK: Final = "OUT_OF_STOCK"
 
 def taobao_refused(code: str, text: str) -> RefusedError:
     """A refusal with the upstream's names."""
-    error = RefusedError(code, text)
-    error.data = {"success": False, "error_code": code, "error_msg": text}
-    return error
+    return RefusedError({"success": False, "error_code": code, "error_msg": text})
+
+
+def check_stock(world: World, lines: Sequence[Wanted]) -> None:
+    """Raise `RefusedError` for more than is there."""
+    for line in lines:
+        wanted = sum(other.quantity for other in lines if other.sku is line.sku)
+        if wanted > world.stock[line.sku.sku_id]:
+            raise taobao_refused(_STOCK, "not enough in stock")
 
 
 def created(order: Order) -> dict[str, Any]:
@@ -121,6 +127,7 @@ def _create(world: World, asked: Asked) -> dict[str, Any]:
     lines, missing = _lines(world, asked, "orderLineList")
     if missing:
         raise taobao_refused(missing[0]["error_code"], missing[0]["reason"])
+    check_stock(world, lines)
     order = world.buy("taobao", lines, receiver)
     order.buyers_id = asked.maybe_text("sellerOrderNumber")
     return created(order)
@@ -145,7 +152,7 @@ def _detail(world: World, asked: Asked) -> dict[str, Any]:
 
 def _list(world: World, asked: Asked) -> dict[str, Any]:
     """The newest first; of the filters those of status, ids and the buyer's number."""
-    part = asked.page("pageNo")
+    page = asked.page("pageNo", required=False)
     status, outer = asked.maybe_text("status"), asked.maybe_text("outerPurchaseId")
     ids = asked.given("purchaseIds")
     if isinstance(ids, str):
@@ -162,9 +169,9 @@ def _list(world: World, asked: Asked) -> dict[str, Any]:
     ]
     return {
         "results_total": len(found),
-        "page_no": asked.integer("pageNo"),
-        "page_size": asked.integer("pageSize"),
-        "purchase_orders": [taobao_order(order) for order in found[part]],
+        "page_no": page.number,
+        "page_size": page.size,
+        "purchase_orders": [taobao_order(order) for order in found[page.part]],
     }
 
 
@@ -184,10 +191,9 @@ def _pay(world: World, asked: Asked) -> dict[str, Any]:
     ids = dict.fromkeys(asked.integers("purchaseOrderIdList", highest=_MAX_PAID_TOGETHER))
     orders = [order for name in ids if (order := world.book.find("taobao", name))]
     payable = [order for order in orders if world.is_unpaid(order)]
-    world.pay(payable)
     paid = [order.order_id for order in payable]
     failed = [name for name in ids if name not in paid]
-    return {
+    reply = {
         "pay_failure_purchase_order_ids": failed,
         "will_pay_purchase_order_ids": paid,
         "pay_failed_results": [
@@ -195,6 +201,10 @@ def _pay(world: World, asked: Asked) -> dict[str, Any]:
             for name in failed
         ],
     }
+    if not payable:
+        raise RefusedError(reply)
+    world.pay(payable)
+    return reply
 
 
 def _upload_payment_voucher(_world: World, _asked: Asked) -> bool:

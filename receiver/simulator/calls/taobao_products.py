@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from receiver.simulator.asked import Asked, NotFoundError
+from receiver.simulator.asked import Asked, NotFoundError, PageOf
 from receiver.simulator.calls.answer import Answer
 from receiver.simulator.catalogue import Product, Sku
 from receiver.simulator.world import World
@@ -100,12 +100,13 @@ def _check_batch(world: World, asked: Asked) -> dict[str, Any]:
 
 
 def _search(world: World, asked: Asked) -> dict[str, Any]:
-    return _page(world, asked, asked.page("pageNo", highest=_MAX_PAGE))
+    return _page(world, asked, asked.page("pageNo", highest=_MAX_PAGE, required=False))
 
 
 def _search_shop(world: World, asked: Asked) -> dict[str, Any]:
     shop = asked.named("shopId")
-    return _page(world, asked, asked.page("pageNo", highest=_MAX_SHOP_PAGE), shop=shop)
+    page = asked.page("pageNo", highest=_MAX_SHOP_PAGE, required=False)
+    return _page(world, asked, page, shop=shop)
 
 
 def _search_image(world: World, asked: Asked) -> list[dict[str, Any]]:
@@ -119,7 +120,7 @@ def _recommend(world: World, asked: Asked) -> dict[str, Any]:
     return _page(world, asked, asked.page("pageNo"))
 
 
-def _page(world: World, asked: Asked, part: slice, *, shop: str | None = None) -> dict[str, Any]:
+def _page(world: World, asked: Asked, page: PageOf, *, shop: str | None = None) -> dict[str, Any]:
     keyword = asked.maybe_text("keyword") or ""
     found = [
         product
@@ -128,9 +129,9 @@ def _page(world: World, asked: Asked, part: slice, *, shop: str | None = None) -
         and shop in {None, str(product.shop.shop_id)}
     ]
     return {
-        "pageNo": asked.integer("pageNo"),
-        "pageSize": asked.integer("pageSize"),
-        "data": _listed(found[part], asked, world),
+        "pageNo": page.number,
+        "pageSize": page.size,
+        "data": _listed(found[page.part], asked, world),
     }
 
 

@@ -49,13 +49,13 @@ def _line(world: World, asked: Asked) -> tuple[Order, str, Wanted]:
 
 def _list(world: World, asked: Asked) -> dict[str, Any]:
     """The reply is not known: a page of cases, the newest first."""
-    part = asked.page("pageNo")
+    page = asked.page("pageNo", required=False)
     cases = [refund for refund in world.refunds.refunds.values() if _is_taobao(refund)]
     return {
         "totalRecords": len(cases),
-        "pageNo": asked.integer("pageNo"),
-        "pageSize": asked.integer("pageSize"),
-        "data": [_aggregate(refund, asked) for refund in cases[::-1][part]],
+        "pageNo": page.number,
+        "pageSize": page.size,
+        "data": [_aggregate(refund, asked) for refund in cases[::-1][page.part]],
     }
 
 
@@ -173,7 +173,7 @@ def _submit(world: World, asked: Asked) -> dict[str, Any]:
     _check_reason(asked)
     if order.paid_at is None or any(line_id in r.line_ids for r in _open_cases(world, order)):
         raise taobao_refused(_STATE, "the state of the order")
-    if fee > wanted.fen:
+    if fee > wanted.fen or fee + order.refund_fen > order.total_fen:
         raise taobao_refused(_AMOUNT, "more than was paid")
     refund = world.refund(
         order,
@@ -220,12 +220,12 @@ def _submit_message(world: World, asked: Asked) -> bool:
 
 def _messages(world: World, asked: Asked) -> dict[str, Any]:
     """The reply is not known: a page of what was submitted."""
-    refund, part = _case(world, asked), asked.page("pageNo")
+    refund, page = _case(world, asked), asked.page("pageNo", required=False)
     return {
         "totalRecords": len(refund.messages),
-        "pageNo": asked.integer("pageNo"),
-        "pageSize": asked.integer("pageSize"),
-        "data": refund.messages[part],
+        "pageNo": page.number,
+        "pageSize": page.size,
+        "data": refund.messages[page.part],
     }
 
 
