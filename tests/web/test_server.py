@@ -10,7 +10,7 @@ from receiver.web.server import bind
 
 def test_an_accepted_connection_delays_no_answer() -> None:
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
-        listener.setblocking(True)  # noqa: FBT003 - the library's own shape
+        listener.setblocking(True)
         with contextlib.closing(socket.create_connection(listener.getsockname())):
             accepted, _ = listener.accept()
             with contextlib.closing(accepted):
