@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.faults import clusters, disks, processes, spools, stops
+from bench.faults import batches, clusters, disks, processes, spools, stops
 from bench.faults.page import Row, read_rows, row_of, write_rows
 from bench.faults.stage import Fault, SkippedError, directory_on_disk
 from receiver.observability.logs import configure_logs
@@ -18,6 +18,7 @@ FAULTS: Sequence[Fault] = (
     *processes.FAULTS,
     *spools.FAULTS,
     *disks.FAULTS,
+    *batches.FAULTS,
     *clusters.FAULTS,
     *stops.FAULTS,
 )

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from bench.faults.shell import need_root, said
@@ -19,7 +20,8 @@ _IMAGE_MB = 256
 
 
 @contextlib.asynccontextmanager
-async def _mounted(where: Path, *arguments: str) -> AsyncIterator[Path]:
+async def mounted(where: Path, *arguments: str) -> AsyncIterator[Path]:
+    """A file system, unmounted in the end."""
     await said("mkdir", "-p", str(where))
     await said("mount", *arguments, str(where))
     try:
@@ -29,10 +31,11 @@ async def _mounted(where: Path, *arguments: str) -> AsyncIterator[Path]:
             await said("umount", "--lazy", str(where))
 
 
-async def _full(directory: Path) -> Happened:
+async def full(directory: Path, *, size_mb: int = _DISK_MB, connections: int = 0) -> Happened:
+    """The disk of log and spool, for 10 s."""
     need_root("a file system of limited size")
-    async with _mounted(
-        directory / "small", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "none"
+    async with mounted(
+        directory / "small", "-t", "tmpfs", "-o", f"size={size_mb}m", "none"
     ) as small:
         receiver = Receiver(directory, data_dir=small / "data")
 
@@ -45,10 +48,13 @@ async def _full(directory: Path) -> Happened:
             ballast.unlink()
             await asyncio.sleep(10)
 
-        return await under_load(receiver, hurt, lasts_s=20)
+        return await under_load(receiver, hurt, lasts_s=20, connections=connections)
 
 
-async def _without_power(directory: Path, *, always: bool, spooling_s: float = 0) -> Happened:
+async def without_power(
+    directory: Path, *, always: bool = True, spooling_s: float = 0, connections: int = 0
+) -> Happened:
+    """Power is lost, and everything starts again on what reached the disk."""
     need_root("a loop device")
     image, disk = directory / "disk.img", directory / "disk"
     with image.open("wb") as out:
@@ -82,6 +88,7 @@ async def _without_power(directory: Path, *, always: bool, spooling_s: float = 0
         await asyncio.to_thread(shutil.copyfile, image, directory / "survived.img")
         await receiver.kill(whole_tree=True)
         await server.kill()
+        shutil.rmtree(receiver.staging, ignore_errors=True)  # memory does not survive
         await said("umount", "--lazy", str(disk))
         await said("mount", "-o", "loop", str(directory / "survived.img"), str(disk))
         if not always:
@@ -89,23 +96,11 @@ async def _without_power(directory: Path, *, always: bool, spooling_s: float = 0
         await receiver.start()
 
     try:
-        return await under_load(receiver, hurt, lasts_s=3 + spooling_s)
+        return await under_load(receiver, hurt, lasts_s=3 + spooling_s, connections=connections)
     finally:
         await server.kill()
         with contextlib.suppress(SkippedError):
             await said("umount", "--lazy", str(disk))
-
-
-async def _power_lost(directory: Path) -> Happened:
-    return await _without_power(directory, always=True)
-
-
-async def _power_lost_spooled(directory: Path) -> Happened:
-    return await _without_power(directory, always=True, spooling_s=3)
-
-
-async def _power_lost_lazily(directory: Path) -> Happened:
-    return await _without_power(directory, always=False)
 
 
 FAULTS = (
@@ -115,7 +110,7 @@ FAULTS = (
         f"The data directory is on a file system of {_DISK_MB} MB that something else fills up; "
         "after 10 s that is deleted. Log and spool are on it: nothing can be stored meanwhile, "
         "and the answer is 503.",
-        _full,
+        full,
     ),
     Fault(
         "power_lost",
@@ -123,21 +118,21 @@ FAULTS = (
         "The data directory is an ext4 file system in an image file. The whole tree is stopped, "
         "the image is copied as it is, without what is still in the page cache, the tree is "
         "killed, and everything starts again on the copy.",
-        _power_lost,
+        without_power,
     ),
     Fault(
         "power_lost_spooled",
         "power lost while NATS is frozen",
         "The same, 3 s after the nats-server got SIGSTOP: what was answered 200 in these seconds "
         "is in the spool alone.",
-        _power_lost_spooled,
+        partial(without_power, spooling_s=3),
     ),
     Fault(
         "power_lost_lazily",
         "power lost, with the server's lazy default",
         "The control: a nats-server without `sync_interval: always` loses what it acknowledged. "
         "It shows that the imitation bites; `yizhan check` warns of such a server.",
-        _power_lost_lazily,
+        partial(without_power, always=False),
         control=True,
     ),
 )

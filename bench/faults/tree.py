@@ -16,8 +16,11 @@ from typing import Any
 
 from bench.faults.sender import ACCESS_KEY, SECRET, SOURCE
 from bench.processes import free_port
+from receiver.bus.subjects import Subjects
+from receiver.embedded.data_directory import stream_directory
 from receiver.embedded.server import server_binary
 from receiver.embedded.server_urls import announced
+from receiver.embedded.staging import BatchStaging
 
 _START_S = 60.0
 _DRAIN_S = 180.0
@@ -60,6 +63,12 @@ class Receiver:
         if urls is None:
             raise RuntimeError("the embedded nats-server does not run")
         return urls.operator
+
+    @property
+    def staging(self) -> Path:
+        """Where the embedded server stages batches in memory."""
+        stream = stream_directory(self.data_dir.resolve(), Subjects().stream)
+        return BatchStaging(stream).target
 
     async def start(self) -> None:
         """Start and wait until it answers."""

@@ -13,7 +13,7 @@ from receiver.simulator.orders import Order, OrderBook
 from receiver.simulator.refunds import RefundBook
 from receiver.simulator.signing import DialectName
 from receiver.simulator.topics import live_in_topics
-from receiver.simulator.trade import WAY, Fate, Said, Trade
+from receiver.simulator.trade import WAY, Fate, Notice, Trade
 
 FATES: Final[tuple[Fate, ...]] = ("completed", "completed", "completed", "cancelled", "refunded")
 CHANNELS: Final[Mapping[DialectName, tuple[Channel, ...]]] = {
@@ -46,7 +46,7 @@ def live(
     names: TaobaoNames,
     chance: random.Random,
     refunds: RefundBook | None = None,
-) -> Iterator[Said]:
+) -> Iterator[Notice]:
     """One order's callbacks in the order of its life; each is made when it is asked for, so that
     the API never knows less than what was pushed. Its refund is opened in `refunds`. A call that
     does something to the order ends this life."""
@@ -54,13 +54,13 @@ def live(
     trade = Trade(book, names, chance, course.dialect)
     cases = RefundBook() if refunds is None else refunds
     lived = live_in_topics if course.dialect == "aop" else _live
-    for said in lived(trade, order, course.fate, cases):
-        yield said
+    for notice in lived(trade, order, course.fate, cases):
+        yield notice
         if order.by_calls:
             return
 
 
-def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:
+def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Notice]:
     """The usual life, in the messages of the trade's dialect."""
     yield from trade.created(order)
     yield from trade.price_changed(order)
@@ -77,7 +77,7 @@ def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterat
         yield from trade.received(order)
 
 
-def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> list[Said]:
+def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> list[Notice]:
     refund = refunds.open(
         order,
         order.line_ids,

@@ -1,7 +1,7 @@
 """What the simulated platform holds for one account, and what its calls do to it.
 
 In memory; the same calls in the same order give the same ids. Performs no I/O: callbacks are handed
-to `say`.
+to `notify`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import Order, OrderBook, Wanted
 from receiver.simulator.refunds import CLOSED, Refund, RefundBook
 from receiver.simulator.signing import DialectName
-from receiver.simulator.trade import WAY, Said, Trade
+from receiver.simulator.trade import WAY, Notice, Trade
 
 SHIPPING_FEN: Final = 800
 _UNPAID: Final = frozenset({"WAITING_FOR_PAYMENT", "WAIT_BUYER_PAY"})
@@ -49,7 +49,7 @@ class World:
         *,
         names: TaobaoNames,
         chance: random.Random,
-        say: Callable[[Said], None] = lambda _: None,
+        notify: Callable[[Notice], None] = lambda _: None,
         cancel_after_s: float = 10.0,
         dialect: DialectName = "xport",
     ) -> None:
@@ -63,7 +63,7 @@ class World:
         self._under_way: dict[str, Order] = {}
         self._ids = itertools.count(_FIRST_CART_ID)
         self._trade = Trade(book, names, chance, dialect)
-        self._say = say
+        self._notify = notify
 
     def next_id(self) -> str:
         """A new id of a cart's entry or of an address."""
@@ -147,9 +147,9 @@ class World:
         """Whether a case holds: what was not sent yet is not sent then."""
         return any(refund.status not in CLOSED for refund in self.refunds.of(order))
 
-    def _report(self, said: Iterable[Said]) -> None:
-        for part in said:
-            self._say(part)
+    def _report(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            self._notify(notice)
 
 
 def _agreed(refund: Refund) -> str | None:

@@ -32,9 +32,9 @@ def message_types(dialect: DialectName) -> set[str]:
     """The types of all messages in many lives."""
     book = OrderBook(1)
     return {
-        said.message_type
+        notice.message_type
         for number in range(ORDERS)
-        for said in live(
+        for notice in live(
             book, Course.numbered(number, dialect), TaobaoNames(), random.Random(number)
         )
     }
