@@ -100,10 +100,13 @@ def handler_rights(subjects: Subjects, plans: Iterable[ConsumerPlan]) -> Iterato
         yield Right(subject, subject, among)
     for plan in plans:
         name = f"{plan.stream}.{plan.durable}"
-        for verb in ("INFO", "CREATE", "MSG.NEXT", "UNPIN", "RESET", "PAUSE"):
+        for verb in ("INFO", "CREATE", "MSG.NEXT"):
             api = f"$JS.API.CONSUMER.{verb}"
             purpose = f"of the consumer {plan.durable}"
             yield Right(f"{api}.{name}", f"{api}.{plan.stream}.>", purpose)
+        for verb in ("UNPIN", "RESET", "PAUSE"):  # of none: the server resumes one for any body
+            api = f"$JS.API.CONSUMER.{verb}.{plan.stream}"
+            yield Right(f"{api}.{_PROBE}", f"{api}.>", "to take over a handler, or begin a new one")
         purpose = f"to acknowledge what {plan.durable} has handled"
         yield Right(f"$JS.ACK.{name}.1.0.0.0.0", f"$JS.ACK.{plan.stream}.>", purpose)
 

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import GROUP, ConsumerPlan, ensure_consumer
+from receiver.bus.jetstream_api import call
 from receiver.bus.read.pull_request import PullRequest
 from receiver.bus.rights import (
     Right,
@@ -87,12 +88,17 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
     inbox = await client.subscribe("held")
     await client.publish(pulled.subject(PLAN.stream, PLAN.durable), pulled.body(), reply="held")
     await inbox.next_msg(timeout=60)
+    paused = ConsumerPlan(PLAN.stream, "handler-paused", PLAN.filter_subjects)
+    await ensure_consumer(client, paused)
+    pause = f"CONSUMER.PAUSE.{paused.stream}.{paused.durable}"
+    assert (await call(client, pause, {"pause_until": "2099-01-01T00:00:00Z"}))["paused"]
     before = await everything(client)
-    missing = await connection.missing(client, RIGHTS)
+    of_paused = handler_rights(SUBJECTS, [paused])
+    missing = await connection.missing(client, (*RIGHTS, *of_paused))
     after = await everything(client)
     await connection.stop()
     assert (missing, after) == ([], before)
-    assert after["consumers"][0]["num_ack_pending"] == 1
+    assert sum(consumer["num_ack_pending"] for consumer in after["consumers"]) == 1
 
 
 async def everything(client: Client) -> dict[str, Any]:
@@ -106,6 +112,7 @@ async def everything(client: Client) -> dict[str, Any]:
     }
     for consumer in found["consumers"]:
         consumer.pop("ts", None)
+        consumer.pop("pause_remaining", None)
     return found
 
 
