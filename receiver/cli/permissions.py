@@ -28,4 +28,4 @@ def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     """What a process that runs the handlers needs beside what every process needs."""
     subjects = Subjects(settings.nats.subject_root)
     calling = caller_rights(subjects) if settings.api else ()
-    return (*handler_rights(consumer_plans(settings)), *runs_rights(subjects), *calling)
+    return (*handler_rights(subjects, consumer_plans(settings)), *runs_rights(subjects), *calling)

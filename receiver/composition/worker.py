@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
 
+from receiver.bus.connection import Connection
+from receiver.bus.credentials import ConnectOptions, servers
 from receiver.composition.api import opened_api, served_counts
-from receiver.composition.bus import Bus
+from receiver.composition.bus import Bus, access
+from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
@@ -17,6 +23,28 @@ from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
+_SECOND_S: Final = 0.5
+"""How long a start waits for the second connection, which may also come later."""
+
+
+def second_connection(
+    first: Connection, options: ConnectOptions | None = None
+) -> Connection | None:
+    """A connection to another server than the `first` one is connected to, where the URL names
+    several; it looks at no stream."""
+    urls = servers(first.url)
+    if len(urls) == 1:
+        return None
+    with contextlib.suppress(BusError):
+        connected = first.client.connected_url
+        ports = [urlsplit(url).netloc.rpartition("@")[2] for url in urls]
+        at = connected.netloc.rpartition("@")[2] if connected else ""
+        here = ports.index(at) if at in ports else 0
+        urls = urls[here:] + urls[:here]
+    others = ",".join([*urls[1:], urls[0]])
+    in_order = replace(options or ConnectOptions(), in_order=True)
+    return Connection(others, (), name="yizhan-presence", access=in_order)
+
 
 @contextlib.asynccontextmanager
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
@@ -24,6 +52,10 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
+        second = second_connection(bus.connection, access(settings))
+        if second is not None:
+            stack.push_async_callback(second.stop)
+            await second.start(patience_s=_SECOND_S)
         worker = Worker(
             bus.connection,
             bus.publisher,
@@ -35,6 +67,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
+            second=second,
             error_texts=settings.log.errors == "full",
         )
         contain_subtasks(asyncio.get_running_loop())

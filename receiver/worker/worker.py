@@ -1,13 +1,14 @@
 """Runs handlers on events: one durable pull consumer for each handler (docs/handlers.md).
 
 One failing or slow handler never holds up another: each has its own consumer, its own room and
-its own lanes. Events of one order run one at a time within one process.
+its own lanes. One process at a time runs a handler, and events of one order run one at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -18,15 +19,18 @@ from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
+from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
-from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
+from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
 from receiver.worker.outcomes import Outcome
+from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
+from receiver.worker.settling import Settling
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
@@ -70,8 +74,10 @@ class Worker:
         grace_s: float,
         clock: Callable[[], datetime],
         sleep: Sleep,
+        second: Connection | None = None,
         error_texts: bool = True,
     ) -> None:
+        """`second` is a connection to another server of the same cluster, where there is one."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
@@ -88,6 +94,10 @@ class Worker:
             records=self._run_records,
             texts=error_texts,
         )
+        self._records = WorkerRecords(connection, subjects)
+        self._presence = Presence(
+            connection, subjects, second=second, clock=time.monotonic, sleep=sleep
+        )
         loaded = unique(handlers)
         self._left_out = [h for h in loaded if h.needs_api and api is None]
         self._consumers = [
@@ -95,7 +105,17 @@ class Worker:
                 handler,
                 runner,
                 connection,
-                subjects,
+                Settling(
+                    connection,
+                    subjects,
+                    self._records,
+                    handler.name,
+                    self._presence.worker,
+                    clock=clock,
+                    short_s=limits.short_retry_s,
+                ),
+                self._presence,
+                plan=consumer_plan(handler, subjects, limits),
                 limits=limits.of(handler),
                 count=self.counts.add,
                 sleep=sleep,
@@ -123,7 +143,9 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+            await self._records.ensure()
             await self._run_records.start()
+        await self._presence.start()
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
@@ -132,5 +154,8 @@ class Worker:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
         grace_s = self._grace_s
         end = deadline or Deadline(grace_s)
-        await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
-        await self._run_records.stop()
+        try:
+            await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
+        finally:
+            await self._presence.stop()
+            await self._run_records.stop()

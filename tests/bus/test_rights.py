@@ -11,7 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
-from receiver.bus.consumers import ConsumerPlan, ensure_consumer
+from receiver.bus.consumers import GROUP, ConsumerPlan, ensure_consumer
+from receiver.bus.read.pull_request import PullRequest
 from receiver.bus.rights import (
     Right,
     caller_rights,
@@ -32,7 +33,7 @@ PLAN = ConsumerPlan(SUBJECTS.stream, "handler-slow", [SUBJECTS.all_events])
 RIGHTS = (
     *stream_rights(SUBJECTS),
     *reader_rights(SUBJECTS),
-    *handler_rights([PLAN]),
+    *handler_rights(SUBJECTS, [PLAN]),
     *caller_rights(SUBJECTS),
     *runs_rights(SUBJECTS),
     *looking_rights(),
@@ -82,8 +83,10 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
     client = connection.client
     await ensure_consumer(client, PLAN)
     await client.jetstream().publish(f"{SUBJECTS.root}.in.events.1688.order.closed.1", b"{}")
-    held = await client.jetstream().pull_subscribe_bind("handler-slow", stream=SUBJECTS.stream)
-    await held.fetch(1, timeout=60)
+    pulled = PullRequest(1, expires_s=60, heartbeat_s=20, group=GROUP)
+    inbox = await client.subscribe("held")
+    await client.publish(pulled.subject(PLAN.stream, PLAN.durable), pulled.body(), reply="held")
+    await inbox.next_msg(timeout=60)
     before = await everything(client)
     missing = await connection.missing(client, RIGHTS)
     after = await everything(client)
