@@ -14,63 +14,27 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import uvloop
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.js.api import DeliverPolicy
 
 from bench.broker import running_broker
+from bench.dispatch_handlers import SEEN, Seen
 from bench.fill import fill
 from bench.machine import describe
+from receiver.cli.process import tune_gc
 from receiver.composition.bus import opened_bus
 from receiver.composition.worker import running_worker
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, NatsSettings, Settings
 from schemas.events import PaymentSucceeded
-from yizhan import Context, Event, Router
 
 SUBJECT = "yizhan.events.*.payment.succeeded.*"
 CONTENDERS = ("faststream", "ordered", "unordered")
 GOALS = {"ordered": 1.8, "unordered": 2.5}
-
-unordered, ordered = Router(), Router()
-
-
-@dataclass(slots=True)
-class Seen:
-    """How many events have been handled, and when: from the first to the last."""
-
-    wanted: int
-    count: int = 0
-    began: float = 0.0
-    used: float = 0.0
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def note(self) -> None:
-        """One more."""
-        if self.count == 0:
-            self.began, self.used = time.perf_counter(), time.process_time()
-        self.count += 1
-        if self.count == self.wanted:
-            took_s, used_s = time.perf_counter() - self.began, time.process_time() - self.used
-            print(self.count / took_s, used_s / self.count * 1e6)
-            self.done.set()
-
-
-_SEEN: list[Seen] = []
-
-
-@ordered.on(PaymentSucceeded, start="all")
-async def bench_ordered(event: Event[PaymentSucceeded], ctx: Context) -> None:
-    _SEEN[0].note()
-
-
-@unordered.on(PaymentSucceeded, start="all", order="none")
-async def bench_unordered(event: Event[PaymentSucceeded], ctx: Context) -> None:
-    _SEEN[0].note()
 
 
 async def _faststream(url: str, seen: Seen, durable: str) -> None:
@@ -93,18 +57,17 @@ async def _faststream(url: str, seen: Seen, durable: str) -> None:
 
 async def _ours(url: str, seen: Seen, name: str) -> None:
     configure_logs(LogSettings(level="error"))
+    tune_gc()  # as the command does
     settings = Settings.model_validate(
-        {"nats": NatsSettings(url=url), "handlers": {"load": [f"bench.dispatch:{name}"]}}
+        {"nats": NatsSettings(url=url), "handlers": {"load": [f"bench.dispatch_handlers:{name}"]}}
     )
     async with opened_bus(settings, name="bench-dispatch") as bus, running_worker(settings, bus):
         await seen.done.wait()
 
 
 async def _run(name: str, url: str, events: int, durable: str) -> None:
-    import bench.dispatch  # the handlers' own module, which is not __main__
-
     seen = Seen(events)
-    bench.dispatch._SEEN.append(seen)
+    SEEN.append(seen)
     run: Callable[[], Awaitable[None]] = {
         "faststream": lambda: _faststream(url, seen, durable),
         "ordered": lambda: _ours(url, seen, name),
@@ -161,7 +124,7 @@ def main() -> int:
     parser.add_argument("--durable", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.contender:
-        asyncio.run(_run(given.contender, given.url, given.events, given.durable))
+        uvloop.run(_run(given.contender, given.url, given.events, given.durable))
         return 0
     return asyncio.run(_compare(given.events, given.rounds))
 
