@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pydantic import BaseModel
+
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import consumer_info
@@ -23,7 +25,8 @@ from receiver.callback import callback_id
 from receiver.errors import BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
-from receiver.worker.outcomes import Decision, Outcome, RetryPolicy
+from receiver.worker.outcomes import Decision, Outcome
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, HandlerFunction
 from receiver.worker.runner import Runner
 from schemas.events import EventData
@@ -141,11 +144,12 @@ async def run_handler(
     policy: RetryPolicy | None = None,
     publisher: RecordingPublisher | None = None,
     clock: Callable[[], datetime] = lambda: NOON,
+    settings: BaseModel | None = None,
 ) -> HandlerRun:
     """Run a handler on an event just as the worker does, without NATS.
 
     Takes a registered function as well as a `Handler`. Give the same `publisher` twice to see
-    what a rerun adds.
+    what a rerun adds; `settings` is what the function gets as `ctx.settings`.
     """
     recorder = publisher or RecordingPublisher()
     before = len(recorder.messages)
@@ -155,7 +159,7 @@ async def run_handler(
         recorder, subjects, policy or RetryPolicy(jitter=lambda: 0.0), api=api, clock=clock
     )
     ran = await runner.run(
-        handler if isinstance(handler, Handler) else _as_handler(handler, event, api),
+        handler if isinstance(handler, Handler) else _as_handler(handler, event, api, settings),
         StoredMessage(
             message.subject, message.headers, message.body, stream_seq=1, stored_at=clock()
         ),
@@ -168,10 +172,15 @@ async def run_handler(
 
 
 def _as_handler(
-    function: HandlerFunction, event: Event[EventData], api: PlatformAPI | None
+    function: HandlerFunction,
+    event: Event[EventData],
+    api: PlatformAPI | None,
+    settings: BaseModel | None,
 ) -> Handler:
     name = getattr(function, "__name__", "handler")
-    return Handler(name, function, (type(event.data),), needs_api=api is not None)
+    return Handler(
+        name, function, (type(event.data),), needs_api=api is not None, settings=settings
+    )
 
 
 async def eventually(

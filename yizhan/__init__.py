@@ -1,6 +1,6 @@
 """What authors of handlers import; the rest of Yizhan may move, this stays.
 
-    from yizhan import Context, Drop, Event, Retry, Router
+    from yizhan import Context, Drop, Event, Retry, RetryPolicy, Router
     from yizhan.events import OrderCreated
     from yizhan.testing import make_event, run_handler
 
@@ -9,6 +9,7 @@ handlers need, `yizhan.dialects` what a wire format of your own is made of.
 """
 
 from receiver.event import Event
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Context, Drop, Retry, Router
 
-__all__ = ["Context", "Drop", "Event", "Retry", "Router"]
+__all__ = ["Context", "Drop", "Event", "Retry", "RetryPolicy", "Router"]

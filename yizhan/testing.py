@@ -7,6 +7,6 @@ No NATS and no network: the handler runs just as a worker runs it.
 """
 
 from receiver.testing import NOON, HandlerRun, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.retry_policy import RetryPolicy
 
 __all__ = ["NOON", "HandlerRun", "RecordingPublisher", "RetryPolicy", "make_event", "run_handler"]

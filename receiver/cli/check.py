@@ -32,7 +32,7 @@ from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 
 
 @app.command()
@@ -154,7 +154,7 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
-    names = [handler.name for handler in load_handlers(settings.handlers.load)]
+    names = [handler.name for handler in configured_handlers(settings.handlers)]
     yield Finding(", ".join(names) or "none")
 
 

@@ -36,7 +36,7 @@ from receiver.resilience.backoff import Backoff
 from receiver.resilience.deadline import CLOSING_S, Deadline
 from receiver.settings import Settings
 from receiver.settings.secret_files import without_files
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 
 _COMMAND: Final = "handler-process"
 _AFTER_GRACE_S: Final = 0.5
@@ -195,7 +195,7 @@ def handler_process(
     async def main(stop: Stop) -> int:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                load_handlers(settings.handlers.load)  # what is wrong there is said at once
+                configured_handlers(settings.handlers)  # what is wrong there is said at once
                 rights = rights_to_handle(settings)
                 bus = await stack.enter_async_context(
                     opened_bus(

@@ -10,15 +10,15 @@ from receiver.bus.rights import Right, handler_rights
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits, consumer_plan
-from receiver.worker.loading import load_handlers
 
 
 def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
     """The consumers of the handlers that run with the settings; nothing where they do not load."""
     subjects = Subjects(settings.nats.subject_root)
     with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
-        for handler in load_handlers(settings.handlers.load):
+        for handler in configured_handlers(settings.handlers):
             if settings.api is not None or not handler.needs_api:
                 yield consumer_plan(handler, subjects, ConsumerLimits())
 

@@ -31,7 +31,7 @@ from receiver.replay.sinks.handler import HandlerSink
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
-from receiver.worker.loading import load_handlers
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
 
 _HANDLER: Final = "handler:"
@@ -118,7 +118,7 @@ def _taken_by(to: str, settings: Settings) -> Sequence[str]:
     """The event types of the handler named; none where it goes elsewhere."""
     if not to.startswith(_HANDLER):
         return ()
-    handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+    handler = _handler(to.removeprefix(_HANDLER), configured_handlers(settings.handlers))
     return [model.event_type for model in handler.models]
 
 
@@ -167,7 +167,7 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
 @contextlib.asynccontextmanager
 async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncIterator[Sink]:
     if to.startswith(_HANDLER):
-        handler = _handler(to.removeprefix(_HANDLER), load_handlers(settings.handlers.load))
+        handler = _handler(to.removeprefix(_HANDLER), configured_handlers(settings.handlers))
         if settings.api is None and handler.needs_api:
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"

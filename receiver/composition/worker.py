@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.loading import load_handlers
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.worker import Worker
 
 
@@ -25,7 +25,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.connection,
             bus.publisher,
             bus.subjects,
-            load_handlers(settings.handlers.load),
+            configured_handlers(settings.handlers),
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),

@@ -13,6 +13,8 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from receiver.settings.handlers import HandlerSettings
+
 JSON_VARIABLES: Final[Mapping[str, str]] = {
     "YIZHAN_SOURCES": '[{"name": "shop", "dialect": "xport", "verification": "path_token", '
     '"path_token": "..."}]',
@@ -40,7 +42,9 @@ _NUMBERS: Final[Mapping[str, str]] = {
 
 
 def explain(fault: ErrorDetails, sections: Mapping[str, type[BaseModel]]) -> str:
-    """One fault that pydantic found, as `nats.port: ...`; `sections` are the settings' own."""
+    """One fault that pydantic found, as `nats.port: ...`; `sections` are the models by name, which
+    for a section within another is `handlers.ship_it`.
+    """
     name = ""
     for part in fault["loc"]:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
@@ -50,6 +54,9 @@ def explain(fault: ErrorDetails, sections: Mapping[str, type[BaseModel]]) -> str
         return f"{name}: is missing: add it"
     if fault["type"] == "tuple_type":
         return f"{name}: is no list: write {_as_list(str(fault['loc'][-1]))}"
+    if fault["type"] == "model_type" and fault["loc"][0] == "handlers":
+        near = _did_you_mean(fault["loc"], sections)
+        return f"{name}: no such setting{near}; one handler's settings stand in [handlers.NAME]"
     if fault["type"] == "model_type":
         return f"{name}: is no section: write [{name}], and its keys on lines of their own"
     if fault["type"] in _NUMBERS:
@@ -100,7 +107,10 @@ def _as_list(name: str) -> str:
 
 
 def _did_you_mean(loc: tuple[int | str, ...], sections: Mapping[str, type[BaseModel]]) -> str:
-    section = sections.get(str(loc[0])) if len(loc) > 1 else None
+    above = ".".join(part for part in loc[:-1] if isinstance(part, str))
+    section = sections.get(above)
+    if section is None and above.startswith("handlers."):
+        section = HandlerSettings
     known = list(sections) if section is None else list(section.model_fields)
     near = get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
     return f": did you mean {near[0]}?" if near else f": known are {', '.join(known)}"

@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 from pydantic import (
     BaseModel,
-    Field,
     ValidationError,
     field_validator,
 )
@@ -23,20 +22,12 @@ from receiver.errors import ConfigurationError
 from receiver.settings.api import APISettings
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
+from receiver.settings.handlers import HandlersSettings
 from receiver.settings.nats import NatsSettings
 from receiver.settings.receiver import ReceiverSettings
 from receiver.settings.secret_files import with_secrets
 from receiver.settings.section import Section
 from receiver.settings.sources import SourceSettings
-
-
-class HandlersSettings(Section):
-    """Which handlers run: import strings `module:router`; installed plug-ins are found besides."""
-
-    load: tuple[str, ...] = ("handlers:router",)
-    concurrency: int = Field(default=16, ge=1, le=1024)
-    grace_s: float = Field(default=10.0, ge=0)
-    max_attempts: int = Field(default=8, ge=1)
 
 
 class LogSettings(Section):

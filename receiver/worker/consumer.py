@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -52,6 +52,10 @@ class ConsumerLimits:
     prefetch: int = 256
     ack_wait_s: float = 30.0
     heartbeat_s: float = 5.0
+
+    def of(self, handler: Handler) -> ConsumerLimits:
+        """Those of one handler: what it says goes first."""
+        return replace(self, concurrency=handler.options.concurrency or self.concurrency)
 
     @property
     def beat_s(self) -> float:

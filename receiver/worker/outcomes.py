@@ -13,42 +13,18 @@ one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every on
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
 from receiver.observability.places import place_of
-from receiver.resilience.backoff import Backoff
+from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
 
-DELAYS_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
-_SHORTEST_DELAY_S: Final = 0.05
 _MAX_MESSAGE_CHARS: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When to try again and when to give up.
-
-    After the n-th failure it waits `delays_s[n - 1]`, the last one for ever after, and up to a
-    quarter longer (`jitter` gives 0 to 1). The failure of attempt `max_attempts` is the last.
-    `max_deliveries` bounds what does not fail: endless `Retry`, and runs that kill the process.
-    """
-
-    max_attempts: int = 8
-    delays_s: Sequence[float] = DELAYS_S
-    max_deliveries: int = 1000
-    jitter: Callable[[], float] = random.random
-
-    def delay_s(self, attempt: int) -> float:
-        """How long to wait after this attempt."""
-        backoff = Backoff(self.delays_s, spread=0.25, jitter=self.jitter)
-        return max(_SHORTEST_DELAY_S, backoff.pause_s(attempt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +77,7 @@ def decide(
         return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
-        return NakWithDelay(max(_SHORTEST_DELAY_S, delay_s), "postponed")
+        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed")
     if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
         return DeadLetter(reason_of(error), place_of(error, module))
     wished_s = error.retry_after_s if isinstance(error, APIError) else None

@@ -17,12 +17,16 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, overload
 
 import structlog
+from pydantic import BaseModel
 
 from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.settings import HandlersSettings
+from receiver.settings.handlers import HANDLER_NAME
+from receiver.worker.options import DEFAULTS, GivenOptions, HandlerOptions, read_options
 from schemas.events import MODEL_OF_TYPE, EventData
 
 if TYPE_CHECKING:
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 HandlerResult = EventData | Sequence[EventData] | None
 """What a handler may return: an event's data, several, or nothing."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 _M1 = TypeVar("_M1", bound=EventData)
 _M2 = TypeVar("_M2", bound=EventData)
 _M3 = TypeVar("_M3", bound=EventData)
@@ -83,6 +86,12 @@ class Context(Protocol):
     def attempt(self) -> int:
         """Which delivery of this event to this handler this is, from 1."""
 
+    @property
+    def settings(self) -> Any:
+        """The handler's own settings, an instance of the model that `@router.on(settings=...)`
+        gives; None without one.
+        """
+
     def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
         """Publish an event now, before the handler is done; raises `BusError`.
 
@@ -96,12 +105,17 @@ HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult]]
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function and the event models it is registered for."""
+    """A function, the event models it is registered for, and what it is run with.
+
+    `settings` are its own, once they are read.
+    """
 
     name: str
     function: HandlerFunction
     models: tuple[type[EventData], ...]
     needs_api: bool = False
+    options: HandlerOptions = DEFAULTS
+    settings: BaseModel | None = None
 
     @property
     def durable(self) -> str:
@@ -139,18 +153,40 @@ class Router:
         return self._handlers
 
     @overload
-    def on(self, model: type[_M1], /) -> Registration[_M1]: ...
-    @overload
-    def on(self, a: type[_M1], b: type[_M2], /) -> Registration[_M1 | _M2]: ...
-    @overload
-    def on(self, a: type[_M1], b: type[_M2], c: type[_M3], /) -> Registration[_M1 | _M2 | _M3]: ...
+    def on(self, model: type[_M1], /, **options: Unpack[GivenOptions]) -> Registration[_M1]: ...
     @overload
     def on(
-        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], /
+        self, a: type[_M1], b: type[_M2], /, **options: Unpack[GivenOptions]
+    ) -> Registration[_M1 | _M2]: ...
+    @overload
+    def on(
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        /,
+        **options: Unpack[GivenOptions],
+    ) -> Registration[_M1 | _M2 | _M3]: ...
+    @overload
+    def on(
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        d: type[_M4],
+        /,
+        **options: Unpack[GivenOptions],
     ) -> Registration[_M1 | _M2 | _M3 | _M4]: ...
     @overload
     def on(
-        self, a: type[_M1], b: type[_M2], c: type[_M3], d: type[_M4], e: type[_M5], /
+        self,
+        a: type[_M1],
+        b: type[_M2],
+        c: type[_M3],
+        d: type[_M4],
+        e: type[_M5],
+        /,
+        **options: Unpack[GivenOptions],
     ) -> Registration[_M1 | _M2 | _M3 | _M4 | _M5]: ...
     @overload
     def on(
@@ -163,11 +199,13 @@ class Router:
         f: type[EventData],
         /,
         *more: type[EventData],
+        **options: Unpack[GivenOptions],
     ) -> Registration[Any]: ...
-    def on(self, *models: type[EventData]) -> Registration[Any]:
+    def on(self, *models: type[EventData], **options: Unpack[GivenOptions]) -> Registration[Any]:
         """Register the decorated function for every event of these models.
 
-        Beyond five models the type checker no longer compares them with the function's.
+        `options` are those of `HandlerOptions`; `timeout` is seconds or a timedelta. Beyond five
+        models the type checker no longer compares them with the function's.
         """
         _check_models(models)
 
@@ -178,6 +216,7 @@ class Router:
                 function=function,
                 models=tuple(dict.fromkeys(models)),
                 needs_api=self._needs_api,
+                options=read_options(options, function.__name__),
             )
             self._handlers = unique((*self._handlers, handler))
             return function
@@ -229,7 +268,12 @@ def _check_function(function: Any) -> None:
             f"the handler {name} takes {len(parameters)} parameters: "
             "write exactly two, (event, ctx); nothing else is passed"
         )
-    if not _NAME.fullmatch(function.__name__):
+    if function.__name__ in HandlersSettings.model_fields:
+        raise ConfigurationError(
+            f"the handler {name} is named as a setting of [handlers] is: rename it, "
+            "since [handlers.NAME] holds a handler's settings"
+        )
+    if not re.fullmatch(HANDLER_NAME, function.__name__):
         raise ConfigurationError(
             f"the handler {name} cannot lend its name to a durable: "
             "use at most 64 ASCII letters, digits and '_'"

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -22,14 +22,8 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import (
-    DeadLetter,
-    Decision,
-    NakWithDelay,
-    RetryPolicy,
-    decide,
-    reason_of,
-)
+from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, decide, reason_of
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Drop, Handler, HandlerResult
 from schemas.events import EventData
 
@@ -63,6 +57,11 @@ class RunContext:
         self._published = 0
         self.attempt = attempt
         self.log = log
+
+    @property
+    def settings(self) -> Any:
+        """See `Context.settings`."""
+        return self._handler.settings
 
     @property
     def api(self) -> PlatformAPI:
@@ -105,8 +104,10 @@ class Runner:
         clock: Callable[[], datetime],
         once: Publisher | None = None,
     ) -> None:
-        """What is made of an old event goes to `once`, which looks into the stream first: what an
-        earlier run stored may be older than the duplicate window."""
+        """`policy` is for handlers without one of their own. What is made of an old event goes to
+        `once`, which looks into the stream first: what an earlier run stored may be older than the
+        duplicate window.
+        """
         self.api = api
         self.clock = clock
         self._publisher = publisher
@@ -122,7 +123,7 @@ class Runner:
         A dead letter is stored when this returns; where it could not be, the decision is to try
         again.
         """
-        if attempt > self._policy.max_deliveries:
+        if attempt > self._policy_of(handler).max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
             result = RunResult(DeadLetter(reason), error=reason)
         else:
@@ -148,7 +149,7 @@ class Runner:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
             return replace(self._failed(error, handler, attempt), data=data)
-        return RunResult(decide(None, attempt, self._policy), data=data)
+        return RunResult(Ack(), data=data)
 
     async def _dead_letter(
         self,
@@ -171,9 +172,12 @@ class Runner:
         try:
             await self._publisher.publish([letter])
         except BusError as error:
-            delay_s = self._policy.delay_s(attempt)
+            delay_s = self._policy_of(handler).delay_s(attempt)
             return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
         return result
+
+    def _policy_of(self, handler: Handler) -> RetryPolicy:
+        return handler.options.retry or self._policy
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""
@@ -183,7 +187,7 @@ class Runner:
 
     def _failed(self, error: BaseException, handler: Handler, attempt: int) -> RunResult:
         module = handler.function.__module__
-        decision = decide(error, attempt, self._policy, module=module)
+        decision = decide(error, attempt, self._policy_of(handler), module=module)
         return RunResult(decision, error=reason_of(error), place=place_of(error, module))
 
 

@@ -22,7 +22,8 @@ from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
-from receiver.worker.outcomes import Outcome, RetryPolicy
+from receiver.worker.outcomes import Outcome
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.runner import Runner
 
@@ -83,7 +84,7 @@ class Worker:
                 runner,
                 connection,
                 subjects,
-                limits=limits,
+                limits=limits.of(handler),
                 count=self.counts.add,
                 sleep=sleep,
             )

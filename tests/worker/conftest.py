@@ -18,7 +18,7 @@ from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import handled, make_event
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.outcomes import RetryPolicy
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
 from receiver.worker.worker import Worker
 from schemas.events import EventData

@@ -13,16 +13,8 @@ from receiver.errors import (
     RateLimitedError,
 )
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import (
-    DELAYS_S,
-    Ack,
-    DeadLetter,
-    NakWithDelay,
-    RetryPolicy,
-    Term,
-    decide,
-    reason_of,
-)
+from receiver.worker.outcomes import Ack, DeadLetter, NakWithDelay, Term, decide, reason_of
+from receiver.worker.retry_policy import DELAYS_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 POLICY = RetryPolicy(max_attempts=8, jitter=lambda: 0.0)

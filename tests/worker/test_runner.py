@@ -15,7 +15,8 @@ from receiver.errors import APIRejectedError, BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
-from receiver.worker.outcomes import NakWithDelay, RetryPolicy
+from receiver.worker.outcomes import NakWithDelay
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Context, Drop, Handler, Retry
 from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.observability.logs import get_logger
-from receiver.worker.outcomes import Ack, RetryPolicy, Term
+from receiver.worker.outcomes import Ack, Term
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
 from schemas.events import EventData
@@ -40,6 +41,7 @@ class HandlerSink:
         api: PlatformAPI | None,
     ) -> HandlerSink:
         """A sink whose results are stored only where the stream does not hold them yet."""
+        handler = replace(handler, options=replace(handler.options, retry=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
         policy = RetryPolicy(max_attempts=2**31)
         runner = Runner(once, subjects, policy, api=api, clock=lambda: datetime.now(UTC))

@@ -1,0 +1,79 @@
+"""The handlers of the settings: loaded, and each with the options of its section. No I/O but
+the import of their modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from receiver.errors import ConfigurationError
+from receiver.settings import HandlerSettings, HandlersSettings
+from receiver.settings.faults import explain
+from receiver.worker.loading import load_handlers
+from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.routing import Handler
+
+
+def configured_handlers(settings: HandlersSettings) -> list[Handler]:
+    """The handlers that `[handlers]` loads, none of their options open.
+
+    `[handlers.NAME]` goes before `@router.on`, and that before `[handlers]`. Raises
+    `ConfigurationError` as `load_handlers`, for a section that names no handler, and for settings
+    that a handler's model does not take.
+    """
+    loaded = load_handlers(settings.load)
+    _check_names(settings, [handler.name for handler in loaded])
+    return [_configured(handler, settings) for handler in loaded]
+
+
+def _check_names(settings: HandlersSettings, loaded: list[str]) -> None:
+    for name in settings.named:
+        if name not in loaded:
+            near = get_close_matches(name, loaded, n=1, cutoff=0.5)
+            known = f"loaded are {', '.join(loaded) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else known
+            raise ConfigurationError(f"handlers.{name}: no such handler: {hint}")
+
+
+def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
+    section = settings.named.get(handler.name, HandlerSettings())
+    given = handler.options
+    policy = given.retry or RetryPolicy(max_attempts=settings.max_attempts)
+    options = replace(
+        given,
+        start=section.start or given.start,
+        timeout_s=section.timeout_s or given.timeout_s or settings.timeout_s,
+        retry=replace(
+            policy,
+            max_attempts=section.max_attempts or policy.max_attempts,
+            delays_s=section.delays_s or policy.delays_s,
+        ),
+        concurrency=section.concurrency or given.concurrency or settings.concurrency,
+        order=section.order or given.order,
+        was=section.was or given.was,
+    )
+    return replace(handler, options=options, settings=_own_settings(handler, section))
+
+
+def _own_settings(handler: Handler, section: HandlerSettings) -> BaseModel | None:
+    model, where = handler.options.settings, f"handlers.{handler.name}.settings"
+    if model is None:
+        if section.settings:
+            raise ConfigurationError(
+                f"{where}: the handler gives no model for settings of its own: "
+                "write @router.on(..., settings=TheModel), or leave the section out"
+            )
+        return None
+    try:
+        return model.model_validate(section.settings or {})
+    except ValidationError as error:
+        lines = [_sentence(where, fault, model) for fault in error.errors(include_url=False)]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def _sentence(where: str, fault: Any, model: type[BaseModel]) -> str:
+    return explain(fault | {"loc": (where, *fault["loc"])}, {where: model})

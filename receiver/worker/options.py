@@ -1,0 +1,93 @@
+"""What one handler is run with: the keywords of `@router.on`. Performs no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, Final, Literal, TypedDict
+
+from pydantic import BaseModel, ValidationError
+
+from receiver.errors import ConfigurationError
+from receiver.settings import HandlerSettings
+from receiver.settings.faults import explain
+from receiver.settings.handlers import Order
+from receiver.worker.retry_policy import RetryPolicy
+
+
+class GivenOptions(TypedDict, total=False):
+    """The keywords of `@router.on`, beside the models; `timeout` is seconds or a timedelta."""
+
+    start: Literal["new", "all"] | datetime
+    timeout: float | timedelta
+    retry: RetryPolicy
+    concurrency: int
+    order: Order
+    was: str
+    settings: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerOptions:
+    """What one handler is run with; None is what `[handlers]` says for all of them.
+
+    `start` is where it begins that has no position yet: with what is stored from now on, with all
+    that is stored, or at a time. A run may take `timeout_s`. `concurrency` is how many orders are
+    in work at once. `was` is the name under which it ran before, and whose position it takes over.
+    `settings` is the model of the handler's own settings.
+    """
+
+    start: Literal["new", "all"] | datetime = "new"
+    timeout_s: float | None = None
+    retry: RetryPolicy | None = None
+    concurrency: int | None = None
+    order: Order = "one_at_a_time"
+    was: str | None = None
+    settings: type[BaseModel] | None = None
+
+
+DEFAULTS: Final = HandlerOptions()
+_NAMES: Final = tuple(GivenOptions.__annotations__)
+
+
+def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
+    """The options of the handler `name`; raises `ConfigurationError` where one does not fit."""
+    for unknown in given.keys() - set(_NAMES):
+        near = get_close_matches(unknown, _NAMES, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_NAMES)}"
+        raise ConfigurationError(f"@router.on of {name}: there is no option {unknown!r}: {hint}")
+    retry, model = given.get("retry"), given.get("settings")
+    if not isinstance(retry, RetryPolicy | None):
+        raise ConfigurationError(
+            f"@router.on of {name}: retry: write RetryPolicy(max_attempts=..., delays_s=[...])"
+        )
+    if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ConfigurationError(
+            f"@router.on of {name}: settings: give a pydantic model, the class and not its instance"
+        )
+    checked = _checked(given, retry, name)
+    return HandlerOptions(
+        start=checked.start or "new",
+        timeout_s=checked.timeout_s,
+        retry=retry,
+        concurrency=checked.concurrency,
+        order=checked.order or "one_at_a_time",
+        was=checked.was,
+        settings=model,
+    )
+
+
+def _checked(given: Mapping[str, Any], retry: RetryPolicy | None, name: str) -> HandlerSettings:
+    """The same bounds and sentences as in the settings."""
+    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was")}
+    values["timeout_s"] = given.get("timeout")
+    if retry is not None:
+        values |= {"max_attempts": retry.max_attempts, "delays_s": tuple(retry.delays_s)}
+    try:
+        return HandlerSettings(**values)
+    except ValidationError as error:
+        lines = [explain(fault, {}) for fault in error.errors(include_url=False)]
+        said = "; ".join(line.replace("timeout_s", "timeout") for line in lines)
+        raise ConfigurationError(f"@router.on of {name}: {said}") from None
