@@ -18,6 +18,7 @@ MODULES: Final = {
     "simulate": "simulate",
     "events": "events",
     "replay": "replay",
+    "handlers": "handlers",
     "spool": "spool",
     "retention": "retention",
     "url": "url",

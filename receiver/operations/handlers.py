@@ -1,0 +1,208 @@
+"""What operators see of handlers, and do to them; nothing here prints or asks.
+
+A handler is known by being loaded, by its durable, or by both: what is not loaded here may be
+loaded by a worker elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Final
+
+from receiver.bus import durables
+from receiver.bus.connection import Connection
+from receiver.bus.durables import PREFIX, Durable, Stored
+from receiver.bus.subjects import Subjects
+from receiver.errors import ConfigurationError
+from receiver.worker.routing import Handler
+
+SOON: Final = 0.1
+"""An event expires soon when less than this share of its time in the stream is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerView:
+    """One handler: as it is loaded, if it is; its durable, once it was started; and its backlog.
+
+    `oldest` is the first event that is not done, which expires at `expires_at`, None where events
+    are kept for ever. `scheduled` retries wait for their time outside of the durable.
+    """
+
+    name: str
+    handler: Handler | None
+    durable: Durable | None
+    oldest: Stored | None = None
+    expires_at: datetime | None = None
+    scheduled: int = 0
+    dead_letters: int = 0
+
+    @property
+    def expires_paused(self) -> bool:
+        """Whether its oldest event is dropped before the pause ends."""
+        paused = self.durable.pause if self.durable else None
+        return paused is not None and self.expires_at is not None and self.expires_at < paused.until
+
+    def expires_soon(self, now: datetime, kept: timedelta) -> bool:
+        """Whether it is paused, and its oldest event is dropped in a tenth of `kept` or less."""
+        return (
+            self.expires_paused
+            and self.expires_at is not None
+            and self.expires_at - now <= kept * SOON
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Where a handler is to go back to, and how many events it then runs once more."""
+
+    seq: int
+    again: int
+
+
+class HandlerOperations:
+    """Looks at the handlers of one subject root, and moves them. `kept` is the stream's max age,
+    zero where it keeps events for ever.
+
+    Everything raises `BusError` where NATS does not answer, and `ConfigurationError` for a name
+    that no handler has and for what cannot be done.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        subjects: Subjects,
+        loaded: Sequence[Handler],
+        *,
+        kept: timedelta,
+    ) -> None:
+        self._connection = connection
+        self._subjects = subjects
+        self._loaded = {handler.name: handler for handler in loaded}
+        self._kept = kept
+
+    async def look(self) -> list[HandlerView]:
+        """Every handler that is loaded or has a durable: the loaded ones first, in their order."""
+        stored = {durable.handler: durable for durable in await self._durables()}
+        dead = await self._counts(self._subjects.dead_stream, self._subjects.all_dead)
+        scheduled = await self._counts(
+            self._subjects.stream, f"{self._subjects.root}.schedules.retry.>"
+        )
+        views = []
+        for name in dict.fromkeys((*self._loaded, *stored)):
+            oldest = await self._oldest(stored.get(name))
+            views.append(
+                HandlerView(
+                    name,
+                    self._loaded.get(name),
+                    stored.get(name),
+                    oldest,
+                    oldest.time + self._kept if oldest and self._kept else None,
+                    scheduled[name],
+                    dead[name],
+                )
+            )
+        return views
+
+    async def orphans(self) -> list[Durable]:
+        """Durables of handlers that are not loaded."""
+        return [
+            durable for durable in await self._durables() if durable.handler not in self._loaded
+        ]
+
+    async def pause(self, name: str, *, reason: str, by: str, now: datetime) -> None:
+        """Deliver nothing more to a handler; what it runs, it finishes."""
+        await self._durable(name)
+        await durables.pause(
+            self._connection.client,
+            self._subjects.stream,
+            f"{PREFIX}{name}",
+            reason=reason,
+            by=by,
+            now=now,
+        )
+
+    async def resume(self, name: str) -> bool:
+        """Deliver again; whether it was paused."""
+        paused = (await self._durable(name)).pause is not None
+        await durables.resume(self._connection.client, self._subjects.stream, f"{PREFIX}{name}")
+        return paused
+
+    async def plan_rewind(self, name: str, to: int | datetime) -> Rewind:
+        """What going back to a sequence, or to what was stored since a time, comes to."""
+        durable = await self._durable(name)
+        client, stream = self._connection.client, self._subjects.stream
+        seq, count = await durables.count_from(client, stream, durable.filters, to)
+        if seq > durable.floor + 1:
+            raise ConfigurationError(
+                f"{name} has not come that far: everything is done up to #{durable.floor}, and "
+                f"this would skip what lies before #{seq}: name an earlier time or sequence"
+            )
+        return Rewind(seq, max(0, count - durable.pending - durable.unfinished))
+
+    async def rewind(self, name: str, plan: Rewind, *, by: str, now: datetime) -> None:
+        """Pause a handler, have it go back, and resume it, unless it was paused before."""
+        was_paused = (await self._durable(name)).pause is not None
+        if not was_paused:
+            await self.pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
+        try:
+            client, stream = self._connection.client, self._subjects.stream
+            await durables.reset(client, stream, f"{PREFIX}{name}", plan.seq)
+        finally:
+            if not was_paused:
+                await self.resume(name)
+
+    async def forgettable(self, name: str) -> Durable:
+        """The durable of a handler that is not loaded."""
+        durable = await self._durable(name)
+        if name in self._loaded:
+            raise ConfigurationError(
+                f"{name} is loaded ({self._loaded[name].place}), and would start anew: "
+                "take it out of handlers.load first; to run events again, rewind it"
+            )
+        return durable
+
+    async def forget(self, name: str) -> None:
+        """Delete the durable of a handler, and with it how far it has come."""
+        await durables.delete(self._connection.client, self._subjects.stream, f"{PREFIX}{name}")
+
+    async def _durables(self) -> list[Durable]:
+        client = self._connection.client
+        looking = durables.durables(client, self._subjects.stream)
+        return await self._connection.allowed(client, looking)
+
+    async def _durable(self, name: str) -> Durable:
+        """That of a handler; raises `ConfigurationError`."""
+        found = {durable.handler: durable for durable in await self._durables()}
+        if name in found:
+            return found[name]
+        if name in self._loaded:
+            raise ConfigurationError(
+                f"{name} was never started, so it has no position yet: start a worker first"
+            )
+        raise unknown(name, (*self._loaded, *found))
+
+    async def _counts(self, stream: str, subjects: str) -> Counter[str]:
+        """How many messages below `subjects` each handler has; the token at `>` names it."""
+        counted = await durables.count_subjects(self._connection.client, stream, subjects)
+        place, found = subjects.count("."), Counter[str]()
+        for subject, count in counted.items():
+            found[subject.split(".")[place]] += count
+        return found
+
+    async def _oldest(self, durable: Durable | None) -> Stored | None:
+        if durable is None or not (durable.pending or durable.unfinished):
+            return None
+        client, stream = self._connection.client, self._subjects.stream
+        return await durables.first_from(client, stream, durable.filters, durable.floor + 1)
+
+
+def unknown(name: str, known: Iterable[str]) -> ConfigurationError:
+    """The error for a name that no handler has."""
+    names = sorted(set(known))
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
+    return ConfigurationError(f"{name!r}: no such handler: {hint}")
