@@ -17,6 +17,9 @@ from receiver.errors import BusError, ConfigurationError
 MAX_ACK_PENDING: Final = 10_000
 """Bounds what waits for a delayed redelivery, too: a nak with a delay stays pending."""
 
+PAUSE_REASON: Final = "yizhan-pause-reason"
+"""Where in a consumer's metadata it stands why it is paused."""
+
 _NOT_FOUND: Final = frozenset({10014, 10059})
 """There is no such consumer, or no such stream."""
 _TAKEN_AWAY: Final = frozenset({"filter_subject", "backoff"})
@@ -92,7 +95,9 @@ def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
     if not info.get("paused"):
         return ""
     until = info["config"].get("pause_until", "further notice")
-    return f"the consumer {plan.durable} is paused until {until}: nothing is handled before"
+    reason = (info["config"].get("metadata") or {}).get(PAUSE_REASON, "")
+    said = f"{plan.durable} is paused until {until}{reason and f' ({reason})'}"
+    return f"the consumer {said}: nothing is handled before"
 
 
 async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:

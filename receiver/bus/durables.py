@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from nats.aio.client import Client
 
-from receiver.bus.consumers import consumer_info
+from receiver.bus.consumers import PAUSE_REASON, consumer_info
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import read_time
 from receiver.errors import BusError
 
 PREFIX: Final = "handler-"
 """What the name of every handler's durable begins with."""
-_REASON, _BY, _SINCE = "yizhan-pause-reason", "yizhan-pause-by", "yizhan-pause-since"
-_NOTES: Final = frozenset({_REASON, _BY, _SINCE})
+_BY, _SINCE = "yizhan-pause-by", "yizhan-pause-since"
+_NOTES: Final = frozenset({PAUSE_REASON, _BY, _SINCE})
 _FOR_GOOD: Final = timedelta(days=3652)
 """A pause needs an end."""
 _NO_MESSAGE: Final = 10037
@@ -111,7 +111,7 @@ async def pause(
     What is said of it is stored first: a pause without a reason would be a riddle, a reason without
     a pause is not shown.
     """
-    said = {_REASON: reason, _BY: by, _SINCE: now.isoformat(timespec="seconds")}
+    said = {PAUSE_REASON: reason, _BY: by, _SINCE: now.isoformat(timespec="seconds")}
     await _note(client, stream, name, said)
     until = (now + _FOR_GOOD).isoformat()
     reply = await call(client, f"CONSUMER.PAUSE.{stream}.{name}", {"pause_until": until})
@@ -218,7 +218,7 @@ def _pause(info: Mapping[str, Any]) -> Pause | None:
     said = info["config"].get("metadata") or {}
     left = timedelta(microseconds=info.get("pause_remaining", 0) // 1000)
     until = read_time(info["ts"]) + left
-    return Pause(until, *(said.get(name, "") for name in (_REASON, _BY, _SINCE)))
+    return Pause(until, *(said.get(name, "") for name in (PAUSE_REASON, _BY, _SINCE)))
 
 
 def _check(reply: Mapping[str, Any], what: str) -> None:

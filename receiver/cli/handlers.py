@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import getpass
 import json
 import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,9 +15,9 @@ import typer
 from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.options import not_empty, past_time
+from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.composition.bus import opened_bus
+from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, Rewind
@@ -33,7 +31,6 @@ handlers = typer.Typer()
 app.add_typer(handlers, name="handlers")
 
 NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Act = Callable[[HandlerOperations], Awaitable[int]]
 
 
@@ -142,7 +139,7 @@ def rewind(
     """
     with refusing():
         target = _target(to, datetime.now(UTC))
-        _check_can_ask(yes=yes)
+        check_can_ask(yes=yes)
     settings = load_to_look(config or context.obj)
 
     async def act(operations: HandlerOperations) -> int:
@@ -170,7 +167,7 @@ def forget(
     Asks first. Exits 1 where that was declined.
     """
     with refusing():
-        _check_can_ask(yes=yes)
+        check_can_ask(yes=yes)
     settings = load_to_look(config or context.obj)
     with refusing():
         loaded = configured_handlers(settings.handlers)
@@ -194,17 +191,6 @@ def _operate(settings: Settings, loaded: list[Handler], act: Act) -> None:
             return await act(operations)
 
     run(main)
-
-
-@contextlib.asynccontextmanager
-async def opened_operations(
-    settings: Settings, loaded: list[Handler]
-) -> AsyncIterator[HandlerOperations]:
-    """The operations on the settings' server; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-operate") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
-        kept = timedelta(days=settings.nats.max_age_days)
-        yield HandlerOperations(bus.connection, bus.subjects, loaded, kept=kept)
 
 
 def _loaded(settings: Settings) -> tuple[list[Handler], str]:
@@ -241,12 +227,6 @@ def _check_reason(reason: str) -> None:
     not_empty("--reason", reason, write="say why, for whoever finds it paused")
     if len(reason) > _REASON_CHARS or not reason.isprintable():
         raise ConfigurationError(f"--reason: write one line of at most {_REASON_CHARS} characters")
-
-
-def _check_can_ask(*, yes: bool) -> None:
-    """Raise `ConfigurationError` where nobody could answer."""
-    if not yes and not sys.stdin.isatty():
-        raise ConfigurationError("there is no terminal to ask at: give --yes")
 
 
 def _who() -> str:

@@ -156,13 +156,15 @@ class HandlerOperations:
                 await self.resume(name)
 
     async def forgettable(self, name: str) -> Durable:
-        """The durable of a handler that is not loaded."""
+        """The durable of a handler that is not loaded, here or in a worker that runs."""
         durable = await self._durable(name)
         if name in self._loaded:
             raise ConfigurationError(
                 f"{name} is loaded ({self._loaded[name].place}), and would start anew: "
                 "take it out of handlers.load first; to run events again, rewind it"
             )
+        if durable.requests:
+            raise ConfigurationError(f"a worker runs {name}: stop it first")
         return durable
 
     async def forget(self, name: str) -> None:
