@@ -14,6 +14,7 @@ MODULES: Final = {
     "work": "serve",
     "check": "check",
     "init": "init",
+    "new": "new",
     "demo": "demo",
     "simulate": "simulate",
     "events": "events",

@@ -165,6 +165,13 @@ async def test_a_wrong_name_gets_a_suggestion(desk: Desk, words: tuple[str, ...]
     assert ended.err == "yizhan: 'slwo': no such handler: did you mean slow?\n"
 
 
+@pytest.mark.parametrize("reason", ["two\nlines", "x" * 501], ids=["lines", "long"])
+async def test_a_reason_is_one_line(yizhan: Yizhan, reason: str) -> None:
+    ended = await yizhan.run("handlers", "pause", "slow", "--reason", reason)
+    assert ended.code == 2
+    assert ended.err == "yizhan: --reason: write one line of at most 500 characters\n"
+
+
 async def test_nothing_is_operated_where_nats_is_away(yizhan: Yizhan) -> None:
     ended = await yizhan.run("handlers", YIZHAN_NATS__URL="nats://127.0.0.1:9")
     assert ended.code == 1
