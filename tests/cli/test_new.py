@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Yizhan
+
+
+def files(directory: Path) -> list[str]:
+    return [file.name for file in directory.iterdir()]
 
 
 async def test_what_is_written_is_loaded_and_passes_its_test(
@@ -46,5 +49,5 @@ async def test_nothing_is_overwritten(yizhan: Yizhan, tmp_path: Path, there: str
     ended = await yizhan.run("new", "handler", "greet")
     assert ended.code == 2
     assert ended.err == f"yizhan: {there}: exists: take another name, or move it away\n"
-    assert os.listdir(tmp_path) == [there]
+    assert files(tmp_path) == [there]
     assert (tmp_path / there).read_text() == "# mine\n"
