@@ -69,6 +69,23 @@ class HandlerProcess:
         await self._spawn()
         self._keeping = supervision.start(self._keep, name="handler-process")
 
+    async def restart(self) -> None:
+        """Run what the modules hold now; where they do not load, log that and run nothing."""
+        await supervision.stop(self._keeping)
+        self._keeping = None
+        process = self._process
+        if process is not None and process.returncode is None:
+            self._terminate(process)
+            await self._wait_or_kill(process, Deadline(self._deadline.grace_s))
+        if self._stopping:
+            return
+        try:
+            await self._spawn()
+        except ConfigurationError as error:
+            self._log.error("handlers_not_started", error=str(error))
+        else:
+            self._keeping = supervision.start(self._keep, name="handler-process")
+
     def begin_stop(self) -> None:
         """Have the process stop beside us: its handlers have their grace time while we have ours,
         and it is not started again."""
@@ -83,7 +100,7 @@ class HandlerProcess:
             process = self._process
             if process is not None and process.returncode is None:
                 self._terminate(process)
-                await self._wait_or_kill(process)
+                await self._wait_or_kill(process, self._deadline)
         finally:
             self._release()
 
@@ -93,12 +110,12 @@ class HandlerProcess:
             self._terminated = process
             process.send_signal(signal.SIGTERM)
 
-    async def _wait_or_kill(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_or_kill(self, process: asyncio.subprocess.Process, end: Deadline) -> None:
         try:
-            async with asyncio.timeout(self._deadline.step_s(beyond_s=_AFTER_GRACE_S)):
+            async with asyncio.timeout(end.step_s(beyond_s=_AFTER_GRACE_S)):
                 await process.wait()
         except TimeoutError:
-            limit_s = self._deadline.grace_s + _AFTER_GRACE_S
+            limit_s = end.grace_s + _AFTER_GRACE_S
             self._log.error("handler_process_killed", error=f"it did not end within {limit_s:g} s")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

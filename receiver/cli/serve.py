@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from functools import partial
 
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.code_watch import ReloadOption, reloading_code
 from receiver.cli.configuration import load_to_receive, load_to_serve
 from receiver.cli.durability import warn_of_loss
 from receiver.cli.greeting import Greeting, greeted
+from receiver.cli.handler_process import running_handlers
 from receiver.cli.liveness import beating
 from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
@@ -87,24 +90,36 @@ async def _stopped(stop: asyncio.Event) -> None:
 
 
 @app.command()
-def work(config: ConfigOption = None) -> None:
+def work(config: ConfigOption = None, reload: ReloadOption = False) -> None:
     """Run the handlers alone."""
     settings, _ = load_to_serve(config)
 
-    async def main(stop: Stop) -> int:
-        await ready(settings, receiving=False)
+    @contextlib.asynccontextmanager
+    async def here(stop: Stop) -> AsyncIterator[None]:
         rights = rights_to_handle(settings)
+        bus = opened_bus(
+            settings, name="yizhan-work", inherit=True, rights=rights, deadline=stop.deadline
+        )
         async with (
-            opened_bus(
-                settings,
-                name="yizhan-work",
-                inherit=True,
-                rights=rights,
-                deadline=stop.deadline,
-            ) as bus,
-            running_worker(settings, bus) as worker,
+            bus as opened,
+            running_worker(settings, opened) as worker,
             beating(worker, settings.nats.data_dir),
         ):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def below(stop: Stop) -> AsyncIterator[None]:
+        bus = opened_bus(settings, name="yizhan-work", inherit=True, deadline=stop.deadline)
+        async with (
+            bus as opened,
+            running_handlers(settings, opened) as handlers,
+            reloading_code(settings, handlers),
+        ):
+            yield
+
+    async def main(stop: Stop) -> int:
+        await ready(settings, receiving=False)
+        async with (below if reload else here)(stop):
             log = get_logger("yizhan")
             log.info("receiver_not_run", reason="`yizhan receive` takes callbacks, `work` does not")
             log.info("working", handlers=list(settings.handlers.load))

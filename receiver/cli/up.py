@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.code_watch import ReloadOption, reloading_code
 from receiver.cli.configuration import load_to_receive
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.handler_process import running_handlers
@@ -51,6 +52,7 @@ def up(
     interval_s: Annotated[
         float, typer.Option("--interval", min=0.01, help="Seconds between simulated orders.")
     ] = 3.0,
+    reload: ReloadOption = False,
 ) -> None:
     """Run everything in one process tree: NATS, the receiver and the handlers.
 
@@ -80,6 +82,8 @@ def up(
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(started.bus(running, stop))
             handlers = await stack.enter_async_context(running_handlers(running, bus))
+            if reload:
+                await stack.enter_async_context(reloading_code(running, handlers))
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             pushed_into = pushed.account.source_name if pushed else None
