@@ -8,6 +8,7 @@
     ├─ BusError                      503 on the way in, retry on the way out
     │  ├─ DecodingError              a stored message that is not one of our events
     │  └─ SpoolError                 the spool cannot keep or give a callback
+    ├─ TimeLimitError                a run of a handler took too long
     └─ APIError                      .code .status .request_id .retryable .retry_after_s
        ├─ RateLimitedError
        ├─ APIUnavailableError
@@ -62,6 +63,13 @@ class DecodingError(BusError):
 
 class SpoolError(BusError):
     """The spool is full, or its disk is at fault; the message says which and what to do."""
+
+
+class TimeLimitError(YizhanError):
+    """A run of a handler did not end within its `timeout`; it was cancelled or left behind."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"took longer than {limit_s:g} s")
 
 
 class APIError(YizhanError):

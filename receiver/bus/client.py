@@ -22,6 +22,7 @@ from receiver.resilience.cancellation import cancel_all, within
 
 OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where the subject has no subscriber."""
+OnNobody = Callable[[], None]
 _CLOSE_S: Final = 1.0
 HANG_UP_S: Final = 0.1
 """What the tasks of a connection that was dropped may take to end."""
@@ -36,7 +37,7 @@ class PipeliningClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._expected: dict[bytes, OnAnswer] = {}
+        self._expected: dict[bytes, tuple[OnAnswer, OnNobody | None]] = {}
         self._answers_sid = -1
         self._inbox = b""
         self._count = 0
@@ -64,13 +65,14 @@ class PipeliningClient(Client):
         self._answers_sid = subscription._id  # noqa: SLF001 - it has no public one
         self._inbox = f"{inbox}.".encode()
 
-    def expect(self, on_answer: OnAnswer) -> bytes:
+    def expect(self, on_answer: OnAnswer, *, on_nobody: OnNobody | None = None) -> bytes:
         """A subject for one answer; `on_answer` is called when it comes, from within the reading
-        of the connection.
+        of the connection. `on_nobody` is called in its place where the subject has no subscriber:
+        for answers that are empty by themselves.
         """
         self._count += 1
         token = b"%d" % self._count
-        self._expected[token] = on_answer
+        self._expected[token] = on_answer, on_nobody
         return self._inbox + token
 
     def forget(self, reply: bytes) -> None:
@@ -130,8 +132,10 @@ class PipeliningClient(Client):
         if sid != self._answers_sid:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
-        on_answer = self._expected.pop(subject[len(self._inbox) :], None)
-        if on_answer is not None:
+        on_answer, on_nobody = self._expected.pop(subject[len(self._inbox) :], (None, None))
+        if on_nobody is not None and headers:
+            on_nobody()
+        elif on_answer is not None:
             on_answer(data)
 
 

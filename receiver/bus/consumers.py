@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from nats.aio.client import Client
 
@@ -17,6 +18,11 @@ from receiver.errors import BusError, ConfigurationError
 MAX_ACK_PENDING: Final = 10_000
 """Bounds what waits for a delayed redelivery, too: a nak with a delay stays pending."""
 
+GROUP: Final = "lane"
+"""The one priority group of our durables: whoever pulls for it is pinned, and served alone."""
+PIN_S: Final = 10.0
+"""After how long without a pull the server pins another client."""
+_PINNED: Final = "pinned_client"
 PAUSE_REASON: Final = "yizhan-pause-reason"
 """Where in a consumer's metadata it stands why it is paused."""
 
@@ -31,12 +37,19 @@ _MAX_WAITING: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ConsumerPlan:
-    """One durable on one stream; `max_deliver` has no limit, since we count the attempts."""
+    """One durable on one stream, which serves one client at a time.
+
+    `max_deliver` has no limit, since we count the attempts. A durable that is made begins at
+    `start`: all that is stored, only what comes from now on, or what was stored since a time; where
+    the durable `was` exists, it begins where that one stands.
+    """
 
     stream: str
     durable: str
     filter_subjects: Sequence[str]
     ack_wait_s: float = 30.0
+    start: Literal["all", "new"] | datetime = "all"
+    was: str = ""
 
     def config(self) -> dict[str, Any]:
         """The configuration of a durable that does not exist yet (durations in nanoseconds)."""
@@ -56,6 +69,9 @@ class ConsumerPlan:
             "ack_wait": int(self.ack_wait_s * 1_000_000_000),
             "max_deliver": -1,
             "max_ack_pending": MAX_ACK_PENDING,
+            "priority_groups": [GROUP],
+            "priority_policy": _PINNED,
+            "priority_timeout": int(PIN_S * 1_000_000_000),
         }
 
 
@@ -90,6 +106,22 @@ def check_consumer(info: Mapping[str, Any], plan: ConsumerPlan) -> None:
         )
 
 
+def outdated(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
+    """A sentence where a durable is not yet one that serves a single client, or ""."""
+    if _is_pinned(info["config"]):
+        return ""
+    waiting = info.get("num_waiting", 0)
+    now = f" ({waiting} requests of such wait now)" if waiting else ""
+    return (
+        f"the consumer {plan.durable} is of an older version: a start brings it up to date, and "
+        f"then workers of that version get nothing from it: stop them first{now}"
+    )
+
+
+def _is_pinned(config: Mapping[str, Any]) -> bool:
+    return config.get("priority_policy") == _PINNED and config.get("priority_groups") == [GROUP]
+
+
 def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
     """A sentence where an operator has paused the consumer, which contradicts nothing, or ""."""
     if not info.get("paused"):
@@ -118,8 +150,8 @@ def contradictions(existing: Mapping[str, Any]) -> list[str]:
         (not existing.get("max_expires"), "lets no request wait for long (max_expires)"),
         (not existing.get("max_bytes"), "hands out few bytes a request (max_bytes)"),
         (
-            not existing.get("priority_groups"),
-            "wants a group named in each request (priority_groups)",
+            not existing.get("priority_groups") or _is_pinned(existing),
+            "wants another group named in each request (priority_groups)",
         ),
         (
             not 0 < existing.get("max_waiting", 512) < _MAX_WAITING,

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 from nats.aio.client import Client
 
-from receiver.bus.consumers import ConsumerPlan, check_consumer, consumer_info, paused
+from receiver.bus.consumers import (
+    ConsumerPlan,
+    check_consumer,
+    consumer_info,
+    outdated,
+    paused,
+)
 from receiver.bus.contradictions import ONE_REPLICA
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import warnings
@@ -69,7 +75,7 @@ async def examine_consumer(client: Client, plan: ConsumerPlan) -> str:
     if info is None:
         return ""
     check_consumer(info, plan)
-    return paused(info, plan)
+    return paused(info, plan) or outdated(info, plan)
 
 
 async def _streams_on(client: Client, subject: str) -> list[str]:

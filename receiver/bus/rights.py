@@ -90,11 +90,17 @@ def reader_rights(subjects: Subjects) -> Iterator[Right]:
     yield Right(subjects.broadcast, subjects.broadcast, purpose, verb="subscribe", needed=False)
 
 
-def handler_rights(plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
+def handler_rights(subjects: Subjects, plans: Iterable[ConsumerPlan]) -> Iterator[Right]:
     """What the handlers of these consumers need beside `stream_rights`."""
+    among, said = "workers agree who runs a handler", f"{subjects.root}.workers.{_PROBE}"
+    yield Right(said, subjects.all_workers, among)
+    yield Right(said, subjects.all_workers, among, verb="subscribe")
+    for verb in ("INFO", "CREATE", "MSG.GET"):
+        subject = f"$JS.API.STREAM.{verb}.{subjects.workers_stream}"
+        yield Right(subject, subject, among)
     for plan in plans:
         name = f"{plan.stream}.{plan.durable}"
-        for verb in ("INFO", "CREATE", "MSG.NEXT"):
+        for verb in ("INFO", "CREATE", "MSG.NEXT", "UNPIN", "RESET", "PAUSE"):
             api = f"$JS.API.CONSUMER.{verb}"
             purpose = f"of the consumer {plan.durable}"
             yield Right(f"{api}.{name}", f"{api}.{plan.stream}.>", purpose)

@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 
 NO_KEY: Final = "_"
 ANY: Final = "*"
-_INPUT_KINDS: Final = frozenset({"callbacks", "quarantine", "events", "nonces"})
+_FORMER_KINDS: Final = frozenset({"callbacks", "quarantine", "events", "nonces"})
+_INPUT_KINDS: Final = _FORMER_KINDS | {"due", "schedules"}
 
 
 def input_subject(stored: str) -> str:
@@ -85,12 +86,38 @@ class Subjects:
     @property
     def formerly_taken(self) -> tuple[str, ...]:
         """What the stream took in before there were input subjects (version 0.1)."""
-        return tuple(f"{self.root}.{kind}.>" for kind in sorted(_INPUT_KINDS))
+        return tuple(f"{self.root}.{kind}.>" for kind in sorted(_FORMER_KINDS))
 
     @property
     def broadcast(self) -> str:
         """Where receivers broadcast what they stored; in no stream."""
         return f"{self.root}.said"
+
+    @property
+    def workers_stream(self) -> str:
+        """The stream, in memory, of what worker processes leave for one another."""
+        return f"{self.stream}_WORKERS"
+
+    @property
+    def all_workers(self) -> str:
+        """What worker processes say to one another; what is kept of it is in `workers_stream`."""
+        return f"{self.root}.workers.>"
+
+    def workers(self, *tokens: str) -> str:
+        """One subject of `all_workers`."""
+        return ".".join((self.root, "workers", *tokens))
+
+    def all_due(self, handler: str) -> str:
+        """What a handler put off by a schedule, once it is due."""
+        return f"{self.root}.due.{handler}.>"
+
+    def due(self, handler: str, channel: str, key_token: str) -> str:
+        """Where an event that a handler put off goes once it is due; the key is encoded already."""
+        return f"{self.root}.due.{handler}.{channel}.{key_token}"
+
+    def retry(self, handler: str, channel: str, key_token: str, name: str) -> str:
+        """Where the schedule of one retry goes; a second one of the same `name` replaces it."""
+        return f"{self.root}.schedules.retry.{handler}.{channel}.{key_token}.{name}"
 
     @property
     def all_dead(self) -> str:

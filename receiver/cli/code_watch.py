@@ -17,7 +17,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.handler_process import HandlerProcess
+from receiver.cli.handler_process import HandlerProcesses
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.settings import Settings
@@ -32,7 +32,7 @@ _LEFT_OUT: Final = frozenset({"__pycache__", "node_modules", "site-packages", "d
 
 
 @contextlib.asynccontextmanager
-async def reloading_code(settings: Settings, handlers: HandlerProcess) -> AsyncIterator[None]:
+async def reloading_code(settings: Settings, handlers: HandlerProcesses) -> AsyncIterator[None]:
     """Restart `handlers` whenever code of theirs has changed."""
     directories = watched(settings)
     before = await asyncio.to_thread(stamps, directories)
@@ -76,7 +76,7 @@ def _python_files(directory: Path) -> Iterator[Path]:
 
 
 async def _restart_when_changed(
-    handlers: HandlerProcess, directories: Sequence[Path], before: Mapping[Path, int]
+    handlers: HandlerProcesses, directories: Sequence[Path], before: Mapping[Path, int]
 ) -> None:
     while True:
         await asyncio.sleep(_LOOK_S)

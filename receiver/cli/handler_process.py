@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -187,15 +187,47 @@ class HandlerProcess:
             self._control = None
 
 
+class HandlerProcesses:
+    """Several of them, each with all handlers: one at a time owns a handler."""
+
+    def __init__(self, processes: Sequence[HandlerProcess]) -> None:
+        self._processes = processes
+
+    async def start(self) -> None:
+        """See `HandlerProcess`."""
+        starting = (process.start() for process in self._processes)
+        for error in await asyncio.gather(*starting, return_exceptions=True):
+            if error is not None:
+                raise error
+
+    async def restart(self) -> None:
+        """See `HandlerProcess`."""
+        await asyncio.gather(*(process.restart() for process in self._processes))
+
+    def begin_stop(self) -> None:
+        """See `HandlerProcess`."""
+        for process in self._processes:
+            process.begin_stop()
+
+    async def stop(self) -> None:
+        """See `HandlerProcess`."""
+        await asyncio.gather(*(process.stop() for process in self._processes))
+
+
 @contextlib.asynccontextmanager
-async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcess]:
-    """Run the handlers in a child process; leaving lets the running ones finish in grace time."""
-    process = HandlerProcess(settings, bus.url, bus.deadline)
+async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcesses]:
+    """Run the handlers in `handlers.processes` children; leaving lets the running ones finish in
+    grace time.
+    """
+    count = settings.handlers.processes
+    processes = HandlerProcesses(
+        [HandlerProcess(settings, bus.url, bus.deadline) for _ in range(count)]
+    )
     try:
-        await process.start()
-        yield process
+        await processes.start()
+        yield processes
     finally:
-        await process.stop()
+        await processes.stop()
 
 
 @app.command(_COMMAND, hidden=True)

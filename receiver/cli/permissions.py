@@ -25,4 +25,4 @@ def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
 
 def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     """What a process that runs the handlers needs beside what every process needs."""
-    return tuple(handler_rights(consumer_plans(settings)))
+    return tuple(handler_rights(Subjects(settings.nats.subject_root), consumer_plans(settings)))

@@ -86,8 +86,9 @@ def changed(started: Settings, now: Settings) -> list[str]:
         if before is None or after is None:
             names += [section] if before is not after else []
             continue
-        fields = sorted(type(after).model_fields)
-        names += [f"{section}.{f}" for f in fields if getattr(before, f) != getattr(after, f)]
+        values = [dict(settings) for settings in (before, after)]  # `[handlers.NAME]` included
+        fields = sorted({*values[0], *values[1]})
+        names += [f"{section}.{f}" for f in fields if values[0].get(f) != values[1].get(f)]
     return names
 
 

@@ -6,14 +6,42 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
 
+from receiver.bus.connection import Connection
+from receiver.bus.credentials import ConnectOptions, servers
 from receiver.composition.api import opened_api
-from receiver.composition.bus import Bus
+from receiver.composition.bus import Bus, access
+from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.execution import contain_subtasks
 from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
+
+_SECOND_S: Final = 0.5
+"""How long a start waits for the second connection, which may also come later."""
+
+
+def second_connection(
+    first: Connection, options: ConnectOptions | None = None
+) -> Connection | None:
+    """A connection to another server than the `first` one is connected to, where the URL names
+    several; it looks at no stream."""
+    urls = servers(first.url)
+    if len(urls) == 1:
+        return None
+    with contextlib.suppress(BusError):
+        connected = first.client.connected_url
+        ports = [urlsplit(url).netloc.rpartition("@")[2] for url in urls]
+        at = connected.netloc.rpartition("@")[2] if connected else ""
+        here = ports.index(at) if at in ports else 0
+        urls = urls[here:] + urls[:here]
+    others = ",".join([*urls[1:], urls[0]])
+    return Connection(others, (), name="yizhan-presence", access=options, in_order=True)
 
 
 @contextlib.asynccontextmanager
@@ -21,6 +49,10 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(opened_api(settings))
+        second = second_connection(bus.connection, access(settings))
+        if second is not None:
+            stack.push_async_callback(second.stop)
+            await second.start(patience_s=_SECOND_S)
         worker = Worker(
             bus.connection,
             bus.publisher,
@@ -32,7 +64,10 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             grace_s=settings.handlers.grace_s,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
+            second=second,
         )
+        contain_subtasks(asyncio.get_running_loop())
+        stack.enter_context(watching_loop())
         await worker.start()
         try:
             yield worker

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
+_STACK: Final = 12
 _PREFIXES: Final = {"coroutine": "cr", "generator": "gi", "async_generator": "ag"}
 
 
@@ -38,6 +39,16 @@ def place_of_thread(thread: threading.Thread) -> str:
     """Where it is now, as `place_of`; empty where it has ended."""
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - there is no public one
     return "" if frame is None else _place(frame, frame.f_lineno)
+
+
+def stack_of_thread(thread: threading.Thread) -> list[str]:
+    """Its places, as `place_of`, innermost first and at most `_STACK`; without local variables."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - there is no public one
+    places: list[str] = []
+    while frame is not None and len(places) < _STACK:
+        places.append(_place(frame, frame.f_lineno))
+        frame = frame.f_back
+    return places
 
 
 def _frames(waiting: Any) -> Iterator[FrameType]:

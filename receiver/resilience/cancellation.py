@@ -39,7 +39,7 @@ async def cancel_all(tasks: set[asyncio.Task[Any]], *, patience_s: float = PATIE
         if loop.time() >= until:
             break
     for task in running:
-        _say_left(task)
+        say_left(task)
     for task in tasks - running:
         if not task.cancelled():
             task.exception()  # retrieved, so that asyncio does not log it as never retrieved
@@ -62,5 +62,6 @@ async def within(seconds: float, work: Coroutine[Any, Any, None], *, name: str) 
     return bool(done)
 
 
-def _say_left(task: asyncio.Task[Any]) -> None:
+def say_left(task: asyncio.Task[Any]) -> None:
+    """Log that a task ignores its cancellation, and where it waits."""
     get_logger("yizhan").error("task_left_behind", work=task.get_name(), place=place_of_task(task))

@@ -85,7 +85,8 @@ class HandlersSettings(Section):
     """Which handlers run: import strings `module:router`; installed plug-ins are found besides.
 
     What stands here holds for every handler that does not say otherwise. A run may take
-    `timeout_s`. Each further key is the name of a handler, with a section of its own.
+    `timeout_s`. `yizhan up` runs the handlers in so many `processes`. Each further key is the name
+    of a handler, with a section of its own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -96,6 +97,7 @@ class HandlersSettings(Section):
     grace_s: float = Field(default=10.0, ge=0)
     max_attempts: Attempts = 8
     timeout_s: Seconds = 300.0
+    processes: int = Field(default=1, ge=1, le=64)
 
     @property
     def named(self) -> Mapping[str, HandlerSettings]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,27 +13,42 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from receiver.bus.acknowledgements import AGAIN_S
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.consumers import PIN_S, ConsumerPlan
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
+from receiver.bus.schedules import origin, place_in_order
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.observability.screen import shown
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
 from receiver.resilience.deadline import Deadline
+from receiver.worker.attempts import Attempts
+from receiver.worker.collecting import Collector
 from receiver.worker.keyed_pool import KeyedPool
-from receiver.worker.outcomes import Ack, Decision, NakWithDelay, Outcome
+from receiver.worker.outcomes import NakWithDelay, Outcome
+from receiver.worker.ownership.fence import Fence
+from receiver.worker.ownership.ownership import Ownership
+from receiver.worker.ownership.presence import Presence
+from receiver.worker.ownership.succession import Succession
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner, RunResult
+from receiver.worker.settling import Settling
 
 HANDOVER_S: Final = 0.5
-"""After how long another process may get what this one gave back at its stop."""
+"""After how long another process may get what this one gave back at its stop, where none takes
+over before."""
 
 _IGNORED_S: Final = 0.15
 """For how long a run may ignore its cancellation before it is left behind."""
+
+_FENCE: Final = 0.6
+"""The share of the time to another pin, after which an owner without an answer starts nothing."""
+
+_COLLECT_S: Final = 0.02
 
 _EVENT_NAMES: Final[dict[Outcome, str]] = {
     "retried": "handler_failed",
@@ -51,7 +67,7 @@ class ConsumerLimits:
     concurrency: int = 16
     prefetch: int = 256
     ack_wait_s: float = 30.0
-    heartbeat_s: float = 5.0
+    heartbeat_s: float = 1.0
 
     def of(self, handler: Handler) -> ConsumerLimits:
         """Those of one handler: what it says goes first."""
@@ -65,40 +81,66 @@ class ConsumerLimits:
 
 def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) -> ConsumerPlan:
     """The durable of one handler."""
+    events = [subjects.events_of_type(model.event_type) for model in handler.models]
     return ConsumerPlan(
         subjects.stream,
         handler.durable,
-        [subjects.events_of_type(model.event_type) for model in handler.models],
+        [*events, subjects.all_due(handler.name)],
         limits.ack_wait_s,
     )
 
 
 class HandlerConsumer:
-    """Feeds one handler from its durable."""
+    """Feeds one handler from its durable, while this process owns it."""
 
     def __init__(
         self,
         handler: Handler,
         runner: Runner,
         connection: Connection,
-        subjects: Subjects,
+        settling: Settling,
+        presence: Presence,
         *,
+        plan: ConsumerPlan,
         limits: ConsumerLimits,
         count: Callable[[str, Outcome], None],
         sleep: Sleep,
     ) -> None:
         self.handler = handler
-        self.plan = consumer_plan(handler, subjects, limits)
+        self.plan = plan
         self._runner = runner
+        self._settling = settling
+        self._presence = presence
         self._limits = limits
         self._count = count
         self._sleep = sleep
         self._in_flight: dict[int, Msg] = {}
+        self._slots = list(range(limits.concurrency))
+        self._running: dict[int, int] = {}
         self._stopping = False
-        self._pool = KeyedPool(limits.concurrency, self._work, self._on_finished)
+        self._collector: Collector[Msg] = Collector(time.monotonic)
+        self._collects = asyncio.Event()
+        self._pool = KeyedPool(
+            limits.concurrency,
+            self._work,
+            self._on_finished,
+            may_start=self._may_start,
+            alone=lambda message: self._attempts(message).alone,
+        )
+        self.ownership = Ownership(
+            handler.name,
+            connection,
+            presence,
+            Succession(connection, plan, settling.records, presence),
+            Fence(PIN_S * _FENCE, _now),
+            self,
+            clock=time.monotonic,
+            sleep=sleep,
+        )
         self._loop = PullLoop(
             connection,
-            self.plan,
+            plan,
+            self.ownership,
             deliver=self._accept,
             room=self._free_slots,
             heartbeat_s=limits.heartbeat_s,
@@ -108,8 +150,9 @@ class HandlerConsumer:
         self._log = get_logger("yizhan.handlers", handler=handler.name)
 
     def start(self) -> None:
-        """Begin to pull."""
-        for coroutine in (self._loop.run(), self._keep_alive()):
+        """Begin to pull, as soon as no other process does."""
+        self.ownership.start()
+        for coroutine in (self._loop.run(), self._keep_alive(), self._tend()):
             task = asyncio.create_task(coroutine, name=self.handler.durable)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
@@ -124,33 +167,90 @@ class HandlerConsumer:
         self._stopping = True
         if not self._tasks:
             return
-        pulling, beating = self._tasks
+        pulling, *others = self._tasks
         try:
+            await self.ownership.stop()
             await cancel(pulling, patience_s=min(PATIENCE_S, deadline.step_s()))
             left = await self._pool.stop(
                 grace_s=min(grace_s, deadline.grace_left_s()), patience_s=_IGNORED_S
             )
         finally:
-            await cancel(beating, patience_s=_IGNORED_S)
+            for task in others:
+                await cancel(task, patience_s=_IGNORED_S)
+        left = [*left, *self._collector.take()]
         await within(deadline.step_s(), self._give_back(left), name="handler-settle")
 
     async def _give_back(self, messages: Sequence[Msg]) -> None:
         for message in messages:
             await self._release(message)
+        self._settling.repeat()
         await self._loop.settle()
+        if not self._pool.busy:
+            await self.ownership.resign()
+
+    # As the work of an owner.
+
+    @property
+    def busy(self) -> bool:
+        """See `Work`."""
+        return self._pool.busy
+
+    def keeps(self, seq: int) -> bool:
+        """See `Work`."""
+        return seq in self._in_flight or self._settling.keeps(seq)
+
+    async def inherit(self, *, anew: bool) -> None:
+        """See `Work`."""
+        await self._settling.records.ensure()
+        if anew:
+            await self._settling.ledger.inherit(self._presence.lives)
+
+    def expect(self, pending: int) -> None:
+        """See `Work`."""
+        kept = len(self._in_flight) + self._settling.pending
+        self._collector.begin(max(0, pending - kept))
+        self._collects.set()
+
+    def forget(self) -> None:
+        """See `Work`."""
+        self._collector.clear()
+        self._pool.clear()
+        self._in_flight.clear()
+        self._settling.forget()
+
+    def wake(self) -> None:
+        """See `Work`."""
+        self._loop.wake()
+
+    async def _may_start(self) -> None:
+        await self.ownership.may_start()
 
     def _free_slots(self) -> int:
         return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
 
     async def _accept(self, message: Msg) -> None:
-        sequence = message.metadata.sequence.stream
-        if sequence in self._in_flight:
-            return  # delivered again while we were cut off: the run under way answers for both
+        seq = message.metadata.sequence.stream
+        if self._settling.repeats(seq, message):
+            return
+        if seq in self._in_flight:
+            self._in_flight[seq] = message  # the run under way answers for both, under this subject
+            return
         if self._stopping:
             await self._release(message)
             return
-        self._in_flight[sequence] = message
-        self._pool.add(_pool_key(message), message)
+        if await self._settling.puts_off_again(seq, message, self._attempts(message)):
+            return
+        self._in_flight[seq] = message
+        if self._collector.collects:
+            self._collector.add(seq, message, again=message.metadata.num_delivered > 1)
+            self._add_collected()
+        else:
+            self._pool.add(_pool_key(message), message)
+
+    def _add_collected(self) -> None:
+        if self._collector.is_due:
+            for message in self._collector.take():
+                self._pool.add(_pool_key(message), message)
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
@@ -158,15 +258,28 @@ class HandlerConsumer:
 
     async def _work(self, message: Msg) -> None:
         started = asyncio.get_running_loop().time()
-        facts = _facts(message)
-        with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
-            log = self._log.bind(**facts)
-            stored = StoredMessage.of(message)
-            result = await self._runner.run(
-                self.handler, stored, attempt=message.metadata.num_delivered, log=log
-            )
-            await _settle(message, result.decision)
-            self._log_outcome(log, result, asyncio.get_running_loop().time() - started)
+        seq, attempts = message.metadata.sequence.stream, self._attempts(message)
+        slot = self._running[seq] = self._slots.pop()
+        facts = _facts(message, attempts)
+        try:
+            with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
+                log = self._log.bind(**facts)
+                again = message.metadata.num_delivered > 1
+                await self._settling.ledger.starts(seq, slot, surely=again)
+                result = await self._runner.run(
+                    self.handler,
+                    origin(StoredMessage.of(message)),
+                    attempt=attempts.starts + 1,
+                    failures=attempts.failures,
+                    deaths=attempts.deaths if attempts.kills else 0,
+                    log=log,
+                )
+                latest = self._in_flight.get(seq, message)
+                await self._settling.settle(latest, slot, attempts, result.decision)
+                self._log_outcome(log, result, asyncio.get_running_loop().time() - started)
+            del self._running[seq]
+        finally:
+            self._slots.append(slot)
 
     def _log_outcome(
         self, log: structlog.typing.FilteringBoundLogger, result: RunResult, duration_s: float
@@ -185,10 +298,14 @@ class HandlerConsumer:
 
     async def _release(self, message: Msg) -> None:
         """Give back what this process will not finish; another one, or the next, gets it."""
+        seq, facts = message.metadata.sequence.stream, _facts(message, self._attempts(message))
+        slot = self._running.pop(seq, None)
+        if slot is not None:
+            await self._settling.ledger.comes_again(seq, slot, "released")
         with contextlib.suppress(NatsError, OSError):
             await message.nak(delay=HANDOVER_S)
         self._count(self.handler.name, "released")
-        self._log.info("event_handled", outcome="released", **_facts(message))
+        self._log.info("event_handled", outcome="released", **facts)
 
     async def _keep_alive(self) -> None:
         """Say of everything held, running or waiting, that it is still being worked on."""
@@ -199,35 +316,44 @@ class HandlerConsumer:
                     if not message.is_acked:
                         await message.in_progress()
 
+    async def _tend(self) -> None:
+        """End the collecting in time, and acknowledge again what was not answered."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_S):
+                    await self._collects.wait()
+            self._collects.clear()
+            while self._collector.collects:
+                self._add_collected()
+                await self._sleep(_COLLECT_S)
+            self._settling.repeat()
+
+    def _attempts(self, message: Msg) -> Attempts:
+        seq = message.metadata.sequence.stream
+        return self._settling.ledger.of(seq, message.headers or {})
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A fault of ours ended a loop: without this line the handler would be dead in silence."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("handler_loop_ended", error=type(error).__name__, place=place_of(error))
 
 
-async def _settle(message: Msg, decision: Decision) -> None:
-    """Acknowledge to JetStream; where that fails the message comes again and is run again."""
-    with contextlib.suppress(NatsError, OSError):
-        if isinstance(decision, Ack):
-            await message.ack()
-        elif isinstance(decision, NakWithDelay):
-            await message.nak(delay=decision.delay_s)
-        else:
-            await message.term()
-
-
 def _pool_key(message: Msg) -> Hashable:
     """The order, on its channel; an event without one has a key of its own."""
-    *_, channel, _, _, key = message.subject.split(".")
+    channel, key = place_in_order(message.subject)
     return (channel, key) if key != NO_KEY else message.metadata.sequence.stream
 
 
-def _facts(message: Msg) -> dict[str, Any]:
+def _facts(message: Msg, attempts: Attempts) -> dict[str, Any]:
     headers = message.headers or {}
     event_type = headers.get("ce-type", "").removeprefix("yizhan.").removesuffix(".v1")
     return {
         "event_id": headers.get("ce-id", "")[:256],
         "event_type": event_type[:64],
         "order_id": decode_header(headers.get("ce-subject", ""))[:256] or None,
-        "attempt": message.metadata.num_delivered,
+        "attempt": attempts.starts + 1,
     }
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

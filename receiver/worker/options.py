@@ -16,6 +16,9 @@ from receiver.settings.faults import explain
 from receiver.settings.handlers import Order
 from receiver.worker.retry_policy import RetryPolicy
 
+DEFAULT_TIMEOUT_S: Final = 300.0
+"""What a run may take where neither its handler nor `[handlers]` says."""
+
 
 class GivenOptions(TypedDict, total=False):
     """The keywords of `@router.on`, beside the models; `timeout` is seconds or a timedelta."""

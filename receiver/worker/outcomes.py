@@ -63,10 +63,16 @@ Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
-    error: BaseException | None, attempt: int, policy: RetryPolicy, *, module: str = ""
+    error: BaseException | None,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    failures: int | None = None,
+    module: str = "",
 ) -> Decision:
     """What to do after attempt `attempt` (from 1) ended with `error`, or well.
 
+    `failures` is how many of the attempts before failed: all of them by default.
     `module` is the handler's: the place that a dead letter names is looked for in it.
     """
     if error is None:
@@ -78,10 +84,11 @@ def decide(
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
         return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed")
-    if _is_final(error) or (attempt >= policy.max_attempts and not _is_the_logs_fault(error)):
+    failed = attempt if failures is None else failures + 1
+    if _is_final(error) or (failed >= policy.max_attempts and not _is_the_logs_fault(error)):
         return DeadLetter(reason_of(error), place_of(error, module))
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
-    return NakWithDelay(max(policy.delay_s(attempt), wished_s or 0))
+    return NakWithDelay(max(policy.delay_s(failed), wished_s or 0))
 
 
 def reason_of(error: BaseException) -> str:

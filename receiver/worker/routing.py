@@ -40,6 +40,7 @@ _M2 = TypeVar("_M2", bound=EventData)
 _M3 = TypeVar("_M3", bound=EventData)
 _M4 = TypeVar("_M4", bound=EventData)
 _M5 = TypeVar("_M5", bound=EventData)
+_ResultT = TypeVar("_ResultT")
 ResultT = TypeVar("ResultT", bound=HandlerResult)
 
 
@@ -92,6 +93,11 @@ class Context(Protocol):
         gives; None without one.
         """
 
+    def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
+        """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
+        event loop while this thread waits.
+        """
+
     def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
         """Publish an event now, before the handler is done; raises `BusError`.
 
@@ -100,7 +106,8 @@ class Context(Protocol):
         """
 
 
-HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult]]
+HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult] | HandlerResult]
+"""A coroutine function runs on the event loop, a plain one in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,15 @@ class Handler:
 class Registration(Protocol[_M1]):
     """The decorator that `Router.on` returns; the function stays what it is."""
 
+    @overload
     def __call__(
         self, function: Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]], /
-    ) -> Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]]:
+    ) -> Callable[[Event[_M1], Context], Coroutine[Any, Any, ResultT]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[Event[_M1], Context], ResultT], /
+    ) -> Callable[[Event[_M1], Context], ResultT]: ...
+    def __call__(self, function: Any, /) -> Any:
         """Register `function`; raises `ConfigurationError` where it cannot be a handler."""
 
 
@@ -259,8 +272,12 @@ def _check_models(models: Sequence[object]) -> None:
 
 def _check_function(function: Any) -> None:
     name = getattr(function, "__qualname__", repr(function))
-    if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"the handler {name} is not a coroutine: write `async def`")
+    generates = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
+    if generates or not inspect.isroutine(function):
+        raise ConfigurationError(
+            f"the handler {name} is no function that returns: write `async def` or `def`, "
+            "and return several events as a list"
+        )
     parameters = inspect.signature(function).parameters
     positional = [p for p in parameters.values() if p.kind in _POSITIONAL]
     if not len(parameters) == len(positional) == len(("event", "ctx")):

@@ -6,10 +6,12 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -22,6 +24,8 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.observability.places import place_of
+from receiver.worker.execution import call, wait_for
+from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, decide, reason_of
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Drop, Handler, HandlerResult
@@ -30,6 +34,7 @@ from schemas.events import EventData
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
+ResultT = TypeVar("ResultT")
 Log = structlog.typing.FilteringBoundLogger
 
 
@@ -54,6 +59,7 @@ class RunContext:
         self._runner = runner
         self._handler = handler
         self._cause = cause
+        self._loop = asyncio.get_running_loop()
         self._published = 0
         self.attempt = attempt
         self.log = log
@@ -72,6 +78,13 @@ class RunContext:
                 "add an [api] section, and write Router(needs_api=True) in its module"
             )
         return self._runner.api
+
+    def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
+        """See `Context.wait`."""
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:
+                raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
+        return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
 
     async def publish(self, data: EventData) -> Event[EventData]:
         """See `Context.publish`."""
@@ -116,24 +129,38 @@ class Runner:
         self._policy = policy
 
     async def run(
-        self, handler: Handler, message: StoredMessage, *, attempt: int, log: Log
+        self,
+        handler: Handler,
+        message: StoredMessage,
+        *,
+        attempt: int,
+        log: Log,
+        failures: int | None = None,
+        deaths: int = 0,
     ) -> RunResult:
         """Run `handler` on a stored message and publish what it returns.
+
+        `attempt` counts the runs that began, this one too, `failures` those before that failed: all
+        of them by default. What ended its process in so many `deaths` is not run.
 
         A dead letter is stored when this returns; where it could not be, the decision is to try
         again.
         """
-        if attempt > self._policy_of(handler).max_deliveries:
+        if deaths:
+            reason = f"killed its process {deaths} times, the last time with nothing beside it"
+            result = RunResult(DeadLetter(reason), error=reason)
+        elif attempt > self._policy_of(handler).max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
             result = RunResult(DeadLetter(reason), error=reason)
         else:
-            result = await self._run(handler, message, attempt, log)
+            failed = attempt - 1 if failures is None else failures
+            result = await self._run(handler, message, attempt, failed, log)
         if isinstance(result.decision, DeadLetter):
             return await self._dead_letter(handler, message, attempt, result, result.decision)
         return result
 
     async def _run(
-        self, handler: Handler, message: StoredMessage, attempt: int, log: Log
+        self, handler: Handler, message: StoredMessage, attempt: int, failures: int, log: Log
     ) -> RunResult:
         data = None
         try:
@@ -141,14 +168,19 @@ class Runner:
             data = event.data
             _refuse_own(event, handler)
             context = RunContext(self, handler, event, attempt, log)
-            result = await handler.function(event, context)
-            await context.publish_all(_as_sequence(result, handler))
-        except (Exception, asyncio.CancelledError) as error:
-            # A CancelledError without a cancellation is the handler's own and a failure like any
-            # other: let through, it would end the lane and leave the event held for ever.
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                raise
-            return replace(self._failed(error, handler, attempt), data=data)
+            called = await call(
+                handler.function,
+                event,
+                context,
+                read=partial(_as_sequence, handler),
+                name=handler.name,
+                timeout_s=handler.options.timeout_s or DEFAULT_TIMEOUT_S,
+            )
+            if called.error is not None:
+                return self._failed(called.error, handler, (attempt, failures), data, called.place)
+            await context.publish_all(called.value or ())
+        except Exception as error:  # noqa: BLE001 - the boundary round one run
+            return self._failed(error, handler, (attempt, failures), data)
         return RunResult(Ack(), data=data)
 
     async def _dead_letter(
@@ -185,10 +217,19 @@ class Runner:
         publisher = self._once if old else self._publisher
         await publisher.publish([encode_event(event, self._subjects) for event in events])
 
-    def _failed(self, error: BaseException, handler: Handler, attempt: int) -> RunResult:
+    def _failed(
+        self,
+        error: BaseException,
+        handler: Handler,
+        counts: tuple[int, int],
+        data: EventData | None,
+        place: str = "",
+    ) -> RunResult:
         module = handler.function.__module__
-        decision = decide(error, attempt, self._policy_of(handler), module=module)
-        return RunResult(decision, error=reason_of(error), place=place_of(error, module))
+        attempt, failures = counts
+        policy = self._policy_of(handler)
+        decision = decide(error, attempt, policy, failures=failures, module=module)
+        return RunResult(decision, reason_of(error), place or place_of(error, module), data)
 
 
 def derived(
@@ -216,7 +257,7 @@ def _refuse_own(event: Event[EventData], handler: Handler) -> None:
         raise Drop("this handler caused the event itself")
 
 
-def _as_sequence(result: HandlerResult, handler: Handler) -> Sequence[EventData]:
+def _as_sequence(handler: Handler, result: HandlerResult) -> Sequence[EventData]:
     if result is None:
         return ()
     made = [result] if isinstance(result, EventData) else result
@@ -226,8 +267,3 @@ def _as_sequence(result: HandlerResult, handler: Handler) -> Sequence[EventData]
             "return an event's data (a model of schemas.events), a list of them, or None"
         )
     return made
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

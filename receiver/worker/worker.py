@@ -1,13 +1,14 @@
 """Runs handlers on events: one durable pull consumer for each handler (docs/handlers.md).
 
 One failing or slow handler never holds up another: each has its own consumer, its own room and
-its own lanes. Events of one order run one at a time within one process.
+its own lanes. One process at a time runs a handler, and events of one order run one at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -18,14 +19,17 @@ from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.subjects import Subjects
+from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
-from receiver.worker.consumer import ConsumerLimits, HandlerConsumer
+from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
 from receiver.worker.outcomes import Outcome
+from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.runner import Runner
+from receiver.worker.settling import Settling
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
@@ -69,13 +73,19 @@ class Worker:
         grace_s: float,
         clock: Callable[[], datetime],
         sleep: Sleep,
+        second: Connection | None = None,
     ) -> None:
+        """`second` is a connection to another server of the same cluster, where there is one."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
         runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
+        self._records = WorkerRecords(connection, subjects)
+        self._presence = Presence(
+            connection, subjects, second=second, clock=time.monotonic, sleep=sleep
+        )
         loaded = unique(handlers)
         self._left_out = [h for h in loaded if h.needs_api and api is None]
         self._consumers = [
@@ -83,7 +93,16 @@ class Worker:
                 handler,
                 runner,
                 connection,
-                subjects,
+                Settling(
+                    connection,
+                    subjects,
+                    self._records,
+                    handler.name,
+                    self._presence.worker,
+                    clock=clock,
+                ),
+                self._presence,
+                plan=consumer_plan(handler, subjects, limits),
                 limits=limits.of(handler),
                 count=self.counts.add,
                 sleep=sleep,
@@ -111,6 +130,8 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+            await self._records.ensure()
+        await self._presence.start()
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
@@ -119,4 +140,7 @@ class Worker:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
         grace_s = self._grace_s
         end = deadline or Deadline(grace_s)
-        await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
+        try:
+            await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
+        finally:
+            await self._presence.stop()

@@ -29,7 +29,7 @@ PLAN = ConsumerPlan(SUBJECTS.stream, "handler-slow", [SUBJECTS.all_events])
 RIGHTS = (
     *stream_rights(SUBJECTS),
     *reader_rights(SUBJECTS),
-    *handler_rights([PLAN]),
+    *handler_rights(SUBJECTS, [PLAN]),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}

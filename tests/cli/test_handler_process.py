@@ -64,9 +64,13 @@ class Up:
 
     def handler_process(self) -> int:
         """Its process id; 0 where there is none."""
+        return next(iter(self.handler_processes()), 0)
+
+    def handler_processes(self) -> list[int]:
+        """The process ids of all of them."""
         parent = self.running.process.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return next((int(pid) for pid in children if "handler-process" in of(pid, "cmdline")), 0)
+        return [int(pid) for pid in children if "handler-process" in of(pid, "cmdline")]
 
 
 def of(pid: int | str, what: str) -> str:
@@ -86,27 +90,59 @@ async def started(yizhan: Yizhan, handler: str, **environ: str) -> Up:
     return Up(running, re.findall(r"(http\S+)/healthz", "".join(running.lines))[0])
 
 
-async def test_a_handler_that_exits_ends_its_process_and_not_the_receiver(yizhan: Yizhan) -> None:
-    up = await started(yizhan, (CASES / "handler-sys-exit-kills-receiver/handler.py").read_text())
+async def test_a_handler_that_exits_fails_and_ends_nothing(yizhan: Yizhan) -> None:
+    case = (CASES / "handler-sys-exit-kills-receiver/handler.py").read_text()
+    up = await started(yizhan, case, YIZHAN_HANDLERS__MAX_ATTEMPTS="2")
+    pid = up.handler_process()
     assert await up.push("ORDER_CANCEL", "1") == "stored"
-    died = await up.running.line(lambda line: "handler_process_died" in line)
-    assert json.loads(died)["exit_code"] == 3
     assert [await up.push("ORDER_CREATE", str(number)) for number in range(1, 10)] == ["stored"] * 9
-    await up.running.line(lambda line: "handler_started" in line)
-    assert await up.push("ORDER_CREATE", "after") == "stored"
+    failures = [
+        json.loads(await up.running.line(lambda line: "handler_failed" in line)) for _ in "12"
+    ]
+    assert [failed["outcome"] for failed in failures] == ["retried", "dead_lettered"]
+    assert failures[0]["error"].startswith("SystemExit")
+    assert up.handler_process() == pid
     assert await up.running.stop() == 0
 
 
-async def test_a_handler_that_blocks_delays_no_answer(yizhan: Yizhan) -> None:
+async def test_a_handler_that_ends_its_process_does_not_end_the_receiver(yizhan: Yizhan) -> None:
+    ending = HANDLER.replace('ctx.log.info("begun")', "os._exit(3)")
+    up = await started(yizhan, f"import os\n{ending}")
+    assert await up.push("ORDER_CREATE", "1") == "stored"
+    died = await up.running.line(lambda line: "handler_process_died" in line)
+    assert json.loads(died)["exit_code"] == 3
+    assert await up.push("ORDER_CANCEL", "2") == "stored"
+    await up.running.line(lambda line: "handler_started" in line)
+    assert await up.push("ORDER_CANCEL", "after") == "stored"
+    assert await up.running.stop() == 0
+
+
+async def test_a_handler_that_blocks_delays_no_answer_and_is_reported(yizhan: Yizhan) -> None:
     up = await started(yizhan, (CASES / "blocking-handler-delays-callbacks/handler.py").read_text())
     assert await up.push("ORDER_PAY_SUCCESS", "1") == "stored"
     until, number = time.monotonic() + 2.5, 0
     while time.monotonic() < until:
         number += 1
         assert await up.push("ORDER_CREATE", str(number)) == "stored"
+    reported = json.loads(await up.running.line(lambda line: "handler_blocks_loop" in line))
+    assert reported["handler"] == "blocks"
+    assert reported["stack"][0].startswith("handler.blocks:")
     handled = json.loads(await up.running.line(lambda line: "event_handled" in line))
     assert handled["duration_ms"] >= 3000
     assert await up.running.stop() == 0
+
+
+async def test_as_many_processes_run_the_handlers_as_the_settings_say(yizhan: Yizhan) -> None:
+    up = await started(yizhan, HANDLER, YIZHAN_HANDLERS__PROCESSES="2")
+    pids = up.handler_processes()
+    assert len(pids) == 2
+    os.kill(pids[0], signal.SIGKILL)
+    await up.running.line(lambda line: "handler_process_died" in line)
+    await up.running.line(lambda line: "handler_started" in line)
+    assert await up.push("ORDER_CREATE", "1") == "stored"
+    await up.running.line(lambda line: '"begun"' in line)
+    assert await up.running.stop() == 0
+    assert not any(of(pid, "cmdline") for pid in pids)
 
 
 async def test_the_pause_before_a_restart_grows(yizhan: Yizhan) -> None:

@@ -165,6 +165,6 @@ def test_a_plug_in_that_is_broken_is_named(desk: Desk) -> None:
 
 
 def test_misuse_in_a_module_is_reported_unchanged(desk: Desk) -> None:
-    desk.write("mine_misused", _ROUTER.format(name="note").replace("async def", "def"))
-    with pytest.raises(ConfigurationError, match="write `async def`"):
+    desk.write("mine_misused", _ROUTER.format(name="note").replace("event, ctx", "event"))
+    with pytest.raises(ConfigurationError, match="write exactly two"):
         load_handlers(["mine_misused:router"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -90,11 +91,32 @@ def test_the_type_checker_refuses_another_event_or_result() -> None:
     assert len(router.handlers) == 3
 
 
-def test_a_plain_function_is_refused() -> None:
-    def tell_now(event: Event[OrderCreated], ctx: Context) -> None: ...
+def test_a_plain_function_is_registered_too() -> None:
+    router = Router()
 
-    with pytest.raises(ConfigurationError, match="tell_now is not a coroutine: write `async def`"):
-        Router().on(OrderCreated)(tell_now)  # type: ignore[arg-type] # the misuse under test
+    @router.on(OrderCreated)
+    def tell_now(event: Event[OrderCreated], ctx: Context) -> OrderCompleted | None:
+        return OrderCompleted(channel=event.data.channel) if ctx.attempt > 1 else None
+
+    assert router.handlers[0].function is tell_now
+
+
+class Callable:
+    def __call__(self, event: Event[OrderCreated], ctx: Context) -> None: ...
+
+
+async def generate(event: Event[OrderCreated], ctx: Context) -> AsyncIterator[OrderCompleted]:
+    yield OrderCompleted(channel="1688")
+
+
+def generate_now(event: Event[OrderCreated], ctx: Context) -> Iterator[OrderCompleted]:
+    yield OrderCompleted(channel="1688")
+
+
+@pytest.mark.parametrize("function", [Callable(), Callable, generate, generate_now, "tell"])
+def test_what_is_no_function_is_refused(function: Any) -> None:
+    with pytest.raises(ConfigurationError, match="write `async def` or `def`"):
+        Router().on(OrderCreated)(function)
 
 
 async def _one(event: Event[OrderCreated]) -> None: ...
@@ -106,7 +128,7 @@ async def _keyword(event: Event[OrderCreated], *, ctx: Context) -> None: ...
 @pytest.mark.parametrize("function", [_one, _three, _any, _keyword])
 def test_any_other_number_of_parameters_is_refused(function: object) -> None:
     with pytest.raises(ConfigurationError, match=r"write exactly two, \(event, ctx\)"):
-        Router().on(OrderCreated)(function)  # type: ignore[arg-type] # the misuse under test
+        Router().on(OrderCreated)(function)  # type: ignore[call-overload] # the misuse under test
 
 
 @pytest.mark.parametrize("models", [(), (dict,), (EventData,), ("order.created",), (tell,)])

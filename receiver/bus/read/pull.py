@@ -1,8 +1,9 @@
-"""Pulling from one durable, for as long as the process lives.
+"""Pulling from one durable, for as long as the process lives and may.
 
 Messages are handed on as they come, never more than there is room for. A lost connection, a
-restarted server, a deleted consumer or stream end a session; the next one sets the consumer up
-again. Knows nothing of handlers and acknowledges nothing.
+restarted server, a new leader, a deleted consumer or stream end a session; the next one sets the
+consumer up again, and gives back what was on its way. Knows nothing of handlers and acknowledges
+nothing.
 """
 
 from __future__ import annotations
@@ -11,25 +12,56 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.consumers import ConsumerPlan, consumer_info, ensure_consumer
-from receiver.bus.read.pull_request import Kind, PullRequest, classify
+from receiver.bus.consumers import GROUP, ConsumerPlan, consumer_info, ensure_consumer
+from receiver.bus.read.pull_request import PIN, Kind, PullRequest, classify
 from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 
-_HEARTBEATS_A_PULL: Final = 6
+_HEARTBEATS_A_PULL: Final = 3
+"""Short enough for the server to see a pull well within `PIN_S`, or it pins another client."""
 _HEARTBEATS_MISSED: Final = 3
 _LOOK_S: Final = 0.5
 _RETRY_WAIT_S: Final = 0.25
 _SET_UP_S: Final = 5.0
 """How long a consumer is taken to be as it was set up."""
+_KEEP_PIN_S: Final = 2.0
+"""How often to pull without room."""
+
+
+class Lease(Protocol):
+    """Who of several processes may pull; see `receiver.worker.ownership`."""
+
+    @property
+    def may_pull(self) -> bool:
+        """Whether this process may pull now."""
+
+    @property
+    def pin(self) -> str:
+        """The pin that the server gave us, empty without one."""
+
+    async def allowed(self) -> None:
+        """Return once this process may pull."""
+
+    async def begin(self, client: PipeliningClient) -> None:
+        """A session begins and nothing is pulled yet; raises `BusError`."""
+
+    def pinned(self, pin: str) -> None:
+        """A message came under this pin."""
+
+    def answered(self, asked_at: float) -> None:
+        """The server answered what was asked then, by the loop's clock."""
+
+
+class _GivenUpError(Exception):
+    """Another process may pull, or will."""
 
 
 @dataclass(slots=True)
@@ -39,18 +71,21 @@ class _Pull:
     wanted: int = 0
     lost: str = ""
     heard_at: float = 0.0
+    asked_at: float = 0.0
 
 
 class PullLoop:
     """Pulls messages and gives each to `deliver`; `room` says how many more may come now.
 
-    Call `wake` when room was made. The server sends a sign of life each `heartbeat_s`.
+    Call `wake` when room was made, or when the lease has changed. The server sends a sign of life
+    each `heartbeat_s`.
     """
 
     def __init__(
         self,
         connection: Connection,
         plan: ConsumerPlan,
+        lease: Lease,
         *,
         deliver: Callable[[Msg], Awaitable[None]],
         room: Callable[[], int],
@@ -59,6 +94,7 @@ class PullLoop:
     ) -> None:
         self._connection = connection
         self._plan = plan
+        self._lease = lease
         self._deliver = deliver
         self._room = room
         self._heartbeat_s = heartbeat_s
@@ -72,14 +108,17 @@ class PullLoop:
         self._log = get_logger("yizhan.handlers", consumer=plan.durable)
 
     def wake(self) -> None:
-        """There may be room again."""
+        """There may be room again, or no lease any more."""
         self._wake.set()
 
     async def run(self) -> None:
         """Pull until cancelled; what was under way is then still delivered."""
         while True:
+            await self._lease.allowed()
             try:
                 await self._session()
+            except _GivenUpError:
+                continue
             except (BusError, ConfigurationError, NatsError, OSError) as error:
                 self._tell(error)
             await self._sleep(_RETRY_WAIT_S)
@@ -94,6 +133,7 @@ class PullLoop:
         await self._set_up(client)
         async with self._subscribed(client):
             reconnects = client.stats["reconnects"]
+            await self._lease.begin(client)
             while True:
                 if self._is_due():
                     await self._set_up(client)
@@ -103,10 +143,10 @@ class PullLoop:
                     await self._look_again(client)
                     if client.stats["reconnects"] != reconnects or not client.is_connected:
                         raise BusError("the connection was lost")
-                while self._room() < 1:
+                while self._room() < 1 and _now() - self._pull.asked_at < _KEEP_PIN_S:
                     await self._look()
 
-    async def _set_up(self, client: Client) -> None:
+    async def _set_up(self, client: PipeliningClient) -> None:
         """Somebody else may have changed the consumer meanwhile; raises as `ensure_consumer`."""
         pause = await ensure_consumer(client, self._plan)
         if pause and pause != self._paused:
@@ -117,7 +157,7 @@ class PullLoop:
     def _is_due(self) -> bool:
         return _now() - self._set_up_at > _SET_UP_S
 
-    async def _look_again(self, client: Client) -> None:
+    async def _look_again(self, client: PipeliningClient) -> None:
         """While a pull waits, too: it would bring nothing, in silence. A server that does not
         answer is for the heartbeat to find.
         """
@@ -127,10 +167,16 @@ class PullLoop:
                 await self._set_up(client)
 
     @contextlib.asynccontextmanager
-    async def _subscribed(self, client: Client) -> AsyncIterator[None]:
-        """An inbox of this session alone, so that no status of an older pull counts."""
-        self._inbox = client.new_inbox()
-        subscription = await client.subscribe(self._inbox, cb=self._receive)
+    async def _subscribed(self, client: PipeliningClient) -> AsyncIterator[None]:
+        """An inbox of this session alone: what came to an older one counts for nothing, since it
+        was given back."""
+        inbox = self._inbox = client.new_inbox()
+
+        async def receive(message: Msg) -> None:
+            if self._inbox == inbox:
+                await self._receive(message)
+
+        subscription = await client.subscribe(inbox, cb=receive)
         try:
             yield
         except asyncio.CancelledError:
@@ -138,10 +184,11 @@ class PullLoop:
                 await self._drain(client, subscription)
             raise
         finally:
+            self._inbox = ""
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
-    async def _drain(self, client: Client, subscription: Subscription) -> None:
+    async def _drain(self, client: PipeliningClient, subscription: Subscription) -> None:
         """Take in what the server has sent already: unread, it would wait for the ack wait.
 
         Asks the server first whether it answers, because nats-py cannot bear a drain or a flush
@@ -150,12 +197,18 @@ class PullLoop:
         await consumer_info(client, self._plan.stream, self._plan.durable)
         await subscription.drain()  # type: ignore[no-untyped-call] # nats-py left it so
 
-    async def _request(self, client: Client) -> None:
-        self._pull = _Pull(wanted=self._room(), heard_at=_now())
+    async def _request(self, client: PipeliningClient) -> None:
+        """Ask for what there is room for; without room for a message of one byte, of which there is
+        none, so that the server sees that its pinned client is still there."""
+        room = self._room()
+        self._pull = _Pull(wanted=max(1, room), heard_at=_now(), asked_at=_now())
         request = PullRequest(
             self._pull.wanted,
+            max_bytes=0 if room > 0 else 1,
             expires_s=_HEARTBEATS_A_PULL * self._heartbeat_s,
             heartbeat_s=self._heartbeat_s,
+            group=GROUP,
+            pin=self._lease.pin,
         )
         subject = request.subject(self._plan.stream, self._plan.durable)
         await client.publish(subject, request.body(), reply=self._inbox)
@@ -166,6 +219,8 @@ class PullLoop:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_S):
                 await self._wake.wait()
+        if not self._lease.may_pull:
+            raise _GivenUpError
         if self._pull.lost:
             raise BusError(self._pull.lost)
         silence_s = _now() - self._pull.heard_at
@@ -174,6 +229,7 @@ class PullLoop:
 
     async def _receive(self, message: Msg) -> None:
         self._pull.heard_at = _now()
+        self._lease.answered(self._pull.asked_at)
         answer = classify(message)
         if answer.kind is Kind.BROKEN:
             self._pull.lost = answer.reason
@@ -183,6 +239,7 @@ class PullLoop:
             self._pull.wanted = 0
         elif answer.kind is Kind.DATA:
             self._pull.wanted -= 1
+            self._lease.pinned((message.headers or {}).get(PIN, ""))
             await self._deliver(message)
         if self._pull.wanted <= 0 or self._pull.lost:
             self._wake.set()

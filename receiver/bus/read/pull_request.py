@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 from nats.aio.msg import Msg
 
 _ACK_SUBJECTS: Final = "$JS.ACK."
+PIN: Final = "Nats-Pin-Id"
+"""The header that names the pin, of each message that a pinned client gets."""
 _HEARTBEAT: Final = "100"
 _ENDED: Final = frozenset({"404", "408"})
 _FULL: Final = ("Message Size Exceeds MaxBytes", "Batch Completed")
@@ -23,13 +25,17 @@ class PullRequest:
     """How many messages are asked for, and for how long the server may take.
 
     Without `expires_s` the server answers at once with what it has (`no_wait`). With `heartbeat_s`
-    it sends a sign of life that often while it has nothing. `max_bytes` of 0 is no limit.
+    it sends a sign of life that often while it has nothing. `max_bytes` of 0 is no limit. `group`
+    is for a consumer that serves one client at a time: the one that sends the `pin` it was given,
+    or, while none is pinned, the first without one.
     """
 
     batch: int
     max_bytes: int = 0
     expires_s: float = 0.0
     heartbeat_s: float = 0.0
+    group: str = ""
+    pin: str = ""
 
     @staticmethod
     def subject(stream: str, consumer: str) -> str:
@@ -46,6 +52,10 @@ class PullRequest:
             asked["idle_heartbeat"] = int(self.heartbeat_s * 1_000_000_000)
         else:
             asked["no_wait"] = True
+        if self.group:
+            asked["group"] = self.group
+        if self.pin:
+            asked["id"] = self.pin
         return json.dumps(asked).encode()
 
 

@@ -1,0 +1,119 @@
+"""What is done to workers and servers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from dataclasses import dataclass
+
+from bench.chaos_handlers.stage import Hurting, Stage, answered, calm
+
+_DOWN_S = 3.0
+
+
+def _kill_every(seconds: float) -> Hurting:
+    async def hurting(stage: Stage) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            stage.kill_owner()
+
+    return hurting
+
+
+async def _suspend(stage: Stage) -> None:
+    while True:
+        await asyncio.sleep(5)
+        await stage.suspend_owner(4)
+
+
+async def _restart(stage: Stage) -> None:
+    for _ in range(2):
+        await asyncio.sleep(4)
+        await _down(stage, next(iter(stage.servers)), 1.0)
+    await asyncio.Event().wait()
+
+
+async def _down(stage: Stage, name: str, seconds: float) -> None:
+    await stage.servers[name].kill()
+    await asyncio.sleep(seconds)
+    await stage.servers[name].start()
+
+
+async def _leader_killed(stage: Stage) -> None:
+    while True:
+        await asyncio.sleep(6)
+        if name := await answered(stage.consumer_leader()):
+            await _down(stage, name, _DOWN_S)
+
+
+async def _leader_steps_down(stage: Stage) -> None:
+    while True:
+        await asyncio.sleep(2)
+        await stage.step_down()
+
+
+async def _owners_server_killed(stage: Stage) -> None:
+    """The first of the URL, to which every worker connects first."""
+    names = list(stage.servers)
+    while True:
+        for name in names:
+            await asyncio.sleep(6)
+            await _down(stage, name, _DOWN_S)
+
+
+async def _worker_and_leader_killed(stage: Stage) -> None:
+    while True:
+        await asyncio.sleep(6)
+        if name := await answered(stage.consumer_leader()):
+            stage.kill_owner()
+            await _down(stage, name, _DOWN_S)
+
+
+async def _frozen(stage: Stage) -> None:
+    while True:
+        await asyncio.sleep(6)
+        if name := await answered(stage.consumer_leader()):
+            stage.servers[name].signal(signal.SIGSTOP)
+            await asyncio.sleep(8)
+            stage.servers[name].signal(signal.SIGCONT)
+
+
+async def _killer_message(stage: Stage) -> None:
+    """Nothing is killed but by the event itself."""
+    while True:
+        await asyncio.sleep(0.2)
+        for name, process in list(stage.workers.items()):
+            if process.exitcode is not None:
+                stage.hurt.append((f"{name}.log", time.monotonic()))
+        stage.replace_dead()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`deserved` events become dead letters."""
+
+    name: str
+    servers: int
+    hurting: Hurting
+    killer: str = ""
+    deserved: int = 0
+
+
+SCENARIOS = (
+    Scenario("calm", 1, calm),
+    Scenario("killed_every_2s", 1, _kill_every(2.0)),
+    Scenario("killed_every_0.7s", 1, _kill_every(0.7)),
+    Scenario("suspended", 1, _suspend),
+    Scenario("nats_restarted", 1, _restart),
+    Scenario("killer_message", 1, _killer_message, killer="500", deserved=1),
+    Scenario("calm_on_three", 3, calm),
+    Scenario("killed_on_three", 3, _kill_every(2.0)),
+    Scenario("killed_fast_on_three", 3, _kill_every(0.7)),
+    Scenario("suspended_on_three", 3, _suspend),
+    Scenario("leader_killed", 3, _leader_killed),
+    Scenario("leader_steps_down", 3, _leader_steps_down),
+    Scenario("owners_server_killed", 3, _owners_server_killed),
+    Scenario("worker_and_leader", 3, _worker_and_leader_killed),
+    Scenario("server_frozen", 3, _frozen),
+)

@@ -1,0 +1,145 @@
+"""How often a handler has run an event, and how that ended: attempts are starts, not deliveries.
+
+What waits in a process, is given back by one that stops, or is delivered again for whatever reason,
+was not started and counts for nothing. A run that its process did not survive leaves the record of
+its start behind, and counts as a death.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from receiver.bus.worker_records import WorkerRecords
+from receiver.errors import BusError
+from receiver.worker.outcomes import Outcome
+
+STARTS: Final = "yizhan-starts"
+FAILURES: Final = "yizhan-failures"
+"""Headers of an event that waits for its time in a schedule."""
+
+ALONE_AFTER: Final = 2
+"""A run that its process did not survive so often is begun once more, with nothing beside it."""
+
+_FAILED: Final[frozenset[Outcome]] = frozenset({"retried", "dead_lettered"})
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Of one handler on one event: runs that began, that failed, that their process did not
+    survive; and when the next one is due, in seconds of the epoch, 0 for at once."""
+
+    starts: int = 0
+    failures: int = 0
+    deaths: int = 0
+    due: float = 0.0
+
+    @property
+    def alone(self) -> bool:
+        """Whether the next run is to be the only one of the handler."""
+        return self.deaths >= ALONE_AFTER
+
+    @property
+    def kills(self) -> bool:
+        """Whether it is certain that the event ends the process that handles it."""
+        return self.deaths > ALONE_AFTER
+
+    def after(self, outcome: Outcome, due: float = 0.0) -> Attempts:
+        """Once a run has ended so."""
+        failed = outcome in _FAILED
+        return replace(self, starts=self.starts + 1, failures=self.failures + failed, due=due)
+
+    def died(self) -> Attempts:
+        """Once a run was not survived."""
+        return replace(self, starts=self.starts + 1, deaths=self.deaths + 1, due=0.0)
+
+    def plus(self, later: Attempts) -> Attempts:
+        """These and later ones."""
+        return replace(
+            later,
+            starts=self.starts + later.starts,
+            failures=self.failures + later.failures,
+            deaths=self.deaths + later.deaths,
+        )
+
+    def headers(self) -> dict[str, str]:
+        """For the copy of an event that comes in time."""
+        return {STARTS: str(self.starts), FAILURES: str(self.failures)}
+
+    @classmethod
+    def of_headers(cls, headers: Mapping[str, str]) -> Attempts:
+        """What `headers` gave; none where they are not there or not numbers."""
+        try:
+            return cls(int(headers.get(STARTS, 0)), int(headers.get(FAILURES, 0)))
+        except ValueError:
+            return cls()
+
+
+class AttemptsLedger:
+    """The attempts of one handler on what is not finished yet, kept for whoever runs it next.
+
+    Only its owner writes it: what is not known here after `inherit` has no attempts.
+    """
+
+    def __init__(self, records: WorkerRecords, handler: str, worker: str) -> None:
+        self._records = records
+        self._handler = handler
+        self._worker = worker
+        self._known: dict[int, Attempts] = {}
+
+    async def inherit(self, lives: Callable[[str], Awaitable[bool]]) -> None:
+        """Read what earlier owners left; what those that are gone were running counts as a death.
+
+        Raises `BusError`.
+        """
+        self._known = {}
+        for record in await self._records.all("attempts", self._handler):
+            with contextlib.suppress(ValueError, TypeError):
+                self._known[int(record.tokens[-1])] = Attempts(**json.loads(record.body))
+        left = await self._records.all("starts", self._handler)
+        workers = {record.tokens[1] for record in left} - {self._worker}
+        gone = {worker for worker in workers if not await lives(worker)}
+        dead = [record for record in left if record.tokens[1] in gone]
+        await asyncio.gather(*(self._keep(int(r.body), Attempts.died) for r in dead))
+        for record in dead:
+            self._records.forget("starts", *record.tokens)
+
+    def of(self, seq: int, headers: Mapping[str, str]) -> Attempts:
+        """The attempts so far on what is stored under `seq`."""
+        before = Attempts.of_headers(headers)
+        known = self._known.get(seq)
+        return before if known is None else before.plus(known)
+
+    async def starts(self, seq: int, slot: int, *, surely: bool) -> None:
+        """A run is about to begin. Its record is written without waiting for the answer, unless
+        `surely`: what a process wrote last may be lost with it."""
+        tokens = ("starts", self._handler, self._worker, str(slot))
+        with contextlib.suppress(BusError):
+            if surely:
+                await self._records.store(b"%d" % seq, *tokens)
+            else:
+                self._records.note(b"%d" % seq, *tokens)
+                await asyncio.sleep(0)  # the loop sends it, before the run can block or end it
+
+    async def comes_again(self, seq: int, slot: int, outcome: Outcome, due: float = 0.0) -> None:
+        """A run has ended, and its event is to be delivered again: no death, where we die now."""
+        await self._keep(seq, lambda known: known.after(outcome, due))
+        with contextlib.suppress(BusError):
+            self._records.forget("starts", self._handler, self._worker, str(slot))
+
+    def forget(self, seq: int) -> None:
+        """The event is finished."""
+        if self._known.pop(seq, None) is not None:
+            with contextlib.suppress(BusError):
+                self._records.forget("attempts", self._handler, str(seq))
+
+    async def _keep(self, seq: int, change: Callable[[Attempts], Attempts]) -> None:
+        """Remember it for the next run, be it in another process, as far as NATS answers."""
+        self._known[seq] = change(self._known.get(seq) or Attempts())
+        with contextlib.suppress(BusError):
+            body = json.dumps(asdict(self._known[seq])).encode()
+            await self._records.store(body, "attempts", self._handler, str(seq))

@@ -1,0 +1,198 @@
+"""Calls a handler's function and gives what became of it, whatever it does.
+
+A coroutine runs in a task of its own, a plain function in a thread of its own. Whatever it raises
+is returned, `SystemExit` and `KeyboardInterrupt` too: raised in a task, these end the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from receiver.errors import TimeLimitError, YizhanError
+from receiver.observability.logs import get_logger
+from receiver.observability.places import place_of_task, place_of_thread
+from receiver.resilience.cancellation import cancel, say_left
+from receiver.worker.routing import Context, HandlerFunction
+
+ResultT = TypeVar("ResultT")
+
+MAX_LEFT_THREADS: Final = 64
+"""So many threads may be left behind; beyond them a plain function is not called any more."""
+_ENDS_S: Final = 0.1
+"""What a run may take to end at a stop: less than the consumer waits for it."""
+
+_HANDLER: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("handler")
+_handler_of: Final[WeakKeyDictionary[asyncio.Task[Any], str]] = WeakKeyDictionary()
+_left_threads: Final[set[threading.Thread]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[ResultT]):
+    """How a call ended: with a value, or with an error and its place where that is known."""
+
+    value: ResultT | None = None
+    error: BaseException | None = None
+    place: str = ""
+
+
+async def call(
+    function: HandlerFunction,
+    event: Any,
+    context: Context,
+    *,
+    read: Callable[[Any], ResultT],
+    name: str,
+    timeout_s: float,
+) -> Call[ResultT]:
+    """Call the function of the handler `name`, and give what `read` makes of its result.
+
+    After `timeout_s` it has failed with a `TimeLimitError`. A coroutine is cancelled then; one that
+    ignores it, and a thread, is left behind and logged. Raises `CancelledError` where the caller is
+    cancelled, and nothing else.
+    """
+    if inspect.iscoroutinefunction(function):
+
+        async def run() -> ResultT:
+            return read(await function(event, context))
+
+        return await _in_task(run(), name, timeout_s)
+    return await _in_thread(lambda: read(function(event, context)), name, timeout_s)
+
+
+def handler_of(task: asyncio.Task[Any] | None) -> str:
+    """The handler that a task runs for, its own subtasks included; empty where it is none."""
+    return "" if task is None else _handler_of.get(task, "")
+
+
+def contain_subtasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the tasks that handlers start end in an error where they would end the event loop."""
+    loop.set_task_factory(_contained_task)
+
+
+async def wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
+    """An awaitable as a coroutine, for a thread that waits for it."""
+    return await awaitable
+
+
+async def _in_task(
+    coroutine: Coroutine[Any, Any, ResultT], name: str, timeout_s: float
+) -> Call[ResultT]:
+    task = asyncio.create_task(_outcome(coroutine, name), name=f"run-{name}")
+    _handler_of[task] = name
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if task.done():
+            return task.result()
+        place = place_of_task(task)
+        await cancel(task)
+    except asyncio.CancelledError:
+        await _end(task)
+        raise
+    return Call(error=TimeLimitError(timeout_s), place=place)
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, ResultT], name: str) -> Call[ResultT]:
+    _HANDLER.set(name)
+    try:
+        return Call(await coroutine)
+    except BaseException as error:  # noqa: BLE001 - the boundary round a handler
+        return Call(error=error)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a run for a caller that is cancelled itself, again and again, in its turn."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _ENDS_S
+    while not task.done() and loop.time() < until:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=until - loop.time())
+    if not task.done():
+        say_left(task)
+
+
+async def _in_thread(function: Callable[[], ResultT], name: str, timeout_s: float) -> Call[ResultT]:
+    _left_threads.intersection_update(threading.enumerate())
+    if len(_left_threads) >= MAX_LEFT_THREADS:
+        return Call(error=YizhanError(f"{MAX_LEFT_THREADS} threads of earlier runs never ended"))
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Call[ResultT]] = loop.create_future()
+    run = contextvars.copy_context().run
+
+    def work() -> None:
+        try:
+            result: Call[ResultT] = Call(run(function))
+        except BaseException as error:  # noqa: BLE001 - the boundary round a handler
+            result = Call(error=error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_set, ended, result)
+
+    thread = threading.Thread(target=work, name=f"run-{name}", daemon=True)
+    thread.start()
+    place = ""
+    try:
+        await asyncio.wait({ended}, timeout=timeout_s)
+        if ended.done():
+            return ended.result()
+    finally:
+        if not ended.done():
+            place = place_of_thread(thread)
+            _left_threads.add(thread)
+            get_logger("yizhan.handlers").error("thread_left_behind", handler=name, place=place)
+    return Call(error=TimeLimitError(timeout_s), place=place)
+
+
+def _set(future: asyncio.Future[ResultT], result: ResultT) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _contained_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+) -> asyncio.Task[Any]:
+    name = _HANDLER.get("")
+    if not name:
+        return asyncio.Task(coroutine, loop=loop, **options)
+    task = asyncio.Task(_Contained(coroutine), loop=loop, **options)
+    _handler_of[task] = name
+    return task
+
+
+class _Contained(Coroutine[Any, Any, Any]):
+    """A coroutine that raises no `SystemExit` and no `KeyboardInterrupt`.
+
+    No `async def` round it: where a task is cancelled before it begins, that would never await it.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        try:
+            return self._coroutine.send(value)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise _as_failure(error) from error
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._coroutine.throw(*error)
+        except (SystemExit, KeyboardInterrupt) as error_raised:
+            raise _as_failure(error_raised) from error_raised
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine.__await__()
+
+
+def _as_failure(error: BaseException) -> YizhanError:
+    return YizhanError(f"a task of the handler raised {type(error).__name__}")
