@@ -43,8 +43,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 class Connection:
     """Connects in the background for as long as it takes, and says whether the log is ready.
 
-    `url` is one URL or several, with commas between, of the servers of one cluster; they are tried
-    at random, or `in_order`.
+    `url` is one URL or several, with commas between, of the servers of one cluster.
 
     `start` returns once connected, or after `patience_s` without: the process then lives on and
     answers 503 until NATS is there. A stream that contradicts the settings, or what the server
@@ -64,7 +63,6 @@ class Connection:
         body_bytes: int = 0,
         rights: Sequence[Right] = (),
         contradiction_retry_s: float = _CONTRADICTION_RETRY_S,
-        in_order: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.url = url
@@ -74,7 +72,6 @@ class Connection:
         self._rights = rights
         self._contradiction_retry_s = contradiction_retry_s
         self._access = (access or ConnectOptions()).options()
-        self._in_order = in_order
         self._refusals = Refusals()
         self._sleep = sleep
         self._client: PipeliningClient | None = None
@@ -230,7 +227,6 @@ class Connection:
             "reconnect_time_wait": _RECONNECT_WAIT_S,
             "pending_size": _MAX_PENDING_BYTES,
             "allow_reconnect": True,
-            "dont_randomize": self._in_order,
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnected,
             "reconnected_cb": self._on_reconnected,

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from nats.aio.client import Client
 
+from receiver.bus.beginning import finish, first_sequence, is_unfinished, unfinished
 from receiver.bus.jetstream_api import call
 from receiver.errors import BusError, ConfigurationError
 
@@ -75,18 +76,21 @@ class ConsumerPlan:
         }
 
 
-async def ensure_consumer(client: Client, plan: ConsumerPlan) -> str:
-    """Create the durable at the first message of the stream, or bring it up to date; gives what is
-    to know of it, see `paused`.
+async def ensure_consumer(client: Client, plan: ConsumerPlan, *, timeout_s: float = 5.0) -> str:
+    """Create the durable where the plan begins, or bring it up to date; gives what is to know of
+    it, see `paused`.
 
     What it has acknowledged stays acknowledged. Raises `ConfigurationError` where a consumer of
     that name cannot do the work, `BusError` where NATS does not answer.
     """
-    info = await consumer_info(client, plan.stream, plan.durable)
+    info = await consumer_info(client, plan.stream, plan.durable, timeout_s=timeout_s)
     if info is None:
-        await _create(client, plan, plan.config(), "create")
-        return ""
+        begins_at = await first_sequence(client, plan)
+        info = await _create(client, plan, plan.config() | unfinished(begins_at), "create")
     check_consumer(info, plan)
+    if is_unfinished(info["config"]):
+        await finish(client, plan, info)
+        return ""
     existing = info["config"]
     wanted = {k: v for k, v in existing.items() if k not in _TAKEN_AWAY} | plan.changeable()
     if wanted != existing:
@@ -124,7 +128,7 @@ def _is_pinned(config: Mapping[str, Any]) -> bool:
 
 def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
     """A sentence where an operator has paused the consumer, which contradicts nothing, or ""."""
-    if not info.get("paused"):
+    if not info.get("paused") or is_unfinished(info["config"]):
         return ""
     until = info["config"].get("pause_until", "further notice")
     reason = (info["config"].get("metadata") or {}).get(PAUSE_REASON, "")
@@ -132,9 +136,11 @@ def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
     return f"the consumer {said}: nothing is handled before"
 
 
-async def consumer_info(client: Client, stream: str, durable: str) -> dict[str, Any] | None:
+async def consumer_info(
+    client: Client, stream: str, durable: str, *, timeout_s: float = 5.0
+) -> dict[str, Any] | None:
     """JetStream's information about a consumer, None where there is none; raises `BusError`."""
-    reply = await call(client, f"CONSUMER.INFO.{stream}.{durable}", {})
+    reply = await call(client, f"CONSUMER.INFO.{stream}.{durable}", {}, timeout_s=timeout_s)
     error = reply.get("error")
     if error is None:
         return reply
@@ -173,11 +179,11 @@ def contradictions(existing: Mapping[str, Any]) -> list[str]:
 
 async def _create(
     client: Client, plan: ConsumerPlan, config: Mapping[str, Any], action: str
-) -> None:
+) -> dict[str, Any]:
     body = {"stream_name": plan.stream, "config": config, "action": action}
     reply = await call(client, f"CONSUMER.CREATE.{plan.stream}.{plan.durable}", body)
     if "error" not in reply:
-        return
+        return reply
     # Not always our settings' fault: another process may just have made or changed the same one.
     raise BusError(f"NATS refuses the consumer {plan.durable}: {_description(reply)}")
 

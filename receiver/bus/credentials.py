@@ -16,7 +16,7 @@ class ConnectOptions:
     """What a client proves itself with and checks the server by; all may be left out.
 
     `user` has its password in `password_file`; else a user and password, or a token, stand in the
-    URL.
+    URL. Of several servers it tries one at random first, or those of the URL `in_order`.
     """
 
     user: str | None = None
@@ -27,6 +27,7 @@ class ConnectOptions:
     tls_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
+    in_order: bool = False
 
     def options(self) -> dict[str, Any]:
         """What nats-py's `connect` takes; raises `ConfigurationError` where a file is unfit."""
@@ -41,6 +42,7 @@ class ConnectOptions:
             "user_credentials": self.credentials_file and str(self.credentials_file),
             "nkeys_seed": self.nkey_seed_file and str(self.nkey_seed_file),
             "tls": self._tls(),
+            "dont_randomize": self.in_order or None,
         }
         return {name: value for name, value in found.items() if value is not None}
 

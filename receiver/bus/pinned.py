@@ -24,6 +24,7 @@ _NAK: Final = b"-NAK"
 _REPLICATED_NAK: Final = b'-NAK {"delay":1}'
 _CHUNK: Final = 5_000
 _ANSWER_S: Final = 2.0
+"""While another server becomes the leader, requests are lost: better asked again soon."""
 _TRIES: Final = 5
 _AGAIN_S: Final = 0.1
 
@@ -59,7 +60,7 @@ class Delivered:
 
 async def look(client: PipeliningClient, plan: ConsumerPlan) -> Delivered:
     """How far the durable has come; raises `BusError` where NATS does not say, or it is gone."""
-    info = await consumer_info(client, plan.stream, plan.durable)
+    info = await consumer_info(client, plan.stream, plan.durable, timeout_s=_ANSWER_S)
     if info is None:
         raise BusError(f"the consumer {plan.durable} is gone")
     return Delivered.of(info)
@@ -98,7 +99,8 @@ async def give_back(
 
 async def unpin(client: PipeliningClient, plan: ConsumerPlan) -> None:
     """Have the durable serve whoever pulls next; raises `BusError`."""
-    await call(client, f"CONSUMER.UNPIN.{plan.stream}.{plan.durable}", {"group": GROUP})
+    verb = f"CONSUMER.UNPIN.{plan.stream}.{plan.durable}"
+    await call(client, verb, {"group": GROUP}, timeout_s=_ANSWER_S)
 
 
 async def _write(

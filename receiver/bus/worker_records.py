@@ -68,7 +68,7 @@ class WorkerRecords:
         """Make the stream where it is missing, on as many servers as the events; raises
         `BusError`."""
         client, name = self._connection.client, self._subjects.workers_stream
-        info = await call(client, f"STREAM.INFO.{name}", {})
+        info = await call(client, f"STREAM.INFO.{name}", {}, timeout_s=_ANSWER_S)
         if "error" not in info:
             return
         events = await call(client, f"STREAM.INFO.{self._subjects.stream}", {})
@@ -111,9 +111,8 @@ class WorkerRecords:
         return [record for record in found if record.body]
 
     async def _next(self, asked: Mapping[str, Any]) -> WorkerRecord | None:
-        reply = await call(
-            self._connection.client, f"STREAM.MSG.GET.{self._subjects.workers_stream}", asked
-        )
+        verb = f"STREAM.MSG.GET.{self._subjects.workers_stream}"
+        reply = await call(self._connection.client, verb, asked, timeout_s=_ANSWER_S)
         if error := reply.get("error"):
             if error.get("err_code") in {_NO_MESSAGE, _NO_STREAM}:
                 return None

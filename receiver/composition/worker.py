@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -41,7 +42,8 @@ def second_connection(
         here = ports.index(at) if at in ports else 0
         urls = urls[here:] + urls[:here]
     others = ",".join([*urls[1:], urls[0]])
-    return Connection(others, (), name="yizhan-presence", access=options, in_order=True)
+    in_order = replace(options or ConnectOptions(), in_order=True)
+    return Connection(others, (), name="yizhan-presence", access=in_order)
 
 
 @contextlib.asynccontextmanager

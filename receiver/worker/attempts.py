@@ -16,7 +16,6 @@ from typing import Final
 
 from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
-from receiver.worker.outcomes import Outcome
 
 STARTS: Final = "yizhan-starts"
 FAILURES: Final = "yizhan-failures"
@@ -24,8 +23,6 @@ FAILURES: Final = "yizhan-failures"
 
 ALONE_AFTER: Final = 2
 """A run that its process did not survive so often is begun once more, with nothing beside it."""
-
-_FAILED: Final[frozenset[Outcome]] = frozenset({"retried", "dead_lettered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,8 @@ class Attempts:
         """Whether it is certain that the event ends the process that handles it."""
         return self.deaths > ALONE_AFTER
 
-    def after(self, outcome: Outcome, due: float = 0.0) -> Attempts:
-        """Once a run has ended so."""
-        failed = outcome in _FAILED
+    def after(self, *, failed: bool, due: float = 0.0) -> Attempts:
+        """Once a run has ended, and another is due."""
         return replace(self, starts=self.starts + 1, failures=self.failures + failed, due=due)
 
     def died(self) -> Attempts:
@@ -125,9 +121,11 @@ class AttemptsLedger:
                 self._records.note(b"%d" % seq, *tokens)
                 await asyncio.sleep(0)  # the loop sends it, before the run can block or end it
 
-    async def comes_again(self, seq: int, slot: int, outcome: Outcome, due: float = 0.0) -> None:
+    async def comes_again(
+        self, seq: int, slot: int, *, failed: bool = False, due: float = 0.0
+    ) -> None:
         """A run has ended, and its event is to be delivered again: no death, where we die now."""
-        await self._keep(seq, lambda known: known.after(outcome, due))
+        await self._keep(seq, lambda known: known.after(failed=failed, due=due))
         with contextlib.suppress(BusError):
             self._records.forget("starts", self._handler, self._worker, str(slot))
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from nats.aio.msg import Msg
@@ -16,26 +16,25 @@ from nats.errors import Error as NatsError
 from receiver.bus.acknowledgements import AGAIN_S
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import PIN_S, ConsumerPlan
-from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
 from receiver.bus.schedules import origin, place_in_order
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
-from receiver.observability.screen import shown
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
 from receiver.resilience.deadline import Deadline
 from receiver.worker.attempts import Attempts
 from receiver.worker.collecting import Collector
 from receiver.worker.keyed_pool import KeyedPool
-from receiver.worker.outcomes import NakWithDelay, Outcome
+from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.fence import Fence
 from receiver.worker.ownership.ownership import Ownership
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.ownership.succession import Succession
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Runner, RunResult
+from receiver.worker.run_log import facts_of, log_outcome
+from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
 
 HANDOVER_S: Final = 0.5
@@ -49,11 +48,6 @@ _FENCE: Final = 0.6
 """The share of the time to another pin, after which an owner without an answer starts nothing."""
 
 _COLLECT_S: Final = 0.02
-
-_EVENT_NAMES: Final[dict[Outcome, str]] = {
-    "retried": "handler_failed",
-    "dead_lettered": "handler_failed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +75,16 @@ class ConsumerLimits:
 
 def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) -> ConsumerPlan:
     """The durable of one handler."""
+    options, was = handler.options, handler.options.was
     events = [subjects.events_of_type(model.event_type) for model in handler.models]
+    names = filter(None, (handler.name, was))
     return ConsumerPlan(
         subjects.stream,
         handler.durable,
-        [*events, subjects.all_due(handler.name)],
+        [*events, *map(subjects.all_due, names)],
         limits.ack_wait_s,
+        start=options.start,
+        was=f"handler-{was}" if was else "",
     )
 
 
@@ -245,12 +243,16 @@ class HandlerConsumer:
             self._collector.add(seq, message, again=message.metadata.num_delivered > 1)
             self._add_collected()
         else:
-            self._pool.add(_pool_key(message), message)
+            self._add(message)
 
     def _add_collected(self) -> None:
         if self._collector.is_due:
             for message in self._collector.take():
-                self._pool.add(_pool_key(message), message)
+                self._add(message)
+
+    def _add(self, message: Msg) -> None:
+        ordered = self.handler.options.order != "none"
+        self._pool.add(_pool_key(message, ordered=ordered), message)
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
@@ -260,7 +262,7 @@ class HandlerConsumer:
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
         slot = self._running[seq] = self._slots.pop()
-        facts = _facts(message, attempts)
+        facts = facts_of(message, attempts)
         try:
             with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
                 log = self._log.bind(**facts)
@@ -276,32 +278,18 @@ class HandlerConsumer:
                 )
                 latest = self._in_flight.get(seq, message)
                 await self._settling.settle(latest, slot, attempts, result.decision)
-                self._log_outcome(log, result, asyncio.get_running_loop().time() - started)
+                self._count(self.handler.name, result.decision.outcome)
+                log_outcome(log, result, asyncio.get_running_loop().time() - started)
             del self._running[seq]
         finally:
             self._slots.append(slot)
 
-    def _log_outcome(
-        self, log: structlog.typing.FilteringBoundLogger, result: RunResult, duration_s: float
-    ) -> None:
-        outcome = result.decision.outcome
-        self._count(self.handler.name, outcome)
-        keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
-        keys["shown"] = shown(() if result.data is None else (result.data,))
-        if result.error:
-            keys |= {"error": result.error, "place": result.place}
-        if isinstance(result.decision, NakWithDelay):
-            keys["delay_s"] = round(result.decision.delay_s, 3)
-        name = _EVENT_NAMES.get(outcome, "event_handled")
-        level = {"retried": log.warning, "dead_lettered": log.error}.get(outcome, log.info)
-        level(name, **keys)
-
     async def _release(self, message: Msg) -> None:
         """Give back what this process will not finish; another one, or the next, gets it."""
-        seq, facts = message.metadata.sequence.stream, _facts(message, self._attempts(message))
+        seq, facts = message.metadata.sequence.stream, facts_of(message, self._attempts(message))
         slot = self._running.pop(seq, None)
         if slot is not None:
-            await self._settling.ledger.comes_again(seq, slot, "released")
+            await self._settling.ledger.comes_again(seq, slot)
         with contextlib.suppress(NatsError, OSError):
             await message.nak(delay=HANDOVER_S)
         self._count(self.handler.name, "released")
@@ -338,21 +326,10 @@ class HandlerConsumer:
             self._log.error("handler_loop_ended", error=type(error).__name__, place=place_of(error))
 
 
-def _pool_key(message: Msg) -> Hashable:
-    """The order, on its channel; an event without one has a key of its own."""
+def _pool_key(message: Msg, *, ordered: bool) -> Hashable:
+    """The order, on its channel; one of its own for an event without, or if none is kept."""
     channel, key = place_in_order(message.subject)
-    return (channel, key) if key != NO_KEY else message.metadata.sequence.stream
-
-
-def _facts(message: Msg, attempts: Attempts) -> dict[str, Any]:
-    headers = message.headers or {}
-    event_type = headers.get("ce-type", "").removeprefix("yizhan.").removesuffix(".v1")
-    return {
-        "event_id": headers.get("ce-id", "")[:256],
-        "event_type": event_type[:64],
-        "order_id": decode_header(headers.get("ce-subject", ""))[:256] or None,
-        "attempt": attempts.starts + 1,
-    }
+    return (channel, key) if ordered and key != NO_KEY else message.metadata.sequence.stream
 
 
 def _now() -> float:

@@ -7,8 +7,9 @@
     BusError                                  NakWithDelay: the log's fault is not the handler's
     any other exception                       NakWithDelay by the schedule, then DeadLetter
 
-Attempts are JetStream's deliveries, so the count survives a restart. Every delivery counts, also
-one that a `Retry`, a `BusError` or a stop ended. There is no bare nak: every one has a delay.
+An attempt is a run that began; what gives up is the count of those that failed. A `Retry`, a
+`BusError`, a stop, and the death of a process are no failures (receiver/worker/attempts.py). There
+is no bare nak: every one has a delay.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class NakWithDelay:
-    """Deliver again, `delay_s` from now."""
+    """Run again, `delay_s` from now; `failed` is whether that was the handler's fault."""
 
     delay_s: float
     outcome: Outcome = "retried"
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,13 @@ def decide(
         return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
-        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed")
+        return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed", failed=False)
     failed = attempt if failures is None else failures + 1
     if _is_final(error) or (failed >= policy.max_attempts and not _is_the_logs_fault(error)):
         return DeadLetter(reason_of(error), place_of(error, module))
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
-    return NakWithDelay(max(policy.delay_s(failed), wished_s or 0))
+    delay_s = max(policy.delay_s(failed), wished_s or 0)
+    return NakWithDelay(delay_s, failed=not _is_the_logs_fault(error))
 
 
 def reason_of(error: BaseException) -> str:

@@ -97,7 +97,7 @@ class Settling:
         seq, delay_s = message.metadata.sequence.stream, decision.delay_s
         until = self._clock() + timedelta(seconds=delay_s)
         if delay_s > SHORT_S:
-            after = attempts.after(decision.outcome)
+            after = attempts.after(failed=decision.failed)
             try:
                 await put_off(
                     self._connection,
@@ -114,7 +114,8 @@ class Settling:
                 self._acks.send(seq, message.reply)
                 self.ledger.forget(seq)
                 return
-        await self.ledger.comes_again(seq, slot, decision.outcome, until.timestamp())
+        due = until.timestamp()
+        await self.ledger.comes_again(seq, slot, failed=decision.failed, due=due)
         await self._nak(seq, message, delay_s)
 
     async def _nak(self, seq: int, message: Msg, delay_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -39,13 +39,19 @@ class Bench:
         return events
 
     async def work(
-        self, *routers: Router, grace_s: float = 5.0, limits: ConsumerLimits | None = None
+        self,
+        *routers: Router,
+        grace_s: float = 5.0,
+        limits: ConsumerLimits | None = None,
+        as_they_say: bool = False,
     ) -> Worker:
+        """A worker of all that is stored, or one whose handlers begin `as_they_say`."""
+        handlers = _handlers(routers)
         worker = Worker(
             self.connection,
             self.publisher,
             self.subjects,
-            _handlers(routers),
+            handlers if as_they_say else [*map(_from_the_first, handlers)],
             api=None,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
@@ -85,6 +91,10 @@ class Bench:
 
 def _handlers(routers: Sequence[Router]) -> list[Handler]:
     return [handler for router in routers for handler in router.handlers]
+
+
+def _from_the_first(handler: Handler) -> Handler:
+    return replace(handler, options=replace(handler.options, start="all"))
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ def test_a_drop_is_terminated() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 8, 999])
 def test_a_retry_waits_as_long_as_the_handler_says(attempt: int) -> None:
-    assert decide(Retry(after=60), attempt, POLICY) == NakWithDelay(60, "postponed")
+    assert decide(Retry(after=60), attempt, POLICY) == NakWithDelay(60, "postponed", failed=False)
 
 
 def test_a_retry_without_a_time_waits_as_the_policy_says() -> None:
-    assert decide(Retry(), 3, POLICY) == NakWithDelay(DELAYS_S[2], "postponed")
+    assert decide(Retry(), 3, POLICY) == NakWithDelay(DELAYS_S[2], "postponed", failed=False)
 
 
 def test_a_retry_at_once_still_has_a_delay() -> None:
@@ -79,7 +79,7 @@ def test_an_unavailable_api_is_retried_by_the_schedule_and_no_longer() -> None:
 
 
 def test_the_logs_fault_never_makes_a_dead_letter_of_itself() -> None:
-    assert decide(BusError("away"), 500, POLICY) == NakWithDelay(DELAYS_S[-1])
+    assert decide(BusError("away"), 500, POLICY) == NakWithDelay(DELAYS_S[-1], failed=False)
 
 
 def test_a_foreign_errors_message_is_not_told() -> None:

@@ -108,7 +108,7 @@ async def test_a_publish_failure_tries_again_later_whatever_the_attempt() -> Non
     ran = await run_handler(
         sync, CREATED, attempt=50, publisher=RecordingPublisher(BusError("away"))
     )
-    assert ran.decision == NakWithDelay(3600.0)
+    assert ran.decision == NakWithDelay(3600.0, failed=False)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ _HEARTBEATS_A_PULL: Final = 3
 _HEARTBEATS_MISSED: Final = 3
 _LOOK_S: Final = 0.5
 _RETRY_WAIT_S: Final = 0.25
+_ANSWER_S: Final = 2.0
 _SET_UP_S: Final = 5.0
 """How long a consumer is taken to be as it was set up."""
 _KEEP_PIN_S: Final = 2.0
@@ -148,7 +149,7 @@ class PullLoop:
 
     async def _set_up(self, client: PipeliningClient) -> None:
         """Somebody else may have changed the consumer meanwhile; raises as `ensure_consumer`."""
-        pause = await ensure_consumer(client, self._plan)
+        pause = await ensure_consumer(client, self._plan, timeout_s=_ANSWER_S)
         if pause and pause != self._paused:
             self._log.warning("consumer_paused", warning=pause)
         self._paused = pause

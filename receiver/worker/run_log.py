@@ -1,0 +1,47 @@
+"""The one line in the log of each event that was handled, or given back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from nats.aio.msg import Msg
+
+from receiver.bus.headers import decode_header
+from receiver.observability.screen import shown
+from receiver.worker.attempts import Attempts
+from receiver.worker.outcomes import NakWithDelay, Outcome
+from receiver.worker.runner import RunResult
+
+_EVENT_NAMES: Final[dict[Outcome, str]] = {
+    "retried": "handler_failed",
+    "dead_lettered": "handler_failed",
+}
+
+
+def facts_of(message: Msg, attempts: Attempts) -> dict[str, Any]:
+    """What is bound to every line about one run."""
+    headers = message.headers or {}
+    event_type = headers.get("ce-type", "").removeprefix("yizhan.").removesuffix(".v1")
+    return {
+        "event_id": headers.get("ce-id", "")[:256],
+        "event_type": event_type[:64],
+        "order_id": decode_header(headers.get("ce-subject", ""))[:256] or None,
+        "attempt": attempts.starts + 1,
+    }
+
+
+def log_outcome(
+    log: structlog.typing.FilteringBoundLogger, result: RunResult, duration_s: float
+) -> None:
+    """How a run ended."""
+    outcome = result.decision.outcome
+    keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
+    keys["shown"] = shown(() if result.data is None else (result.data,))
+    if result.error:
+        keys |= {"error": result.error, "place": result.place}
+    if isinstance(result.decision, NakWithDelay):
+        keys["delay_s"] = round(result.decision.delay_s, 3)
+    name = _EVENT_NAMES.get(outcome, "event_handled")
+    level = {"retried": log.warning, "dead_lettered": log.error}.get(outcome, log.info)
+    level(name, **keys)
