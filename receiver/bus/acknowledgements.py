@@ -56,6 +56,10 @@ class Acknowledgements:
         sent = self._unanswered[seq] = _Sent(subject, word, self._clock())
         self._write(seq, sent)
 
+    def forget_finished(self) -> None:
+        """Take what is delivered once more for new; what is unanswered is still repeated."""
+        self._finished = BoundedCache(_REMEMBERED)
+
     def again(self, seq: int, subject: str) -> None:
         """It was delivered once more."""
         self.send(seq, subject, self._finished.get(str(seq)) or b"+ACK")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from nats.aio.client import Client
 
+from receiver.bus.beginning import is_unfinished
 from receiver.bus.consumers import PAUSE_REASON, consumer_info
 from receiver.bus.jetstream_api import call
 from receiver.bus.retention import read_time
@@ -45,7 +46,8 @@ class Durable:
     """How far a handler has come: all up to `floor` is done, `delivered` is the last handed out.
 
     `pending` messages were never delivered, `unfinished` ones were and are not acknowledged.
-    `requests` is how many clients' pulls wait.
+    `requests` is how many clients' pulls wait. One that is `half_made` waits for a worker to put it
+    where it begins.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Durable:
     unfinished: int
     requests: int
     pause: Pause | None
+    half_made: bool = False
 
     @property
     def handler(self) -> str:
@@ -75,7 +78,8 @@ class Durable:
             pending=info["num_pending"],
             unfinished=info["num_ack_pending"],
             requests=info.get("num_waiting", 0),
-            pause=_pause(info),
+            pause=None if is_unfinished(config) else _pause(info),
+            half_made=is_unfinished(config),
         )
 
 
@@ -216,9 +220,10 @@ def _pause(info: Mapping[str, Any]) -> Pause | None:
     if not info.get("paused"):
         return None
     said = info["config"].get("metadata") or {}
-    left = timedelta(microseconds=info.get("pause_remaining", 0) // 1000)
-    until = read_time(info["ts"]) + left
-    return Pause(until, *(said.get(name, "") for name in (PAUSE_REASON, _BY, _SINCE)))
+    return Pause(
+        read_time(info["config"]["pause_until"]),
+        *(said.get(name, "") for name in (PAUSE_REASON, _BY, _SINCE)),
+    )
 
 
 def _check(reply: Mapping[str, Any], what: str) -> None:

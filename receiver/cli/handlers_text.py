@@ -21,6 +21,10 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "options", _options(report["options"])
     else:
         yield "from", "not loaded here: `yizhan handlers forget` deletes its position"
+    if owner := report["owner"]:
+        yield "owner", f"worker {owner['worker']}, process {owner['pid']} of {owner['host']}"
+    elif report["loaded"]:
+        yield "owner", "no process runs it now"
     yield "now", _backlog(report)
     if report["oldest"]:
         yield "oldest", _oldest(report["oldest"])
@@ -43,7 +47,7 @@ def _backlog(report: Mapping[str, Any]) -> str:
     if report["durable"] is None:
         return "never started"
     return (
-        f"{report['pending']} pending, {report['unfinished']} unfinished, "
+        f"{report['pending']} pending, {report['running']} running, {report['waiting']} waiting, "
         f"{report['scheduled']} put off"
     )
 

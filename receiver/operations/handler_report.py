@@ -12,8 +12,13 @@ from receiver.worker.routing import Handler
 
 
 def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
-    """One handler: what is not known, or not there, is null. Ages are in seconds."""
-    durable, handler = view.durable, view.handler
+    """One handler: what is not known, or not there, is null. Ages are in seconds.
+
+    `waiting` events were delivered and do not run: they wait in a process for their turn, or for a
+    short retry. `scheduled` are long retries.
+    """
+    durable, handler, activity = view.durable, view.handler, view.activity
+    unfinished = durable.unfinished if durable else 0
     return {
         "handler": view.name,
         "loaded": handler is not None,
@@ -22,10 +27,12 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "needs_api": handler.needs_api if handler else None,
         "events": [model.event_type for model in handler.models] if handler else None,
         "options": _options(handler) if handler else None,
+        "owner": _owner(view),
         "durable": durable.name if durable else None,
         "subjects": list(durable.filters) if durable else None,
         "pending": durable.pending if durable else 0,
-        "unfinished": durable.unfinished if durable else 0,
+        "running": activity.running,
+        "waiting": max(0, unfinished - activity.running),
         "scheduled": view.scheduled,
         "dead_letters": view.dead_letters,
         "oldest": _oldest(view, now),
@@ -54,6 +61,13 @@ def _options(handler: Handler) -> dict[str, Any]:
         "order": options.order,
         "was": options.was,
     }
+
+
+def _owner(view: HandlerView) -> dict[str, Any] | None:
+    owner = view.activity.owner
+    if owner is None:
+        return None
+    return {"worker": owner.worker, "host": owner.host, "pid": owner.pid}
 
 
 def _oldest(view: HandlerView, now: datetime) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ loaded by a worker elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,18 @@ from receiver.bus import durables
 from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
 from receiver.bus.subjects import Subjects
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
+from receiver.operations.workers import Activity, activity, announce_rewind, ask_status
 from receiver.worker.routing import Handler
+from receiver.worker.status import WorkerStatus
 
 SOON: Final = 0.1
 """An event expires soon when less than this share of its time in the stream is left."""
+
+_IDLE: Final = Activity()
+_LOOK_S: Final = 0.2
+PATIENCE_S: Final = 30.0
+"""How long a rewind waits for the runs under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class HandlerView:
     expires_at: datetime | None = None
     scheduled: int = 0
     dead_letters: int = 0
+    activity: Activity = _IDLE
 
     @property
     def expires_paused(self) -> bool:
@@ -91,6 +100,7 @@ class HandlerOperations:
         scheduled = await self._counts(
             self._subjects.stream, f"{self._subjects.root}.schedules.retry.>"
         )
+        workers = await self._workers()
         views = []
         for name in dict.fromkeys((*self._loaded, *stored)):
             oldest = await self._oldest(stored.get(name))
@@ -103,6 +113,7 @@ class HandlerOperations:
                     oldest.time + self._kept if oldest and self._kept else None,
                     scheduled[name],
                     dead[name],
+                    activity(workers, name),
                 )
             )
         return views
@@ -143,17 +154,54 @@ class HandlerOperations:
             )
         return Rewind(seq, max(0, count - durable.pending - durable.unfinished))
 
-    async def rewind(self, name: str, plan: Rewind, *, by: str, now: datetime) -> None:
-        """Pause a handler, have it go back, and resume it, unless it was paused before."""
+    async def rewind(
+        self,
+        name: str,
+        plan: Rewind,
+        *,
+        by: str,
+        now: datetime,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Pause a handler, have it go back, and resume it, unless it was paused before.
+
+        Waits until what is in hand is done: of an order, a later event would else run before the
+        earlier ones. Raises `BusError`, and leaves the handler where it is, where that takes longer
+        than `patience_s`, or where its owner does not answer.
+        """
         was_paused = (await self._durable(name)).pause is not None
         if not was_paused:
             await self.pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
         try:
+            await self._until_idle(name, patience_s)
             client, stream = self._connection.client, self._subjects.stream
+            workers = await announce_rewind(client, self._subjects, name)
+            await self._check_answered(name, workers)
             await durables.reset(client, stream, f"{PREFIX}{name}", plan.seq)
         finally:
             if not was_paused:
                 await self.resume(name)
+
+    async def _until_idle(self, name: str, patience_s: float) -> None:
+        try:
+            async with asyncio.timeout(patience_s):
+                while not activity(await self._workers(), name).idle:
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            raise BusError(
+                f"{name} still runs what it was given before: try again, or stop its workers first"
+            ) from None
+
+    async def _check_answered(self, name: str, workers: Sequence[WorkerStatus]) -> None:
+        """One that did not would acknowledge again what it was done with, and not run it."""
+        if activity(workers, name).owner is None and (await self._durable(name)).requests:
+            raise BusError(
+                f"a worker waits for events of {name} and does not answer: stop it, or wait until "
+                "it does"
+            )
+
+    async def _workers(self) -> list[WorkerStatus]:
+        return await ask_status(self._connection.client, self._subjects)
 
     async def forgettable(self, name: str) -> Durable:
         """The durable of a handler that is not loaded, here or in a worker that runs."""
@@ -179,6 +227,10 @@ class HandlerOperations:
     async def _durable(self, name: str) -> Durable:
         """That of a handler; raises `ConfigurationError`."""
         found = {durable.handler: durable for durable in await self._durables()}
+        if name in found and found[name].half_made:
+            raise ConfigurationError(
+                f"{name} is not yet where it begins: start a worker, which puts it there"
+            )
         if name in found:
             return found[name]
         if name in self._loaded:

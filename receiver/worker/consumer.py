@@ -101,7 +101,7 @@ class HandlerConsumer:
         *,
         plan: ConsumerPlan,
         limits: ConsumerLimits,
-        count: Callable[[str, Outcome], None],
+        count: Callable[[str, Outcome, float | None], None],
         sleep: Sleep,
     ) -> None:
         self.handler = handler
@@ -185,6 +185,16 @@ class HandlerConsumer:
         await self._loop.settle()
         if not self._pool.busy:
             await self.ownership.resign()
+
+    @property
+    def load(self) -> tuple[int, int, int]:
+        """How many events run, wait here, and are done without the server having said it knows."""
+        running = len(self._running)
+        return running, len(self._in_flight) - running, self._settling.unanswered
+
+    def forget_finished(self) -> None:
+        """The handler goes back: what is delivered once more is to be run once more."""
+        self._settling.forget_finished()
 
     # As the work of an owner.
 
@@ -278,8 +288,9 @@ class HandlerConsumer:
                 )
                 latest = self._in_flight.get(seq, message)
                 await self._settling.settle(latest, slot, attempts, result.decision)
-                self._count(self.handler.name, result.decision.outcome)
-                log_outcome(log, result, asyncio.get_running_loop().time() - started)
+                duration_s = asyncio.get_running_loop().time() - started
+                self._count(self.handler.name, result.decision.outcome, duration_s)
+                log_outcome(log, result, duration_s)
             del self._running[seq]
         finally:
             self._slots.append(slot)
@@ -292,7 +303,7 @@ class HandlerConsumer:
             await self._settling.ledger.comes_again(seq, slot)
         with contextlib.suppress(NatsError, OSError):
             await message.nak(delay=HANDOVER_S)
-        self._count(self.handler.name, "released")
+        self._count(self.handler.name, "released", None)
         self._log.info("event_handled", outcome="released", **facts)
 
     async def _keep_alive(self) -> None:

@@ -76,6 +76,7 @@ class Ownership:
     ) -> None:
         self.role: Role = "stands by"
         self.pin = ""
+        self.times_owned = 0
         self._handler = handler
         self._connection = connection
         self._presence = presence
@@ -145,6 +146,7 @@ class Ownership:
         if pin == self.pin or self.role == "stands by":
             return
         if self.role == "candidate":
+            self.times_owned += 1
             self._log.info("handler_owned", worker=self._presence.worker)
         self.pin, self.role = pin, "owner"
         self._void.clear()

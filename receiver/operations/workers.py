@@ -1,0 +1,73 @@
+"""The worker processes that run, as each answers for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from pydantic import ValidationError
+
+from receiver.bus.subjects import Subjects
+from receiver.bus.worker_calls import ask_workers
+from receiver.worker.status import REWOUND, STATUS, HandlerStatus, WorkerStatus
+
+_OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What all processes together do for one handler; `owner` runs it, None where none does.
+
+    `waiting` events are in a process and not begun; `unanswered` ones are done, and their
+    acknowledgement is on its way.
+    """
+
+    owner: WorkerStatus | None = None
+    running: int = 0
+    waiting: int = 0
+    unanswered: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no process has anything of the handler's in hand."""
+        return not (self.running or self.waiting or self.unanswered)
+
+
+async def ask_status(
+    client: Client, subjects: Subjects, *, expected: int = 0
+) -> list[WorkerStatus]:
+    """Every process that answers; raises `BusError`. See `ask_workers` for `expected`."""
+    return _read(await ask_workers(client, subjects, STATUS, expected=expected))
+
+
+async def announce_rewind(client: Client, subjects: Subjects, handler: str) -> list[WorkerStatus]:
+    """Have every process run again what it was done with; those that answered did so. Raises
+    `BusError`."""
+    return _read(await ask_workers(client, subjects, REWOUND, handler.encode()))
+
+
+def activity(workers: Iterable[WorkerStatus], handler: str) -> Activity:
+    """That of one handler."""
+    of: Mapping[str, tuple[WorkerStatus, HandlerStatus]] = {
+        worker.worker: (worker, worker.handlers[handler])
+        for worker in workers
+        if handler in worker.handlers
+    }
+    return Activity(
+        next((worker for worker, status in of.values() if status.role == _OWNER), None),
+        sum(status.running for _, status in of.values()),
+        sum(status.waiting for _, status in of.values()),
+        sum(status.unanswered for _, status in of.values()),
+    )
+
+
+def _read(answers: Iterable[bytes]) -> list[WorkerStatus]:
+    """Without what another version answered that we cannot read."""
+    found: list[WorkerStatus] = []
+    for answer in answers:
+        try:
+            found.append(WorkerStatus.model_validate_json(answer))
+        except ValidationError:
+            continue
+    return found
