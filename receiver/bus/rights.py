@@ -30,6 +30,9 @@ it, once it has let it pass."""
 _ANSWER_S: Final = 5.0
 _UNSTORED: Final = {"Nats-Expected-Stream": _PROBE}
 
+_ACTING: Final = ("UNPIN", "RESET", "PAUSE")
+"""What a request with any body does to a consumer that there is: a PAUSE would resume it."""
+
 
 class Right(NamedTuple):
     """To publish to `subject`, or to subscribe to it; `allow` is the subject of the permission.
@@ -100,10 +103,11 @@ def handler_rights(subjects: Subjects, plans: Iterable[ConsumerPlan]) -> Iterato
         yield Right(subject, subject, among)
     for plan in plans:
         name = f"{plan.stream}.{plan.durable}"
-        for verb in ("INFO", "CREATE", "MSG.NEXT", "UNPIN", "RESET", "PAUSE"):
+        for verb in ("INFO", "CREATE", "MSG.NEXT", *_ACTING):
             api = f"$JS.API.CONSUMER.{verb}"
             purpose = f"of the consumer {plan.durable}"
-            yield Right(f"{api}.{name}", f"{api}.{plan.stream}.>", purpose)
+            tried = f"{plan.stream}.{_PROBE}" if verb in _ACTING else name
+            yield Right(f"{api}.{tried}", f"{api}.{plan.stream}.>", purpose)
         purpose = f"to acknowledge what {plan.durable} has handled"
         yield Right(f"$JS.ACK.{name}.1.0.0.0.0", f"$JS.ACK.{plan.stream}.>", purpose)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from nats.aio.client import Client
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from receiver.bus.subjects import Subjects
 from receiver.bus.worker_calls import ask_workers
 from receiver.worker.status import REWOUND, STATUS, HandlerStatus, WorkerStatus
 
-_OWNER = "owner"
+_STANDS_BY: Final = "stands by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def activity(workers: Iterable[WorkerStatus], handler: str) -> Activity:
         if handler in worker.handlers
     }
     return Activity(
-        next((worker for worker, status in of.values() if status.role == _OWNER), None),
+        next((worker for worker, status in of.values() if status.role != _STANDS_BY), None),
         sum(status.running for _, status in of.values()),
         sum(status.waiting for _, status in of.values()),
         sum(status.unanswered for _, status in of.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from nats.aio.client import Client
 
 from receiver.bus.connection import Connection
-from receiver.bus.consumers import ConsumerPlan, ensure_consumer
+from receiver.bus.consumers import GROUP, ConsumerPlan, ensure_consumer
+from receiver.bus.durables import pause
+from receiver.bus.read.pull_request import PullRequest
 from receiver.bus.rights import (
     Right,
     denied,
@@ -77,14 +80,19 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
     client = connection.client
     await ensure_consumer(client, PLAN)
     await client.jetstream().publish(f"{SUBJECTS.root}.in.events.1688.order.closed.1", b"{}")
-    held = await client.jetstream().pull_subscribe_bind("handler-slow", stream=SUBJECTS.stream)
-    await held.fetch(1, timeout=60)
+    inbox, request = client.new_inbox(), PullRequest(1, group=GROUP)
+    held = await client.subscribe(inbox)
+    subject = request.subject(SUBJECTS.stream, PLAN.durable)
+    await client.publish(subject, request.body(), reply=inbox)
+    await held.next_msg(timeout=60)
+    await pause(client, SUBJECTS.stream, PLAN.durable, reason="r", by="b", now=datetime.now(UTC))
     before = await everything(client)
     missing = await connection.missing(client, RIGHTS)
     after = await everything(client)
     await connection.stop()
     assert (missing, after) == ([], before)
     assert after["consumers"][0]["num_ack_pending"] == 1
+    assert after["consumers"][0]["paused"]
 
 
 async def everything(client: Client) -> dict[str, Any]:
@@ -98,6 +106,7 @@ async def everything(client: Client) -> dict[str, Any]:
     }
     for consumer in found["consumers"]:
         consumer.pop("ts", None)
+        consumer.pop("pause_remaining", None)
     return found
 
 
