@@ -63,6 +63,12 @@ class HandlerProcess:
         self._terminated: asyncio.subprocess.Process | None = None
         self._log = get_logger("yizhan.handlers")
 
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 where it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else 0
+
     async def start(self) -> None:
         """Return once the handlers are loaded and pull; raises `ConfigurationError` where they
         cannot be loaded."""
@@ -192,6 +198,14 @@ class HandlerProcesses:
 
     def __init__(self, processes: Sequence[HandlerProcess]) -> None:
         self._processes = processes
+
+    def alive(self) -> bool:
+        """Whether all of them run."""
+        return all(self.pids())
+
+    def pids(self) -> list[int]:
+        """Their process ids, 0 for one that does not run."""
+        return [process.pid for process in self._processes]
 
     async def start(self) -> None:
         """See `HandlerProcess`."""

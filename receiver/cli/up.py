@@ -13,15 +13,15 @@ from typing import Annotated, Final
 import typer
 
 from receiver.cli.app import ConfigOption, app
-from receiver.cli.code_watch import ReloadOption, reloading_code
+from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
 from receiver.cli.greeting import Greeting, greeted
-from receiver.cli.handler_process import running_handlers
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.cli.serve import warning_of_loss
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
+from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.receiver import running_receiver
@@ -81,9 +81,9 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(started.bus(running, stop))
-            handlers = await stack.enter_async_context(running_handlers(running, bus))
-            if reload:
-                await stack.enter_async_context(reloading_code(running, handlers))
+            handlers = await stack.enter_async_context(
+                supervised_handlers(running, bus, reload=reload)
+            )
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             pushed_into = pushed.account.source_name if pushed else None

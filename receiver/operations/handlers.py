@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
@@ -56,12 +56,9 @@ class HandlerView:
         return paused is not None and self.expires_at is not None and self.expires_at < paused.until
 
     def expires_soon(self, now: datetime, kept: timedelta) -> bool:
-        """Whether it is paused, and its oldest event is dropped in a tenth of `kept` or less."""
-        return (
-            self.expires_paused
-            and self.expires_at is not None
-            and self.expires_at - now <= kept * SOON
-        )
+        """Whether that is so, and in a tenth of the time `kept` or less."""
+        at = self.expires_at
+        return at is not None and self.expires_paused and at - now <= kept * SOON
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +92,16 @@ class HandlerOperations:
 
     async def look(self) -> list[HandlerView]:
         """Every handler that is loaded or has a durable: the loaded ones first, in their order."""
+        workers, views = await self._workers(), await self.backlogs()
+        return [replace(view, activity=activity(workers, view.name)) for view in views]
+
+    async def backlogs(self) -> list[HandlerView]:
+        """The same, without what worker processes do, which takes a moment to ask for."""
         stored = {durable.handler: durable for durable in await self._durables()}
         dead = await self._counts(self._subjects.dead_stream, self._subjects.all_dead)
         scheduled = await self._counts(
             self._subjects.stream, f"{self._subjects.root}.schedules.retry.>"
         )
-        workers = await self._workers()
         views = []
         for name in dict.fromkeys((*self._loaded, *stored)):
             oldest = await self._oldest(stored.get(name))
@@ -113,10 +114,13 @@ class HandlerOperations:
                     oldest.time + self._kept if oldest and self._kept else None,
                     scheduled[name],
                     dead[name],
-                    activity(workers, name),
                 )
             )
         return views
+
+    async def expiring(self, now: datetime) -> list[HandlerView]:
+        """Paused handlers whose oldest event is dropped soon."""
+        return [v for v in await self.backlogs() if v.expires_soon(now, self._kept)]
 
     async def orphans(self) -> list[Durable]:
         """Durables of handlers that are not loaded."""

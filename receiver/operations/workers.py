@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from nats.aio.client import Client
 from pydantic import ValidationError
@@ -12,8 +11,6 @@ from pydantic import ValidationError
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_calls import ask_workers
 from receiver.worker.status import REWOUND, STATUS, HandlerStatus, WorkerStatus
-
-_STANDS_BY: Final = "stands by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def activity(workers: Iterable[WorkerStatus], handler: str) -> Activity:
         if handler in worker.handlers
     }
     return Activity(
-        next((worker for worker, status in of.values() if status.role != _STANDS_BY), None),
+        next((worker for worker, status in of.values() if status.owns), None),
         sum(status.running for _, status in of.values()),
         sum(status.waiting for _, status in of.values()),
         sum(status.unanswered for _, status in of.values()),

@@ -28,6 +28,7 @@ from receiver.resilience import supervision
 STATUS: Final = "status"
 REWOUND: Final = "rewound"
 _LOOK_S: Final = 0.5
+_STANDS_BY: Final = "stands by"
 
 
 class HandlerStatus(BaseModel):
@@ -48,6 +49,11 @@ class HandlerStatus(BaseModel):
     outcomes: dict[str, int]
     buckets: tuple[int, ...]
     seconds: float
+
+    @property
+    def owns(self) -> bool:
+        """Whether this process runs the handler, or will as soon as an event comes."""
+        return self.role != _STANDS_BY
 
 
 class WorkerStatus(BaseModel):

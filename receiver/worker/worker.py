@@ -101,6 +101,11 @@ class Worker:
         statuses = {consumer.handler.name: self._status(consumer) for consumer in self._consumers}
         return WorkerStatus.here(self._presence.worker, statuses)
 
+    def owns(self, handler: str) -> bool:
+        """Whether this process runs the handler now."""
+        statuses = self.status().handlers
+        return handler in statuses and statuses[handler].owns
+
     def _status(self, consumer: HandlerConsumer) -> HandlerStatus:
         name = consumer.handler.name
         buckets, seconds = self.counts.durations(name)
