@@ -67,6 +67,12 @@ def read_runs(log: Path) -> list[Run]:
     return found
 
 
+def last_note(log: Path) -> float:
+    """When a worker noted something last, which is when it died by itself; 0 where it never did."""
+    *_, last = ["", *log.read_text(encoding="ascii").splitlines()]
+    return float(last.split()[1]) if last else 0.0
+
+
 def judge(
     runs: Collection[Run], events: int, died: Mapping[str, float], hurt: Sequence[tuple[str, float]]
 ) -> Verdict:

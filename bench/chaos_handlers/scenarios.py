@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bench.chaos_handlers.stage import Hurting, Stage, answered, calm
@@ -19,6 +20,30 @@ def _kill_every(seconds: float) -> Hurting:
             stage.kill_owner()
 
     return hurting
+
+
+def after_each(events: int, hurt: Callable[[Stage], Awaitable[None]]) -> Hurting:
+    """Hurts whenever so many more events were handled: the same on a machine of any speed."""
+
+    async def hurting(stage: Stage) -> None:
+        wanted = events
+        while True:
+            await asyncio.sleep(0.05)
+            if stage.finished() >= wanted:
+                wanted = stage.finished() + events
+                await hurt(stage)
+
+    return hurting
+
+
+async def owner_killed(stage: Stage) -> None:
+    """SIGKILL to the owner."""
+    stage.kill_owner()
+
+
+async def leader_steps_down(stage: Stage) -> None:
+    """Another server leads the durable."""
+    await stage.step_down()
 
 
 async def _suspend(stage: Stage) -> None:
@@ -79,7 +104,7 @@ async def _frozen(stage: Stage) -> None:
             stage.servers[name].signal(signal.SIGCONT)
 
 
-async def _killer_message(stage: Stage) -> None:
+async def killer_message(stage: Stage) -> None:
     """Nothing is killed but by the event itself."""
     while True:
         await asyncio.sleep(0.2)
@@ -106,7 +131,7 @@ SCENARIOS = (
     Scenario("killed_every_0.7s", 1, _kill_every(0.7)),
     Scenario("suspended", 1, _suspend),
     Scenario("nats_restarted", 1, _restart),
-    Scenario("killer_message", 1, _killer_message, killer="500", deserved=1),
+    Scenario("killer_message", 1, killer_message, killer="500", deserved=1),
     Scenario("calm_on_three", 3, calm),
     Scenario("killed_on_three", 3, _kill_every(2.0)),
     Scenario("killed_fast_on_three", 3, _kill_every(0.7)),

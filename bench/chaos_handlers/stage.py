@@ -17,7 +17,7 @@ from typing import Any
 
 from nats.errors import Error as NatsError
 
-from bench.chaos_handlers.judge import Run, Verdict, judge, read_runs
+from bench.chaos_handlers.judge import Run, Verdict, judge, last_note, read_runs
 from bench.chaos_handlers.worker import work
 from bench.faults.tree import NatsServer
 from bench.processes import free_port
@@ -89,6 +89,10 @@ class Stage:
         noted = [log for log in logs if log.stat().st_size]
         return max(noted, key=lambda log: log.stat().st_mtime).stem if noted else ""
 
+    def finished(self) -> int:
+        """How many events were handled to an end."""
+        return len({run.number for run in self.runs() if run.ended is not None})
+
     def kill_owner(self) -> None:
         """SIGKILL, and another process in its place."""
         if name := self.owner():
@@ -100,13 +104,15 @@ class Stage:
         process = self.workers.pop(name)
         process.kill()
         process.join()
-        self.died[f"{name}.log"] = time.monotonic()
+        self.died.setdefault(f"{name}.log", time.monotonic())
         self.start_worker()
 
     def replace_dead(self) -> None:
         """Another process for each that ended by itself."""
         for name, process in list(self.workers.items()):
             if process.exitcode is not None:
+                log = self.directory / f"{name}.log"
+                self.died[log.name] = last_note(log)
                 self.kill(name)
 
     async def suspend_owner(self, seconds: float) -> None:
@@ -174,7 +180,7 @@ async def play(stage: Stage, hurting: Hurting, *, but: int = 0) -> Verdict:
     task = asyncio.create_task(hurting(stage))
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            while len({r.number for r in stage.runs() if r.ended}) < stage.load.events - but:
+            while stage.finished() < stage.load.events - but:
                 if task.done():
                     task.result()
                 await asyncio.sleep(4 * _POLL_S)

@@ -64,7 +64,7 @@ def _router(log: str, killer: str) -> Router:
         line = f"{what} {time.monotonic():.6f} {event.data.order_id} {event.data.order_no}"
         os.write(file, f"{line} {attempt}\n".encode())
 
-    @router.on(OrderCreated)
+    @router.on(OrderCreated, start="all")
     async def chaos(event: Event[OrderCreated], ctx: Context) -> None:
         note("S", event, ctx.attempt)
         if event.data.order_no == killer:

@@ -18,7 +18,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import PIN_S, ConsumerPlan
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
-from receiver.bus.schedules import origin, place_in_order
+from receiver.bus.schedules import SHORT_S, origin, place_in_order
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
@@ -55,13 +55,14 @@ class ConsumerLimits:
     """How much one handler does at once, and how often it and the server send signs of life.
 
     `prefetch` messages may wait in this process beside the running ones, so that one busy order
-    does not keep the others out.
+    does not keep the others out. A retry that waits longer than `short_retry_s` is scheduled.
     """
 
     concurrency: int = 16
     prefetch: int = 256
     ack_wait_s: float = 30.0
     heartbeat_s: float = 1.0
+    short_retry_s: float = SHORT_S
 
     def of(self, handler: Handler) -> ConsumerLimits:
         """Those of one handler: what it says goes first."""

@@ -38,13 +38,16 @@ class Settling:
         worker: str,
         *,
         clock: Callable[[], datetime],
+        short_s: float = SHORT_S,
     ) -> None:
+        """A retry that waits longer than `short_s` is scheduled."""
         self.records = records
         self.ledger = AttemptsLedger(records, handler, worker)
         self._connection = connection
         self._subjects = subjects
         self._handler = handler
         self._clock = clock
+        self._short_s = short_s
         self._acks = Acknowledgements(connection, time.monotonic)
         self._waiting: dict[int, float] = {}
         self._log = get_logger("yizhan.handlers", handler=handler)
@@ -105,7 +108,7 @@ class Settling:
     ) -> None:
         seq, delay_s = message.metadata.sequence.stream, decision.delay_s
         until = self._clock() + timedelta(seconds=delay_s)
-        if delay_s > SHORT_S:
+        if delay_s > self._short_s:
             after = attempts.after(failed=decision.failed)
             try:
                 await put_off(

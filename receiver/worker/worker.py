@@ -81,6 +81,7 @@ class Worker:
                     handler.name,
                     self._presence.worker,
                     clock=clock,
+                    short_s=limits.short_retry_s,
                 ),
                 self._presence,
                 plan=consumer_plan(handler, subjects, limits),

@@ -241,7 +241,8 @@ class PullLoop:
         elif answer.kind is Kind.DATA:
             self._pull.wanted -= 1
             self._lease.pinned((message.headers or {}).get(PIN, ""))
-            await self._deliver(message)
+            if self._lease.may_pull:  # else whoever may gives it back, and gets it
+                await self._deliver(message)
         if self._pull.wanted <= 0 or self._pull.lost:
             self._wake.set()
 

@@ -27,9 +27,9 @@ from receiver.worker.ownership.verdict import VACANT_S, Rival, judge, preferred,
 
 _LISTEN_S: Final = 0.3
 """How long to listen for an owner before there is taken to be none: more than one announcement."""
-_STRANGE_S: Final = 0.6
+_STRANGE_S: Final = 0.5
 """For how long a pin that nobody announces is left to whoever may have just got it."""
-_AUDIT_S: Final = 1.0
+_AUDIT_S: Final = 0.5
 _GATE_S: Final = 0.02
 
 Role = Literal["stands by", "candidate", "owner"]
@@ -143,11 +143,14 @@ class Ownership:
 
     def pinned(self, pin: str) -> None:
         """See `Lease`."""
-        if pin == self.pin or self.role == "stands by":
+        if pin == self.pin:
             return
-        if self.role == "candidate":
+        if self.role == "stands by" and self._rival is not None and self._rival.pin:
+            return
+        if self.role != "owner":  # a candidate, be it one that has just stepped back for another
             self.times_owned += 1
             self._log.info("handler_owned", worker=self._presence.worker)
+        self._rival = None
         self.pin, self.role = pin, "owner"
         self._void.clear()
         self._presence.announce()
@@ -299,6 +302,7 @@ class Ownership:
     def _become_candidate(self, *void: str) -> None:
         self._void.update(filter(None, void))
         self._rival, self._confirmed = None, ""
+        self._work.forget()
         self._presence.watch(self._handler, None)
         self.role = "candidate"
         self._presence.announce()

@@ -119,7 +119,7 @@ class Presence:
 
     async def lives(self, worker: str) -> bool:
         """Whether somebody is there for a ping, be it without an answer; raises `BusError`."""
-        return worker in self.peers() or not await self._nobody("ping", worker)
+        return not await self._nobody("ping", worker)
 
     def announce(self) -> None:
         """Say what this process owns, now; nothing where NATS is away."""
