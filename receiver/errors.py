@@ -9,11 +9,12 @@
     │  ├─ DecodingError              a stored message that is not one of our events
     │  └─ SpoolError                 the spool cannot keep or give a callback
     ├─ TimeLimitError                a run of a handler took too long
-    └─ APIError                      .code .status .request_id .retryable .retry_after_s
-       ├─ RateLimitedError
-       ├─ APIUnavailableError
-       └─ APIRejectedError
-          └─ InvalidRequestError      nothing was sent
+    ├─ APIError                      .code .status .request_id .retryable .retry_after_s
+    │  ├─ RateLimitedError
+    │  ├─ APIUnavailableError
+    │  └─ APIRejectedError
+    │     └─ InvalidRequestError      nothing was sent
+    └─ RecordingError                a recording of calls that cannot be used
 
 `Retry` and `Drop` (`receiver.worker.routing`) are signals, not errors: they stand outside the tree.
 """
@@ -129,3 +130,7 @@ class APIRejectedError(APIError):
 
 class InvalidRequestError(APIRejectedError):
     """What was asked breaks a rule of the pages, or cannot be sent: nothing was sent."""
+
+
+class RecordingError(YizhanError):
+    """A recording of calls cannot be written or read, or does not hold the call that is made."""

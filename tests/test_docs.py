@@ -31,6 +31,7 @@ PYTHON_RUN_BY = {
     "README.md": "tests/test_readme.py",
     "adding-a-dialect.md": "tests/dialects/test_installed.py",
     "api.md": "tests/contract/test_api_page.py",
+    "api-client.md": "tests/client/test_guide.py",
     "first-hour.md": "tests/test_first_hour.py",
     "handlers.md": "tests/test_docs.py",
 }

@@ -4,8 +4,9 @@
     from yizhan.events import OrderCreated
     from yizhan.testing import make_event, run_handler
 
-`yizhan.events` holds the models, `yizhan.api` the platform's API, `yizhan.testing` what tests of
-handlers need, `yizhan.dialects` what a wire format of your own is made of.
+`yizhan.events` holds the models, `yizhan.api` the platform's API, `yizhan.client` the same API by
+itself, for scripts, `yizhan.testing` what tests of handlers need, `yizhan.dialects` what a wire
+format of your own is made of.
 """
 
 from receiver.event import Event

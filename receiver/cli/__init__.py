@@ -1,5 +1,6 @@
 """The command line `yizhan`: one command a module."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Final
@@ -18,6 +19,7 @@ MODULES: Final = {
     "demo": "demo",
     "simulate": "simulate",
     "events": "events",
+    "api": "api",
     "replay": "replay",
     "handlers": "handlers",
     "spool": "spool",
@@ -38,6 +40,12 @@ def register(command: str | None = None) -> None:
 
 def main() -> None:
     """Run the command line."""
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    words = [word for word in sys.argv[1:] or _completed() if not word.startswith("-")]
     register(words[0] if words else None)
     app()
+
+
+def _completed() -> list[str]:
+    """The words of the line that a shell wants completed: bash has one variable, the others one."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    return line.split()[1:]

@@ -22,7 +22,6 @@ app = typer.Typer(
     name="yizhan",
     help="A webhook receiver and event bus for a Taobao and 1688 purchasing platform.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,8 +12,9 @@ from receiver.cli.app import ConfigOption, app
 from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
-from receiver.cli.simulation import new_seed, platform_config
+from receiver.cli.simulation import faults_of, new_seed, platform_config
 from receiver.resilience.cancellation import cancel_all
+from receiver.simulator.faults import KINDS
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
 
@@ -50,6 +51,14 @@ def simulate(
     journal: Annotated[
         Path | None, typer.Option(help="Append a JSON line for each acknowledged callback.")
     ] = None,
+    api_faults: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Make calls of its API fail: KIND=SHARE@CALL, more after commas; share and call "
+            f"may be left out. Kinds: {', '.join(KINDS)}.",
+            metavar="FAULTS",
+        ),
+    ] = None,
 ) -> None:
     """Play the platform: push orders' lives to a running receiver, by the platform's rules.
 
@@ -59,6 +68,7 @@ def simulate(
         given = None if url is None else http_url("--url", url)
         writable_file("--journal", journal)
         not_empty("--source", source, write="write the name of a source, or leave the option out")
+        faults = faults_of(api_faults)
     settings, _ = load(config, quiet=True)
 
     async def main(stop: asyncio.Event) -> int:
@@ -74,6 +84,7 @@ def simulate(
             step_s=step_s,
             interval_s=interval_s,
             journal=journal,
+            api_faults=faults,
         )
         async with SimulatedPlatform(platform_settings, on_push=_tell) as platform:
             typer.echo(f"api {platform.api_url}  pushing to {base}")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from receiver.client.calls.registry import ENDPOINTS
 from receiver.errors import ConfigurationError
 from receiver.settings import APISettings, Settings, SourceSettings
+from receiver.simulator.faults import Faults
 from receiver.simulator.platform import PlatformConfig, SimulatedPlatform
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import DIALECTS, Account
 
 
 def simulated_source(settings: Settings, name: str | None = None) -> SourceSettings:
@@ -19,11 +21,11 @@ def simulated_source(settings: Settings, name: str | None = None) -> SourceSetti
     Invented orders get into any other source only where it is named. It must be one that a
     signature can be made for; raises `ConfigurationError`.
     """
-    fit = [source for source in settings.sources if source.dialect == "xport" and source.secrets]
+    fit = [source for source in settings.sources if source.dialect in DIALECTS and source.secrets]
     wanted = (s for s in fit if (s.simulated if name is None else s.name == name))
     if (chosen := next(wanted, None)) is not None:
         return chosen
-    needs = 'it needs dialect = "xport" and secrets'
+    needs = f"it needs secrets, and a dialect of {', '.join(DIALECTS)}"
     if name is not None:
         known = ", ".join(source.name for source in fit) or "none"
         raise ConfigurationError(
@@ -38,9 +40,10 @@ def simulated_source(settings: Settings, name: str | None = None) -> SourceSetti
 def account_of(source: SourceSettings) -> Account:
     """With what the platform signs for a source."""
     return Account(
-        access_key=source.access_key or "",
+        access_key=source.access_key or source.name,  # `aop` signs without one, its API does not
         secret=source.secrets[0].get_secret_value(),
         source_name=source.name,
+        dialect=next(dialect for dialect in DIALECTS if dialect == source.dialect),
     )
 
 
@@ -64,6 +67,7 @@ def platform_config(
     step_s: float = 0.0,
     interval_s: float = 0.0,
     journal: Path | None = None,
+    api_faults: Faults | None = None,
 ) -> PlatformConfig:
     """A platform that knows a source's secrets and pushes to it."""
     chosen = simulated_source(settings, source)
@@ -77,6 +81,7 @@ def platform_config(
         step_s=step_s,
         interval_s=interval_s,
         journal=journal,
+        api_faults=api_faults or Faults(),
     )
 
 
@@ -95,6 +100,16 @@ def with_simulated_api(
         rate_per_s=1000,
     )
     return settings.model_copy(update={"api": api})
+
+
+def faults_of(text: str | None) -> Faults:
+    """The faults of `--api-faults`; raises `ConfigurationError`."""
+    if text is None:
+        return Faults()
+    try:
+        return Faults.parse(text, rows=ENDPOINTS)
+    except ValueError as error:
+        raise ConfigurationError(f"--api-faults: {error}") from error
 
 
 def new_seed() -> int:

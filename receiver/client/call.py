@@ -78,7 +78,10 @@ class AnyCall:
             return self.request(*args, **kwargs)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
+            number, *inner = first["loc"] or [""]
+            if isinstance(number, int):  # of one that was given by position
+                number = self.parameters()[number].name
+            place = ".".join(map(str, [number, *inner]))
             reason = first["msg"].removeprefix("Value error, ")
             where = f"{place}: " if place else ""
             raise InvalidRequestError(f"{self.endpoint.name}: {where}{reason}") from None

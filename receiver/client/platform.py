@@ -6,11 +6,13 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
+from receiver.client.account import account_of, account_of_file
 from receiver.client.call import Sender
 from receiver.client.calls.addresses import Addresses
 from receiver.client.calls.alibaba_cart import AlibabaCart
@@ -26,6 +28,8 @@ from receiver.client.calls.warehouse import Warehouse
 from receiver.client.rate_limit import RateLimit
 from receiver.client.signing import Signer
 from receiver.client.transport import PlatformTransport, base_url
+from receiver.errors import ConfigurationError
+from receiver.observability.logs import only_warnings
 from receiver.settings import APISettings
 
 
@@ -52,7 +56,7 @@ class TaobaoAPI:
 class PlatformAPI:
     """One account's calls: `alibaba` for 1688, `taobao` for Taobao, `addresses`, `warehouse`.
 
-        async with PlatformAPI.open(settings.api) as api:
+        async with PlatformAPI.open(access_key="...", secret="...") as api:
             parcels = (await api.alibaba.orders.logistics(order_id)).traces
 
     docs/api.md lists them all.
@@ -70,17 +74,24 @@ class PlatformAPI:
     @classmethod
     def open(
         cls,
-        settings: APISettings,
+        settings: APISettings | None = None,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+        **account: Any,
     ) -> Self:
         """The calls of one account over a new HTTP client; nothing is sent yet.
 
-        Raises `ConfigurationError` where the settings cannot be used. `transport` stands in for
-        the network; `sleep` is the wait for our turn.
+        Raises `ConfigurationError` where the settings cannot be used. `account` are the settings of
+        `[api]` by name, in place of `settings`. `transport` stands in for the network; `sleep` is
+        the wait for our turn.
         """
+        if settings is None:
+            only_warnings()
+            settings = account_of(account)
+        elif account:
+            raise ConfigurationError("give the settings, or their values by name: not both")
         signer = Signer(settings, clock=clock)
         limit = RateLimit(settings.rate_per_s, sleep=sleep)
         http = httpx2.AsyncClient(
@@ -98,6 +109,26 @@ class PlatformAPI:
             clock=clock,
         )
         return cls(calls, http=http)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: str | Path | None = None,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """As `open`, on the section `[api]` of a settings file.
+
+        Without `file` it is the one that the commands read: `YIZHAN_CONFIG`, else `yizhan.toml`
+        where it exists; variables `YIZHAN_API__...` override it.
+        """
+        only_warnings()
+        return cls.open(account_of_file(file), transport=transport)
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The HTTP client of all calls, whose event hooks see every exchange."""
+        return self._http
 
     async def aclose(self) -> None:
         """Close the connections; calls under way fail."""

@@ -60,7 +60,23 @@ seen in *client code*, documented *upstream*, *inferred*, or *unknown*: such a p
 start from. `[api.paths]` replaces any path by the name of its row, which is the method with
 underscores: `alibaba_orders_logistics = "/v2/..."`. An edition without an entry has no such call:
 `InvalidRequestError` says so before anything is sent.
+
+The last column says what `yizhan simulate` and `up --simulate` make of a call: *served*, or
+*without data*, where no page says what the reply holds. Each is tested against them.
 """
+NOT_SIMULATED: Final[frozenset[str]] = frozenset()
+"""The rows that the simulator does not serve; it is above this package, so a test compares them."""
+WITHOUT_DATA: Final = frozenset(
+    {
+        "addresses_save",
+        "warehouse_estimate_freight",
+        "warehouse_preview_freight",
+        "warehouse_book_freight",
+        "warehouse_update_logistics",
+        "warehouse_report_inbound",
+    }
+)
+"""The rows that the simulator answers without data."""
 _EDITIONS: Final = get_args(Edition)
 
 
@@ -75,7 +91,7 @@ def _section(name: str, group: type[Group]) -> Iterator[str]:
     yield f"## {name}"
     yield f"{(group.__doc__ or '').partition('.')[0]}: `api.{name}`. Facts: {_sources(group)}."
     yield table(
-        ("method", "what it does", "changes state", *_EDITIONS, "request", "reply"),
+        ("method", "what it does", "changes state", *_EDITIONS, "request", "reply", "simulated"),
         (_row(call) for call in group.calls),
     )
 
@@ -95,7 +111,14 @@ def _row(call: AnyCall) -> tuple[str, ...]:
         *(_route(row.routes.get(edition)) for edition in _EDITIONS),
         f"`{call.request.__name__}`",
         f"{_reply(call)}, {row.reply}",
+        _simulated(row.name),
     )
+
+
+def _simulated(name: str) -> str:
+    if name in NOT_SIMULATED:
+        return "not served"
+    return "without data" if name in WITHOUT_DATA else "served"
 
 
 def _parameters(call: AnyCall) -> str:

@@ -65,6 +65,15 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
         logging.getLogger(name).setLevel(level)
 
 
+def only_warnings() -> None:
+    """For a program that is not ours and has set up no logs: warnings, on standard error."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+
+
 class _LineWriter:
     """The end of the pipeline: the lines of one turn of the event loop are written at once.
 

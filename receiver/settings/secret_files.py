@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
-    api = None if settings.api is None else _api(settings.api)
+    api = None if settings.api is None else with_api_secret(settings.api)
     return settings.model_copy(update={"sources": sources, "api": api})
+
+
+def with_api_secret(api: APISettings) -> APISettings:
+    """`[api]` with the secret of its `secret_file`; raises `ConfigurationError`."""
+    if api.secret_file is None:
+        return api
+    secret = SecretStr(read_secret("api.secret_file", api.secret_file))
+    return api.model_copy(update={"secret": secret})
 
 
 def without_files(settings: Settings) -> Settings:
@@ -65,10 +73,3 @@ def _path_token(number: int, file: Path) -> SecretStr:
     except ValueError as error:
         raise ConfigurationError(f"{place}: {file}: {error}") from None
     return SecretStr(token)
-
-
-def _api(api: APISettings) -> APISettings:
-    if api.secret_file is None:
-        return api
-    secret = SecretStr(read_secret("api.secret_file", api.secret_file))
-    return api.model_copy(update={"secret": secret})

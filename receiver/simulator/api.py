@@ -1,7 +1,8 @@
-"""The platform's API, served from the order book; it checks our signature.
+"""The platform's API: every row of its menu, signatures checked, faults where they are wanted.
 
-Sources: docs/platform/api.md#signature-of-a-call, docs/platform/api.md#reply-envelope.
-Codes other than 200 are not documented: those here are made up, and nothing may depend on them.
+Sources: docs/platform/api.md#signature-of-a-call, docs/platform/api.md#warehouse-signature,
+docs/platform/api.md#reply-envelope. Codes of the envelope other than 200 are not documented: those
+here are made up, and nothing may depend on them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ import hmac
 import json
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -22,173 +21,147 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.signatures import xport_signature
-from receiver.simulator.messages import order_detail
-from receiver.simulator.orders import Channel, Order, OrderBook
-from receiver.simulator.pusher import Account
-from receiver.simulator.replies import alibaba_traces, taobao_order, taobao_trace
+from receiver.simulator.asked import Asked, NotFoundError, RefusedError, UnreadableError
+from receiver.simulator.calls.rows import ANSWERS
+from receiver.simulator.faults import Fault, Faults
+from receiver.simulator.journal import Called, Journal, Outcome
+from receiver.simulator.parameters import asked_by
+from receiver.simulator.routes import ServedRow, served_rows
+from receiver.simulator.signing import Account
+from receiver.simulator.world import World
 
 _TOLERANCE_S: Final = 600
 _NONCE_CHARS: Final = 32
 _SUCCESS: Final = 200
+_SUCCESS_OF_ROW: Final = {"addresses_save": 0}
+"""The page's example has another code for success (docs/platform/calls-carts.md#addresses)."""
 _UNREADABLE: Final = 400
 _UNSIGNED: Final = 401
 _NOT_FOUND: Final = 404
-_ORDER_PARAMETERS: Final = ("orderId", "purchaseOrderId", "salesOrderId")
-"""How the Taobao order detail names the order is not documented: any of these will do."""
-
-Asked = dict[str, Any]
-Answer = Callable[[Asked], Any]
-
-
-@dataclass(slots=True)
-class Fault:
-    """What the next `times` calls meet, whatever they ask.
-
-    First they wait `delay_s`. Then `status` None answers as usual, a `verdict` is put in an
-    otherwise good reply as the call's own result, and any other `status` is sent with `headers` and
-    `body`: 429 with `Retry-After`, 500, or 200 with garbage.
-    """
-
-    times: int = 0
-    status: int | None = 500
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    delay_s: float = 0.0
-    verdict: dict[str, Any] | None = None
-
-
-class UnreadableError(Exception):
-    """A request that lacks what the page asks for; the text says what."""
+_TOO_OLD: Final = "timestamp out of range"
+_NO_REPLY: Final = b"<html><body>gateway</body></html>"
 
 
 class SimulatedAPI:
-    """Answers the calls of our client. `calls` counts them by path, `fault` makes them fail."""
+    """Answers the calls of one account from its `world`.
+
+    `faults` make calls fail, and may be exchanged at any time; `journal` has what was called. What
+    stands in `replies` under the name of a row is served as its data, in place of what the row
+    gives: for replies that no page shows.
+    """
 
     def __init__(
-        self, book: OrderBook, account: Account, *, now: Callable[[], float] = time.time
+        self,
+        world: World,
+        account: Account,
+        *,
+        faults: Faults | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self.calls: Counter[str] = Counter()
-        self.fault = Fault()
-        self._book = book
+        self.faults = faults or Faults()
+        self.journal = Journal()
+        self.replies: dict[str, Any] = {}
+        self._world = world
         self._account = account
         self._now = now
 
     def app(self) -> Starlette:
-        """The ASGI application: the calls under their v2 and their v1 paths."""
-        rows: tuple[tuple[str, Answer, str, str], ...] = (
-            ("POST", self._alibaba_order, "/v2/alibaba/order/detail", "/alibaba/order/detail"),
-            (
-                "GET",
-                self._alibaba_traces,
-                "/v2/alibaba/order/logistics/trace",
-                "/alibaba/order/logistics/trace",
-            ),
-            ("GET", self._taobao_order, "/v2/taobao/order/get", "/open/order/get"),
-            (
-                "GET",
-                self._taobao_trace,
-                "/v2/taobao/order/logistics/detail/get",
-                "/open/order/logistics/detail/get",
-            ),
-        )
+        """The ASGI application: every row by every path that it has."""
         return Starlette(
             routes=[
-                Route(path, self._endpoint(path, answer), methods=[method])
-                for method, answer, *paths in rows
-                for path in paths
+                Route(row.path, self._endpoint(row), methods=[row.method]) for row in served_rows()
             ]
         )
 
-    def _endpoint(self, path: str, answer: Answer) -> Any:
+    def _endpoint(self, row: ServedRow) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            self.calls[path] += 1
-            return await self._failing() or await self._answered(request, answer)
+            arrived = asyncio.get_running_loop().time()
+            fault = self.faults.drawn(row.name)
+            arguments, asked = "", await self._asked(request, row)
+            if isinstance(asked, Asked):
+                arguments = json.dumps(asked.parameters, sort_keys=True, ensure_ascii=False)
+            if fault is not None and fault.kind == "slow":
+                await asyncio.sleep(fault.delay_s)
+            response = _failed(fault)
+            outcome: Outcome = "failed"
+            if response is None:
+                response, outcome = self._answered(request, row, asked)
+            kind = fault.kind if fault else None
+            self.journal.calls.append(
+                Called(
+                    row.name, row.path, arrived, arguments, row.changes_state, outcome, fault=kind
+                )
+            )
+            if kind in {"cut", "outcome-unknown"}:
+                request.scope["cut"]()
+            return response
 
         return endpoint
 
-    async def _failing(self) -> Response | None:
-        """What a fault answers in place of us; None where we answer."""
-        fault = self.fault
-        if fault.times <= 0:
-            return None
-        fault.times -= 1
-        await asyncio.sleep(fault.delay_s)
-        if fault.verdict is not None:
-            return _reply(_SUCCESS, "success", fault.verdict)
-        if fault.status is None:
-            return None
-        return Response(fault.body, fault.status, fault.headers)
-
-    async def _answered(self, request: Request, answer: Answer) -> Response:
-        if reason := self._unsigned(request):
-            return _reply(_UNSIGNED, reason, None)
+    async def _asked(self, request: Request, row: ServedRow) -> Asked | UnreadableError:
         try:
-            data = answer(await _asked(request))
+            return await asked_by(request, row.edition)
         except UnreadableError as error:
-            return _reply(_UNREADABLE, str(error), None)
-        if data is None:
-            return _reply(_NOT_FOUND, "no such order", None)
-        return _reply(_SUCCESS, "success", data)
+            return error
 
-    def _unsigned(self, request: Request) -> str:
+    def _answered(
+        self, request: Request, row: ServedRow, asked: Asked | UnreadableError
+    ) -> tuple[Response, Outcome]:
+        """The reply, and what came of the call."""
+        if reason := self._unsigned(request, row):
+            return _reply(_UNSIGNED, reason, None), "refused"
+        try:
+            if isinstance(asked, UnreadableError):
+                raise asked
+            data = ANSWERS[row.name](self._world, asked)
+        except UnreadableError as error:
+            return _reply(_UNREADABLE, str(error), None), "refused"
+        except NotFoundError as error:
+            return _reply(_NOT_FOUND, str(error), None), "refused"
+        except RefusedError as error:
+            return _reply(_SUCCESS, "success", error.data), "refused"
+        code = _SUCCESS_OF_ROW.get(row.name, _SUCCESS)
+        return _reply(code, "success", self.replies.get(row.name, data)), "done"
+
+    def _unsigned(self, request: Request, row: ServedRow) -> str:
         """Why a call is refused; empty where its signature is right."""
-        headers = request.headers
-        timestamp, nonce = headers.get("timestamp", ""), headers.get("nonce-str", "")
+        query, headers = request.query_params, request.headers
+        signed: Mapping[str, str] = query if row.signed_in_query else headers
+        timestamp, nonce = signed.get("timestamp", ""), headers.get("nonce-str", "")
         if len(nonce) != _NONCE_CHARS:
             return "nonce-str must have 32 characters"
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) in {10, 13}):
             return "timestamp must be seconds or milliseconds"
         sent_s = int(timestamp) / (1000 if len(timestamp) == 13 else 1)
         if abs(self._now() - sent_s) > _TOLERANCE_S:
-            return "timestamp out of range"
-        if headers.get("access-key", "") != self._account.access_key:
+            return _TOO_OLD
+        key = self._account.access_key
+        if not row.signed_in_query and headers.get("access-key", "") != key:
             return "unknown access-key"
-        expected = xport_signature(self._account.access_key, timestamp, nonce, self._account.secret)
-        given = headers.get("signature", "")
+        expected = xport_signature(key, timestamp, nonce, self._account.secret)
+        given = signed.get("sign" if row.signed_in_query else "signature", "")
         return "" if hmac.compare_digest(expected.encode(), given.encode()) else "bad signature"
 
-    def _alibaba_order(self, asked: Asked) -> dict[str, Any] | None:
-        if asked.get("webSite") != "1688":
-            raise UnreadableError("webSite must be 1688")
-        order = self._named(asked, "1688", "orderId")
-        return order_detail(order, self._book.now()) if order else None
 
-    def _alibaba_traces(self, asked: Asked) -> list[dict[str, Any]] | None:
-        order = self._named(asked, "1688", "orderId")
-        return alibaba_traces(order, asked.get("logisticsId")) if order else None
-
-    def _taobao_order(self, asked: Asked) -> dict[str, Any] | None:
-        order = self._named(asked, "taobao", *_ORDER_PARAMETERS)
-        return taobao_order(order) if order else None
-
-    def _taobao_trace(self, asked: Asked) -> dict[str, Any] | None:
-        line_id = _text(asked, "subPurchaseOrderId")
-        order = self._book.find_by_line("taobao", line_id)
-        return taobao_trace(order) if order else None
-
-    def _named(self, asked: Asked, channel: Channel, *names: str) -> Order | None:
-        return self._book.find(channel, _text(asked, *names))
-
-
-async def _asked(request: Request) -> Asked:
-    """The parameters: the query of a GET, the JSON object of a POST."""
-    if request.method != "POST":
-        return dict(request.query_params)
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("the body must be JSON") from error
-    if not isinstance(body, dict):
-        raise UnreadableError("the body must be a JSON object")
-    return body
-
-
-def _text(asked: Asked, *names: str) -> str:
-    """The first of the parameters that is there; these calls' ids are strings."""
-    given = next((asked[name] for name in names if asked.get(name)), None)
-    if not isinstance(given, str):
-        raise UnreadableError(f"{' or '.join(names)} must be a string")
-    return given
+def _failed(fault: Fault | None) -> Response | None:
+    """What a fault answers in place of us; None where we answer."""
+    match fault.kind if fault else None:
+        case "429":
+            assert fault is not None
+            return Response(status_code=429, headers={"retry-after": str(fault.retry_after_s)})
+        case "500":
+            return Response(status_code=500)
+        case "503" | "cut":
+            return Response(status_code=503)
+        case "garbage":
+            return Response(_NO_REPLY, media_type="text/html")
+        case "refused":
+            data = {"success": False, "errorCode": "SIMULATED", "errorMessage": "a simulated fault"}
+            return _reply(_SUCCESS, "success", data)
+        case "expired":
+            return _reply(_UNSIGNED, _TOO_OLD, None)
+        case _:
+            return None
 
 
 def _reply(code: int, msg: str, data: Any) -> JSONResponse:

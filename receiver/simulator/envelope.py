@@ -1,4 +1,4 @@
-"""The envelope of a callback in each form that may come. Performs no I/O.
+"""The envelope of a callback in each dialect, and in each form that may come. Performs no I/O.
 
 The forms: docs/platform/callbacks.md#envelope-of-xport.
 """
@@ -10,7 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
-from receiver.simulator.life import Said
+from receiver.simulator.gateway import SELLER_ID
+from receiver.simulator.trade import Said
 
 _PLATFORMS: Final = {"taobao": 0, "1688": 1}
 _PREFIXES: Final = {"taobao": "TAOBAO_", "1688": "1688_"}
@@ -73,6 +74,30 @@ def envelope(said: Said, form: Form, *, pushed_at_ms: int) -> bytes:
         outer["messagePlatform"] = _PLATFORMS[said.channel] if told else None
     outer["timestamp"] = str(pushed_at_ms) if form.timed else None
     return _json(outer | extra).encode()
+
+
+def message_of_aop(said: Said, message_id: int, *, born_at_ms: int) -> bytes:
+    """The JSON that the form of `aop` holds (docs/platform/callbacks.md#message-of-aop)."""
+    message = {
+        "msgId": message_id,
+        "gmtBorn": born_at_ms,
+        "type": said.message_type,
+        "userInfo": "b2b-1000001",
+        "data": said.body,
+    }
+    return _json(message).encode()
+
+
+def envelope_of_global(said: Said, *, pushed_at_ms: int) -> bytes:
+    """The JSON of one push of `global` (docs/platform/callbacks.md#envelope-of-global)."""
+    outer = {
+        "seller_id": SELLER_ID,
+        "message_type": int(said.message_type),
+        "data": said.body,
+        "timestamp": pushed_at_ms // 1000,
+        "site": "taobao_hk",
+    }
+    return _json(outer).encode()
 
 
 def pushed_again(body: bytes, *, pushed_at_ms: int) -> bytes:

@@ -6,6 +6,7 @@ Pure functions of an order, the time and chance: nothing here is remembered.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,6 +29,16 @@ class TaobaoNames:
 def clock_text(time: datetime | None) -> str | None:
     """`yyyy-MM-dd HH:mm:ss`, China time."""
     return time.strftime("%Y-%m-%d %H:%M:%S") if time else None
+
+
+def compact_text(time: datetime | None) -> str | None:
+    """`yyyyMMddHHmmssSSSZ`, as 20180614101942000+0800."""
+    return time.strftime("%Y%m%d%H%M%S000%z") if time else None
+
+
+def read_compact(text: str) -> datetime:
+    """The time of such a text; raises `ValueError`."""
+    return datetime.strptime(text, "%Y%m%d%H%M%S%f%z")
 
 
 def ka_order(order: Order) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str,
     told = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
     return {
         "orderId": int(order.order_id),
-        "currentStatus": order.status,
+        "currentStatus": detail_status(order),
         "msgSendTime": told.format(clock_text(now)),
         "buyerMemberId": "b2b-1000001",
         "sellerMemberId": "b2b-2000002",
@@ -64,6 +75,28 @@ def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str,
 def refund(order: Order) -> dict[str, Any]:
     """What is known of the KA refund message (docs/platform/after-sales.md#refund-messages)."""
     return {"refundId": order.refund_id, "orderId": order.order_id}
+
+
+def topic_refund(
+    order: Order, now: datetime, action: str, operator: str, chance: random.Random
+) -> dict[str, Any]:
+    """A case in a topic; its status is a word of refunds here.
+
+    docs/platform/messages.md#refund-part-of-a-topic
+    """
+    return topic_order(order, now, chance) | {
+        "currentStatus": order.refund_status,
+        "refundId": order.refund_id,
+        "refundAction": action,
+        "operator": operator,
+    }
+
+
+def batch_payment(orders: Sequence[Order]) -> dict[str, Any]:
+    """How a batch payment ended (docs/platform/messages.md#batch-payment)."""
+    return {
+        "batchPay": [{"orderId": int(order.order_id), "status": "successed"} for order in orders]
+    }
 
 
 def trace(order: Order) -> dict[str, Any]:
@@ -87,7 +120,7 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
 
     docs/platform/messages.md#1688-order-detail
     """
-    status = _DETAIL_STATUS.get(order.status, order.status)
+    status = detail_status(order)
     shipped = order.parcel is not None
     return {
         "baseInfo": {
@@ -103,20 +136,20 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
             "discount": 0,
             "closeReason": _DETAIL_CLOSE_REASON.get(order.close_reason or ""),
             "closeOperateType": "CLOSE_TRADE_BY_BUYER" if order.close_reason else None,
-            "createTime": _compact(order.created_at),
-            "payTime": _compact(order.paid_at),
-            "modifyTime": _compact(now),
+            "createTime": compact_text(order.created_at),
+            "payTime": compact_text(order.paid_at),
+            "modifyTime": compact_text(now),
         },
         "productItems": [
             {
                 "subItemIDString": line,
-                "itemAmount": _yuan(fen),
-                "price": _yuan(fen),
+                "itemAmount": _yuan(wanted.fen),
+                "price": _yuan(wanted.sku.price_fen),
                 "status": status,
                 "refundStatus": _LINE_REFUND_STATUS.get(order.refund_status or ""),
                 "logisticsStatus": 2 if shipped else 1,
             }
-            for line, fen in zip(order.line_ids, order.line_fen, strict=True)
+            for line, wanted in order.lines
         ],
         "tradeTerms": [{"payStatus": str(order.pay_status)}],
         "nativeLogistics": None,
@@ -127,6 +160,11 @@ def order_detail(order: Order, now: datetime) -> dict[str, Any]:
         "customs": None,
         "overseasExtraAddress": None,
     }
+
+
+def detail_status(order: Order) -> str:
+    """The status as the order detail says it."""
+    return _DETAIL_STATUS.get(order.status, order.status)
 
 
 def taobao_price(order: Order, chance: random.Random) -> dict[str, Any]:
@@ -148,10 +186,12 @@ def taobao_status(order: Order, chance: random.Random) -> dict[str, Any]:
     return {"salesOrderId": order.order_id, "subOrders": _sub_orders(order, chance)}
 
 
-def taobao_refund(order: Order, chance: random.Random) -> dict[str, Any]:
+def taobao_refund(order: Order, line_ids: Sequence[str], chance: random.Random) -> dict[str, Any]:
     """A Taobao refund: its body is not documented, so it keeps to the price change's set."""
     sub_orders = _sub_orders(order, chance)
-    sub_orders[0] |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
+    for line in sub_orders:
+        if line["sub_purchase_order_id"] in line_ids:
+            line |= {"refund_id": order.refund_id, "refund_status": order.refund_status}
     return {"salesOrderId": order.order_id, "subOrders": sub_orders}
 
 
@@ -176,18 +216,16 @@ def _sub_orders(order: Order, chance: random.Random) -> list[dict[str, Any]]:
             "purchase_order_line_outer_id": f"{order.order_no}-{number}",
             "sub_purchase_order_id": line,
             "status": order.status,
-            "product_amount": _number(fen, chance),
-            "purchase_amount": _number(fen, chance),
-            "pay_amount": _number(fen, chance),
+            "product_amount": _number(wanted.fen, chance),
+            "purchase_amount": _number(wanted.fen, chance),
+            "pay_amount": _number(wanted.fen, chance),
             "purchase_currency": "CNY",
-            "quantity": _number(1, chance),
-            "item_id": "600000000001",
-            "sku_id": "4000000000001",
+            "quantity": _number(wanted.quantity, chance),
+            "item_id": wanted.product.product_id,
+            "sku_id": wanted.sku.sku_id,
             **parcel,
         }
-        for number, (line, fen) in enumerate(
-            zip(order.line_ids, order.line_fen, strict=True), start=1
-        )
+        for number, (line, wanted) in enumerate(order.lines, start=1)
     ]
 
 
@@ -205,13 +243,15 @@ _DETAIL_CLOSE_REASON: Final = {"buyer_cancel": "buyerCancel"}
 
 docs/platform/calls-orders.md#1688-order-detail-and-list
 """
-_LINE_REFUND_STATUS: Final = {"waitselleragree": "WAIT_SELLER_AGREE"}
+_LINE_REFUND_STATUS: Final = {
+    "waitselleragree": "WAIT_SELLER_AGREE",
+    "waitbuyersend": "WAIT_BUYER_SEND",
+    "waitsellerreceive": "WAIT_SELLER_RECEIVE",
+    "refundsuccess": "REFUND_SUCCESS",
+    "refundclose": "REFUND_CLOSE",
+}
 """A line says it in upper snake case (docs/platform/statuses.md#1688-refund-status)."""
 
 
 def _yuan(fen: int) -> float:
     return fen / 100
-
-
-def _compact(time: datetime | None) -> str | None:
-    return time.strftime("%Y%m%d%H%M%S000%z") if time else None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final, Literal
+from typing import Any, Final
 
-Channel = Literal["1688", "taobao"]
+from receiver.simulator.catalogue import Catalogue, Channel, Product, Sku
+
 CHINA: Final = timezone(timedelta(hours=8))
 _FIRST_ORDER: Final = 2_745_000_000_000_000_000
 _STRIDE: Final = 1000
 """Between two orders' ids lies room for the ids of their lines, so that no two are the same."""
-_MAX_LINES: Final = 2
-_CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
+MAX_LINES: Final = 50
+"""The SKUs that one order of 1688 may have (docs/platform/api.md#limits)."""
+CARRIERS: Final = (("YTO", "圆通速递"), ("ZTO", "中通快递"), ("SF", "顺丰速运"))
 
 
 @dataclass(slots=True)
@@ -36,18 +39,38 @@ class Parcel:
     steps: list[Step] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """So many pieces of a SKU; `number` is how the buyer counts the line."""
+
+    product: Product
+    sku: Sku
+    quantity: int
+    number: str = ""
+
+    @property
+    def fen(self) -> int:
+        """What they cost."""
+        return self.sku.price_fen * self.quantity
+
+
 @dataclass(slots=True)
 class Order:
-    """One order; `status` is the platform's word of its channel."""
+    """One order; `status` is the platform's word of its channel, `wanted` is what each line holds.
+
+    `address` is as the buyer sent it, `buyers_id` the buyer's own number.
+    """
 
     channel: Channel
     order_id: str
     order_no: str
     created_at: datetime
-    goods_fen: int
     shipping_fen: int
     status: str
     line_ids: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
+    address: dict[str, Any] | None = None
+    buyers_id: str | None = None
     pay_status: int = 1
     paid_at: datetime | None = None
     close_reason: str | None = None
@@ -57,15 +80,19 @@ class Order:
     parcel: Parcel | None = None
 
     @property
+    def goods_fen(self) -> int:
+        """What the goods cost."""
+        return sum(wanted.fen for wanted in self.wanted)
+
+    @property
     def total_fen(self) -> int:
         """Goods and shipping."""
         return self.goods_fen + self.shipping_fen
 
     @property
-    def line_fen(self) -> tuple[int, ...]:
-        """What the goods of each line cost; together the order's."""
-        share, rest = divmod(self.goods_fen, len(self.line_ids))
-        return tuple(share + rest * (number == 0) for number in range(len(self.line_ids)))
+    def lines(self) -> tuple[tuple[str, Wanted], ...]:
+        """Each line's id and what it holds."""
+        return tuple(zip(self.line_ids, self.wanted, strict=True))
 
 
 class OrderBook:
@@ -75,6 +102,7 @@ class OrderBook:
     """
 
     def __init__(self, seed: int, *, now: datetime | None = None) -> None:
+        self.catalogue = Catalogue()
         self.orders: dict[str, Order] = {}
         self._by_line: dict[str, Order] = {}
         self._now = now
@@ -87,18 +115,25 @@ class OrderBook:
 
     def place(self, channel: Channel, chance: random.Random) -> Order:
         """A new order that awaits its payment; what it holds is drawn from `chance`."""
+        products = self.catalogue.of(channel)
+        wanted = [_drawn(chance.choice(products), chance) for _ in range(chance.randint(1, 2))]
+        return self.add(channel, wanted, chance.choice((0, 500, 800)), chance)
+
+    def add(
+        self, channel: Channel, wanted: Sequence[Wanted], shipping_fen: int, chance: random.Random
+    ) -> Order:
+        """A new order of these goods that awaits its payment."""
         slot = self._first + len(self.orders) * _STRIDE
-        number = slot + chance.randrange(_STRIDE - _MAX_LINES)
-        count = chance.randint(1, _MAX_LINES)
+        number = slot + chance.randrange(_STRIDE - MAX_LINES)
         order = Order(
             channel=channel,
             order_id=str(number),
             order_no=f"XP{number % 10**12}",
             created_at=self.now(),
-            goods_fen=chance.randrange(500, 50_000),
-            shipping_fen=chance.choice((0, 500, 800)),
+            shipping_fen=shipping_fen,
             status="WAITING_FOR_PAYMENT" if channel == "1688" else "WAIT_BUYER_PAY",
-            line_ids=tuple(str(number + n) for n in range(1, count + 1)),
+            line_ids=tuple(str(number + n) for n in range(1, len(wanted) + 1)),
+            wanted=tuple(wanted),
         )
         self.orders[order.order_id] = order
         for line_id in order.line_ids:
@@ -115,11 +150,15 @@ class OrderBook:
 
     def ship(self, order: Order, chance: random.Random) -> Parcel:
         """Give the order its parcel."""
-        code, name = chance.choice(_CARRIERS)
+        code, name = chance.choice(CARRIERS)
         waybill_no = f"{code}{chance.randrange(10**11, 10**12)}"
         logistics_id = f"LP{chance.randrange(10**13, 10**14)}"
         order.parcel = Parcel(logistics_id, code, name, waybill_no)
         return order.parcel
+
+
+def _drawn(product: Product, chance: random.Random) -> Wanted:
+    return Wanted(product, chance.choice(product.skus), product.least * chance.randint(1, 3))
 
 
 def _of_channel(order: Order | None, channel: Channel) -> Order | None:

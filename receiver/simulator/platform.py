@@ -7,22 +7,35 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 
 from receiver.simulator.api import SimulatedAPI
 from receiver.simulator.clock import Clock
-from receiver.simulator.envelope import Form, envelope, type_name
-from receiver.simulator.life import Course, Said, live
+from receiver.simulator.envelope import (
+    Form,
+    envelope,
+    envelope_of_global,
+    message_of_aop,
+    type_name,
+)
+from receiver.simulator.faults import Faults
+from receiver.simulator.life import CHANNELS, Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
-from receiver.simulator.pusher import CONNECTIONS, Account, Counts, Push, Pusher
+from receiver.simulator.pusher import CONNECTIONS, Counts, Push, Pusher
 from receiver.simulator.serving import served
+from receiver.simulator.signing import Account
+from receiver.simulator.trade import Said
+from receiver.simulator.world import World
+
+_SHORTEST_STEP_S: Final = 0.05
+_FIRST_MESSAGE_ID: Final = 100_000_000_001
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,11 @@ class PlatformConfig:
     of 1. `step_s` lies between two callbacks of an order, `interval_s` between two orders' starts,
     both in real seconds. `concurrency` bounds the orders that live at once, `limit_waiting` the
     callbacks that wait for a retry: beyond it, lives stand still. `api_account` is what the API
-    wants to be called with, `account` where it is None.
+    wants to be called with, `account` where it is None; `api_faults` make its calls fail.
+
+    `sellers_act`: what is ordered by calls is shipped and delivered, and its refunds are agreed to,
+    a step every `step_s`; else only as `SimulatedPlatform.world.act` is called. `cancel_after_s` is
+    how old an order of 1688 must be to be cancelled (docs/platform/api.md#limits).
     """
 
     callback_url: str
@@ -48,6 +65,9 @@ class PlatformConfig:
     limit_waiting: int = 10_000
     retry_same_bytes: bool = True
     api_account: Account | None = None
+    api_faults: Faults = field(default_factory=Faults)
+    sellers_act: bool = True
+    cancel_after_s: float = 10.0
     taobao_names: TaobaoNames = field(default_factory=TaobaoNames)
     journal: Path | None = None
 
@@ -74,10 +94,21 @@ class SimulatedPlatform:
     ) -> None:
         self.counts = Counts()
         self.book = OrderBook(config.seed)
-        self.api = SimulatedAPI(self.book, config.api_account or config.account)
+        self._said: asyncio.Queue[Said] = asyncio.Queue()
+        self.world = World(
+            self.book,
+            names=config.taobao_names,
+            chance=random.Random(f"{config.seed} calls"),  # noqa: S311 - a simulation
+            say=self._say,
+            dialect=config.account.dialect,
+            cancel_after_s=config.cancel_after_s,
+        )
+        account = config.api_account or config.account
+        self.api = SimulatedAPI(self.world, account, faults=config.api_faults)
         self.api_url = ""
         self._config = config
         self._numbers = itertools.count()
+        self._message_ids = itertools.count(_FIRST_MESSAGE_ID)
         self._on_push = on_push
         self._stack = contextlib.AsyncExitStack()
 
@@ -85,6 +116,9 @@ class SimulatedPlatform:
         async with contextlib.AsyncExitStack() as stack:
             self._pusher = await self._opened_pusher(stack)
             self.api_url = await stack.enter_async_context(served(self.api.app()))
+            await stack.enter_async_context(_running(self._push_what_calls_did()))
+            if self._config.sellers_act:
+                await stack.enter_async_context(_running(self._let_sellers_act()))
             self._stack = stack.pop_all()
         return self
 
@@ -136,8 +170,9 @@ class SimulatedPlatform:
         """Push one order's life; a disordered push is overtaken by its successor."""
         chance = random.Random(f"{self._config.seed} {number}")  # noqa: S311 - a simulation
         held: Push | None = None
-        course = Course.numbered(number)
-        for said in live(self.book, course, self._config.taobao_names, chance):
+        course = Course.numbered(number, self._config.account.dialect)
+        names, refunds = self._config.taobao_names, self.world.refunds
+        for said in live(self.book, course, names, chance, refunds):
             push = self._made(said, chance)
             if held is None and chance.random() < self._config.disorder_rate:
                 held = push
@@ -150,11 +185,34 @@ class SimulatedPlatform:
         if held is not None:
             await self._push(retries, held)
 
+    def _say(self, said: Said) -> None:
+        """What the account gets no callbacks of is not pushed."""
+        if said.channel in CHANNELS[self._config.account.dialect]:
+            self._said.put_nowait(said)
+
+    async def _push_what_calls_did(self) -> None:
+        chance = random.Random(f"{self._config.seed} pushes")  # noqa: S311 - a simulation
+        async with asyncio.TaskGroup() as group:
+            retries = _Retries(group, self._again, self._config.limit_waiting)
+            while True:
+                said = await self._said.get()
+                await self._push(retries, self._made(said, chance))
+
+    async def _let_sellers_act(self) -> None:
+        while True:
+            await asyncio.sleep(max(self._config.step_s, _SHORTEST_STEP_S))
+            self.world.act()
+
     def _made(self, said: Said, chance: random.Random) -> Push:
-        form = Form.drawn(chance)
-        body = envelope(said, form, pushed_at_ms=int(time.time() * 1000))
-        twice = chance.random() < self._config.duplicate_rate
-        return Push(type_name(said, form), body, twice)
+        now_ms, dialect = int(time.time() * 1000), self._config.account.dialect
+        name, form = said.message_type, Form.drawn(chance)
+        if dialect == "aop":
+            body = message_of_aop(said, next(self._message_ids), born_at_ms=now_ms)
+        elif dialect == "global":
+            body = envelope_of_global(said, pushed_at_ms=now_ms)
+        else:
+            name, body = type_name(said, form), envelope(said, form, pushed_at_ms=now_ms)
+        return Push(name, body, twice=chance.random() < self._config.duplicate_rate)
 
     async def _push(self, retries: _Retries, push: Push) -> None:
         """The first try is waited for; the retries are not, as life goes on."""
@@ -166,6 +224,18 @@ class SimulatedPlatform:
 
     async def _again(self, push: Push) -> None:
         self._on_push(push.message_type, await self._pusher.again(push))
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Work beside the rest; leaving ends it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class _Retries:

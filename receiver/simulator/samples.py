@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from receiver.simulator.envelope import Form, envelope
-from receiver.simulator.life import Course, Said, live
+from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
+from receiver.simulator.trade import Said
 
 _NOW: Final = datetime(2026, 1, 31, tzinfo=UTC)
 _MAX_ORDERS: Final = 200

@@ -7,6 +7,7 @@ the page's keys in the page's order, nothing for None.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sized
 from typing import Annotated, Any, Final, TypeVar, cast, dataclass_transform
@@ -70,41 +71,51 @@ def sent(parameters: Any) -> dict[str, Any]:
     return {**getattr(parameters, "always_sent", {}), **dumped}
 
 
-def numbered(lowest: int, highest: int | None, source: str) -> AfterValidator:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule(AfterValidator):
+    """A check, and the rule that it checks in words."""
+
+    text: str = ""
+
+
+def numbered(lowest: int, highest: int | None, source: str) -> Rule:
     """A whole number from `lowest` to `highest`."""
+    rule = f"{_span(lowest, highest)} ({source})"
 
     def check(value: int | None) -> int | None:
         if value is not None and not lowest <= value <= (value if highest is None else highest):
-            raise ValueError(f"{_span(lowest, highest)} ({source})")
+            raise ValueError(rule)
         return value
 
-    return AfterValidator(check)
+    return Rule(check, rule)
 
 
 def sized(
     lowest: int, highest: int | None, what: str, source: str, *, may_be_empty: bool = False
-) -> AfterValidator:
+) -> Rule:
     """A text or a list of `lowest` to `highest` parts, each of which is a `what`."""
+    rule = f"{_span(lowest, highest)} {what} ({source})"
 
     def check(value: Sized | None) -> Sized | None:
         if value is None or (may_be_empty and not value):
             return value
         if not lowest <= len(value) <= (highest or len(value)):
-            raise ValueError(f"{_span(lowest, highest)} {what} ({source})")
+            raise ValueError(rule)
         return value
 
-    return AfterValidator(check)
+    return Rule(check, rule)
 
 
-def one_of(words: tuple[str, ...], source: str) -> AfterValidator:
+def one_of(words: tuple[str, ...], source: str) -> Rule:
     """One of the words that the pages list, where the list is closed."""
+    rule = f"one of {', '.join(words)} ({source})"
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in words:
-            raise ValueError(f"one of {', '.join(words)} ({source})")
+            raise ValueError(rule)
         return value
 
-    return AfterValidator(check)
+    return Rule(check, rule)
 
 
 def _span(lowest: int, highest: int | None) -> str:

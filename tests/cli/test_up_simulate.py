@@ -174,13 +174,14 @@ async def test_check_refuses_a_file_that_names_no_source(yizhan: Yizhan) -> None
         ),
         (("up", "--simulate", "--source", "secret"), "127.0.0.1", "can be simulated"),
         (("simulate",), "127.0.0.1", "none is marked simulated = true"),
+        (("simulate", "--api-faults", "broken"), "127.0.0.1", "--api-faults: 'broken' is no fault"),
         (
             ("up", "--simulate"),
             "192.0.2.7",
             "receiver.host: '192.0.2.7' is not reached on loopback",
         ),
     ],
-    ids=["no-simulate", "unknown", "unsigned", "unnamed", "not-loopback"],
+    ids=["no-simulate", "unknown", "unsigned", "unnamed", "fault", "not-loopback"],
 )
 async def test_orders_are_not_pushed_where_they_should_not(
     yizhan: Yizhan, arguments: tuple[str, ...], host: str, says: str

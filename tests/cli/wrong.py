@@ -25,6 +25,7 @@ _SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
 _SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
 _TOKEN: Final = f'{_SOURCE}verification = "path_token"\n'
 _API: Final = '[api]\naccess_key = "key"\n'
+_CALLING: Final = f'{_API}secret = "s"\nbase_url = "http://127.0.0.1:9"\n'
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,26 @@ WRONG: Final = (
     Wrong("a port that is none", "simulate --url http://localhost:http"),
     Wrong("a journal that is a directory", "simulate --journal yizhan-data", DATA),
     Wrong("a journal in a missing directory", "demo --journal no/journal"),
+    Wrong("a fault that is none", "simulate --api-faults broken"),
+    Wrong("a share that is none", "simulate --api-faults 500=2"),
+    Wrong("a fault of no call", "simulate --api-faults 500@orders"),
     Wrong(
         "a source that is not there",
         "simulate --source shpo",
         settings(f'{_SIGNED}secrets = ["0123456789abcdef"]\n'),
+    ),
+    Wrong("a row that is not there", "api show alibaba.orders.cancle"),
+    Wrong("a call without an account", "api call alibaba.orders.detail --order-id 1"),
+    Wrong("a call without its order", "api call alibaba.orders.detail", settings(_CALLING)),
+    Wrong(
+        "a list that is no list",
+        "api call alibaba.cart.delete --cart-ids 1 --yes",
+        settings(_CALLING),
+    ),
+    Wrong(
+        "a change that nobody agreed to",
+        "api call alibaba.orders.cancel --order-id 1",
+        settings(_CALLING),
     ),
     Wrong("a settings file that is there", "init", settings("# mine\n")),
     Wrong("a settings file in a missing directory", "init no/yizhan.toml"),

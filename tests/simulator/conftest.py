@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from receiver.simulator.platform import PlatformConfig
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import Account
 from receiver.web.server import bind, serving
 
 ACCOUNT = Account("key", "secret")

@@ -12,14 +12,13 @@ import httpx2
 import pytest
 
 from receiver.client.platform import PlatformAPI
-from receiver.errors import APIRejectedError, APIUnavailableError, RateLimitedError
 from receiver.settings import APISettings
 from receiver.signatures import xport_signature
-from receiver.simulator.api import Fault
+from receiver.simulator.faults import Faults
 from receiver.simulator.messages import order_detail
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
-from receiver.simulator.pusher import Account
+from receiver.simulator.signing import Account
 from tests.simulator.conftest import Receiver, receiving
 
 CALLER = Account("caller", "hidden")
@@ -41,8 +40,8 @@ async def lived(pushed_to: Receiver) -> AsyncIterator[SimulatedPlatform]:
 @pytest.fixture
 def platform(lived: SimulatedPlatform) -> SimulatedPlatform:
     """A platform on which ten orders have lived, all well and nothing asked yet."""
-    lived.api.fault = Fault()
-    lived.api.calls.clear()
+    lived.api.faults = Faults()
+    lived.api.journal.calls.clear()
     return lived
 
 
@@ -51,18 +50,18 @@ def shipped(platform: SimulatedPlatform, channel: str) -> list[Order]:
     return [order for order in orders if order.parcel and order.channel == channel]
 
 
-def signed(**changes: str) -> dict[str, str]:
+def signed(account: Account = CALLER, **changes: str) -> dict[str, str]:
     nonce, timestamp = secrets.token_hex(16), str(int(time.time() * 1000))
-    sent = {"access-key": "caller", "timestamp": timestamp, "nonce-str": nonce, "user-id": "1"}
-    sent |= changes
+    sent = {"access-key": account.access_key, "timestamp": timestamp, "nonce-str": nonce}
+    sent |= {"user-id": "1"} | changes
     parts = (sent["access-key"], sent["timestamp"], sent["nonce-str"])
-    return {"signature": xport_signature(*parts, "hidden")} | sent
+    return {"signature": xport_signature(*parts, account.secret)} | sent
 
 
 async def get(
     platform: SimulatedPlatform, http: httpx2.AsyncClient, path: str, **changes: str
 ) -> dict[str, Any]:
-    answer = await http.get(platform.api_url + path, headers=signed(**changes))
+    answer = await http.get(platform.api_url + path, headers=signed(CALLER, **changes))
     read: dict[str, Any] = answer.json()
     return read
 
@@ -146,8 +145,9 @@ async def test_both_editions_and_both_units_of_time_are_served(
         await api.alibaba.orders.logistics(ours.order_id)
         await api.taobao.orders.detail(theirs.order_id)
         await api.taobao.orders.logistics(theirs.line_ids[0])
-    assert len(platform.api.calls) == 4
-    assert all(path.startswith("/v2/") == (edition == "v2") for path in platform.api.calls)
+    paths = [call.path for call in platform.api.journal.calls]
+    assert len(paths) == 4
+    assert all(path.startswith("/v2/") == (edition == "v2") for path in paths)
 
 
 @pytest.mark.parametrize("parameter", ["orderId", "purchaseOrderId", "salesOrderId"])
@@ -236,33 +236,3 @@ async def test_a_request_that_lacks_what_the_page_asks_for_is_told_so(
     url = f"{platform.api_url}/v2/alibaba/order/detail"
     reply = (await http.post(url, content=body, headers=signed())).json()
     assert (reply["code"], reply["data"]) == (400, None)
-
-
-async def test_the_api_can_be_made_to_fail(platform: SimulatedPlatform) -> None:
-    order_id = shipped(platform, "1688")[0].order_id
-    async with PlatformAPI.open(api_settings(platform)) as api:
-        platform.api.fault = Fault(times=1)
-        with pytest.raises(APIUnavailableError):
-            await api.alibaba.orders.detail(order_id)
-        platform.api.fault = Fault(times=1, status=429, headers={"retry-after": "7"})
-        with pytest.raises(RateLimitedError) as limited:
-            await api.alibaba.orders.detail(order_id)
-        assert limited.value.retry_after_s == 7
-        platform.api.fault = Fault(times=1, status=200, body=b"<html>")
-        with pytest.raises(APIUnavailableError):
-            await api.alibaba.orders.detail(order_id)
-        platform.api.fault = Fault(times=1, verdict={"success": False, "errorCode": "E1"})
-        with pytest.raises(APIRejectedError, match="E1"):
-            await api.alibaba.orders.detail(order_id)
-        assert (await api.alibaba.orders.detail(order_id)).order_id == order_id
-
-
-async def test_a_slow_answer_is_the_usual_one(
-    platform: SimulatedPlatform, http: httpx2.AsyncClient
-) -> None:
-    order = shipped(platform, "1688")[0]
-    platform.api.fault = Fault(times=1, status=None, delay_s=0.2)
-    started = time.monotonic()
-    path = f"/v2/alibaba/order/logistics/trace?orderId={order.order_id}"
-    assert (await get(platform, http, path))["code"] == 200
-    assert time.monotonic() - started >= 0.2

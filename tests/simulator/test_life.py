@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from receiver.simulator.envelope import Form, envelope, pushed_again, type_name
-from receiver.simulator.life import Course, Said, live
+from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 from receiver.simulator.samples import sample_callbacks
+from receiver.simulator.trade import Said
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 KINDS = {

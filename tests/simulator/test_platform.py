@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from receiver.simulator.orders import Wanted
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.pusher import Counts
 from tests.simulator.conftest import Receiver
@@ -118,6 +119,21 @@ async def test_an_endless_run_can_be_cancelled_and_goes_on_afterwards(receiver: 
         before = set(platform.book.orders)
         await platform.run(orders=2)
         assert len(platform.book.orders) == len(before) + 2
+
+
+async def test_what_is_paid_by_a_call_is_delivered_by_itself(receiver: Receiver) -> None:
+    async with SimulatedPlatform(receiver.config()) as platform:
+        product = platform.world.catalogue.of("1688")[0]
+        order = platform.world.buy("1688", [Wanted(product, product.skus[0], 1)], None)
+        platform.world.pay([order])
+        while platform.counts.acknowledged < 7:
+            await asyncio.sleep(0.01)
+    assert order.parcel is not None
+    assert [step.word for step in order.parcel.steps][-1] == "SIGN"
+    assert [name.removeprefix("1688_") for name in receiver.types] == [
+        *("ORDER_CREATE", "ORDER_PAY_SUCCESS", "ORDER_BUYER_VIEW_ANNOUNCE_SENDGOODS"),
+        *["LOGISTICS_BUYER_VIEW_TRACE"] * 4,
+    ]
 
 
 async def test_the_console_check_needs_no_run(receiver: Receiver) -> None:

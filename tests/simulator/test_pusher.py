@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -16,6 +17,7 @@ import pytest
 from receiver.signatures import xport_signature
 from receiver.simulator.clock import Clock
 from receiver.simulator.pusher import RETRIES, RETRY_AFTER_S, Push, Pusher
+from receiver.simulator.signing import DialectName
 from tests.simulator.conftest import ACCOUNT, Receiver
 
 PUSH = Push("X", b'{"messageType": "X", "timestamp": "1"}')
@@ -48,6 +50,17 @@ async def test_a_push_is_signed_as_the_manual_says(
     assert headers["signature"] == xport_signature(*parts, "secret")
     assert headers["user-id"] == ACCOUNT.user_id
     assert body == PUSH.body
+
+
+@pytest.mark.parametrize(("dialect", "retries"), [("aop", 3), ("global", 12)])
+async def test_other_dialects_have_retries_of_their_own(
+    receiver: Receiver, http: httpx2.AsyncClient, dialect: DialectName, retries: int
+) -> None:
+    receiver.answer = lambda _number, _body: 503
+    account = replace(ACCOUNT, dialect=dialect)
+    refused = Pusher(receiver.url, account, http, clock=Clock(sleep=Waits()))
+    assert not await refused.push(PUSH)
+    assert len(receiver.deliveries) == 1 + retries
 
 
 async def test_what_is_refused_comes_again_five_times_half_an_hour_apart(
