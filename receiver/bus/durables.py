@@ -100,6 +100,8 @@ async def durables(client: Client, stream: str) -> list[Durable]:
         if reply.get("error", {}).get("err_code") == _NO_STREAM:
             return []
         _check(reply, "does not list the consumers")
+        if reply.get("missing"):  # of a cluster that elects their leaders anew
+            raise BusError("some consumers have no leader now: try again")
         page = reply.get("consumers") or []
         found += [Durable.of(info) for info in page if info["name"].startswith(PREFIX)]
         offset += len(page)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from nats.aio.client import Client
@@ -21,13 +22,15 @@ _FIRST_S: Final = 2.0
 _NEXT_S: Final = 0.3
 _NOBODY: Final = "503"
 
+Enough = Callable[[Sequence[bytes]], bool] | None
+
 
 async def ask_workers(
-    client: Client, subjects: Subjects, question: str, body: bytes = b"", *, expected: int = 0
+    client: Client, subjects: Subjects, question: str, body: bytes = b"", *, enough: Enough = None
 ) -> list[bytes]:
     """What the processes answer; none where there are none. Raises `BusError` where NATS is away.
 
-    Returns as soon as there are so many as `expected`, where that is known.
+    Waits longer where it is known what is `enough`, and no longer than for that.
     """
     inbox = subjects.workers("answers", secrets.token_hex(8))
     answers: list[bytes] = []
@@ -36,8 +39,8 @@ async def ask_workers(
         try:
             await client.publish(subjects.workers(question), body, reply=inbox)
             with contextlib.suppress(TimeoutError):
-                while not expected or len(answers) < expected:
-                    patience_s = _NEXT_S if answers and not expected else _FIRST_S
+                while enough is None or not enough(answers):
+                    patience_s = _NEXT_S if answers and enough is None else _FIRST_S
                     message = await subscription.next_msg(patience_s)
                     if (message.headers or {}).get("Status") == _NOBODY:
                         break

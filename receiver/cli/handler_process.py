@@ -199,10 +199,6 @@ class HandlerProcesses:
     def __init__(self, processes: Sequence[HandlerProcess]) -> None:
         self._processes = processes
 
-    def alive(self) -> bool:
-        """Whether all of them run."""
-        return all(self.pids())
-
     def pids(self) -> list[int]:
         """Their process ids, 0 for one that does not run."""
         return [process.pid for process in self._processes]

@@ -23,6 +23,8 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "from", "not loaded here: `yizhan handlers forget` deletes its position"
     if owner := report["owner"]:
         yield "owner", f"worker {owner['worker']}, process {owner['pid']} of {owner['host']}"
+    elif report["pulled"]:
+        yield "owner", "a process that does not answer"
     elif report["loaded"]:
         yield "owner", "no process runs it now"
     yield "now", _backlog(report)

@@ -121,7 +121,7 @@ async def _working(settings: Settings, stop: Stop) -> AsyncIterator[None]:
         running_worker(settings, bus) as worker,
         beating(worker, settings.nats.data_dir),
         watching_expiry(settings, bus, worker.owns),
-        serving_handlers(settings, bus, listener, *here(worker)),
+        serving_handlers(settings, bus, listener, here(worker)),
     ):
         yield
 

@@ -26,7 +26,7 @@ async def supervised_handlers(
         if reload:
             await stack.enter_async_context(reloading_code(settings, processes))
         await stack.enter_async_context(watching_expiry(settings, bus, lambda _: True))
-        workers = below(bus, processes.pids)
-        served = serving_handlers(settings, bus, listener, workers, processes.alive)
+        workers, count = below(bus, processes.pids), settings.handlers.processes
+        served = serving_handlers(settings, bus, listener, workers, count=count)
         await stack.enter_async_context(served)
         yield processes

@@ -34,24 +34,26 @@ def bind_handler_port(settings: Settings) -> socket.socket | None:
     return None if port is None else bind(host, port, section="handlers")
 
 
-def here(worker: Worker) -> tuple[Workers, Callable[[], bool]]:
-    """The one process that this is, and whether its handlers still take events."""
+def here(worker: Worker) -> Workers:
+    """The one process that this is; none where a handler takes no events any more."""
 
     async def workers() -> Mapping[int, WorkerStatus]:
-        return {0: worker.status()}
+        return {0: worker.status()} if worker.alive else {}
 
-    return workers, lambda: worker.alive
+    return workers
 
 
 def below(bus: Bus, pids: Callable[[], list[int]]) -> Workers:
-    """The processes of a supervisor that this is, as they answer; `pids` is theirs, by number."""
+    """The processes of a supervisor that this is, as they answer; `pids` is theirs, by number, 0
+    for one that does not run.
+    """
 
     async def workers() -> Mapping[int, WorkerStatus]:
-        numbers = {pid: number for number, pid in enumerate(pids())}
+        numbers = {pid: number for number, pid in enumerate(pids()) if pid}
         ours = (os.getpid(), socket.gethostname())
         return {
             numbers[status.pid]: status
-            for status in await ask_status(bus.connection.client, bus.subjects)
+            for status in await ask_status(bus.connection.client, bus.subjects, pids=set(numbers))
             if (status.parent, status.host) == ours and status.pid in numbers
         }
 
@@ -64,9 +66,12 @@ async def serving_handlers(
     bus: Bus,
     listener: socket.socket | None,
     workers: Workers,
-    alive: Callable[[], bool],
+    *,
+    count: int = 1,
 ) -> AsyncIterator[None]:
-    """Serve on `listener`, if there is one. Ready is who reaches NATS, with `alive` handlers."""
+    """Serve on `listener`, if there is one. Ready is who reaches NATS, with all of so many workers
+    at work.
+    """
     if listener is None:
         yield
         return
@@ -74,10 +79,8 @@ async def serving_handlers(
 
     async def probe() -> None:
         await bus.connection.probe()
-        if not alive():
-            raise BusError("a handler takes no events any more: look into the log")
-        if not await asked():
-            raise BusError("no process that runs handlers answers")
+        if (working := len(await asked())) < count:
+            raise BusError(f"of {count} processes that run handlers {working} do: see the log")
 
     backlogs = SingleFlight(partial(_backlogs, settings, bus), ttl_s=_BACKLOG_S)
     metrics = HandlerMetricsEndpoint(asked, backlogs)

@@ -15,7 +15,8 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
     """One handler: what is not known, or not there, is null. Ages are in seconds.
 
     `waiting` events were delivered and do not run: they wait in a process for their turn, or for a
-    short retry. `scheduled` are long retries.
+    short retry. `scheduled` are long retries. It is `pulled` from by some process, be it that
+    its owner does not answer.
     """
     durable, handler, activity = view.durable, view.handler, view.activity
     unfinished = durable.unfinished if durable else 0
@@ -28,6 +29,7 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "events": [model.event_type for model in handler.models] if handler else None,
         "options": _options(handler) if handler else None,
         "owner": _owner(view),
+        "pulled": durable is not None and durable.requests > 0,
         "durable": durable.name if durable else None,
         "subjects": list(durable.filters) if durable else None,
         "pending": durable.pending if durable else 0,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from receiver.bus import durables
+from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
 from receiver.bus.subjects import Subjects
@@ -26,6 +27,7 @@ from receiver.worker.status import WorkerStatus
 SOON: Final = 0.1
 """An event expires soon when less than this share of its time in the stream is left."""
 
+AnswerT = TypeVar("AnswerT")
 _IDLE: Final = Activity()
 _LOOK_S: Final = 0.2
 PATIENCE_S: Final = 30.0
@@ -130,27 +132,20 @@ class HandlerOperations:
 
     async def pause(self, name: str, *, reason: str, by: str, now: datetime) -> None:
         """Deliver nothing more to a handler; what it runs, it finishes."""
-        await self._durable(name)
-        await durables.pause(
-            self._connection.client,
-            self._subjects.stream,
-            f"{PREFIX}{name}",
-            reason=reason,
-            by=by,
-            now=now,
-        )
+        durable = (await self._durable(name)).name
+        await self._allowed(durables.pause(*self._stream, durable, reason=reason, by=by, now=now))
 
     async def resume(self, name: str) -> bool:
         """Deliver again; whether it was paused."""
-        paused = (await self._durable(name)).pause is not None
-        await durables.resume(self._connection.client, self._subjects.stream, f"{PREFIX}{name}")
-        return paused
+        durable = await self._durable(name)
+        await self._allowed(durables.resume(*self._stream, durable.name))
+        return durable.pause is not None
 
     async def plan_rewind(self, name: str, to: int | datetime) -> Rewind:
         """What going back to a sequence, or to what was stored since a time, comes to."""
         durable = await self._durable(name)
-        client, stream = self._connection.client, self._subjects.stream
-        seq, count = await durables.count_from(client, stream, durable.filters, to)
+        counting = durables.count_from(*self._stream, durable.filters, to)
+        seq, count = await self._allowed(counting)
         if seq > durable.floor + 1:
             raise ConfigurationError(
                 f"{name} has not come that far: everything is done up to #{durable.floor}, and "
@@ -178,10 +173,9 @@ class HandlerOperations:
             await self.pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
         try:
             await self._until_idle(name, patience_s)
-            client, stream = self._connection.client, self._subjects.stream
-            workers = await announce_rewind(client, self._subjects, name)
+            workers = await announce_rewind(self._connection.client, self._subjects, name)
             await self._check_answered(name, workers)
-            await durables.reset(client, stream, f"{PREFIX}{name}", plan.seq)
+            await self._allowed(durables.reset(*self._stream, f"{PREFIX}{name}", plan.seq))
         finally:
             if not was_paused:
                 await self.resume(name)
@@ -221,12 +215,18 @@ class HandlerOperations:
 
     async def forget(self, name: str) -> None:
         """Delete the durable of a handler, and with it how far it has come."""
-        await durables.delete(self._connection.client, self._subjects.stream, f"{PREFIX}{name}")
+        await self._allowed(durables.delete(*self._stream, f"{PREFIX}{name}"))
+
+    @property
+    def _stream(self) -> tuple[PipeliningClient, str]:
+        return self._connection.client, self._subjects.stream
+
+    async def _allowed(self, asked: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+        """Say at once what our user lacks the right to, rather than that nothing answers."""
+        return await self._connection.allowed(self._connection.client, asked)
 
     async def _durables(self) -> list[Durable]:
-        client = self._connection.client
-        looking = durables.durables(client, self._subjects.stream)
-        return await self._connection.allowed(client, looking)
+        return await self._allowed(durables.durables(*self._stream))
 
     async def _durable(self, name: str) -> Durable:
         """That of a handler; raises `ConfigurationError`."""
@@ -245,7 +245,8 @@ class HandlerOperations:
 
     async def _counts(self, stream: str, subjects: str) -> Counter[str]:
         """How many messages below `subjects` each handler has; the token at `>` names it."""
-        counted = await durables.count_subjects(self._connection.client, stream, subjects)
+        counting = durables.count_subjects(self._connection.client, stream, subjects)
+        counted = await self._allowed(counting)
         place, found = subjects.count("."), Counter[str]()
         for subject, count in counted.items():
             found[subject.split(".")[place]] += count
@@ -254,8 +255,8 @@ class HandlerOperations:
     async def _oldest(self, durable: Durable | None) -> Stored | None:
         if durable is None or not (durable.pending or durable.unfinished):
             return None
-        client, stream = self._connection.client, self._subjects.stream
-        return await durables.first_from(client, stream, durable.filters, durable.floor + 1)
+        looking = durables.first_from(*self._stream, durable.filters, durable.floor + 1)
+        return await self._allowed(looking)
 
 
 def unknown(name: str, known: Iterable[str]) -> ConfigurationError:

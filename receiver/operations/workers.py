@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -33,10 +33,17 @@ class Activity:
 
 
 async def ask_status(
-    client: Client, subjects: Subjects, *, expected: int = 0
+    client: Client, subjects: Subjects, *, pids: Collection[int] = ()
 ) -> list[WorkerStatus]:
-    """Every process that answers; raises `BusError`. See `ask_workers` for `expected`."""
-    return _read(await ask_workers(client, subjects, STATUS, expected=expected))
+    """Every process that answers; raises `BusError`. Those of `pids` are waited for longer, and no
+    others.
+    """
+
+    def enough(answers: Sequence[bytes]) -> bool:
+        return {status.pid for status in _read(answers)}.issuperset(pids)
+
+    answers = await ask_workers(client, subjects, STATUS, enough=enough if pids else None)
+    return _read(answers)
 
 
 async def announce_rewind(client: Client, subjects: Subjects, handler: str) -> list[WorkerStatus]:
