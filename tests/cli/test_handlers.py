@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,17 +51,38 @@ class Desk:
                 input_subject(message.subject), message.body, headers=dict(message.headers)
             )
 
+    async def store_some(self) -> None:
+        """Two events, in a stream that a command makes."""
+        await self.handlers()
+        await self.store("1", "2")
+
+    async def at_terminal(self, typed: str, *words: str) -> tuple[int | None, str]:
+        """The exit code of a command that may ask, and what it prints."""
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", *words),
+            cwd=self.yizhan.directory,
+            env=self.yizhan.environ(**self.environ),
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        os.write(ours, typed.encode())
+        said, _ = await process.communicate()
+        os.close(theirs)
+        os.close(ours)
+        return process.returncode, said.decode()
+
     async def work(self) -> None:
         """Run a worker until it has handled everything."""
         running = await self.yizhan.start("work", **self.environ)
         await running.line(lambda line: "handler_started" in line)
-        await eventually(self._idle, within_s=60)
+        await eventually(self.idle, within_s=60)
         assert await running.stop() == 0
 
-    async def _idle(self) -> bool:
+    async def idle(self) -> bool:
         name = f"$JS.API.CONSUMER.INFO.{self.subjects.stream}.handler-slow"
         info = json.loads((await self.client.request(name, b"", timeout=60)).data)
-        return not (info["num_pending"] or info["num_ack_pending"])
+        return "error" not in info and not (info["num_pending"] or info["num_ack_pending"])
 
 
 @pytest.fixture
@@ -147,6 +171,20 @@ async def test_a_handler_is_operated_although_its_module_is_broken(desk: Desk) -
     assert "ZeroDivisionError" in listed.err
     assert listed.out.startswith("slow\n")
     assert "ZeroDivisionError" in forgotten.err
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+async def test_an_operator_is_asked_at_a_terminal(desk: Desk, answer: str) -> None:
+    await desk.store_some()
+    running = await desk.yizhan.start("work", **desk.environ)
+    await eventually(desk.idle, within_s=60)
+    code, said = await desk.at_terminal(f"{answer}\n", "handlers", "rewind", "slow", "--to", "1h")
+    await eventually(desk.idle, within_s=60)
+    assert await running.stop() == 0
+    assert "slow goes back to #1: 2 events that are done run again" in said
+    assert "Rewind? [y/N]" in said
+    assert code == (0 if answer == "y" else 1)
+    assert "".join(running.lines).count("handled\n") == (4 if answer == "y" else 2)
 
 
 @pytest.mark.parametrize(

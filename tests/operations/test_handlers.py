@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.aio.client import Client
 
+from receiver.bus.beginning import unfinished
 from receiver.bus.connection import Connection
+from receiver.bus.consumers import GROUP
 from receiver.bus.durables import Pause, Stored
+from receiver.bus.jetstream_api import call
+from receiver.bus.read.pull_request import PullRequest
 from receiver.bus.subjects import Subjects
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, HandlerView, Rewind
@@ -172,6 +178,65 @@ async def test_a_rewind_to_a_time_begins_with_what_was_stored_since(
     assert await operating.plan_rewind("note", between) == Rewind(seq=2, again=2)
     assert await operating.plan_rewind("note", datetime(1970, 1, 1, tzinfo=UTC)) == Rewind(1, 3)
     assert await operating.plan_rewind("note", datetime.now(UTC)) == Rewind(4, 0)
+
+
+async def test_a_handler_that_does_not_finish_is_not_rewound(
+    bench: Bench, operations: Operations
+) -> None:
+    go, router = asyncio.Event(), Router()
+
+    @router.on(OrderCreated, start="all")
+    async def note(event: Event[OrderCreated], ctx: Context) -> None:
+        await go.wait()
+
+    operating = operations(router)
+    await bench.store(*created("1"))
+    worker = await bench.work(router)
+    await eventually(lambda: worker.status().handlers["note"].running == 1, within_s=60)
+    plan, now = await operating.plan_rewind("note", 1), datetime.now(UTC)
+    with pytest.raises(BusError, match="note still runs what it was given before"):
+        await operating.rewind("note", plan, by="root@desk", now=now, patience_s=0.1)
+    go.set()
+    assert not await operating.resume("note")
+    await bench.handled(router)
+
+
+async def test_a_handler_whose_owner_is_silent_is_not_rewound(
+    bench: Bench, operations: Operations, client: Client
+) -> None:
+    router = noting([])
+    operating = operations(router)
+    await (await bench.work(router)).stop()
+    await bench.store(*created("1"))
+    await pause(operating)
+    request, inbox = PullRequest(1, expires_s=600, group=GROUP), client.new_inbox()
+    await client.subscribe(inbox)
+    subject = request.subject(bench.subjects.stream, "handler-note")
+    await client.publish(subject, request.body(), reply=inbox)
+    await client.flush()
+    with pytest.raises(BusError, match="waits for events of note and does not answer"):
+        await operating.rewind("note", Rewind(1, 0), by="root@desk", now=datetime.now(UTC))
+    with pytest.raises(ConfigurationError, match="a worker runs note: stop it first"):
+        await operations(failing()).forgettable("note")
+    assert handler_report(await view(operating), datetime.now(UTC))["pulled"]
+
+
+async def test_a_handler_that_is_half_made_is_left_to_its_worker(
+    bench: Bench, operations: Operations
+) -> None:
+    config = {
+        "name": "handler-note",
+        "durable_name": "handler-note",
+        "ack_policy": "explicit",
+        **unfinished(7),
+    }
+    body = {"stream_name": bench.subjects.stream, "config": config, "action": "create"}
+    verb = f"CONSUMER.CREATE.{bench.subjects.stream}.handler-note"
+    assert "error" not in await call(bench.connection.client, verb, body)
+    operating = operations(noting([]))
+    with pytest.raises(ConfigurationError, match="note is not yet where it begins"):
+        await operating.resume("note")
+    assert handler_report(await view(operating), datetime.now(UTC))["paused"] is None
 
 
 async def test_a_rewound_handler_that_was_paused_stays_so_and_says_why(
