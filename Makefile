@@ -84,6 +84,11 @@ bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/perfor
 faults: install ## Hurt a running receiver, write docs/guarantees.md (half an hour; ONLY="flood disk_full", LIST=1)
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
 
+.PHONY: chaos
+chaos: install ## Call a platform that fails: 10,000 reads, 2,000 changes (5 minutes); kill workers and servers (20 minutes)
+	@timeout --foreground --signal=INT 900 $(BIN)/python -m bench.chaos
+	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.chaos_handlers $(if $(ONLY),--only $(ONLY))
+
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }

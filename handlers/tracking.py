@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from yizhan import Context, Drop, Event, Retry, Router
 from yizhan.api import (
@@ -30,15 +32,30 @@ from yizhan.events import (
 
 Shipment = LogisticsShipped | LogisticsPartlyShipped | OrderStatusChanged
 
-NOT_YET_S: Final = (60.0, 300.0, 900.0, 1800.0, 3600.0)
-"""When to ask again while the carrier has told nothing; then this shipment is let go."""
-
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 router = Router(needs_api=True)
 
 
-@router.on(LogisticsShipped, LogisticsPartlyShipped, OrderStatusChanged)
+class TrackingSettings(BaseModel):
+    """`[handlers.fetch_tracking.settings]`.
+
+    `ask_again_s` is when to ask again, in seconds, while the carrier has told nothing; then this
+    shipment is let go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ask_again_s: tuple[PositiveFloat, ...] = (60.0, 300.0, 900.0, 1800.0, 3600.0)
+
+
+@router.on(
+    LogisticsShipped,
+    LogisticsPartlyShipped,
+    OrderStatusChanged,
+    settings=TrackingSettings,
+    timeout=timedelta(minutes=2),
+)
 async def fetch_tracking(event: Event[Shipment], ctx: Context) -> LogisticsTracked | None:
     """Publish `logistics.tracked` for a shipment, once a parcel of it is known."""
     data = event.data
@@ -48,9 +65,10 @@ async def fetch_tracking(event: Event[Shipment], ctx: Context) -> LogisticsTrack
         raise Drop("no order id or no channel, so there is nothing to ask for")
     traces = await _traces(ctx.api, data, data.order_id)
     if not traces:
-        if ctx.attempt > len(NOT_YET_S):
+        own: TrackingSettings = ctx.settings
+        if ctx.attempt > len(own.ask_again_s):
             raise Drop(f"still no tracking after {ctx.attempt} attempts")
-        raise Retry(after=NOT_YET_S[ctx.attempt - 1], reason="no tracking yet")
+        raise Retry(after=own.ask_again_s[ctx.attempt - 1], reason="no tracking yet")
     return LogisticsTracked(
         channel=data.channel, order_id=data.order_id, order_no=data.order_no, traces=traces
     )

@@ -12,6 +12,7 @@
     ├─ APIError                      .code .status .request_id .retryable .retry_after_s
     │  ├─ RateLimitedError
     │  ├─ APIUnavailableError
+    │  │  └─ OutcomeUnknownError      a change that may have been made; .asking says how to know
     │  └─ APIRejectedError
     │     └─ InvalidRequestError      nothing was sent
     └─ RecordingError                a recording of calls that cannot be used
@@ -20,6 +21,10 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 class YizhanError(Exception):
@@ -119,9 +124,45 @@ class RateLimitedError(APIError):
 
 
 class APIUnavailableError(APIError):
-    """No usable answer: a time-out, a lost connection, a 5xx, or a body that is not a reply."""
+    """No usable answer: a time-out, a lost connection, a 5xx, or a body that is not a reply.
+
+    A call that changes something raises it only where it was not sent.
+    """
 
     retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """A call that only reads: `name` as on `PlatformAPI`, `arguments` of its method."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.name}({given})"
+
+
+class OutcomeUnknownError(APIUnavailableError):
+    """A call that changes something was sent, and no usable answer came: it may have been made.
+
+    It is never sent again by the client. `asking` is the read call that shows what became of it,
+    None where the platform has none; `await api.<group>.settle(error)` makes that call. `sent_at`
+    is when it was sent, in seconds since 1970 by the platform's clock as far as that is known, and
+    `final_at` when an answer "not done" can be believed, by the time of the event loop.
+    """
+
+    retryable = False
+    asking: ReadCall | None = None
+    sent_at = 0.0
+    final_at = 0.0
+    question: Any = None
+    """What `settle` goes by (`receiver.client.settlement.Question`)."""
+
+    def __str__(self) -> str:
+        telling = f"{self.asking} tells" if self.asking else "see what was done before trying again"
+        return f"{super().__str__()}: it may have been carried out: {telling}"
 
 
 class APIRejectedError(APIError):

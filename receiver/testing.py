@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -148,18 +148,21 @@ async def run_handler(
 ) -> HandlerRun:
     """Run a handler on an event just as the worker does, without NATS.
 
-    Takes a registered function as well as a `Handler`. Give the same `publisher` twice to see
-    what a rerun adds; `settings` is what the function gets as `ctx.settings`.
+    Takes a function as well as a `Handler`, such as one of `router.handlers`, whose `settings` and
+    `policy` are its own, or the defaults of its model, where they are left out. Give the same
+    `publisher` twice to see what a rerun adds.
     """
     recorder = publisher or RecordingPublisher()
     before = len(recorder.messages)
     subjects = Subjects()
     message = encode_event(event, subjects)
-    runner = Runner(
-        recorder, subjects, policy or RetryPolicy(jitter=lambda: 0.0), api=api, clock=clock
-    )
+    run = handler if isinstance(handler, Handler) else _as_handler(handler, event, api)
+    model = run.options.settings
+    own = settings or run.settings or (model() if model else None)
+    policy = policy or run.options.retry or RetryPolicy(jitter=lambda: 0.0)
+    runner = Runner(recorder, subjects, policy, api=api, clock=clock)
     ran = await runner.run(
-        handler if isinstance(handler, Handler) else _as_handler(handler, event, api, settings),
+        replace(run, settings=own, options=replace(run.options, retry=policy)),
         StoredMessage(
             message.subject, message.headers, message.body, stream_seq=1, stored_at=clock()
         ),
@@ -172,15 +175,10 @@ async def run_handler(
 
 
 def _as_handler(
-    function: HandlerFunction,
-    event: Event[EventData],
-    api: PlatformAPI | None,
-    settings: BaseModel | None,
+    function: HandlerFunction, event: Event[EventData], api: PlatformAPI | None
 ) -> Handler:
     name = getattr(function, "__name__", "handler")
-    return Handler(
-        name, function, (type(event.data),), needs_api=api is not None, settings=settings
-    )
+    return Handler(name, function, (type(event.data),), needs_api=api is not None)
 
 
 async def eventually(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ import nats
 import pytest
 from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
@@ -65,6 +67,8 @@ async def connection(nats_url: str, subjects: Subjects) -> AsyncIterator[Connect
     jetstream = opened.jetstream
     for stream in (subjects.stream, subjects.dead_stream):
         await jetstream.delete_stream(stream)
+    with contextlib.suppress(NotFoundError):  # no handler ran
+        await jetstream.delete_stream(subjects.runs_stream)
     await opened.stop()
 
 

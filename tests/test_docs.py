@@ -146,14 +146,24 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.raw("<source>"),
         subjects.quarantine("<source>"),
         subjects.nonce("<source>", "<digest>"),
-        subjects.dead("<handler>"),
+        subjects.dead("<handler>", "<fingerprint>"),
+        subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
+        subjects.retry("<handler>", "<channel>", "<order id>", "<name>"),
+        subjects.due("<handler>", "<channel>", "<order id>"),
+        subjects.all_workers,
         subjects.broadcast,
         subjects.all_input,
     ]
     assert [subject for subject in made if f"| `{subject}` |" not in SUBJECTS] == []
-    assert {f"`{subjects.stream}`", f"`{subjects.dead_stream}`"} <= set(
-        re.findall(r"`\w+`", SUBJECTS)
-    )
+    assert {
+        f"`{s}`"
+        for s in (
+            subjects.stream,
+            subjects.dead_stream,
+            subjects.runs_stream,
+            subjects.workers_stream,
+        )
+    } <= set(re.findall(r"`\w+`", SUBJECTS))
 
 
 def test_systemd_takes_the_unit() -> None:

@@ -3,12 +3,15 @@ errors."""
 
 from receiver.client.pages import Pages
 from receiver.client.platform import PlatformAPI
+from receiver.client.settlement import Settled
 from receiver.errors import (
     APIError,
     APIRejectedError,
     APIUnavailableError,
     InvalidRequestError,
+    OutcomeUnknownError,
     RateLimitedError,
+    ReadCall,
 )
 from schemas.api.addresses import (
     SavedAddress,
@@ -228,6 +231,7 @@ __all__ = [
     "OrderPage",
     "OrderPreview",
     "OrderReceiver",
+    "OutcomeUnknownError",
     "Page",
     "Pages",
     "PayChannel",
@@ -253,6 +257,7 @@ __all__ = [
     "PurchasedLine",
     "QualityInspection",
     "RateLimitedError",
+    "ReadCall",
     "RefundAggregate",
     "RefundMessage",
     "RefundMessagePage",
@@ -269,6 +274,7 @@ __all__ = [
     "ReturnLogistics",
     "ReturnRender",
     "SavedAddress",
+    "Settled",
     "SkuAttribute",
     "SkuInfo",
     "SkuShipping",

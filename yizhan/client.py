@@ -9,12 +9,14 @@
 from receiver.client.pages import Pages
 from receiver.client.platform import PlatformAPI
 from receiver.client.recording import recording
+from receiver.client.settlement import Settled
 from receiver.errors import (
     APIError,
     APIRejectedError,
     APIUnavailableError,
     ConfigurationError,
     InvalidRequestError,
+    OutcomeUnknownError,
     RateLimitedError,
     RecordingError,
 )
@@ -25,9 +27,11 @@ __all__ = [
     "APIUnavailableError",
     "ConfigurationError",
     "InvalidRequestError",
+    "OutcomeUnknownError",
     "Pages",
     "PlatformAPI",
     "RateLimitedError",
     "RecordingError",
+    "Settled",
     "recording",
 ]

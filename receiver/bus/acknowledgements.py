@@ -43,7 +43,7 @@ class Acknowledgements:
 
     def __contains__(self, seq: object) -> bool:
         """Whether this process is done with a sequence."""
-        return self._finished.get(str(seq)) is not None
+        return bool(self._finished.get(str(seq)))
 
     @property
     def unanswered(self) -> int:
@@ -56,9 +56,9 @@ class Acknowledgements:
         sent = self._unanswered[seq] = _Sent(subject, word, self._clock())
         self._write(seq, sent)
 
-    def forget_finished(self) -> None:
-        """Take what is delivered once more for new; what is unanswered is still repeated."""
-        self._finished = BoundedCache(_REMEMBERED)
+    def forget(self, seq: int) -> None:
+        """It is to be run anew."""
+        self._finished.put(str(seq), b"")
 
     def again(self, seq: int, subject: str) -> None:
         """It was delivered once more."""

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from receiver.bus.headers import encode_header
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.subjects import Subjects
 
+_MAX_TRACEBACK_CHARS: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run that failed: when it began, the fingerprint of its error, and where that arose."""
+
+    time: datetime
+    digest: str
+    place: str
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Which handler failed, why and where, and which stored message it could not handle."""
+    """Which handler failed, why and where, and which stored message it could not handle.
+
+    `fingerprint` is one token of a subject. `history` are the attempts that are known, oldest
+    first, this one included. `code_version` is that of the handler's code.
+    """
 
     handler: str
     reason: str
@@ -22,29 +39,51 @@ class Failure:
     nats_subject: str
     stream_seq: int
     time: datetime
+    fingerprint: str
+    traceback: str = ""
+    history: Sequence[Attempt] = ()
+    fact_id: str = ""
+    code_version: str = ""
 
 
 def encode_dead_letter(
     headers: Mapping[str, str], body: bytes, failure: Failure, subjects: Subjects
 ) -> OutgoingMessage:
-    """The dead letter of a stored message; the same failure is the same `Nats-Msg-Id`.
+    """The dead letter of a stored message. Its `Nats-Msg-Id` names this burial: what is run again
+    and fails again is another letter.
 
     The server's own headers (`Nats-…`) are left out: they say how the original was to be stored.
+    So are ours that are none of an event, as of an earlier letter.
     """
     kept = {
         name: text if text.isprintable() else encode_header(text)
         for name, text in headers.items()
-        if not name.lower().startswith("nats-")
+        if not name.lower().startswith(("nats-", "yizhan-"))
     }
     event_id = kept.get("ce-id", "")[:256]
+    buried_ms = int(failure.time.timestamp() * 1000)
     facts = {
-        MSG_ID: f"{event_id}.{failure.handler}.{failure.stream_seq}",
+        MSG_ID: f"{event_id}.{failure.handler}.{failure.stream_seq}.{buried_ms}",
         "yizhan-handler": failure.handler,
         "yizhan-reason": encode_header(failure.reason),
         "yizhan-place": encode_header(failure.place),
+        "yizhan-traceback": encode_header(failure.traceback[-_MAX_TRACEBACK_CHARS:]),
         "yizhan-attempts": str(failure.attempts),
+        "yizhan-history": encode_header(json.dumps(list(map(_as_json, failure.history)))),
+        "yizhan-factid": failure.fact_id,
+        "yizhan-codeversion": encode_header(failure.code_version),
         "yizhan-subject": failure.nats_subject,
         "yizhan-streamseq": str(failure.stream_seq),
         "yizhan-time": failure.time.isoformat(),
     }
-    return OutgoingMessage.of(subjects.dead(failure.handler), kept | facts, body)
+    given = {name: text for name, text in facts.items() if text}
+    subject = subjects.dead(failure.handler, failure.fingerprint)
+    return OutgoingMessage.of(subject, kept | given, body)
+
+
+def _as_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "time": attempt.time.isoformat(),
+        "digest": attempt.digest,
+        "place": attempt.place,
+    }

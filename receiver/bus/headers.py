@@ -10,6 +10,9 @@ from urllib.parse import unquote
 CONTENT: Final = "yizhan-content"
 UNKNOWN_FIELDS: Final = "yizhan-unknownfields"
 UNKNOWN_TYPE: Final = "yizhan-unknowntype"
+STARTS: Final = "yizhan-starts"
+FAILURES: Final = "yizhan-failures"
+"""How often an event that a handler put off was run by it, and how often that failed."""
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 
 

@@ -73,7 +73,7 @@ def stream_rights(subjects: Subjects) -> Iterator[Right]:
     for kind in ("callbacks", "events", "quarantine", "nonces"):
         taken = f"{subjects.root}.in.{kind}.{_PROBE}"
         yield Right(taken, subjects.all_input, "to store callbacks and events")
-    yield Right(subjects.dead(_PROBE), subjects.all_dead, "to store dead letters")
+    yield Right(subjects.dead(_PROBE, _PROBE), subjects.all_dead, "to store dead letters")
     got = f"$JS.API.STREAM.MSG.GET.{subjects.stream}"
     yield Right(got, got, "to look at what is stored on a subject")
 
@@ -110,6 +110,15 @@ def handler_rights(subjects: Subjects, plans: Iterable[ConsumerPlan]) -> Iterato
             yield Right(f"{api}.{tried}", f"{api}.{plan.stream}.>", purpose)
         purpose = f"to acknowledge what {plan.durable} has handled"
         yield Right(f"$JS.ACK.{name}.1.0.0.0.0", f"$JS.ACK.{plan.stream}.>", purpose)
+
+
+def caller_rights(subjects: Subjects) -> Iterator[Right]:
+    """What processes need to share the rate of one account's calls."""
+    sharing = "processes share the rate of their account"
+    yield Right(subjects.rate(_PROBE), subjects.all_rates, sharing)
+    for verb in ("CREATE", "INFO", "MSG.GET"):
+        subject = f"$JS.API.STREAM.{verb}.{subjects.rate_stream}"
+        yield Right(subject, subject, sharing)
 
 
 def looking_rights() -> Iterator[Right]:

@@ -74,6 +74,11 @@ class Subjects:
         return f"{self.stream}_DEAD"
 
     @property
+    def runs_stream(self) -> str:
+        """The stream of run records."""
+        return f"{self.stream}_RUNS"
+
+    @property
     def all_input(self) -> str:
         """What the stream takes in, and stores as `everything`; see `input_subject`."""
         return f"{self.root}.in.>"
@@ -120,9 +125,28 @@ class Subjects:
         return f"{self.root}.schedules.retry.{handler}.{channel}.{key_token}.{name}"
 
     @property
+    def rate_stream(self) -> str:
+        """The stream, in memory, of how far each account has used its rate of calls."""
+        return f"{self.stream}_RATE"
+
+    @property
+    def all_rates(self) -> str:
+        """What processes of one account keep of its rate."""
+        return f"{self.root}.rate.>"
+
+    def rate(self, account: str) -> str:
+        """The same of one account; `account` is a digest of it."""
+        return f"{self.root}.rate.{account}"
+
+    @property
     def all_dead(self) -> str:
         """Every dead letter."""
         return f"{self.root}.dead.>"
+
+    @property
+    def all_runs(self) -> str:
+        """Every run record."""
+        return f"{self.root}.runs.>"
 
     @property
     def all_events(self) -> str:
@@ -148,9 +172,19 @@ class Subjects:
         """
         return f"{self.root}.nonces.{source}.{used}"
 
-    def dead(self, handler: str) -> str:
-        """Where a handler's dead letters go."""
-        return f"{self.root}.dead.{handler}"
+    def dead(self, handler: str, fingerprint: str) -> str:
+        """Where a handler's dead letters of one cause go. Those of version 0.1 lie on the subject
+        without the fingerprint.
+        """
+        return f"{self.root}.dead.{handler}.{fingerprint}"
+
+    def run(self, handler: str, event_subject: str) -> str:
+        """Where the records of a handler's runs on the message of a subject go."""
+        match event_subject.split("."):
+            case [_, "events", channel, _, _, key] | [_, "due", _, channel, key]:
+                return f"{self.root}.runs.{handler}.{channel}.{key}"
+            case _:
+                return f"{self.root}.runs.{handler}.{NO_KEY}.{NO_KEY}"
 
     def event(self, channel: str, event_type: str, key: str | None) -> str:
         """Where an event goes; `event_type` is `<domain>.<event>`, `key` the order id."""

@@ -26,7 +26,7 @@ Enough = Callable[[Sequence[bytes]], bool] | None
 
 
 async def ask_workers(
-    client: Client, subjects: Subjects, question: str, body: bytes = b"", *, enough: Enough = None
+    client: Client, subjects: Subjects, question: str, *, enough: Enough = None
 ) -> list[bytes]:
     """What the processes answer; none where there are none. Raises `BusError` where NATS is away.
 
@@ -37,7 +37,7 @@ async def ask_workers(
     try:
         subscription = await client.subscribe(inbox)
         try:
-            await client.publish(subjects.workers(question), body, reply=inbox)
+            await client.publish(subjects.workers(question), reply=inbox)
             with contextlib.suppress(TimeoutError):
                 while enough is None or not enough(answers):
                     patience_s = _NEXT_S if answers and enough is None else _FIRST_S

@@ -55,6 +55,9 @@ path_token = "{path_token}"
 # access_key = "your access key"
 # secret = "your secret"
 # user_id = "10001"
+# Calls in a second, of all processes together, and those of a process under way at once:
+# rate_per_s = 5
+# concurrency = 16
 
 [handlers]
 # Import strings module:router; your own module lies in the working directory or is installed.

@@ -17,6 +17,7 @@ from receiver.bus.rights import (
     reader_rights,
     stream_rights,
 )
+from receiver.bus.runs_stream import runs_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
@@ -122,6 +123,32 @@ async def _streams(
         for verb in ("CREATE", "UPDATE"):
             if right := refused.get(f"$JS.API.STREAM.{verb}.{plan.name}"):
                 yield Finding(right.sentence, well=False if verb == change else None)
+    async for finding in _runs(settings, connection, missing):
+        yield finding
+
+
+async def _runs(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
+    """The stream of run records, which keeps nothing from running."""
+    client, subjects = connection.client, Subjects(settings.nats.subject_root)
+    name = subjects.runs_stream
+    if not may_see_stream(missing, name):
+        return
+    try:
+        info = await connection.allowed(client, runs_info(client, subjects))
+    except BusError as error:
+        yield Finding(str(error), None)
+        return
+    if info is None:
+        yield Finding(f"stream {name} is not there yet: the handlers make it")
+    elif subjects.all_runs in info["config"].get("subjects", ()):
+        yield Finding(f"stream {name}, {info['state']['messages']} messages")
+    else:
+        action = f"add {subjects.all_runs} to it, or delete it"
+        yield Finding(
+            f"the stream {name} takes other subjects, so no run is recorded: {action}", None
+        )
 
 
 async def _consumers(

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 from receiver.bus.consumers import ConsumerPlan
-from receiver.bus.rights import Right, handler_rights
+from receiver.bus.rights import Right, caller_rights, handler_rights
+from receiver.bus.runs_stream import runs_rights
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
@@ -25,4 +26,6 @@ def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
 
 def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     """What a process that runs the handlers needs beside what every process needs."""
-    return tuple(handler_rights(Subjects(settings.nats.subject_root), consumer_plans(settings)))
+    subjects = Subjects(settings.nats.subject_root)
+    calling = caller_rights(subjects) if settings.api else ()
+    return (*handler_rights(subjects, consumer_plans(settings)), *runs_rights(subjects), *calling)

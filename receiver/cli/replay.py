@@ -172,7 +172,8 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"
             )
-        async with opened_api(settings) as api:
+        async with opened_api(settings, bus) as opened:
+            api = opened.with_priority("replay") if opened else None
             yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))

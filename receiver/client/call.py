@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
 from receiver.client.endpoint import Endpoint
 from receiver.client.pages import Pages
 from receiver.client.replies import Reply
-from receiver.errors import InvalidRequestError
+from receiver.client.sender import Sender
+from receiver.client.settlement import Settled, SettledBy, put_question, settle
+from receiver.errors import InvalidRequestError, OutcomeUnknownError
 from schemas.api.reply import Page
 from schemas.api.request import sent
 
@@ -21,19 +23,6 @@ ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ItemT = TypeVar("ItemT", bound=BaseModel)
-
-
-class Sender(Protocol):
-    """Sends every call there is: the one place for what concerns them all."""
-
-    async def call(
-        self,
-        endpoint: Endpoint,
-        arguments: Mapping[str, Any],
-        read: Callable[[Reply], ResultT],
-    ) -> ResultT:
-        """What `read` makes of the reply; raises `APIError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +45,38 @@ def rows(model: type[ModelT]) -> Reader[list[ModelT]]:
 
 
 class AnyCall:
-    """A row and the model of its request; `reply` and `is_list` say what `read` gives."""
+    """A row and the model of its request; `reply` and `is_list` say what `read` gives.
 
-    def __init__(self, endpoint: Endpoint, request: Callable[..., Any]) -> None:
+    `settled_by` is how it is found out what became of a change; None where no call shows it.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        request: Callable[..., Any],
+        *,
+        settled_by: SettledBy | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.request = request
+        self.settled_by = settled_by
 
     reply: type[BaseModel]
     is_list: bool = False
     read: Callable[[Reply], Any]
     method: str
+    place: str
+    """Where the method stands on `PlatformAPI`: `alibaba.orders.detail`."""
 
     def named(self, prefix: str, method: str) -> None:
         """Give the row its name; done once, by the group that holds it."""
         self.endpoint = replace(self.endpoint, name=f"{prefix}_{method}")
         self.method = method
+        self.place = f"{prefix.replace('_', '.')}.{method}"
+
+    def bound(self, sender: Sender) -> Callable[..., Any]:
+        """The method that calls by `sender`."""
+        raise NotImplementedError
 
     def made(self, *args: Any, **kwargs: Any) -> Any:
         """The request of these arguments; raises `InvalidRequestError`, which shows no value."""
@@ -122,14 +128,27 @@ class Group:
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
 
+    async def settle(self, error: OutcomeUnknownError) -> Settled:
+        """Find out what became of a change, by the read call that `error.asking` names.
+
+        Asks until it is done, or until `error.final_at`, since the platform may still work on it.
+        Raises nothing of the read call: the verdict is `unknown` then, as where there is none.
+        """
+        return await settle(error, self.sender)
+
 
 class Call(AnyCall, Generic[P, ResultT]):
     """A row that is called once: an awaitable of its result. Raises `APIError`."""
 
     def __init__(
-        self, endpoint: Endpoint, request: Callable[P, Any], reader: Reader[ResultT]
+        self,
+        endpoint: Endpoint,
+        request: Callable[P, Any],
+        reader: Reader[ResultT],
+        *,
+        settled_by: SettledBy | None = None,
     ) -> None:
-        super().__init__(endpoint, request)
+        super().__init__(endpoint, request, settled_by=settled_by)
         self.reply = reader.model
         self.is_list = reader.is_list
         self.read = reader.read
@@ -140,13 +159,18 @@ class Call(AnyCall, Generic[P, ResultT]):
     def __get__(self, group: Group, owner: type) -> Callable[P, Awaitable[ResultT]]: ...
     def __get__(self, group: Group | None, owner: type) -> Self | Callable[P, Awaitable[ResultT]]:
         """The method of a group."""
-        if group is None:
-            return self
-        sender = group.sender
+        return self if group is None else self.bound(group.sender)
+
+    def bound(self, sender: Sender) -> Callable[P, Awaitable[ResultT]]:
+        """The method that calls by `sender`."""
 
         async def method(*args: P.args, **kwargs: P.kwargs) -> ResultT:
             request = self.made(*args, **kwargs)
-            return await sender.call(self.endpoint, sent(request), self.read)
+            try:
+                return await sender.call(self.endpoint, sent(request), self.read)
+            except OutcomeUnknownError as error:
+                put_question(self.settled_by, request, error)
+                raise
 
         self.described(method)
         return method
@@ -178,9 +202,10 @@ class PagedCall(AnyCall, Generic[P, ItemT]):
     def __get__(self, group: Group, owner: type) -> Callable[P, Pages[ItemT]]: ...
     def __get__(self, group: Group | None, owner: type) -> Self | Callable[P, Pages[ItemT]]:
         """The method of a group."""
-        if group is None:
-            return self
-        sender = group.sender
+        return self if group is None else self.bound(group.sender)
+
+    def bound(self, sender: Sender) -> Callable[P, Pages[ItemT]]:
+        """The method that calls by `sender`."""
 
         def method(*args: P.args, **kwargs: P.kwargs) -> Pages[ItemT]:
             request = self.made(*args, **kwargs)

@@ -13,7 +13,8 @@ from typing import Any, Self
 import httpx2
 
 from receiver.client.account import account_of, account_of_file
-from receiver.client.call import Sender
+from receiver.client.admission import Admission
+from receiver.client.availability import Availability
 from receiver.client.calls.addresses import Addresses
 from receiver.client.calls.alibaba_cart import AlibabaCart
 from receiver.client.calls.alibaba_orders import AlibabaOrders
@@ -25,10 +26,17 @@ from receiver.client.calls.taobao_orders import TaobaoOrders
 from receiver.client.calls.taobao_products import TaobaoProducts
 from receiver.client.calls.taobao_refunds import TaobaoRefunds
 from receiver.client.calls.warehouse import Warehouse
-from receiver.client.rate_limit import RateLimit
+from receiver.client.clock import PlatformClock
+from receiver.client.exchange import Exchange, base_url
+from receiver.client.observer import Observer
+from receiver.client.priority import ORDER, Priority
+from receiver.client.rate_limit import AccountSlots, OwnSlots, SharedSlots
+from receiver.client.retries import Retries
+from receiver.client.sender import Prioritised, Sender
 from receiver.client.signing import Signer
-from receiver.client.transport import PlatformTransport, base_url
-from receiver.errors import ConfigurationError
+from receiver.client.transport import PlatformTransport, Policies
+from receiver.errors import ConfigurationError, InvalidRequestError
+from receiver.observability.call_counts import CallCounts
 from receiver.observability.logs import only_warnings
 from receiver.settings import APISettings
 
@@ -62,14 +70,25 @@ class PlatformAPI:
     docs/api.md lists them all.
 
     Safe to share between tasks of one event loop; they share one pace. Close it when done.
+    `counts` says how the calls ended.
     """
 
-    def __init__(self, sender: Sender, *, http: httpx2.AsyncClient) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        http: httpx2.AsyncClient,
+        counts: CallCounts,
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
         self.alibaba = AlibabaAPI(sender)
         self.taobao = TaobaoAPI(sender)
         self.addresses = Addresses(sender)
         self.warehouse = Warehouse(sender)
+        self.counts = counts
+        self._sender = sender
         self._http = http
+        self._close = close
 
     @classmethod
     def open(
@@ -77,6 +96,7 @@ class PlatformAPI:
         settings: APISettings | None = None,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
+        shared: SharedSlots | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         **account: Any,
@@ -84,31 +104,43 @@ class PlatformAPI:
         """The calls of one account over a new HTTP client; nothing is sent yet.
 
         Raises `ConfigurationError` where the settings cannot be used. `account` are the settings of
-        `[api]` by name, in place of `settings`. `transport` stands in for the network; `sleep` is
-        the wait for our turn.
+        `[api]` by name, in place of `settings`. `transport` stands in for the network; `shared` is
+        what divides the rate among processes; `sleep` is the wait for our turn, and before another
+        try.
         """
         if settings is None:
             only_warnings()
             settings = account_of(account)
         elif account:
             raise ConfigurationError("give the settings, or their values by name: not both")
-        signer = Signer(settings, clock=clock)
-        limit = RateLimit(settings.rate_per_s, sleep=sleep)
-        http = httpx2.AsyncClient(
-            transport=transport,
-            timeout=settings.timeout_s,
-            headers={"accept": "application/json", "user-agent": "yizhan"},
-            trust_env=not _is_loopback(base_url(settings).host),
-        )
+        now = PlatformClock(clock, corrected=settings.clock == "server")
+        http = _http_client(settings, transport)
+        policies = _policies(settings, shared, clock, sleep)
+        observer = Observer()
         calls = PlatformTransport(
             settings,
             routes=resolve_routes(settings.edition, settings.paths),
-            http=http,
-            signer=signer,
-            limit=limit,
-            clock=clock,
+            exchange=Exchange(settings, http=http, signer=Signer(settings, clock=now)),
+            policies=policies,
+            clock=now,
+            observer=observer,
         )
-        return cls(calls, http=http)
+
+        async def close() -> None:
+            await policies.admission.aclose()
+            await http.aclose()
+
+        return cls(calls, http=http, counts=observer.counts, close=close)
+
+    def with_priority(self, priority: Priority) -> PlatformAPI:
+        """The same calls, which wait for the account's rate behind those of a higher priority.
+
+        `live` goes before `replay`, that before `sweep`. It is closed with this one.
+        """
+        if priority not in ORDER:
+            raise InvalidRequestError(f"priority: one of {', '.join(ORDER)}")
+        sender = Prioritised(self._sender, priority)
+        return PlatformAPI(sender, http=self._http, counts=self.counts, close=_nothing)
 
     @classmethod
     def from_file(
@@ -132,7 +164,7 @@ class PlatformAPI:
 
     async def aclose(self) -> None:
         """Close the connections; calls under way fail."""
-        await self._http.aclose()
+        await self._close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,6 +176,42 @@ class PlatformAPI:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _nothing() -> None:
+    """What a view closes."""
+
+
+def _policies(
+    settings: APISettings,
+    shared: SharedSlots | None,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[Any]],
+) -> Policies:
+    rate_per_s = settings.rate_per_s
+    slots = OwnSlots(rate_per_s) if shared is None else AccountSlots(shared, rate_per_s)
+    return Policies(
+        Admission(slots, settings.concurrency, sleep=sleep),
+        Retries(settings.tries, settings.retry_pause_s),
+        Availability(settings.breaker_failures, settings.breaker_pause_s, now=clock),
+        sleep,
+    )
+
+
+def _http_client(
+    settings: APISettings, transport: httpx2.AsyncBaseTransport | None
+) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=transport,
+        timeout=httpx2.Timeout(
+            settings.timeout_s,
+            connect=settings.connect_timeout_s,
+            read=settings.read_timeout_s,
+        ),
+        limits=httpx2.Limits(max_connections=settings.concurrency),
+        headers={"accept": "application/json", "user-agent": "yizhan"},
+        trust_env=not _is_loopback(base_url(settings).host),
+    )
 
 
 def _is_loopback(host: str) -> bool:

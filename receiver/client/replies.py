@@ -15,13 +15,13 @@ from pydantic import BaseModel
 
 from receiver.callback import Fault
 from receiver.client.endpoint import Endpoint
+from receiver.client.outcome import unavailable
 from receiver.client.reading import UnreadableDataError, read_object, read_rows
 from receiver.client.spelling import respelled
 from receiver.client.verdict import refusal_in
 from receiver.errors import (
     APIError,
     APIRejectedError,
-    APIUnavailableError,
     MalformedCallbackError,
     RateLimitedError,
 )
@@ -38,11 +38,12 @@ ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer as it came: `retry_after` is the header's text."""
+    """An HTTP answer as it came: `retry_after` and `date` are the headers' texts."""
 
     status: int
     body: bytes
     retry_after: str | None = None
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Reply:
         """`data` as `model`.
 
         Raises `APIRejectedError` for null and for a refusal in the data, `APIUnavailableError` for
-        data of another shape.
+        data of another shape; of a call that changes something, `OutcomeUnknownError` for both.
         """
         try:
             read = read_object(model, self.data, self.faults)
@@ -71,7 +72,7 @@ class Reply:
             raise self._unexpected(str(error)) from error
         self._check(read)
         if read is None:
-            raise self._error(APIRejectedError, self._without_data(), code=self.code)
+            raise self._without_data()
         return read
 
     def read_rows(self, model: type[ReplyT]) -> list[ReplyT]:
@@ -100,18 +101,16 @@ class Reply:
             meaning=meaning,
         )
 
-    def _without_data(self) -> str:
+    def _without_data(self) -> APIError:
+        text = "the reply holds no data"
         if self.endpoint.changes_state:
-            return "the reply holds no data: see what was done before trying again"
-        return "the reply holds no data: does this account have such an id?"
+            return self._error(unavailable(self.endpoint), text, code=self.code)
+        text = f"{text}: does this account have such an id?"
+        return self._error(APIRejectedError, text, code=self.code)
 
     def _unexpected(self, what: str) -> APIError:
-        return self._error(
-            APIUnavailableError,
-            f"the reply's data is not {what}",
-            code=self.code,
-            retryable=not self.endpoint.changes_state,
-        )
+        text = f"the reply's data is not {what}"
+        return self._error(unavailable(self.endpoint), text, code=self.code)
 
     def _error(
         self,
@@ -121,7 +120,6 @@ class Reply:
         code: int | str | None,
         reason: str | None = None,
         meaning: str | None = None,
-        retryable: bool | None = None,
     ) -> APIError:
         return kind(
             f"{self.endpoint.name}: {text}",
@@ -131,7 +129,6 @@ class Reply:
             request_id=self.request_id,
             reason=reason,
             meaning=meaning,
-            retryable=retryable,
         )
 
 
@@ -148,7 +145,7 @@ def read_reply(endpoint: Endpoint, answer: Answer, *, now: float, sure: bool = T
         raise _error(kind, endpoint, text, answer, envelope, now=now)
     if envelope is None or envelope.code is None:
         text = "the answer is not a reply of the platform: check api.base_url"
-        raise _error(APIUnavailableError, endpoint, text, answer, envelope, now=now)
+        raise _error(unavailable(endpoint), endpoint, text, answer, envelope, now=now)
     code = _code(envelope.code)
     if code not in endpoint.success:
         text = f"refused with code {_clean(envelope.code)}"
@@ -194,9 +191,9 @@ def _http_fault(
     if status == 429:
         return RateLimitedError, "the platform asks us to slow down (HTTP 429)"
     if status < 400:
-        return APIUnavailableError, f"redirected elsewhere (HTTP {status}): check api.base_url"
+        return unavailable(endpoint), f"redirected elsewhere (HTTP {status}): check api.base_url"
     if status >= 500 or status == 408:
-        return APIUnavailableError, f"the platform is not available (HTTP {status})"
+        return unavailable(endpoint), f"the platform is not available (HTTP {status})"
     if status in {404, 405}:
         guess = "" if sure else ", and its path here is a guess"
         return APIRejectedError, (
@@ -223,7 +220,6 @@ def _error(
         request_id=envelope.request_id if envelope else None,
         retry_after_s=retry_after_s(answer.retry_after, now=now),
         reason=_clean(msg) if msg else None,
-        retryable=False if kind is APIUnavailableError and endpoint.changes_state else None,
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions, servers
-from receiver.composition.api import opened_api
+from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
@@ -50,7 +50,8 @@ def second_connection(
 async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
     """Run the handlers; leaving lets the running ones finish within the grace time."""
     async with contextlib.AsyncExitStack() as stack:
-        api = await stack.enter_async_context(opened_api(settings))
+        api = await stack.enter_async_context(opened_api(settings, bus))
+        stack.enter_context(served_counts(settings, api))
         second = second_connection(bus.connection, access(settings))
         if second is not None:
             stack.push_async_callback(second.stop)
@@ -67,6 +68,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
             second=second,
+            error_texts=settings.log.errors == "full",
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop())

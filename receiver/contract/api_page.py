@@ -51,9 +51,15 @@ they are made of (`AddressParam`, `CargoParam`) and the replies are models of `y
 - **Lists** (*pages*) are awaited for the one page that was asked for, or iterated:
   `async for item in call(...).all(limit=500)`. That ends at a short page, at one with nothing new,
   and at the last one by its own numbers.
-- **A call that changes something** is not to be repeated blindly, since the platform has no key
-  that would make it safe. `retryable` is false where it may have been carried out without an
-  answer.
+- **A call that changes something** is never sent twice by the client, since the platform has no key
+  that would make it safe. Where it was sent and no usable answer came, `OutcomeUnknownError` names
+  the call that shows what became of it (*settled by*), and `await api.<group>.settle(error)` makes
+  that call: `done`, `not done`, or `unknown` where it shows neither and a person has to look. It
+  asks for up to `api.settle_s`, since the platform may yet work on what we gave up.
+- **Reads** are tried up to `api.tries` times, `Retry-After` is waited for up to 30 s, and after
+  `api.breaker_failures` failures in a row the platform is left alone for a while: the error says
+  until when. Calls wait for the account's rate, `live` before `replay` before `sweep`:
+  `api.with_priority("sweep")` gives the same calls at another priority.
 
 How sure a path is, and the reply's fields (the last word of a row): *documented* by the platform,
 seen in *client code*, documented *upstream*, *inferred*, or *unknown*: such a path is a guess to
@@ -106,13 +112,23 @@ def _row(call: AnyCall) -> tuple[str, ...]:
     row = call.endpoint
     return (
         f"`{call.method}({_parameters(call)})`",
-        cell(". ".join((row.summary, *(f"Limit: {limit}" for limit in row.limits)))),
+        cell(
+            ". ".join((row.summary, *(f"Limit: {limit}" for limit in row.limits), *_settled(call)))
+        ),
         "**yes**" if row.changes_state else "no",
         *(_route(row.routes.get(edition)) for edition in _EDITIONS),
         f"`{call.request.__name__}`",
         f"{_reply(call)}, {row.reply}",
         _simulated(row.name),
     )
+
+
+def _settled(call: AnyCall) -> Iterator[str]:
+    """Which call shows what became of it."""
+    if call.settled_by is not None:
+        yield f"Settled by `{call.settled_by.row.place}`"
+    elif call.endpoint.changes_state:
+        yield "Settled by no call"
 
 
 def _simulated(name: str) -> str:

@@ -13,6 +13,11 @@ from receiver.bus.credentials import without_credentials
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.callback import Trust
 from receiver.contract.catalogue import Entry, catalogue
+from receiver.contract.handler_channels import (
+    handler_channels,
+    handler_components,
+    handler_operations,
+)
 from receiver.event import Origin
 from schemas.events import EVENT_MODELS
 from schemas.json_schema import open_words, shared_schemas
@@ -59,8 +64,10 @@ def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> 
                 f"{subjects.stream}.",
             }
         },
-        "channels": {_name(entry): _channel(entry) for entry in entries},
-        "operations": {f"send{entry.model.__name__}": _operation(entry) for entry in entries},
+        "channels": {_name(entry): _channel(entry) for entry in entries}
+        | handler_channels(subjects),
+        "operations": {f"send{entry.model.__name__}": _operation(entry) for entry in entries}
+        | handler_operations(),
         "components": _components(entries, subjects),
     }
 
@@ -101,8 +108,9 @@ def _operation(entry: Entry) -> dict[str, Any]:
 
 def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
     schemas = shared_schemas(EVENT_MODELS, "#/components/schemas/{model}")
+    of_handlers = handler_components()
     return {
-        "messages": {_name(entry): _message(entry) for entry in entries},
+        "messages": {_name(entry): _message(entry) for entry in entries} | of_handlers["messages"],
         "parameters": {
             "channel": {
                 "description": "Where the order was placed; more may be added.",
@@ -113,8 +121,9 @@ def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
                 f"percent-encoded as one token; `{NO_KEY}` where there is none.",
                 "examples": ["3942871650123456789", NO_KEY],
             },
+            **of_handlers["parameters"],
         },
-        "schemas": {"EventHeaders": event_headers(), **schemas},
+        "schemas": {"EventHeaders": event_headers(), **schemas, **of_handlers["schemas"]},
     }
 
 

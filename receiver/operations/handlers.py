@@ -20,7 +20,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
-from receiver.operations.workers import Activity, activity, announce_rewind, ask_status
+from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus
 
@@ -173,8 +173,6 @@ class HandlerOperations:
             await self.pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
         try:
             await self._until_idle(name, patience_s)
-            workers = await announce_rewind(self._connection.client, self._subjects, name)
-            await self._check_answered(name, workers)
             await self._allowed(durables.reset(*self._stream, f"{PREFIX}{name}", plan.seq))
         finally:
             if not was_paused:
@@ -183,19 +181,16 @@ class HandlerOperations:
     async def _until_idle(self, name: str, patience_s: float) -> None:
         try:
             async with asyncio.timeout(patience_s):
-                while not activity(await self._workers(), name).idle:
+                while not (doing := activity(await self._workers(), name)).idle:
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             raise BusError(
                 f"{name} still runs what it was given before: try again, or stop its workers first"
             ) from None
-
-    async def _check_answered(self, name: str, workers: Sequence[WorkerStatus]) -> None:
-        """One that did not would acknowledge again what it was done with, and not run it."""
-        if activity(workers, name).owner is None and (await self._durable(name)).requests:
+        if doing.owner is None and (await self._durable(name)).requests:
             raise BusError(
-                f"a worker waits for events of {name} and does not answer: stop it, or wait until "
-                "it does"
+                f"a worker waits for events of {name} and does not say what it runs: stop it, or "
+                "try again"
             )
 
     async def _workers(self) -> list[WorkerStatus]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_calls import ask_workers
-from receiver.worker.status import REWOUND, STATUS, HandlerStatus, WorkerStatus
+from receiver.worker.status import STATUS, HandlerStatus, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,6 @@ async def ask_status(
 
     answers = await ask_workers(client, subjects, STATUS, enough=enough if pids else None)
     return _read(answers)
-
-
-async def announce_rewind(client: Client, subjects: Subjects, handler: str) -> list[WorkerStatus]:
-    """Have every process run again what it was done with; those that answered did so. Raises
-    `BusError`."""
-    return _read(await ask_workers(client, subjects, REWOUND, handler.encode()))
 
 
 def activity(workers: Iterable[WorkerStatus], handler: str) -> Activity:

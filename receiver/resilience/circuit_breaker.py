@@ -1,4 +1,4 @@
-"""Circuit breaker: what was too slow is left alone, but for a probe now and then. No I/O."""
+"""Circuit breaker: what failed is left alone, but for a probe now and then. No I/O."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ class CircuitBreaker:
             return False
         self._next_probe_at = now + self._probe_every_s
         return True
+
+    def closed_for_s(self) -> float:
+        """For how many seconds nothing may pass; 0 where a call may now."""
+        return max(self._next_probe_at - self._clock(), 0.0) if self.is_open else 0.0
 
     def tripped_within(self, seconds: float) -> bool:
         """Whether it is open, and its last probe was due within `seconds`: older news is none."""

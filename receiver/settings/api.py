@@ -21,7 +21,12 @@ from receiver.settings.values import (
 class APISettings(Section):
     """The platform's API. `paths` overrides any endpoint's path by the endpoint's name.
 
-    `secret` may stand in a file instead, `secret_file`: `load_settings` reads it.
+    `timeout_s` bounds one try from connecting to the last byte; `connect_timeout_s` and
+    `read_timeout_s` (between two parts of an answer) bound parts of it. `retry_pause_s` is the
+    longest pause before the second try, and doubles. `settle_s` is how long after a call of unknown
+    outcome the platform may still be working on it. `metrics_port` is where the process that runs
+    the handlers serves what it counts, on `receiver.host`. `secret` may stand in a file instead,
+    `secret_file`: `load_settings` reads it.
     """
 
     base_url: str = "https://api.pandapon.com"
@@ -32,7 +37,17 @@ class APISettings(Section):
     user_id: str = ""
     timestamp_unit: Literal["ms", "s"] = "ms"
     rate_per_s: float = Field(default=5.0, gt=0)
+    concurrency: int = Field(default=16, ge=1, le=1024)
     timeout_s: float = Field(default=10.0, gt=0)
+    connect_timeout_s: float = Field(default=3.0, gt=0)
+    read_timeout_s: float = Field(default=8.0, gt=0)
+    tries: int = Field(default=4, ge=1, le=10)
+    retry_pause_s: float = Field(default=0.5, gt=0)
+    breaker_failures: int = Field(default=10, ge=1)
+    breaker_pause_s: float = Field(default=10.0, gt=0)
+    settle_s: float = Field(default=30.0, ge=0)
+    clock: Literal["local", "server"] = "local"
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
     paths: dict[str, str] = Field(default={})
 
     @field_validator("base_url")

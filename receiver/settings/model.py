@@ -31,10 +31,13 @@ from receiver.settings.sources import SourceSettings
 
 
 class LogSettings(Section):
-    """How the log is written. `auto` is colours on a terminal and JSON elsewhere."""
+    """How the log is written. `auto` is colours on a terminal and JSON elsewhere. With `types`, of
+    a handler's error the type and the place alone are shown, in log and dead letter.
+    """
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
+    errors: Literal["full", "types"] = "full"
 
 
 class Settings(BaseSettings):

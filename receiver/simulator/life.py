@@ -48,12 +48,16 @@ def live(
     refunds: RefundBook | None = None,
 ) -> Iterator[Said]:
     """One order's callbacks in the order of its life; each is made when it is asked for, so that
-    the API never knows less than the pushes told. Its refund is opened in `refunds`."""
+    the API never knows less than the pushes told. Its refund is opened in `refunds`. A call that
+    does something to the order ends this life."""
     order = book.place(course.channel, chance)
     trade = Trade(book, names, chance, course.dialect)
     cases = RefundBook() if refunds is None else refunds
     tell = live_in_topics if course.dialect == "aop" else _live
-    yield from tell(trade, order, course.fate, cases)
+    for said in tell(trade, order, course.fate, cases):
+        yield said
+        if order.by_calls:
+            return
 
 
 def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:

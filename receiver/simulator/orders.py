@@ -58,7 +58,8 @@ class Wanted:
 class Order:
     """One order; `status` is the platform's word of its channel, `wanted` is what each line holds.
 
-    `address` is as the buyer sent it, `buyers_id` the buyer's own number.
+    `address` is as the buyer sent it, `buyers_id` the buyer's own number. `by_calls`: calls decide
+    what becomes of it, and it has no life of its own.
     """
 
     channel: Channel
@@ -71,6 +72,7 @@ class Order:
     wanted: tuple[Wanted, ...]
     address: dict[str, Any] | None = None
     buyers_id: str | None = None
+    by_calls: bool = False
     pay_status: int = 1
     paid_at: datetime | None = None
     close_reason: str | None = None

@@ -60,7 +60,6 @@ class World:
         self.addresses: dict[str, dict[str, Any]] = {}
         self.stock: defaultdict[str, int] = defaultdict(lambda: STOCK)
         self.cancel_after_s = cancel_after_s
-        self._bought: set[str] = set()
         self._under_way: dict[str, Order] = {}
         self._ids = itertools.count(_FIRST_CART_ID)
         self._trade = Trade(book, names, chance, dialect)
@@ -76,8 +75,7 @@ class World:
         order.address = address
         for part in wanted:
             self.stock[part.sku.sku_id] -= part.quantity
-        self._bought.add(order.order_id)
-        self._under_way[order.order_id] = order
+        self._take(order)
         self._tell(self._trade.created(order))
         return order
 
@@ -91,6 +89,8 @@ class World:
 
     def pay(self, orders: Sequence[Order], *, together: bool = False) -> None:
         """The buyer pays; `together`: 1688 orders in one call."""
+        for order in orders:
+            self._take(order)
         if together:
             self._tell(self._trade.paid_together(orders))
             return
@@ -101,15 +101,17 @@ class World:
         """The buyer cancels; the goods are in stock again."""
         for part in order.wanted:
             self.stock[part.sku.sku_id] += part.quantity
-        self._under_way.pop(order.order_id, None)
+        self._take(order)
         self._tell(self._trade.cancelled(order))
 
     def receive(self, order: Order) -> None:
         """The buyer confirms the receipt."""
+        self._take(order)
         self._tell(self._trade.received(order))
 
     def refund(self, order: Order, line_ids: tuple[str, ...], **case: Any) -> Refund:
         """A new case about lines of an order; `case` as for `RefundBook.open`."""
+        self._take(order)
         refund = self.refunds.open(
             order, line_ids, now=self.book.now(), chance=self._trade.chance, **case
         )
@@ -121,20 +123,25 @@ class World:
         self._tell(self._trade.refund_changed(refund, status))
 
     def act(self) -> None:
-        """One step of all sellers and carriers, for what was ordered by calls.
+        """One step of all sellers and carriers, for what calls have to do with.
 
         What is paid is shipped, what is shipped moves on, and a case is agreed to, or refunded.
         """
         for refund in self.refunds.refunds.values():
-            if refund.order.order_id in self._bought and (status := _agreed(refund)):
+            if refund.order.by_calls and (status := _agreed(refund)):
                 self.refund_at(refund, status)
         for order in list(self._under_way.values()):
             if order.status in _PAID and not self._in_refund(order):
                 self._tell(self._trade.shipped(order))
-            elif order.parcel is not None:
+            elif order.parcel is not None and len(order.parcel.steps) < len(WAY):
                 self._tell(self._trade.moved_on(order))
-                if len(order.parcel.steps) == len(WAY):
-                    del self._under_way[order.order_id]
+            elif order.status not in _UNPAID | _PAID:
+                del self._under_way[order.order_id]
+
+    def _take(self, order: Order) -> None:
+        """From now on calls decide what becomes of it."""
+        order.by_calls = True
+        self._under_way[order.order_id] = order
 
     def _in_refund(self, order: Order) -> bool:
         """Whether a case holds: what was not sent yet is not sent then."""

@@ -14,12 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from receiver.bus.headers import FAILURES, STARTS
 from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
-
-STARTS: Final = "yizhan-starts"
-FAILURES: Final = "yizhan-failures"
-"""Headers of an event that waits for its time in a schedule."""
 
 ALONE_AFTER: Final = 2
 """A run that its process did not survive so often is begun once more, with nothing beside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,14 +18,14 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import PIN_S, ConsumerPlan
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
-from receiver.bus.schedules import SHORT_S, origin, place_in_order
-from receiver.bus.subjects import NO_KEY, Subjects
+from receiver.bus.schedules import SHORT_S, origin
+from receiver.bus.subjects import Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
 from receiver.resilience.deadline import Deadline
 from receiver.worker.attempts import Attempts
-from receiver.worker.collecting import Collector
+from receiver.worker.collecting import Collector, lane_of
 from receiver.worker.keyed_pool import KeyedPool
 from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.fence import Fence
@@ -44,7 +44,7 @@ over before."""
 _IGNORED_S: Final = 0.15
 """For how long a run may ignore its cancellation before it is left behind."""
 
-_FENCE: Final = 0.6
+FENCE_SHARE: Final = 0.6
 """The share of the time to another pin, after which an owner without an answer starts nothing."""
 
 _COLLECT_S: Final = 0.02
@@ -117,12 +117,14 @@ class HandlerConsumer:
         self._slots = list(range(limits.concurrency))
         self._running: dict[int, int] = {}
         self._stopping = False
+        self._strict = handler.options.order == "strict"
         self._collector: Collector[Msg] = Collector(time.monotonic)
         self._collects = asyncio.Event()
         self._pool = KeyedPool(
             limits.concurrency,
             self._work,
             self._on_finished,
+            due=self._due,
             may_start=self._may_start,
             alone=lambda message: self._attempts(message).alone,
         )
@@ -131,7 +133,7 @@ class HandlerConsumer:
             connection,
             presence,
             Succession(connection, plan, settling.records, presence),
-            Fence(PIN_S * _FENCE, _now),
+            Fence(PIN_S * FENCE_SHARE, _now),
             self,
             clock=time.monotonic,
             sleep=sleep,
@@ -193,10 +195,6 @@ class HandlerConsumer:
         running = len(self._running)
         return running, len(self._in_flight) - running, self._settling.unanswered
 
-    def forget_finished(self) -> None:
-        """The handler goes back: what is delivered once more is to be run once more."""
-        self._settling.forget_finished()
-
     # As the work of an owner.
 
     @property
@@ -234,6 +232,11 @@ class HandlerConsumer:
     async def _may_start(self) -> None:
         await self.ownership.may_start()
 
+    async def _due(self, message: Msg) -> None:
+        """Where order is strict, a retry waits in its lane, and what is behind it does, too."""
+        while (wait_s := self._settling.early_s(self._attempts(message))) > 0:
+            await self._sleep(wait_s)
+
     def _free_slots(self) -> int:
         return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
 
@@ -247,7 +250,8 @@ class HandlerConsumer:
         if self._stopping:
             await self._release(message)
             return
-        if await self._settling.puts_off_again(seq, message, self._attempts(message)):
+        known = self._attempts(message)
+        if not self._strict and await self._settling.puts_off_again(seq, message, known):
             return
         self._in_flight[seq] = message
         if self._collector.collects:
@@ -263,13 +267,13 @@ class HandlerConsumer:
 
     def _add(self, message: Msg) -> None:
         ordered = self.handler.options.order != "none"
-        self._pool.add(_pool_key(message, ordered=ordered), message)
+        self._pool.add(lane_of(message, ordered=ordered), message)
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
         self._loop.wake()
 
-    async def _work(self, message: Msg) -> None:
+    async def _work(self, message: Msg) -> bool:
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
         slot = self._running[seq] = self._slots.pop()
@@ -288,11 +292,14 @@ class HandlerConsumer:
                     log=log,
                 )
                 latest = self._in_flight.get(seq, message)
-                await self._settling.settle(latest, slot, attempts, result.decision)
+                again = await self._settling.settle(
+                    latest, slot, attempts, result.decision, in_place=self._strict
+                )
                 duration_s = asyncio.get_running_loop().time() - started
                 self._count(self.handler.name, result.decision.outcome, duration_s)
                 log_outcome(log, result, duration_s)
             del self._running[seq]
+            return again
         finally:
             self._slots.append(slot)
 
@@ -336,12 +343,6 @@ class HandlerConsumer:
         """A fault of ours ended a loop: without this line the handler would be dead in silence."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("handler_loop_ended", error=type(error).__name__, place=place_of(error))
-
-
-def _pool_key(message: Msg, *, ordered: bool) -> Hashable:
-    """The order, on its channel; one of its own for an event without, or if none is kept."""
-    channel, key = place_in_order(message.subject)
-    return (channel, key) if ordered and key != NO_KEY else message.metadata.sequence.stream
 
 
 def _now() -> float:

@@ -125,14 +125,12 @@ async def _in_thread(function: Callable[[], ResultT], name: str, timeout_s: floa
         return Call(error=YizhanError(f"{MAX_LEFT_THREADS} threads of earlier runs never ended"))
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Call[ResultT]] = loop.create_future()
-    run = contextvars.copy_context().run
+    context = contextvars.copy_context()
+    context.run(_HANDLER.set, name)
 
     def work() -> None:
-        try:
-            result: Call[ResultT] = Call(run(function))
-        except BaseException as error:  # noqa: BLE001 - the boundary round a handler
-            result = Call(error=error)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        result = context.run(_result, function)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
             loop.call_soon_threadsafe(_set, ended, result)
 
     thread = threading.Thread(target=work, name=f"run-{name}", daemon=True)
@@ -148,6 +146,13 @@ async def _in_thread(function: Callable[[], ResultT], name: str, timeout_s: floa
             _left_threads.add(thread)
             get_logger("yizhan.handlers").error("thread_left_behind", handler=name, place=place)
     return Call(error=TimeLimitError(timeout_s), place=place)
+
+
+def _result(function: Callable[[], ResultT]) -> Call[ResultT]:
+    try:
+        return Call(function())
+    except BaseException as error:  # noqa: BLE001 - the boundary round a handler
+        return Call(error=error)
 
 
 def _set(future: asyncio.Future[ResultT], result: ResultT) -> None:

@@ -15,31 +15,34 @@ from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 ItemT = TypeVar("ItemT")
 
 
-async def _at_once() -> None:
+async def _at_once(*_: object) -> None:
     """Nothing is to be waited for."""
 
 
 class KeyedPool(Generic[ItemT]):
     """At most `concurrency` items run at once, at most one of each key.
 
-    `work` runs an item and raises nothing; `on_finished` is called when an item is through,
-    whichever way. Neither is called for what `stop` gives back or `clear` forgets. Each start waits
-    for `may_start`; an item that is to run `alone` waits until nothing else runs, and has nothing
-    begin beside it.
+    `work` runs an item and raises nothing; where it gives True the item is run again, before what
+    is behind it. `on_finished` is called when an item is through, whichever way. Neither is called
+    for what `stop` gives back or `clear` forgets. An item waits for its time, `due`, while others
+    run in its place; then each start waits for `may_start`. An item that is to run `alone` waits
+    until nothing else runs, and has nothing begin beside it.
     """
 
     def __init__(
         self,
         concurrency: int,
-        work: Callable[[ItemT], Awaitable[None]],
+        work: Callable[[ItemT], Awaitable[bool]],
         on_finished: Callable[[ItemT], None],
         *,
+        due: Callable[[ItemT], Awaitable[None]] = _at_once,
         may_start: Callable[[], Awaitable[None]] = _at_once,
         alone: Callable[[ItemT], bool] = lambda _: False,
     ) -> None:
         self._concurrency = concurrency
         self._work = work
         self._on_finished = on_finished
+        self._due = due
         self._may_start = may_start
         self._alone = alone
         self._slots = asyncio.Semaphore(concurrency)
@@ -94,16 +97,18 @@ class KeyedPool(Generic[ItemT]):
     async def _run(self, key: Hashable) -> None:
         queue = self._queues[key]
         while queue:
+            await self._due(queue[0])
             async with self._slot(queue[0]):
                 await self._may_start()
                 if self._stopping:
                     return
                 self._running.add(key)
                 try:
-                    await self._work(queue[0])
+                    again = await self._work(queue[0])
                 finally:
                     self._running.discard(key)
-            self._on_finished(queue.popleft())
+            if not again:
+                self._on_finished(queue.popleft())
         del self._queues[key]
 
     @contextlib.asynccontextmanager

@@ -1,31 +1,26 @@
 """What becomes of an event after one run of a handler: a pure decision.
 
-    returned                                  Ack
     raise Drop                                Term
     raise Retry(after=...)                    NakWithDelay, by the handler's own delay
     an error that no retry can clear          DeadLetter
     BusError                                  NakWithDelay: the log's fault is not the handler's
     any other exception                       NakWithDelay by the schedule, then DeadLetter
 
-An attempt is a run that began; what gives up is the count of those that failed. A `Retry`, a
-`BusError`, a stop, and the death of a process are no failures (receiver/worker/attempts.py). There
-is no bare nak: every one has a delay.
+An attempt is a run that began; what gives up is the count of those that failed. A `Retry` and a
+`BusError` are no failures. There is no bare nak: every one has a delay.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from receiver.errors import APIError, BusError, ConfigurationError, DecodingError, YizhanError
-from receiver.observability.places import place_of
+from receiver.errors import APIError, BusError, ConfigurationError, DecodingError
 from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
-
-_MAX_MESSAGE_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +60,32 @@ Decision = Ack | NakWithDelay | Term | DeadLetter
 
 
 def decide(
-    error: BaseException | None,
+    error: BaseException,
     attempt: int,
     policy: RetryPolicy,
     *,
     failures: int | None = None,
-    module: str = "",
+    reason: str = "",
+    place: str = "",
 ) -> Decision:
-    """What to do after attempt `attempt` (from 1) ended with `error`, or well.
+    """What to do after attempt `attempt` (from 1) ended with `error`.
 
-    `failures` is how many of the attempts before failed: all of them by default.
-    `module` is the handler's: the place that a dead letter names is looked for in it.
+    `failures` is how many of the attempts before failed: all of them by default. `reason` and
+    `place` are what a dead letter says of the error.
     """
-    if error is None:
-        return Ack()
     if isinstance(error, Drop):
         return Term(error.reason)
     if attempt >= policy.max_deliveries:
-        return DeadLetter(f"{attempt} deliveries and no end: {reason_of(error)}")
+        return DeadLetter(f"{attempt} deliveries and no end: {reason}", place)
     if isinstance(error, Retry):
         delay_s = policy.delay_s(attempt) if error.after_s is None else error.after_s
         return NakWithDelay(max(SHORTEST_DELAY_S, delay_s), "postponed", failed=False)
     failed = attempt if failures is None else failures + 1
     if _is_final(error) or (failed >= policy.max_attempts and not _is_the_logs_fault(error)):
-        return DeadLetter(reason_of(error), place_of(error, module))
+        return DeadLetter(reason, place)
     wished_s = error.retry_after_s if isinstance(error, APIError) else None
     delay_s = max(policy.delay_s(failed), wished_s or 0)
     return NakWithDelay(delay_s, failed=not _is_the_logs_fault(error))
-
-
-def reason_of(error: BaseException) -> str:
-    """The error's type; its message too where the type is ours, since others may hold secrets."""
-    name = type(error).__name__
-    known = isinstance(error, YizhanError | Retry | Drop) and str(error)
-    return f"{name}: {known[:_MAX_MESSAGE_CHARS]}" if known else name
 
 
 def _is_final(error: BaseException) -> bool:

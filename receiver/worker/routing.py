@@ -12,11 +12,15 @@ how far the handler has come: a renamed handler begins at the first event again.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, overload
 
 import structlog
@@ -114,7 +118,8 @@ HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult] | Han
 class Handler:
     """A function, the event models it is registered for, and what it is run with.
 
-    `settings` are its own, once they are read.
+    `settings` are its own, once they are read. `code_version` are 12 hex digits, a digest of the
+    file that it stands in, empty where there is none.
     """
 
     name: str
@@ -123,6 +128,7 @@ class Handler:
     needs_api: bool = False
     options: HandlerOptions = DEFAULTS
     settings: BaseModel | None = None
+    code_version: str = ""
 
     @property
     def durable(self) -> str:
@@ -230,6 +236,7 @@ class Router:
                 models=tuple(dict.fromkeys(models)),
                 needs_api=self._needs_api,
                 options=read_options(options, function.__name__),
+                code_version=_code_version(function.__module__),
             )
             self._handlers = unique((*self._handlers, handler))
             return function
@@ -258,6 +265,16 @@ def unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:
                 "rename one, because the name is the handler's durable"
             )
     return tuple(by_name.values())
+
+
+@lru_cache
+def _code_version(module: str) -> str:
+    """Looked at as the module is imported: the file may be changed while the process runs."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+    except OSError:  # such as a module within an archive
+        return ""
 
 
 def _check_models(models: Sequence[object]) -> None:

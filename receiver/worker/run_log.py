@@ -40,6 +40,8 @@ def log_outcome(
     keys["shown"] = shown(() if result.data is None else (result.data,))
     if result.error:
         keys |= {"error": result.error, "place": result.place}
+    if result.traceback:
+        keys["traceback"] = result.traceback
     if isinstance(result.decision, NakWithDelay):
         keys["delay_s"] = round(result.decision.delay_s, 3)
     name = _EVENT_NAMES.get(outcome, "event_handled")

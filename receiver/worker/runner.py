@@ -1,4 +1,4 @@
-"""One run of one handler on one event: decode, run, publish what it made, decide, bury.
+"""One run of one handler on one event: decode, run, publish what it made, decide, bury, record.
 
 The boundary round a handler is here: whatever it raises becomes a decision.
 """
@@ -6,102 +6,81 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from receiver.bus.codec import decode_event, encode_event
-from receiver.bus.dead_letters import Failure, encode_dead_letter
+from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
+from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
-from receiver.observability.places import place_of
-from receiver.worker.execution import call, wait_for
+from receiver.worker.cause import Cause, cause_of, fingerprint
+from receiver.worker.context import RunContext
+from receiver.worker.execution import call
 from receiver.worker.options import DEFAULT_TIMEOUT_S
-from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, decide, reason_of
+from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Drop, Handler, HandlerResult
+from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord, RunRecords
 from schemas.events import EventData
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
-ResultT = TypeVar("ResultT")
 Log = structlog.typing.FilteringBoundLogger
+_MAX_NAMES: Final = 100
+"""So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended; `error` and `place` are empty where it returned, `data` is that of the event
-    where it could be decoded.
+    """How a run ended; `error`, `place` and `cause` are empty where it returned, `data` is that of
+    the event where it could be decoded.
     """
 
     decision: Decision
     error: str = ""
-    place: str = ""
     data: EventData | None = None
-
-
-class RunContext:
-    """The `Context` of one run."""
-
-    def __init__(
-        self, runner: Runner, handler: Handler, cause: Event[EventData], attempt: int, log: Log
-    ) -> None:
-        self._runner = runner
-        self._handler = handler
-        self._cause = cause
-        self._loop = asyncio.get_running_loop()
-        self._published = 0
-        self.attempt = attempt
-        self.log = log
+    cause: Cause | None = None
 
     @property
-    def settings(self) -> Any:
-        """See `Context.settings`."""
-        return self._handler.settings
+    def place(self) -> str:
+        """Where the error arose."""
+        return self.cause.place if self.cause else ""
 
     @property
-    def api(self) -> PlatformAPI:
-        """See `Context.api`."""
-        if self._runner.api is None:
-            raise ConfigurationError(
-                f"the handler {self._handler.name} asks for the platform's API and there is none: "
-                "add an [api] section, and write Router(needs_api=True) in its module"
-            )
-        return self._runner.api
+    def traceback(self) -> str:
+        """See `Cause.traceback`."""
+        return self.cause.traceback if self.cause else ""
 
-    def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
-        """See `Context.wait`."""
-        with contextlib.suppress(RuntimeError):
-            if asyncio.get_running_loop() is self._loop:
-                raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
-        return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
 
-    async def publish(self, data: EventData) -> Event[EventData]:
-        """See `Context.publish`."""
-        (event,) = await self.publish_all([data])
-        return event
+@dataclass(slots=True)
+class _Run:
+    """One run under way, and what it has done so far."""
 
-    async def publish_all(self, made: Sequence[EventData]) -> Sequence[Event[EventData]]:
-        """Publish events in order; their numbers go on from those already published."""
-        first = self._published
-        self._published += len(made)
-        events = [
-            derived(self._cause, self._handler, first + n, data, self._runner.clock())
-            for n, data in enumerate(made)
-        ]
-        if events:
-            await self._runner.store(events)
-        return events
+    handler: Handler
+    message: StoredMessage
+    attempt: int
+    failures: int
+    log: Log
+    started_at: datetime
+    event: Event[EventData] | None = None
+    published: list[str] = field(default_factory=list)
+    api: list[str] = field(default_factory=list)
+
+    @property
+    def event_id(self) -> str:
+        """That of the event, as far as it is known."""
+        return self.event.id if self.event else self.message.headers.get("ce-id", "")[:256]
 
 
 class Runner:
@@ -116,10 +95,12 @@ class Runner:
         api: PlatformAPI | None,
         clock: Callable[[], datetime],
         once: Publisher | None = None,
+        records: RunRecords | None = None,
+        texts: bool = True,
     ) -> None:
         """`policy` is for handlers without one of their own. What is made of an old event goes to
         `once`, which looks into the stream first: what an earlier run stored may be older than the
-        duplicate window.
+        duplicate window. Without `texts`, errors are given by their types alone.
         """
         self.api = api
         self.clock = clock
@@ -127,6 +108,8 @@ class Runner:
         self._once = once or publisher
         self._subjects = subjects
         self._policy = policy
+        self._records = records
+        self._texts = texts
 
     async def run(
         self,
@@ -146,70 +129,25 @@ class Runner:
         A dead letter is stored when this returns; where it could not be, the decision is to try
         again.
         """
+        failed = attempt - 1 if failures is None else failures
+        run = _Run(handler, message, attempt, failed, log, self.clock())
         if deaths:
             reason = f"killed its process {deaths} times, the last time with nothing beside it"
-            result = RunResult(DeadLetter(reason), error=reason)
-        elif attempt > self._policy_of(handler).max_deliveries:
+            return await self._given_up(run, "ProcessDied", reason)
+        if attempt > self._policy_of(handler).max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
-            result = RunResult(DeadLetter(reason), error=reason)
-        else:
-            failed = attempt - 1 if failures is None else failures
-            result = await self._run(handler, message, attempt, failed, log)
+            return await self._given_up(run, "NoEnd", reason)
+        began = asyncio.get_running_loop().time()
+        try:
+            with trail.called() as run.api:
+                result = await self._run(run)
+        except asyncio.CancelledError:
+            await self._record(run, None, began)
+            raise
+        await self._record(run, result, began)
         if isinstance(result.decision, DeadLetter):
-            return await self._dead_letter(handler, message, attempt, result, result.decision)
+            return await self._bury(run, result, result.decision)
         return result
-
-    async def _run(
-        self, handler: Handler, message: StoredMessage, attempt: int, failures: int, log: Log
-    ) -> RunResult:
-        data = None
-        try:
-            event = decode_event(message.headers, message.body)
-            data = event.data
-            _refuse_own(event, handler)
-            context = RunContext(self, handler, event, attempt, log)
-            called = await call(
-                handler.function,
-                event,
-                context,
-                read=partial(_as_sequence, handler),
-                name=handler.name,
-                timeout_s=handler.options.timeout_s or DEFAULT_TIMEOUT_S,
-            )
-            if called.error is not None:
-                return self._failed(called.error, handler, (attempt, failures), data, called.place)
-            await context.publish_all(called.value or ())
-        except Exception as error:  # noqa: BLE001 - the boundary round one run
-            return self._failed(error, handler, (attempt, failures), data)
-        return RunResult(Ack(), data=data)
-
-    async def _dead_letter(
-        self,
-        handler: Handler,
-        message: StoredMessage,
-        attempt: int,
-        result: RunResult,
-        decision: DeadLetter,
-    ) -> RunResult:
-        failure = Failure(
-            handler=handler.name,
-            reason=decision.reason,
-            place=decision.place,
-            attempts=attempt,
-            nats_subject=message.nats_subject,
-            stream_seq=message.stream_seq,
-            time=self.clock(),
-        )
-        letter = encode_dead_letter(message.headers, message.body, failure, self._subjects)
-        try:
-            await self._publisher.publish([letter])
-        except BusError as error:
-            delay_s = self._policy_of(handler).delay_s(attempt)
-            return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
-        return result
-
-    def _policy_of(self, handler: Handler) -> RetryPolicy:
-        return handler.options.retry or self._policy
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""
@@ -217,38 +155,109 @@ class Runner:
         publisher = self._once if old else self._publisher
         await publisher.publish([encode_event(event, self._subjects) for event in events])
 
-    def _failed(
-        self,
-        error: BaseException,
-        handler: Handler,
-        counts: tuple[int, int],
-        data: EventData | None,
-        place: str = "",
-    ) -> RunResult:
-        module = handler.function.__module__
-        attempt, failures = counts
-        policy = self._policy_of(handler)
-        decision = decide(error, attempt, policy, failures=failures, module=module)
-        return RunResult(decision, reason_of(error), place or place_of(error, module), data)
+    async def _run(self, run: _Run) -> RunResult:
+        handler = run.handler
+        try:
+            run.event = decode_event(run.message.headers, run.message.body)
+            _refuse_own(run.event, handler)
+            context = RunContext(self, handler, run.event, run.attempt, run.log)
+            run.published = context.published
+            called = await call(
+                handler.function,
+                run.event,
+                context,
+                read=partial(_as_sequence, handler),
+                name=handler.name,
+                timeout_s=handler.options.timeout_s or DEFAULT_TIMEOUT_S,
+            )
+            if called.error is not None:
+                return self._failed(run, called.error, called.place)
+            await context.publish_all(called.value or ())
+        except Exception as error:  # noqa: BLE001 - the boundary round one run
+            return self._failed(run, error)
+        return RunResult(Ack(), data=run.event.data)
 
+    def _failed(self, run: _Run, error: BaseException, place: str = "") -> RunResult:
+        module = run.handler.function.__module__
+        cause = cause_of(error, module, place=place, texts=self._texts)
+        policy = self._policy_of(run.handler)
+        decision = decide(
+            error,
+            run.attempt,
+            policy,
+            failures=run.failures,
+            reason=cause.reason,
+            place=cause.place,
+        )
+        data = run.event.data if run.event else None
+        return RunResult(decision, cause.reason, data, cause)
 
-def derived(
-    cause: Event[EventData], handler: Handler, number: int, data: EventData, now: datetime
-) -> Event[EventData]:
-    """The event that a handler made from `cause`; its id is the same in every rerun."""
-    return Event(
-        id=f"{cause.id}.{handler.name}.{number}",
-        source=cause.source,
-        time=now,
-        received_at=cause.received_at,
-        data=data,
-        callback_id=cause.callback_id,
-        trust="requeried" if handler.needs_api else cause.trust,
-        origin="handler",
-        causation_id=cause.id,
-        traceparent=cause.traceparent,
-        simulated=cause.simulated,
-    )
+    async def _given_up(self, run: _Run, kind: str, reason: str) -> RunResult:
+        """Without an error to tell of; `kind` stands for its type in the fingerprint."""
+        place = run.handler.place
+        cause = Cause(reason, place, "", fingerprint(kind, place))
+        decision = DeadLetter(reason, place)
+        return await self._bury(run, RunResult(decision, reason, cause=cause), decision)
+
+    async def _bury(self, run: _Run, result: RunResult, decision: DeadLetter) -> RunResult:
+        cause = result.cause
+        assert cause is not None
+        failure = Failure(
+            handler=run.handler.name,
+            reason=decision.reason,
+            place=cause.place,
+            attempts=run.attempt,
+            nats_subject=run.message.nats_subject,
+            stream_seq=run.message.stream_seq,
+            time=self.clock(),
+            fingerprint=cause.fingerprint,
+            traceback=cause.traceback,
+            history=await self._history(run, cause),
+            fact_id=run.event.fact_id if run.event else run.message.headers.get("ce-factid", ""),
+            code_version=run.handler.code_version,
+        )
+        letter = encode_dead_letter(run.message.headers, run.message.body, failure, self._subjects)
+        try:
+            await self._publisher.publish([letter])
+        except BusError as error:
+            delay_s = self._policy_of(run.handler).delay_s(run.attempt)
+            return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
+        return result
+
+    async def _history(self, run: _Run, cause: Cause) -> Sequence[Attempt]:
+        """The attempts on record, and this one."""
+        last = Attempt(run.started_at, cause.fingerprint, cause.place)
+        if self._records is None or run.attempt == 1:
+            return [last]
+        earlier = await self._records.failures(run.handler.name, run.message, run.event_id)
+        before = [attempt for attempt in earlier if attempt.time < run.started_at]
+        return [*before, last][-MAX_ATTEMPTS:]
+
+    async def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
+        """Without a result the run was cancelled, since the worker stops."""
+        if self._records is None:
+            return
+        duration_s = asyncio.get_running_loop().time() - began
+        failed = result is not None and not isinstance(result.decision, Ack | Term)
+        cause = result.cause if result and failed else None
+        record = RunRecord(
+            event_id=run.event_id or None,
+            stream_seq=run.message.stream_seq,
+            attempt=run.attempt,
+            started_at=run.started_at.isoformat(),
+            duration_ms=round(duration_s * 1000, 1),
+            outcome=result.decision.outcome if result else "released",
+            error_digest=cause.fingerprint if cause else None,
+            place=cause.place if cause else None,
+            published=run.published[:_MAX_NAMES],
+            published_count=len(run.published),
+            api=run.api[:_MAX_NAMES],
+            api_count=len(run.api),
+        )
+        await self._records.put(run.handler.name, run.message, record)
+
+    def _policy_of(self, handler: Handler) -> RetryPolicy:
+        return handler.options.retry or self._policy
 
 
 def _refuse_own(event: Event[EventData], handler: Handler) -> None:

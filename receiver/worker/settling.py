@@ -62,38 +62,61 @@ class Settling:
         """How many acknowledgements the server has not answered."""
         return self._acks.unanswered
 
-    def forget_finished(self) -> None:
-        """Run again what is delivered again, though it was done."""
-        self._acks.forget_finished()
-
     def keeps(self, seq: int) -> bool:
         """Whether a sequence needs no other run now: it is done, or waits for its time."""
         return seq in self._acks or self._waiting.get(seq, 0.0) > time.monotonic()
 
     def repeats(self, seq: int, message: Msg) -> bool:
-        """Whether a delivery is one of what is done: it is acknowledged once more."""
+        """Whether a delivery is one of what is done: it is acknowledged once more.
+
+        One that counts as the first again is not: the durable was rewound.
+        """
         if seq not in self._acks:
+            return False
+        if message.metadata.num_delivered == 1:
+            self._acks.forget(seq)
             return False
         self._acks.again(seq, message.reply)
         return True
 
+    def early_s(self, attempts: Attempts) -> float:
+        """How long it is until the next run is due; 0 where it is."""
+        return max(0.0, attempts.due - self._clock().timestamp())
+
     async def puts_off_again(self, seq: int, message: Msg, attempts: Attempts) -> bool:
         """Whether a delivery came before its time, since another process gave it back."""
         self._waiting.pop(seq, None)
-        early_s = attempts.due - self._clock().timestamp()
+        early_s = self.early_s(attempts)
         if early_s <= _EARLY_S:
             return False
         await self._nak(seq, message, early_s)
         return True
 
-    async def settle(self, message: Msg, slot: int, attempts: Attempts, decision: Decision) -> None:
-        """Carry out what was decided after a run; where it fails, the event comes again."""
+    async def settle(
+        self,
+        message: Msg,
+        slot: int,
+        attempts: Attempts,
+        decision: Decision,
+        *,
+        in_place: bool = False,
+    ) -> bool:
+        """Carry out what was decided after a run; where it fails, the event comes again.
+
+        With `in_place` a retry is not given back; gives whether there is one, to be run when it is
+        due.
+        """
         seq = message.metadata.sequence.stream
         if isinstance(decision, NakWithDelay):
-            await self._run_again(message, slot, attempts, decision)
-            return
+            if in_place:
+                due = self._clock().timestamp() + decision.delay_s
+                await self.ledger.comes_again(seq, slot, failed=decision.failed, due=due)
+            else:
+                await self._run_again(message, slot, attempts, decision)
+            return in_place
         self._acks.send(seq, message.reply, b"+ACK" if isinstance(decision, Ack) else b"+TERM")
         self.ledger.forget(seq)
+        return False
 
     def repeat(self) -> None:
         """Acknowledge again what the server has not answered."""

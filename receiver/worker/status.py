@@ -1,9 +1,7 @@
 """What a worker process says of itself: its handlers, what they do now, and what became of events.
 
 Asked on `<root>.workers.status`, every process answers; `yizhan handlers` and the metrics of a
-supervisor are made of that. On `<root>.workers.rewound` it is given the name of a handler that goes
-back: it forgets that it is done with events, which it would acknowledge again instead of running
-them, and answers likewise.
+supervisor are made of that.
 """
 
 from __future__ import annotations
@@ -26,7 +24,6 @@ from receiver.errors import BusError
 from receiver.resilience import supervision
 
 STATUS: Final = "status"
-REWOUND: Final = "rewound"
 _LOOK_S: Final = 0.5
 _STANDS_BY: Final = "stands by"
 
@@ -88,13 +85,11 @@ class StatusService:
         subjects: Subjects,
         *,
         read: Callable[[], WorkerStatus],
-        rewound: Callable[[str], None],
         sleep: Sleep,
     ) -> None:
         self._connection = connection
         self._subjects = subjects
         self._read = read
-        self._rewound = rewound
         self._sleep = sleep
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
@@ -121,13 +116,8 @@ class StatusService:
         if client is self._client:
             return
         await client.subscribe(self._subjects.workers(STATUS), cb=self._on_status)
-        await client.subscribe(self._subjects.workers(REWOUND), cb=self._on_rewound)
         self._client = client
 
     async def _on_status(self, message: Msg) -> None:
         with contextlib.suppress(NatsError, OSError):
             await message.respond(self._read().model_dump_json().encode())
-
-    async def _on_rewound(self, message: Msg) -> None:
-        self._rewound(message.data.decode(errors="replace"))
-        await self._on_status(message)

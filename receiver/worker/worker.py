@@ -27,6 +27,7 @@ from receiver.worker.counts import HandlerCounts
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
+from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
 from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
@@ -55,6 +56,7 @@ class Worker:
         clock: Callable[[], datetime],
         sleep: Sleep,
         second: Connection | None = None,
+        error_texts: bool = True,
     ) -> None:
         """`second` is a connection to another server of the same cluster, where there is one."""
         self.counts = HandlerCounts()
@@ -62,7 +64,17 @@ class Worker:
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
-        runner = Runner(publisher, subjects, policy, api=api, clock=clock, once=once)
+        self._run_records = RunRecords(connection, subjects)
+        runner = Runner(
+            publisher,
+            subjects,
+            policy,
+            api=api,
+            clock=clock,
+            once=once,
+            records=self._run_records,
+            texts=error_texts,
+        )
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
@@ -93,9 +105,7 @@ class Worker:
             if handler not in self._left_out
         ]
 
-        self._service = StatusService(
-            connection, subjects, read=self.status, rewound=self._forget_finished, sleep=sleep
-        )
+        self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
 
     def status(self) -> WorkerStatus:
         """What the handlers of this process do now, and what became of their events."""
@@ -122,11 +132,6 @@ class Worker:
             seconds=seconds,
         )
 
-    def _forget_finished(self, handler: str) -> None:
-        for consumer in self._consumers:
-            if consumer.handler.name == handler:
-                consumer.forget_finished()
-
     @property
     def alive(self) -> bool:
         """Whether every handler that was started still takes events."""
@@ -147,6 +152,7 @@ class Worker:
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
             await self._records.ensure()
+            await self._run_records.start()
         await self._presence.start()
         await self._service.start()
         for consumer in self._consumers:
@@ -162,3 +168,4 @@ class Worker:
         finally:
             await self._service.stop()
             await self._presence.stop()
+            await self._run_records.stop()

@@ -17,14 +17,17 @@ from receiver.bus.durables import pause
 from receiver.bus.read.pull_request import PullRequest
 from receiver.bus.rights import (
     Right,
+    caller_rights,
     denied,
     handler_rights,
     looking_rights,
     reader_rights,
     stream_rights,
 )
+from receiver.bus.runs_stream import ensure_runs_stream, runs_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
 from tests.bus.plain_server import plain_server
 
 SUBJECTS = Subjects()
@@ -33,6 +36,8 @@ RIGHTS = (
     *stream_rights(SUBJECTS),
     *reader_rights(SUBJECTS),
     *handler_rights(SUBJECTS, [PLAN]),
+    *caller_rights(SUBJECTS),
+    *runs_rights(SUBJECTS),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}
@@ -80,11 +85,10 @@ async def test_who_lacks_nothing_misses_nothing_and_the_probe_changes_nothing(ad
     client = connection.client
     await ensure_consumer(client, PLAN)
     await client.jetstream().publish(f"{SUBJECTS.root}.in.events.1688.order.closed.1", b"{}")
-    inbox, request = client.new_inbox(), PullRequest(1, group=GROUP)
-    held = await client.subscribe(inbox)
-    subject = request.subject(SUBJECTS.stream, PLAN.durable)
-    await client.publish(subject, request.body(), reply=inbox)
-    await held.next_msg(timeout=60)
+    pulled = PullRequest(1, expires_s=60, heartbeat_s=20, group=GROUP)
+    inbox = await client.subscribe("held")
+    await client.publish(pulled.subject(PLAN.stream, PLAN.durable), pulled.body(), reply="held")
+    await inbox.next_msg(timeout=60)
     await pause(client, SUBJECTS.stream, PLAN.durable, reason="r", by="b", now=datetime.now(UTC))
     before = await everything(client)
     missing = await connection.missing(client, RIGHTS)
@@ -113,3 +117,11 @@ async def everything(client: Client) -> dict[str, Any]:
 def test_a_refusal_that_no_right_explains_is_given_in_the_server_s_words() -> None:
     words = 'permissions violation for publish to "$js.api.meta.leader.stepdown"'
     assert f"NATS refuses: {words}: give our user" in str(denied(words, RIGHTS))
+
+
+async def test_whether_records_of_runs_are_taken_is_seen_at_once(address: str) -> None:
+    row = list(ROWS).index(f"publish {SUBJECTS.all_runs}")
+    connection = await opened(address, f"u{row}")
+    with pytest.raises(BusError, match=r"nothing takes yizhan\.runs\.>.*allow our user to publish"):
+        await ensure_runs_stream(connection.client, SUBJECTS)
+    await connection.stop()

@@ -138,6 +138,24 @@ WRONG: Final = (
         "check",
         settings('[handlers]\nload = ["my_handlers:router"]\n') | {HANDLERS: "1 / 0\n"},
     ),
+    Wrong(
+        "an option for all handlers that does not exist",
+        "up",
+        settings("[handlers]\ntimeuot_s = 9\n"),
+    ),
+    Wrong(
+        "a section of a handler that is not there",
+        "work",
+        settings("[handlers.fetch_trackin]\ntimeout_s = 9\n"),
+    ),
+    Wrong(
+        "a start that is none", "work", settings('[handlers.fetch_tracking]\nstart = "yesterday"\n')
+    ),
+    Wrong(
+        "a setting that a handler does not know",
+        "work",
+        settings("[handlers.fetch_tracking.settings]\nask_agian_s = [60]\n"),
+    ),
     # commands
     Wrong("an empty `--to`", "replay --to ''", DATA),
     Wrong("a handler without name", "replay --to handler:", DATA),

@@ -91,19 +91,20 @@ def platform(listening: Platform) -> Platform:
 
 
 def settings_of(url: str, **values: Any) -> APISettings:
-    """Settings that call `url` at a pace no test notices."""
+    """Settings that call `url` at a pace no test notices, each call once."""
     known = {
         "base_url": url,
         "access_key": "AK",
         "secret": SecretStr("s3cret"),
         "user_id": "2100000000001",
         "rate_per_s": 10_000,
+        "tries": 1,
     }
     return APISettings(**(known | values))
 
 
 @pytest.fixture
 async def api(platform: Platform) -> AsyncIterator[PlatformAPI]:
-    """The client under test, on default settings."""
+    """The client under test."""
     async with PlatformAPI.open(settings_of(platform.url)) as opened:
         yield opened

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from structlog.testing import capture_logs
 
+from receiver.client.exchange import MAX_REPLY_BYTES
 from receiver.client.platform import PlatformAPI
 from receiver.client.replies import retry_after_s
-from receiver.client.transport import MAX_REPLY_BYTES
 from receiver.errors import APIError, APIRejectedError, APIUnavailableError, RateLimitedError
 from receiver.web.server import bind
 from tests.client.conftest import Platform, settings_of
@@ -264,7 +264,7 @@ async def test_a_connection_lost_in_the_middle_is_unavailable() -> None:
         assert type(await fault(api)) is APIUnavailableError
 
 
-async def test_a_call_is_one_line_in_the_log_without_secrets_or_ids(
+async def test_a_call_is_one_line_in_the_log_without_its_content(
     platform: Platform, api: PlatformAPI
 ) -> None:
     platform.reply([{"logisticsId": "LP1", "remark": "A private word"}])
@@ -276,7 +276,7 @@ async def test_a_call_is_one_line_in_the_log_without_secrets_or_ids(
 
     assert [line.pop("duration_ms") >= 0 for line in [*lines, *more]] == [True, True]
     common = {"event": "api_called", "log_level": "debug", "endpoint": "alibaba_orders_logistics"}
-    rest = {"status": 200, "request_id": "r-1"}
+    rest = {"status": 200, "request_id": "r-1", "attempt": 1, "order_id": "1234567890"}
     assert lines == [common | rest | {"outcome": "ok", "code": 200}]
     assert more == [common | rest | {"outcome": "APIRejectedError", "code": 7}]
 

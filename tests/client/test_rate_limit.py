@@ -1,91 +1,87 @@
-"""Our own pace, on a clock that the test moves."""
+"""The moments at which calls may be sent, on a clock that the test moves."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
 
 from receiver.client.platform import PlatformAPI
-from receiver.client.rate_limit import RateLimit
+from receiver.client.rate_limit import AccountSlots, OwnSlots
 from tests.client.conftest import Platform, settings_of
 
 
 @dataclass
 class Time:
-    """A clock that moves when someone sleeps on it."""
+    """A clock that the test moves."""
 
     now_s: float = 100.0
-    slept_s: list[float] = field(default_factory=list)
 
     def clock(self) -> float:
         """Seconds on this clock."""
         return self.now_s
 
-    async def sleep(self, seconds: float) -> None:
-        """Move on at once."""
-        self.slept_s.append(round(seconds, 6))
-        self.now_s += seconds
 
+@dataclass
+class Shared:
+    """What the other processes leave; None while they cannot be reached."""
 
-def limit_on(time: Time, rate_per_s: float) -> RateLimit:
-    """A limit on that clock."""
-    return RateLimit(rate_per_s, clock=time.clock, sleep=time.sleep)
+    moments: Sequence[float] | None = None
+    processes: int = 0
+    asked: tuple[int, float] = (0, 0.0)
+
+    async def take(self, count: int, rate_per_s: float) -> Sequence[float] | None:
+        """See `SharedSlots.take`."""
+        self.asked = (count, rate_per_s)
+        return self.moments
 
 
 async def test_the_first_call_goes_at_once_and_the_next_keep_the_pace() -> None:
-    time = Time()
-    limit = limit_on(time, 5)
+    slots = OwnSlots(5, clock=Time().clock)
 
-    for _ in range(3):
-        await limit.wait()
+    taken = [await slots.take(1) for _ in range(3)]
 
-    assert time.slept_s == [0.2, 0.2]
+    assert taken == [[100.0], [pytest.approx(100.2)], [pytest.approx(100.4)]]
 
 
 async def test_a_pause_earns_no_burst() -> None:
     time = Time()
-    limit = limit_on(time, 5)
-    await limit.wait()
+    slots = OwnSlots(5, clock=time.clock)
+    await slots.take(1)
     time.now_s += 60
 
-    await limit.wait()
-    await limit.wait()
+    taken = [await slots.take(1) for _ in range(2)]
 
-    assert time.slept_s == [0.2]
-
-
-async def test_callers_at_the_same_moment_pass_in_the_order_they_came() -> None:
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(round(seconds, 6))
-        await asyncio.sleep(0)
-
-    limit = RateLimit(10, clock=lambda: 0.0, sleep=sleep)
-
-    await asyncio.gather(*(limit.wait() for _ in range(4)))
-
-    assert waits == [0.1, 0.2, 0.3]
+    assert taken == [[160.0], [pytest.approx(160.2)]]
 
 
-async def test_a_caller_that_gives_up_holds_nobody_up() -> None:
-    time = Time()
-    waiting = asyncio.Event()
+async def test_many_moments_are_taken_at_once_only_of_a_tenth_of_a_second() -> None:
+    slots = OwnSlots(100, clock=Time().clock)
 
-    async def sleep_for_ever(seconds: float) -> None:
-        waiting.set()
-        await asyncio.Event().wait()
+    taken = await slots.take(1000)
 
-    limit = RateLimit(10, clock=time.clock, sleep=sleep_for_ever)
-    await limit.wait()
-    gone = asyncio.create_task(limit.wait())
-    await waiting.wait()
-    gone.cancel()
-    await asyncio.gather(gone, return_exceptions=True)
-    time.now_s += 0.2
+    assert list(taken) == [pytest.approx(100 + number / 100) for number in range(10)]
 
-    async with asyncio.timeout(60):
-        await limit.wait()
+
+async def test_the_account_takes_what_the_other_processes_leave() -> None:
+    shared = Shared(moments=[7.0])
+
+    taken = await AccountSlots(shared, 200, clock=Time().clock).take(1000)
+
+    assert taken == [7.0]
+    assert shared.asked == (18, 180.0)
+
+
+@pytest.mark.parametrize(("processes", "per_s"), [(1, 0.5), (5, 0.1), (0, 0.125)])
+async def test_a_process_that_is_alone_uses_its_part_of_a_tenth(
+    processes: int, per_s: float
+) -> None:
+    slots = AccountSlots(Shared(processes=processes), 5, clock=Time().clock)
+
+    taken = [await slots.take(10) for _ in range(2)]
+
+    assert taken == [[100.0], [pytest.approx(100 + 1 / per_s)]]
 
 
 async def test_the_calls_of_one_client_share_one_pace(platform: Platform) -> None:

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from receiver.client.platform import PlatformAPI
-from receiver.errors import APIError, APIRejectedError, APIUnavailableError
+from receiver.errors import (
+    APIError,
+    APIRejectedError,
+    APIUnavailableError,
+    OutcomeUnknownError,
+)
 from schemas.api.alibaba_order_creation import OrderCreation
 from schemas.api.alibaba_orders import AddressParam, CargoParam
 from tests.client.conftest import Platform
@@ -208,10 +213,10 @@ async def test_an_unreadable_reply_of_a_create_is_not_to_be_repeated(
     assert not caught.value.retryable
 
 
-async def test_a_reply_without_its_data_says_to_look_first(
+async def test_a_change_whose_reply_holds_no_data_may_have_been_made(
     platform: Platform, api: PlatformAPI
 ) -> None:
     platform.reply(None)
 
-    with pytest.raises(APIRejectedError, match="see what was done before trying again"):
+    with pytest.raises(OutcomeUnknownError, match=r"holds no data: it may have been carried out"):
         await create(api)

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,12 @@ from receiver.bus.codec import encode_event
 from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import asyncapi, event_headers
 from receiver.contract.catalogue import example_event
-from schemas.events import EVENT_MODELS
+from receiver.errors import ConfigurationError
+from receiver.event import Event
+from receiver.testing import NOON, make_event, run_handler
+from receiver.worker.routing import Context, Router
+from receiver.worker.run_records import RunRecord
+from schemas.events import EVENT_MODELS, OrderCreated
 
 DOCUMENT = asyncapi(Subjects())
 NODE_DIR = Path(__file__).parent / "node"
@@ -61,9 +66,12 @@ def test_every_reference_leads_inside_the_document() -> None:
         assert target(reference)
 
 
+OF_HANDLERS = ["dead letter", "run of a handler"]
+
+
 def test_there_is_one_channel_and_one_operation_for_each_type() -> None:
     titles = [channel["title"] for channel in DOCUMENT["channels"].values()]
-    assert titles == [model.event_type for model in EVENT_MODELS]
+    assert titles == [*(model.event_type for model in EVENT_MODELS), *OF_HANDLERS]
     assert {op["action"] for op in DOCUMENT["operations"].values()} == {"send"}
     sent = [op["channel"]["$ref"] for op in DOCUMENT["operations"].values()]
     assert sent == [f"#/channels/{name}" for name in DOCUMENT["channels"]]
@@ -84,7 +92,7 @@ def test_an_operation_sends_a_message_of_its_channel() -> None:
 @pytest.mark.parametrize("name", DOCUMENT["components"]["messages"])
 def test_the_example_of_a_message_fits_it(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name]
-    for example in message["examples"]:
+    for example in message.get("examples", ()):
         validator(message["payload"]["$ref"]).validate(example["payload"])
         validator(f"#/components/messages/{name}/headers").validate(example["headers"])
 
@@ -99,6 +107,24 @@ def test_the_documented_headers_are_the_headers_sent() -> None:
     )
     sent = encode_event(event, Subjects()).headers
     assert set(event_headers()["properties"]) == set(sent)
+
+
+async def test_the_documented_headers_of_a_letter_are_the_headers_sent() -> None:
+    async def fail(event: Event[OrderCreated], ctx: Context) -> None:
+        raise ConfigurationError("never")
+
+    router = Router()
+    router.on(OrderCreated)(fail)
+    ran = await run_handler(router.handlers[0], make_event(OrderCreated(channel="1688")))
+    (letter,) = ran.dead_letters
+    documented = DOCUMENT["components"]["messages"]["deadLetter"]["headers"]["properties"]
+    assert {name for name in letter.headers if not name.startswith("ce-")} == set(documented)
+    assert letter.subject.startswith("yizhan.dead.fail.")
+
+
+def test_a_record_of_a_run_fits_its_schema() -> None:
+    record = RunRecord(None, 1, 1, NOON.isoformat(), 0.5, "done", None, None, ["a.0"], 1, [], 0)
+    validator("#/components/schemas/RunRecord").validate(json.loads(json.dumps(asdict(record))))
 
 
 def test_a_header_that_was_published_stays() -> None:
@@ -157,8 +183,8 @@ def test_the_official_parser_finds_no_fault(tmp_path: Path) -> None:
     assert parsed.returncode == 0, parsed.stderr.decode() + parsed.stdout.decode()
     assert json.loads(parsed.stdout) == {
         "version": "3.0.0",
-        "channels": len(EVENT_MODELS),
-        "operations": len(EVENT_MODELS),
-        "messages": len(EVENT_MODELS),
+        "channels": len(EVENT_MODELS) + len(OF_HANDLERS),
+        "operations": len(EVENT_MODELS) + len(OF_HANDLERS),
+        "messages": len(EVENT_MODELS) + len(OF_HANDLERS),
         "errors": [],
     }

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from handlers.tracking import NOT_YET_S, fetch_tracking, router
+from handlers.tracking import TrackingSettings, router
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError
 from receiver.settings import APISettings
@@ -32,6 +32,7 @@ from schemas.statuses import OrderStatus, Progress
 from schemas.times import CHINA
 
 ORDER_ID = "2745812000123456789"
+ASK_AGAIN_S = TrackingSettings().ask_again_s
 Answer = Callable[[httpx2.Request], Any]
 
 
@@ -67,7 +68,7 @@ async def api(platform: Platform) -> AsyncIterator[PlatformAPI]:
 
 
 async def run(api: PlatformAPI | None, data: EventData, *, attempt: int = 1) -> HandlerRun:
-    return await run_handler(fetch_tracking, make_event(data), api=api, attempt=attempt)
+    return await run_handler(router.handlers[0], make_event(data), api=api, attempt=attempt)
 
 
 def shipped(**fields: Any) -> LogisticsShipped:
@@ -271,7 +272,7 @@ async def test_no_tracking_yet_is_asked_for_again_later(
     platform: Platform, api: PlatformAPI, reply: Any
 ) -> None:
     platform.data = reply
-    for attempt, delay_s in enumerate(NOT_YET_S, start=1):
+    for attempt, delay_s in enumerate(ASK_AGAIN_S, start=1):
         ran = await run(api, shipped(), attempt=attempt)
         assert ran.decision == NakWithDelay(delay_s, "postponed", failed=False)
 
@@ -280,7 +281,7 @@ async def test_a_shipment_without_tracking_is_let_go_in_the_end(
     platform: Platform, api: PlatformAPI
 ) -> None:
     platform.data = []
-    ran = await run(api, shipped(), attempt=len(NOT_YET_S) + 1)
+    ran = await run(api, shipped(), attempt=len(ASK_AGAIN_S) + 1)
     assert ran.outcome == "dropped"
 
 
@@ -297,3 +298,16 @@ async def test_it_is_not_run_without_an_api() -> None:
     assert all(handler.needs_api for handler in router.handlers)
     ran = await run(None, shipped())
     assert ran.error.startswith(ConfigurationError.__name__)
+
+
+async def test_the_pauses_are_those_of_the_settings(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = []
+    own = TrackingSettings(ask_again_s=(7,))
+    outcomes = [
+        await run_handler(
+            router.handlers[0], make_event(shipped()), api=api, attempt=attempt, settings=own
+        )
+        for attempt in (1, 2)
+    ]
+    assert outcomes[0].decision == NakWithDelay(7, "postponed", failed=False)
+    assert outcomes[1].outcome == "dropped"

@@ -1,56 +1,60 @@
-"""A tenth of `make chaos`: worker processes and leaders die, and order is kept."""
+"""The client against a platform that fails: a tenth of `make chaos`, and what it would find."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from bench.chaos.platform import ChaoticPlatform
+from bench.chaos.run import Outcome, chaos, judge_changes, judge_rate, settings_of
+from receiver.client.platform import PlatformAPI
+from receiver.simulator.faults import Faults
+from receiver.simulator.serving import served
 
-import pytest
-
-from bench.chaos_handlers.judge import Run, judge
-from bench.chaos_handlers.scenarios import (
-    after_each,
-    killer_message,
-    leader_steps_down,
-    owner_killed,
-)
-from bench.chaos_handlers.stage import Load, play, staged
+READS, CHANGES = 1000, 200
+BURST_S = 0.3
+"""A tenth of a second's calls may go at once, and a moment be a tenth of a second late."""
 
 
-@pytest.mark.serial
-async def test_order_is_kept_while_one_owner_after_another_is_killed(tmp_path: Path) -> None:
-    async with staged(tmp_path, 1, Load(2_000, 200)) as stage:
-        verdict = await play(stage, after_each(250, owner_killed))
-        assert len(stage.hurt) >= 5
-        assert (verdict.lost, verdict.overlaps, verdict.disorder) == (0, 0, 0)
-        assert await stage.letters() == 0
+async def test_every_read_ends_and_no_change_is_made_twice() -> None:
+    platform = ChaoticPlatform(reads=READS, changes=CHANGES)
+    async with (
+        served(platform.api.app()) as url,
+        PlatformAPI.open(settings_of(url)) as api,
+    ):
+        outcome = await chaos(platform, [api])
+    judge_rate(platform, outcome, 1.0, BURST_S)
+
+    assert outcome.wrong == []
+    assert sum(outcome.reads.values()) == READS
+    assert sum(outcome.changes.values()) == len(outcome.verdicts) == CHANGES
+    settled = outcome.settled["done"] + outcome.settled["not done"]
+    assert settled == outcome.changes["outcome unknown"] > 0
+    assert min(outcome.settled["done"], outcome.settled["not done"], outcome.reads["right"]) > 0
+    kinds = {"none", "500", "slow", "garbage", "429", "outcome-unknown"}
+    assert kinds == platform.faults().keys()
 
 
-@pytest.mark.serial
-async def test_an_event_that_kills_its_process_becomes_a_letter_and_no_other_does(
-    tmp_path: Path,
-) -> None:
-    async with staged(tmp_path, 1, Load(300, 100), killer="40") as stage:
-        verdict = await play(stage, killer_message, but=1)
-        assert (verdict.lost, verdict.overlaps, verdict.disorder) == (1, 0, 0)
-        assert await stage.letters() == 1
+async def test_a_change_that_is_sent_twice_is_found_and_so_is_a_wrong_verdict() -> None:
+    platform = ChaoticPlatform(reads=0, changes=3)
+    platform.api.faults = Faults()
+    (change,) = [each for each in platform.changes if each.kind == "alibaba_orders_payment_url"]
+    outcome = Outcome(verdicts={(change.kind, change.name): False})
+    async with (
+        served(platform.api.app()) as url,
+        PlatformAPI.open(settings_of(url).model_copy(update={"timeout_s": 60})) as api,
+    ):
+        await api.alibaba.orders.payment_url(change.name)
+        platform.api.journal.calls.append(platform.api.journal.calls[0])
+
+    judge_changes(platform, outcome)
+
+    assert [sentence.partition(" was ")[2] for sentence in outcome.wrong] == [
+        "sent 2 times",
+        "made 2 times, and taken for False",
+    ]
 
 
-@pytest.mark.serial
-async def test_order_is_kept_over_changes_of_the_leader_on_three_servers(tmp_path: Path) -> None:
-    async with staged(tmp_path, 3, Load(800, 80)) as stage:
-        verdict = await play(stage, after_each(200, leader_steps_down))
-        assert (verdict.lost, verdict.overlaps, verdict.disorder) == (0, 0, 0)
+def test_a_rate_that_is_passed_is_found() -> None:
+    platform, outcome = ChaoticPlatform(reads=0, changes=0), Outcome()
 
+    judge_rate(platform, outcome, 1.0, -1.1)
 
-def run(number: int, started: float, ended: float | None, worker: str = "w0") -> Run:
-    return Run(worker, "order", number, 1, started, ended)
-
-
-def test_the_judge_sees_what_is_lost_overlaps_and_is_out_of_order() -> None:
-    good = judge([run(0, 1, 2), run(1, 2, 3)], 2, {}, [])
-    assert good.kept
-    assert judge([run(0, 1, 2), run(1, 2, None)], 2, {"w0": 3.0}, []).lost == 1
-    assert judge([run(0, 1, 3), run(1, 2, 4)], 2, {}, []).overlaps == 1
-    assert judge([run(1, 1, 2), run(0, 2, 3)], 2, {}, []).disorder == 1
-    died = judge([run(0, 1, None), run(0, 2, 4, "w1"), run(1, 4, 5, "w1")], 2, {"w0": 1.5}, [])
-    assert died.kept
+    assert outcome.wrong == ["0 calls within 1 s"]

@@ -214,7 +214,7 @@ async def test_a_handler_whose_owner_is_silent_is_not_rewound(
     subject = request.subject(bench.subjects.stream, "handler-note")
     await client.publish(subject, request.body(), reply=inbox)
     await client.flush()
-    with pytest.raises(BusError, match="waits for events of note and does not answer"):
+    with pytest.raises(BusError, match="waits for events of note and does not say"):
         await operating.rewind("note", Rewind(1, 0), by="root@desk", now=datetime.now(UTC))
     with pytest.raises(ConfigurationError, match="a worker runs note: stop it first"):
         await operations(failing()).forgettable("note")

@@ -149,6 +149,7 @@ async def calling(platform: SimulatedPlatform) -> AsyncIterator[Caller]:
                     "secret": "secret",
                     "edition": edition,
                     "rate_per_s": 1000,
+                    "tries": 1,
                 }
             )
             client = PlatformAPI.open(settings, transport=caller.recorder)

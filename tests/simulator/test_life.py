@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from receiver.simulator.catalogue import Channel
 from receiver.simulator.envelope import Form, envelope, pushed_again, type_name
 from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 from receiver.simulator.samples import sample_callbacks
 from receiver.simulator.trade import Said
+from receiver.simulator.world import World
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 KINDS = {
@@ -87,6 +89,22 @@ def test_a_refund_names_its_case_and_its_order() -> None:
     *_, refund = lived(Course("1688", "refunded"))
     assert refund.body["refundId"].startswith("TQ")
     assert refund.body["orderId"] == lived(Course("1688", "refunded"))[0].body["orderId"]
+
+
+@pytest.mark.parametrize("channel", ["1688", "taobao"])
+def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> None:
+    book, told = OrderBook(1, now=NOW), list[Said]()
+    world = World(book, names=TaobaoNames(), chance=random.Random(1), say=told.append)
+    life = live(book, Course(channel, "completed"), TaobaoNames(), random.Random(1), world.refunds)
+    next(life)
+    (order,) = book.orders.values()
+    world.pay([order])
+    assert list(life) == []
+    for _ in range(6):
+        world.act()
+    assert order.parcel is not None
+    assert order.parcel.steps[-1].word == "SIGN"
+    assert len(told) == {"1688": 6, "taobao": 2}[channel]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.headers import decode_header
+from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import handled, make_event
@@ -73,6 +77,17 @@ class Bench:
     async def dead(self) -> list[dict[str, str]]:
         """The decoded headers of every dead letter."""
         return await self._headers(self.subjects.dead_stream, self.subjects.all_dead)
+
+    async def messages(self, stream: str, subject: str) -> list[StoredMessage]:
+        """What a stream holds on a subject."""
+        async with opened_history(self.connection, stream, Span((subject,))) as history:
+            return [stored async for stored in history.read()]
+
+    async def records(self, handler: str) -> list[dict[str, Any]]:
+        """The records of a handler's runs."""
+        subject = f"{self.subjects.root}.runs.{handler}.>"
+        found = await self.messages(self.subjects.runs_stream, subject)
+        return [json.loads(stored.body) for stored in found]
 
     async def _headers(self, stream: str, subject: str) -> list[dict[str, str]]:
         jetstream = self.connection.jetstream

@@ -141,7 +141,7 @@ async def test_what_fails_to_the_last_is_dead_lettered_with_its_cause(bench: Ben
 
     @router.on(OrderCreated)
     async def fail(event: Created, ctx: Context) -> None:
-        raise ValueError("a secret")
+        raise ValueError("no such shelf")
 
     (event,) = await bench.store(created())
     worker = await bench.work(router)
@@ -149,7 +149,7 @@ async def test_what_fails_to_the_last_is_dead_lettered_with_its_cause(bench: Ben
     (letter,) = await bench.dead()
     assert letter["ce-id"] == event.id
     assert letter["yizhan-handler"] == "fail"
-    assert letter["yizhan-reason"] == "ValueError"
+    assert letter["yizhan-reason"] == "ValueError: no such shelf"
     assert "fail:" in letter["yizhan-place"]
     assert letter["yizhan-attempts"] == "3"
     assert worker.counts.read() == {("fail", "retried"): 2, ("fail", "dead_lettered"): 1}
@@ -318,7 +318,7 @@ async def test_each_event_makes_one_line(bench: Bench) -> None:
     @router.on(OrderCreated)
     async def stumble(event: Created, ctx: Context) -> None:
         if ctx.attempt == 1:
-            raise ValueError("a secret")
+            raise ValueError("no such shelf")
 
     with structlog.testing.capture_logs() as logs:
         (event,) = await bench.store(created())
@@ -327,8 +327,8 @@ async def test_each_event_makes_one_line(bench: Bench) -> None:
     lines: list[dict[str, Any]] = [dict(line) for line in logs if "outcome" in line]
     failed, done = lines
     assert failed["event"] == "handler_failed"
-    assert failed["error"] == "ValueError"
-    assert "a secret" not in str(logs)
+    assert failed["error"] == "ValueError: no such shelf"
+    assert 'raise ValueError("no such shelf")' in failed["traceback"]
     assert {key: done[key] for key in ("event", "event_id", "event_type", "attempt")} == {
         "event": "event_handled",
         "event_id": event.id,

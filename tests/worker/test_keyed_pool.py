@@ -20,11 +20,12 @@ class Gate:
         self.left: list[str] = []
         self.open = asyncio.Event()
 
-    async def work(self, item: str) -> None:
+    async def work(self, item: str) -> bool:
         self.running.append(item)
         await self.open.wait()
         self.running.remove(item)
         self.done.append(item)
+        return False
 
 
 async def test_a_key_runs_one_at_a_time_in_order_and_keys_in_parallel() -> None:
@@ -75,11 +76,12 @@ async def test_a_stop_cancels_what_outlives_the_grace_and_returns_it() -> None:
 async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() -> None:
     started, release = asyncio.Event(), asyncio.Event()
 
-    async def stubborn(item: str) -> None:
+    async def stubborn(item: str) -> bool:
         started.set()
         while not release.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await release.wait()
+        return False
 
     left: list[str] = []
     lanes = KeyedPool(1, stubborn, left.append)
@@ -93,7 +95,7 @@ async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() ->
 async def test_a_fault_in_the_work_frees_its_key() -> None:
     left: list[str] = []
 
-    async def broken(item: str) -> None:
+    async def broken(item: str) -> bool:
         raise RuntimeError
 
     lanes = KeyedPool(1, broken, left.append)
@@ -105,3 +107,66 @@ async def test_a_fault_in_the_work_frees_its_key() -> None:
     await eventually(lambda: left == ["a1", "a2", "a3"])
     assert logs[0]["event"] == "lane_failed"
     assert logs[0]["error"] == "RuntimeError"
+
+
+async def test_an_item_that_is_to_run_alone_has_nothing_beside_it() -> None:
+    gate = Gate()
+    lanes = KeyedPool(3, gate.work, gate.left.append, alone=lambda item: item == "x")
+    for item in ("a", "x", "b"):
+        lanes.add(item, item)
+    await eventually(lambda: gate.running == ["a"])
+    beside: list[list[str]] = []
+
+    async def note() -> None:
+        while len(gate.left) < 3:
+            beside.append(list(gate.running))
+            await asyncio.sleep(0)
+
+    gate.open.set()
+    await note()
+    assert [running for running in beside if "x" in running and len(running) > 1] == []
+    assert gate.left == ["a", "x", "b"]
+
+
+async def test_an_item_that_is_to_run_again_stays_before_what_is_behind_it() -> None:
+    tries: list[str] = []
+
+    async def work(item: str) -> bool:
+        tries.append(item)
+        return len(tries) < 3
+
+    left: list[str] = []
+    lanes = KeyedPool(2, work, left.append)
+    for item in ("a1", "a2"):
+        lanes.add("a", item)
+    await eventually(lambda: len(left) == 2)
+    assert tries == ["a1", "a1", "a1", "a2"]
+
+
+async def test_an_item_waits_for_its_time_without_a_place() -> None:
+    gate, time = Gate(), asyncio.Event()
+
+    async def due(item: str) -> None:
+        if item == "a":
+            await time.wait()
+
+    gate.open.set()
+    lanes = KeyedPool(1, gate.work, gate.left.append, due=due)
+    for item in "ab":
+        lanes.add(item, item)
+    await eventually(lambda: gate.left == ["b"])
+    time.set()
+    await eventually(lambda: gate.left == ["b", "a"])
+
+
+async def test_what_is_cleared_is_forgotten_but_what_runs_ends() -> None:
+    gate = Gate()
+    lanes = KeyedPool(1, gate.work, gate.left.append)
+    for item in ("a1", "a2", "b1"):
+        lanes.add(item[0], item)
+    await eventually(lambda: gate.running == ["a1"])
+    lanes.clear()
+    gate.open.set()
+    await eventually(lambda: not lanes.busy)
+    lanes.add("b", "b2")
+    await eventually(lambda: gate.left == ["a1", "b2"])

@@ -13,15 +13,11 @@ from receiver.errors import (
     RateLimitedError,
 )
 from receiver.observability.places import place_of
-from receiver.worker.outcomes import Ack, DeadLetter, NakWithDelay, Term, decide, reason_of
+from receiver.worker.outcomes import DeadLetter, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import DELAYS_S, RetryPolicy
 from receiver.worker.routing import Drop, Retry
 
 POLICY = RetryPolicy(max_attempts=8, jitter=lambda: 0.0)
-
-
-def test_a_return_is_acknowledged() -> None:
-    assert decide(None, 1, POLICY) == Ack()
 
 
 def test_a_drop_is_terminated() -> None:
@@ -44,13 +40,21 @@ def test_a_retry_at_once_still_has_a_delay() -> None:
 
 
 def test_an_endless_retry_ends_as_a_dead_letter() -> None:
-    decision = decide(Retry(after=1, reason="not yet"), POLICY.max_deliveries, POLICY)
+    decision = decide(Retry(after=1), POLICY.max_deliveries, POLICY, reason="Retry: not yet")
     assert decision == DeadLetter("1000 deliveries and no end: Retry: not yet")
 
 
 def test_failures_wait_longer_and_longer_and_then_are_dead_lettered() -> None:
-    decisions = [decide(ValueError(), attempt, POLICY) for attempt in range(1, 9)]
+    decisions = [
+        decide(ValueError(), attempt, POLICY, reason="ValueError") for attempt in range(1, 9)
+    ]
     assert decisions == [*map(NakWithDelay, DELAYS_S), DeadLetter("ValueError")]
+
+
+def test_an_attempt_that_did_not_fail_uses_up_none_of_those_that_may() -> None:
+    decision = decide(ValueError(), 20, POLICY, failures=1)
+    assert decision == NakWithDelay(DELAYS_S[1])
+    assert isinstance(decide(ValueError(), 20, POLICY, failures=7), DeadLetter)
 
 
 def test_the_last_delay_is_repeated() -> None:
@@ -65,7 +69,7 @@ def test_jitter_lengthens_a_delay_by_up_to_a_quarter() -> None:
     "error", [APIRejectedError("no"), ConfigurationError("no"), DecodingError("no")]
 )
 def test_a_failure_that_no_retry_can_clear_is_dead_lettered_at_once(error: Exception) -> None:
-    assert decide(error, 1, POLICY) == DeadLetter(f"{type(error).__name__}: no")
+    assert decide(error, 1, POLICY, reason="no", place="here:1") == DeadLetter("no", "here:1")
 
 
 def test_the_platforms_wish_for_a_pause_is_honoured() -> None:
@@ -80,11 +84,6 @@ def test_an_unavailable_api_is_retried_by_the_schedule_and_no_longer() -> None:
 
 def test_the_logs_fault_never_makes_a_dead_letter_of_itself() -> None:
     assert decide(BusError("away"), 500, POLICY) == NakWithDelay(DELAYS_S[-1], failed=False)
-
-
-def test_a_foreign_errors_message_is_not_told() -> None:
-    assert reason_of(ValueError("13800000000")) == "ValueError"
-    assert reason_of(BusError("away")) == "BusError: away"
 
 
 def test_the_place_is_the_last_one_in_the_handlers_module() -> None:

@@ -167,6 +167,9 @@ async def test_a_new_handler_begins_with_what_comes_and_can_be_rewound(bench: Be
     await bench.store(created("3"))
     await bench.handled(router)
     assert seen == ["3"]
+    rewound = f"CONSUMER.RESET.{bench.subjects.stream}.handler-note"
+    assert "error" not in await call(bench.connection.client, rewound, {"seq": 1})
+    await eventually(lambda: sorted(map(str, seen)) == ["1", "2", "3", "3"])
 
 
 async def test_a_handler_may_begin_at_a_time(bench: Bench) -> None:
@@ -244,3 +247,21 @@ async def test_a_long_retry_waits_in_a_schedule_and_holds_nothing_back(bench: Be
     assert attempts[:2] == [("order.created", 1), ("order.closed", 1)]
     assert attempts[2:] == [("order.created", 2), ("order.created", 3)]
     assert event.id
+
+
+async def test_where_order_is_strict_what_follows_waits_for_the_retry(bench: Bench) -> None:
+    router, seen = Router(), list[tuple[str | None, str, int]]()
+
+    @router.on(OrderCreated, OrderClosed, order="strict")
+    async def note(event: Event[OrderCreated | OrderClosed], ctx: Context) -> None:
+        seen.append((event.order_id, event.event_type, ctx.attempt))
+        if event.event_type == "order.created" and ctx.attempt == 1:
+            raise ValueError
+
+    closed = [OrderClosed(channel="1688", order_id=n) for n in "12"]
+    await bench.store(created("1"), created("2"), *closed)
+    await bench.work(router)
+    await bench.handled(router)
+    for order_id in "12":
+        of_order = [(event_type, attempt) for one, event_type, attempt in seen if one == order_id]
+        assert of_order == [("order.created", 1), ("order.created", 2), ("order.closed", 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -154,10 +155,11 @@ async def test_a_dead_letter_holds_the_original_and_its_cause() -> None:
     ran = await run_handler(refused, CREATED, attempt=3)
     original = encode_event(CREATED, Subjects())
     (letter,) = ran.dead_letters
-    assert letter.subject == "yizhan.dead.refused"
+    assert re.fullmatch(r"yizhan\.dead\.refused\.[0-9a-f]{12}", letter.subject)
     assert letter.body == original.body
     assert letter.headers["ce-id"] == CREATED.id
-    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1"
+    buried_ms = int(NOON.timestamp() * 1000)
+    assert letter.headers["Nats-Msg-Id"] == f"{CREATED.id}.refused.1.{buried_ms}"
     told = {name: decode_header(text) for name, text in letter.headers.items()}
     assert told["yizhan-handler"] == "refused"
     assert told["yizhan-reason"] == "APIRejectedError: order_detail: refused 订单"

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from receiver.bus.worker_calls import ask_workers
 from receiver.event import Event
-from receiver.operations.workers import activity, announce_rewind, ask_status
+from receiver.operations.workers import activity, ask_status
 from receiver.testing import eventually
 from receiver.worker.routing import Context, Router
 from receiver.worker.status import STATUS
@@ -64,7 +64,6 @@ async def test_of_several_processes_one_owns_the_handler(bench: Bench, client: C
 
 async def test_nobody_answers_where_no_worker_runs(bench: Bench, client: Client) -> None:
     assert await ask_status(client, bench.subjects) == []
-    assert await announce_rewind(client, bench.subjects, "note") == []
 
 
 async def test_an_answer_that_is_none_of_ours_is_passed_over(bench: Bench, client: Client) -> None:

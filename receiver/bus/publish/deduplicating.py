@@ -9,7 +9,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
 from receiver.bus.publish.contract import Publisher, Stored
 from receiver.bus.read.history import Span, opened_history
-from receiver.bus.subjects import Subjects, decode_token
+from receiver.bus.subjects import Subjects, decode_token, overlap
 
 _MAX_REMEMBERED: Final = 10_000
 
@@ -34,7 +34,7 @@ class DeduplicatingPublisher:
         return [await self._publish(message, claim) for message in messages]
 
     async def _publish(self, message: OutgoingMessage, claim: OutgoingMessage | None) -> Stored:
-        if message.subject.startswith(self._subjects.dead("")):
+        if overlap(message.subject, self._subjects.all_dead):
             return Stored(0, duplicate=True)
         known = await self._ids_beside(message.subject)
         if message.msg_id in known:

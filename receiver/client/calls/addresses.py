@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, one, rows
+from receiver.client.calls import settled_carts as shown
 from receiver.client.endpoint import Endpoint, documented, guessed
+from receiver.client.settlement import SettledBy
 from schemas.api.addresses import AddressReadRequest, AddressSaveRequest, SavedAddress
 from schemas.api.reply import Confirmation
 
@@ -30,6 +32,7 @@ class Addresses(Group, prefix="addresses"):
         ),
         AddressSaveRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: Addresses, "read", shown.of_address, shown.is_saved),
     )
     read = Call(
         Endpoint(

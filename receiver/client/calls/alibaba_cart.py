@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, one
+from receiver.client.calls import settled_carts as shown
+from receiver.client.calls.alibaba_orders import AlibabaOrders
+from receiver.client.calls.settled_orders import any_made, since
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred
+from receiver.client.settlement import SettledBy
 from schemas.api.alibaba_cart import (
     Cart,
     CartAddRequest,
@@ -65,6 +69,7 @@ class AlibabaCart(Group, prefix="alibaba_cart"):
         ),
         CartOrderRequest,
         one(OrderCreation),
+        settled_by=SettledBy(lambda: AlibabaOrders, "list", since, any_made),
     )
     add = Call(
         Endpoint(
@@ -80,6 +85,7 @@ class AlibabaCart(Group, prefix="alibaba_cart"):
         ),
         CartAddRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaCart, "list", shown.whole, shown.is_added),
     )
     delete = Call(
         Endpoint(
@@ -95,6 +101,7 @@ class AlibabaCart(Group, prefix="alibaba_cart"):
         ),
         CartDeleteRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaCart, "list", shown.whole, shown.is_deleted),
     )
     edit_quantity = Call(
         Endpoint(
@@ -110,4 +117,5 @@ class AlibabaCart(Group, prefix="alibaba_cart"):
         ),
         CartQuantityRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaCart, "list", shown.whole, shown.is_counted),
     )

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, PagedCall, one
+from receiver.client.calls import settled_orders as shown
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred, seen
+from receiver.client.settlement import SettledBy
 from schemas.api.alibaba_chat import OpenUidRequest, Wangwang
 from schemas.api.alibaba_logistics import OrderLogistics
 from schemas.api.alibaba_order_creation import (
@@ -112,6 +114,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         OrderCreateRequest,
         one(OrderCreation),
+        settled_by=SettledBy(lambda: AlibabaOrders, "list", shown.since, shown.is_made),
     )
     create_batch = Call(
         Endpoint(
@@ -128,6 +131,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         BatchCreateRequest,
         one(OrderCreation),
+        settled_by=SettledBy(lambda: AlibabaOrders, "list", shown.since, shown.are_made),
     )
     detail = Call(
         Endpoint(
@@ -176,6 +180,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         OrderCancelRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaOrders, "detail", shown.of_order, shown.is_closed),
     )
     payment_url = Call(
         Endpoint(
@@ -193,6 +198,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         PaymentUrlRequest,
         one(PaymentUrl),
+        settled_by=SettledBy(lambda: AlibabaOrders, "detail", shown.of_order, shown.is_paid),
     )
     pay_batch = Call(
         Endpoint(
@@ -209,6 +215,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         BatchPayRequest,
         one(BatchPayment),
+        settled_by=SettledBy(lambda: AlibabaOrders, "list", shown.of_orders, shown.are_paid),
     )
     confirm_receipt = Call(
         Endpoint(
@@ -225,6 +232,7 @@ class AlibabaOrders(Group, prefix="alibaba_orders"):
         ),
         ReceiptRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaOrders, "detail", shown.of_order, shown.has_arrived),
     )
     logistics = Call(
         Endpoint(

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, one, rows
+from receiver.client.calls import settled_refunds as shown
+from receiver.client.calls.alibaba_orders import AlibabaOrders
+from receiver.client.calls.settled_orders import of_order
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred
+from receiver.client.settlement import SettledBy
 from schemas.api.alibaba_refunds import (
     AlibabaRefund,
     Carrier,
@@ -121,6 +125,7 @@ class AlibabaRefunds(Group, prefix="alibaba_refunds"):
         ),
         RefundCreateRequest,
         one(CreatedRefund),
+        settled_by=SettledBy(lambda: AlibabaOrders, "detail", of_order, shown.is_opened),
     )
     submit_return = Call(
         Endpoint(
@@ -138,6 +143,7 @@ class AlibabaRefunds(Group, prefix="alibaba_refunds"):
         ),
         ReturnShipmentRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaRefunds, "detail", shown.of_case, shown.is_sent_back),
     )
     carriers = Call(
         Endpoint(
@@ -165,4 +171,5 @@ class AlibabaRefunds(Group, prefix="alibaba_refunds"):
         ),
         RefundDetailRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: AlibabaRefunds, "detail", shown.of_case, shown.is_withdrawn),
     )

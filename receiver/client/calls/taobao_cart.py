@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, one
+from receiver.client.calls import settled_carts as shown
+from receiver.client.calls.settled_orders import any_made, changed_since
+from receiver.client.calls.taobao_orders import TaobaoOrders
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred
+from receiver.client.settlement import SettledBy
 from schemas.api.alibaba_cart import Cart, CartListRequest
 from schemas.api.reply import Confirmation
 from schemas.api.taobao_cart import (
@@ -36,6 +40,7 @@ class TaobaoCart(Group, prefix="taobao_cart"):
         ),
         TaobaoCartAddRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: TaobaoCart, "list", shown.whole, shown.is_filled),
     )
     create_order = Call(
         Endpoint(
@@ -51,6 +56,7 @@ class TaobaoCart(Group, prefix="taobao_cart"):
         ),
         TaobaoCartOrderRequest,
         one(TaobaoOrderCreation),
+        settled_by=SettledBy(lambda: TaobaoOrders, "list", changed_since, any_made),
     )
     list = Call(
         Endpoint(
@@ -94,6 +100,7 @@ class TaobaoCart(Group, prefix="taobao_cart"):
         ),
         TaobaoCartDeleteRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: TaobaoCart, "list", shown.whole, shown.is_deleted),
     )
     edit_quantity = Call(
         Endpoint(
@@ -109,4 +116,5 @@ class TaobaoCart(Group, prefix="taobao_cart"):
         ),
         TaobaoCartQuantityRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: TaobaoCart, "list", shown.whole, shown.is_counted),
     )

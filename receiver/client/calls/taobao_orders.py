@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, PagedCall, one
+from receiver.client.calls import settled_orders as shown
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred
+from receiver.client.settlement import SettledBy
 from schemas.api.reply import Confirmation
 from schemas.api.request import FreeRequest
 from schemas.api.taobao_logistics import TaobaoLogisticsDetail
@@ -49,6 +51,7 @@ class TaobaoOrders(Group, prefix="taobao_orders"):
         ),
         TaobaoOrderCreateRequest,
         one(TaobaoOrderCreation),
+        settled_by=SettledBy(lambda: TaobaoOrders, "list", shown.changed_since, shown.is_purchased),
     )
     list = PagedCall(
         Endpoint(
@@ -101,6 +104,9 @@ class TaobaoOrders(Group, prefix="taobao_orders"):
         ),
         TaobaoCancelRequest,
         one(Confirmation),
+        settled_by=SettledBy(
+            lambda: TaobaoOrders, "detail", shown.of_purchase, shown.is_purchase_closed
+        ),
     )
     pay = Call(
         Endpoint(
@@ -116,6 +122,9 @@ class TaobaoOrders(Group, prefix="taobao_orders"):
         ),
         TaobaoPayRequest,
         one(TaobaoPayment),
+        settled_by=SettledBy(
+            lambda: TaobaoOrders, "list", shown.of_purchases, shown.are_purchases_paid
+        ),
     )
     update_warehouse = Call(
         Endpoint(

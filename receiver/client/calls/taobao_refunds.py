@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.client.call import Call, Group, PagedCall, one
+from receiver.client.calls import settled_refunds as shown
 from receiver.client.endpoint import Endpoint, documented, guessed, inferred
+from receiver.client.settlement import SettledBy
 from schemas.api.reply import Confirmation
 from schemas.api.taobao_refunds import (
     RefundMessagePage,
@@ -72,6 +74,7 @@ class TaobaoRefunds(Group, prefix="taobao_refunds"):
         ),
         TaobaoRefundRequest,
         one(TaobaoRefund),
+        settled_by=SettledBy(lambda: TaobaoRefunds, "detail", shown.of_case, shown.is_withdrawn),
     )
     render = Call(
         Endpoint(
@@ -101,6 +104,7 @@ class TaobaoRefunds(Group, prefix="taobao_refunds"):
         ),
         TaobaoRefundSubmitRequest,
         one(SubmittedRefund),
+        settled_by=SettledBy(lambda: TaobaoRefunds, "list", shown.nothing, shown.is_submitted),
     )
     modify = Call(
         Endpoint(
@@ -116,6 +120,7 @@ class TaobaoRefunds(Group, prefix="taobao_refunds"):
         ),
         TaobaoRefundModifyRequest,
         one(SubmittedRefund),
+        settled_by=SettledBy(lambda: TaobaoRefunds, "detail", shown.of_case, shown.is_modified),
     )
     submit_message = Call(
         Endpoint(
@@ -131,6 +136,7 @@ class TaobaoRefunds(Group, prefix="taobao_refunds"):
         ),
         TaobaoRefundMessageRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: TaobaoRefunds, "messages", shown.of_case, shown.is_said),
     )
     messages = PagedCall(
         Endpoint(
@@ -174,4 +180,5 @@ class TaobaoRefunds(Group, prefix="taobao_refunds"):
         ),
         TaobaoReturnShipmentRequest,
         one(Confirmation),
+        settled_by=SettledBy(lambda: TaobaoRefunds, "detail", shown.of_case, shown.is_returned),
     )
