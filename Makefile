@@ -76,12 +76,12 @@ $(BENCH)/.installed: bench/requirements.txt .ci/install
 	@PYTHON="$(PYTHON)" .ci/install $(BENCH) bench/requirements.txt
 
 .PHONY: bench
-bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/performance.md (8 minutes, needs wrk)
+bench: $(BENCH)/.installed ## Measure the speed beside others, write docs/performance.md (12 minutes, needs wrk)
 	@command -v wrk >/dev/null || { echo "make bench needs wrk: on Debian, apt-get install wrk"; exit 1; }
-	@timeout --foreground --signal=INT $(if $(LONG),7200,600) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
+	@timeout --foreground --signal=INT $(if $(LONG),7200,1200) $(BENCH)/bin/python -m bench $(if $(LONG),--long)
 
 .PHONY: faults
-faults: install ## Hurt a running receiver, write docs/guarantees.md (half an hour; ONLY="flood disk_full", LIST=1)
+faults: install ## Hurt a running receiver, write docs/guarantees.md (40 minutes; ONLY="flood disk_full", LIST=1)
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: chaos

@@ -65,7 +65,8 @@ async def bare(url: str) -> AsyncIterator[Ask]:
 @contextlib.asynccontextmanager
 async def client(url: str) -> AsyncIterator[Ask]:
     """The same by the client."""
-    account = {"base_url": url, "access_key": KEY, "secret": SECRET, "rate_per_s": 100_000}
+    pace = {"rate_per_s": 100_000, "concurrency": 100}
+    account = {"base_url": url, "access_key": KEY, "secret": SECRET, **pace}
     async with PlatformAPI.open(**account) as api:
 
         async def ask() -> str:
@@ -111,7 +112,9 @@ def serve(descriptor: int) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
-    uvicorn.run(app, fd=descriptor, lifespan="off", log_config=None, access_log=False)
+    # On a busy machine a connection may rest longer than uvicorn's five seconds.
+    given = {"log_config": None, "access_log": False, "timeout_keep_alive": 600}
+    uvicorn.run(app, fd=descriptor, lifespan="off", **given)
 
 
 def main() -> int:

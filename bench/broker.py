@@ -19,6 +19,9 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.embedded.staging import BatchStaging, keep_staged
 from receiver.resilience import supervision
 
+_DUPLICATE_WINDOW_S = 3 * 3600
+"""As Yizhan's: the platform repeats for two and a half hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Broker:
@@ -56,8 +59,9 @@ async def running_broker(directory: Path, *, sync_always: bool) -> AsyncIterator
                 await jetstream.add_stream(
                     StreamConfig(
                         name=contender.stream,
-                        subjects=[contender.subject],
+                        subjects=[f"{contender.subject.partition('.')[0]}.>"],
                         storage=StorageType.FILE,
+                        duplicate_window=_DUPLICATE_WINDOW_S,
                     )
                 )
         try:

@@ -33,8 +33,19 @@ class Contender:
 
 
 EMPTY = Contender("empty", "empty ASGI app", "empty")
+EQUAL = Contender(
+    "equal_work",
+    "FastAPI, equal work by hand",
+    "equal_work",
+    stream="EQUAL_WORK",
+    subject="equal_work.callbacks.bench",
+)
 BY_HAND = Contender(
-    "by_hand", "FastAPI, `js.publish`", "by_hand", stream="BY_HAND", subject="by_hand.callbacks"
+    "by_hand",
+    "bare FastAPI, `js.publish`",
+    "by_hand",
+    stream="BY_HAND",
+    subject="by_hand.callbacks",
 )
 FASTSTREAM = Contender(
     "with_faststream",
@@ -45,7 +56,7 @@ FASTSTREAM = Contender(
 )
 NODE = Contender(
     "with_node",
-    "Node: fastify, NATS client",
+    "bare Node: fastify, NATS client",
     "with_node",
     stream="WITH_NODE",
     subject="with_node.callbacks",
@@ -66,7 +77,7 @@ YIZHAN_OFF = Contender(
     stream="YIZHAN",
     subject="yizhan.callbacks.unguarded",
 )
-ALL = (EMPTY, BY_HAND, FASTSTREAM, NODE, YIZHAN, YIZHAN_OFF)
+ALL = (EMPTY, BY_HAND, FASTSTREAM, NODE, EQUAL, YIZHAN, YIZHAN_OFF)
 
 
 def command(

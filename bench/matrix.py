@@ -1,4 +1,4 @@
-"""Every contender at 1, 32 and 256 connections, under both ways of syncing."""
+"""Every contender at few and at many connections, under both ways of syncing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bench.contenders import Contender
 from bench.measure import Place, Sample, measure
 
-CONNECTIONS = (1, 32, 256)
+CONNECTIONS = {"always": (1, 4, 32, 64, 256), "lazy": (1, 32, 256)}
 ROUNDS = 3
 
 
@@ -28,7 +28,7 @@ async def measure_matrix(
     for contender in contenders:  # warm up: imports, connections, first files of the streams
         await measure(place, contender, place.load(contender, 32, 1))
     for number in range(1, ROUNDS + 1):
-        for connections in CONNECTIONS:
+        for connections in CONNECTIONS[sync]:
             for contender in contenders:
                 sample = await measure(
                     place, contender, place.load(contender, connections, seconds)

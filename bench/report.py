@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.contenders import EMPTY, YIZHAN
+from bench.contenders import EMPTY, EQUAL, YIZHAN
 from bench.goals import goals
 from bench.matrix import CONNECTIONS, ROUNDS, Case
 from bench.measure import spread
@@ -20,7 +20,7 @@ _SYNCS = {
 
 def page(outcome: Outcome) -> str:
     """The whole page."""
-    parts = [_head(outcome), _goals(outcome)]
+    parts = [_head(outcome), _equal_work(outcome), _goals(outcome)]
     parts += [_table(outcome, sync) for sync in _SYNCS]
     parts += [_alone(outcome), _NOTES.read_text(encoding="utf-8").strip(), _how(outcome)]
     return "\n\n".join(parts) + "\n"
@@ -36,6 +36,30 @@ Measured on {outcome.when:%Y-%m-%d} in one run of {outcome.took_s / 60:.1f} minu
 {outcome.versions}. Load average before the start: {outcome.load_before}.
 
 ![Callbacks a second and p99](performance.png)"""
+
+
+def _equal_work(outcome: Outcome) -> str:
+    rows = [
+        "## Beside FastAPI that does equal work",
+        "",
+        "A hand-written endpoint that verifies, reads and stores what Yizhan does: the same raw",
+        "message and typed event, both acknowledged under sync always, and one log line",
+        "(`bench/servers/paid_order.py` says what Yizhan does besides). FastAPI's figure first.",
+        "",
+        "| connections | callbacks/s | times | p50 ms | HTTP process, CPU µs a callback "
+        "| nats-server, CPU µs a callback |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for connections in CONNECTIONS["always"]:
+        hand, ours = (outcome.of("always", connections, c) for c in (EQUAL, YIZHAN))
+        rows.append(
+            f"| {connections} | {hand.result.per_s:,.0f} / **{ours.result.per_s:,.0f}** "
+            f"| {ours.result.per_s / hand.result.per_s:.2f} "
+            f"| {hand.result.p50_ms:.2f} / **{ours.result.p50_ms:.2f}** "
+            f"| {hand.server_cpu_us:.0f} / **{ours.server_cpu_us:.0f}** "
+            f"| {hand.nats_cpu_us:.0f} / **{ours.nats_cpu_us:.0f}** |"
+        )
+    return "\n".join(rows)
 
 
 def _goals(outcome: Outcome) -> str:
@@ -56,10 +80,10 @@ def _table(outcome: Outcome, sync: str) -> str:
         "",
         f"{_SYNCS[sync]}.",
         "",
-        "| connections | | callbacks/s | p50 ms | p99 ms | server CPU µs | NATS CPU µs | spread |",
+        "| connections | | callbacks/s | p50 ms | p99 ms | HTTP CPU µs | NATS CPU µs | spread |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for connections in CONNECTIONS:
+    for connections in CONNECTIONS[sync]:
         for contender in outcome.contenders:
             sample = outcome.of(sync, connections, contender)
             result = sample.result
@@ -120,6 +144,8 @@ def _how(outcome: Outcome) -> str:
 
 - `make bench`; each figure is the median of {ROUNDS} runs of {outcome.seconds} s, "spread" is
   (highest - lowest) / median. In every round the contenders take turns.{node}
+- "CPU" is the processor time, user and system, that the HTTP process and nats-server used in a run
+  by `/proc`, divided by the callbacks answered.
 - The server under test is one process on core {cores.server}; NATS is on {cores.nats}, wrk (one
   thread) on {cores.wrk}. All Python servers run on the same uvicorn, uvloop and httptools,
   without an access log. One NATS server serves all, each contender has a file stream of its own.
@@ -127,8 +153,8 @@ def _how(outcome: Outcome) -> str:
   the stream is counted, and the run fails unless every 200 is stored.
 - Yizhan verifies the signature, reads the message, stores the claim of the nonce, the raw callback
   and the typed event (three messages), marks retransmissions, writes one log line to a file, and
-  then answers. With `replay_check = "off"` there is no claim: two messages. The others check
-  nothing and store one message: the body.
+  then answers. With `replay_check = "off"` there is no claim: two messages, as FastAPI with equal
+  work stores them. The others check nothing and store one message: the body.
 - wrk is a closed loop: each connection waits for its answer. The steady load and the 200/s are 100
   and 20 connections with random pauses. Under the steady load the handlers are a process of its
   own on NATS' cores."""

@@ -56,10 +56,10 @@ async def run_wrk(load: Load, requests: SignedRequests, core: str) -> Result:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     requests.used(lines if load.rate_per_s else 0)
-    said, _ = await process.communicate()
-    line = next((x for x in said.decode().splitlines() if x.startswith("RESULT ")), None)
+    output, _ = await process.communicate()
+    line = next((x for x in output.decode().splitlines() if x.startswith("RESULT ")), None)
     if line is None:
-        raise RuntimeError(f"wrk failed: {said.decode().strip()}")
+        raise RuntimeError(f"wrk failed: {output.decode().strip()}")
     facts = json.loads(line.removeprefix("RESULT "))
     if facts["exhausted"]:
         raise RuntimeError("the load generator ran out of distinct requests")

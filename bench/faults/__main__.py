@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.faults import clusters, disks, processes, spools, stops
+from bench.faults import batches, clusters, disks, processes, spools, stops
 from bench.faults.page import Row, read_rows, row_of, write_rows
 from bench.faults.stage import Fault, SkippedError, directory_on_disk
 from receiver.observability.logs import configure_logs
@@ -18,6 +18,7 @@ FAULTS: Sequence[Fault] = (
     *processes.FAULTS,
     *spools.FAULTS,
     *disks.FAULTS,
+    *batches.FAULTS,
     *clusters.FAULTS,
     *stops.FAULTS,
 )
@@ -43,7 +44,7 @@ def main() -> int:
         print("\nstopped; what was through is kept", file=sys.stderr)
         return 130
     if not arguments.dry:
-        print("docs/guarantees.md tells of it")
+        print("docs/guarantees.md has it")
     broken = [row for row in rows.values() if row.broken]
     for row in broken:
         print(f"{row.name}: {row.summary}", file=sys.stderr)
@@ -51,7 +52,7 @@ def main() -> int:
 
 
 async def _run(chosen: Sequence[Fault], *, keep: bool) -> dict[str, Row]:
-    """Each in its turn; with `keep`, docs/guarantees.md tells of it at once."""
+    """Each in its turn; with `keep`, docs/guarantees.md has it at once."""
     rows: dict[str, Row] = {}
     for number, fault in enumerate(chosen, start=1):
         print(f"[{number}/{len(chosen)}] {fault.title} ...", end=" ", flush=True)

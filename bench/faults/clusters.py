@@ -14,7 +14,7 @@ import nats
 from nats.errors import Error as NatsError
 
 from bench.faults.sender import Forging
-from bench.faults.shell import need_root, said
+from bench.faults.shell import need_root, run_command
 from bench.faults.stage import Fault, Happened, SkippedError, under_load
 from bench.faults.tree import NatsServer, Receiver
 from receiver.bus.credentials import servers
@@ -54,28 +54,30 @@ async def _networks() -> AsyncIterator[None]:
     if not shutil.which("ip"):
         raise SkippedError("`ip` is missing: on Debian, apt-get install iproute2")
     try:
-        await said("ip", "link", "add", _BRIDGE, "type", "bridge")
-        await said("ip", "address", "add", f"{_NETWORK}.1/24", "dev", _BRIDGE)
-        await said("ip", "link", "set", _BRIDGE, "up")
+        await run_command("ip", "link", "add", _BRIDGE, "type", "bridge")
+        await run_command("ip", "address", "add", f"{_NETWORK}.1/24", "dev", _BRIDGE)
+        await run_command("ip", "link", "set", _BRIDGE, "up")
         for number, name in enumerate(_NAMES, start=2):
             space, outer, inner = f"yz-{name}", f"yz-{name}-out", f"yz-{name}-in"
-            await said("ip", "netns", "add", space)
-            await said("ip", "link", "add", outer, "type", "veth", "peer", inner, "netns", space)
-            await said("ip", "link", "set", outer, "master", _BRIDGE, "up")
+            await run_command("ip", "netns", "add", space)
+            await run_command(
+                "ip", "link", "add", outer, "type", "veth", "peer", inner, "netns", space
+            )
+            await run_command("ip", "link", "set", outer, "master", _BRIDGE, "up")
             within = ("ip", "-n", space)
-            await said(*within, "address", "add", f"{_NETWORK}.{number}/24", "dev", inner)
-            await said(*within, "link", "set", inner, "up")
-            await said(*within, "link", "set", "lo", "up")
+            await run_command(*within, "address", "add", f"{_NETWORK}.{number}/24", "dev", inner)
+            await run_command(*within, "link", "set", inner, "up")
+            await run_command(*within, "link", "set", "lo", "up")
         yield
     finally:
         for name in _NAMES:
             # The link goes at once; with its namespace it would go at some later time.
             with contextlib.suppress(SkippedError):
-                await said("ip", "link", "delete", f"yz-{name}-out")
+                await run_command("ip", "link", "delete", f"yz-{name}-out")
             with contextlib.suppress(SkippedError):
-                await said("ip", "netns", "delete", f"yz-{name}")
+                await run_command("ip", "netns", "delete", f"yz-{name}")
         with contextlib.suppress(SkippedError):
-            await said("ip", "link", "delete", _BRIDGE)
+            await run_command("ip", "link", "delete", _BRIDGE)
 
 
 @contextlib.asynccontextmanager
@@ -162,9 +164,9 @@ async def _frozen(cluster: Cluster, name: str) -> None:
 
 
 async def _cut(cluster: Cluster, name: str) -> None:
-    await said("ip", "link", "set", f"yz-{name}-out", "down")
+    await run_command("ip", "link", "set", f"yz-{name}-out", "down")
     await asyncio.sleep(20)
-    await said("ip", "link", "set", f"yz-{name}-out", "up")
+    await run_command("ip", "link", "set", f"yz-{name}-out", "up")
     await asyncio.sleep(5)
 
 

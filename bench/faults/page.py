@@ -20,7 +20,9 @@ _PAGE = _HERE.parent.parent / "docs" / "guarantees.md"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one fault did, when and where; `problem` where it was skipped or failed."""
+    """What one fault did, when and where; `problem` where it was skipped or failed. The load is a
+    rate, or as much as goes over `connections`.
+    """
 
     name: str
     when: str
@@ -28,6 +30,8 @@ class Row:
     problem: str = ""
     control: bool = False
     rate_per_s: int = 0
+    connections: int = 0
+    batched: int = 0
     pushed: int = 0
     answered: int = 0
     spooled: int = 0
@@ -63,7 +67,8 @@ class Row:
             late = self.slowest_stop_s > self.stop_limit_s
             return late or self.ended < self.stops or self.lost > 0
         wrong = self.lost or self.twice or self.forged or self.orphans
-        return bool(wrong or not self.answered)
+        without_batches = self.connections and not self.batched
+        return bool(wrong or without_batches or not self.answered)
 
     @property
     def summary(self) -> str:
@@ -77,8 +82,9 @@ class Row:
             )
         forged = f"{self.forged} of {self.forgeries} forgeries, " if self.forgeries else ""
         orphans = f"{self.orphans} events without a callback, " if self.orphans else ""
+        batched = f"{self.batched} in batches, " if self.connections else ""
         return (
-            f"{self.answered} of {self.pushed} answered 200, lost {self.lost}, "
+            f"{self.answered} of {self.pushed} answered 200, {batched}lost {self.lost}, "
             f"twice {self.twice}, {forged}{orphans}worst {self.worst_ms:.0f} ms"
         )
 
@@ -100,27 +106,29 @@ def row_of(fault: Fault, happened: Happened | Stopped | None, *, problem: str = 
             slowest_stop_s=round(happened.slowest_s, 2),
             stop_limit_s=happened.limit_s,
         )
-    told, verdict = happened.told, happened.verdict
+    seen, verdict = happened.seen, happened.verdict
     return Row(
         fault.name,
         when,
         where,
         control=fault.control,
         rate_per_s=happened.rate_per_s,
-        pushed=told.pushed,
+        connections=happened.connections,
+        batched=happened.batched,
+        pushed=seen.pushed,
         answered=verdict.answered,
-        spooled=told.spooled,
-        refused=told.refused,
-        unanswered=told.unanswered,
-        given_up=told.given_up,
-        repeated=told.repeated,
+        spooled=seen.spooled,
+        refused=seen.refused,
+        unanswered=seen.unanswered,
+        given_up=seen.given_up,
+        repeated=seen.repeated,
         lost=verdict.lost,
         twice=verdict.twice,
-        forgeries=len(told.forged),
+        forgeries=len(seen.forged),
         forged=verdict.forged,
         orphans=verdict.orphans,
-        p99_ms=round(told.p99_ms, 1),
-        worst_ms=round(told.worst_ms, 1),
+        p99_ms=round(seen.p99_ms, 1),
+        worst_ms=round(seen.worst_ms, 1),
     )
 
 
@@ -141,9 +149,9 @@ def write_rows(faults: Sequence[Fault], rows: Mapping[str, Row]) -> None:
 
 def page(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
     """The page's text."""
-    lines = [_head(), "| fault | load | pushed | 200 | of these spooled | refused | no answer |"]
-    lines[-1] += " lost | twice | forged | p99 ms | worst ms |"
-    lines.append("| --- |" + " ---: |" * 11)
+    lines = [_head(), "| fault | load | pushed | 200 | in batches | of these spooled |"]
+    lines[-1] += " refused | no answer | lost | twice | forged | p99 ms | worst ms |"
+    lines.append("| --- |" + " ---: |" * 12)
     loaded = [fault for fault in faults if not _is_stop(fault)]
     lines += [_line(fault, rows.get(fault.name)) for fault in loaded]
     lines += ["", *_stops([fault for fault in faults if _is_stop(fault)], rows)]
@@ -160,7 +168,7 @@ def _head() -> str:
 
 <!-- Made by `make faults`; do not edit. -->
 
-**Whatever was answered 200 is on disk, exactly once, typed, and can be replayed.** This page tells
+**Whatever was answered 200 is on disk, exactly once, typed, and can be replayed.** This page shows
 what was done to break that. Numbered signed callbacks come at a steady rate while a fault happens;
 a callback that gets no 200 within {PATIENCE_S:.0f} s comes again, {RETRIES} times at most, as the
 platform does it, but {RETRY_S:.0f} s later in place of half an hour. In the end the whole stream is
@@ -168,6 +176,9 @@ read: *lost* are callbacks that were answered 200 and whose raw message or typed
 *twice* are messages that are there more than once, *forged* are other bodies under a signature that
 was used already and that are there without a mark. All have to be 0, and so have events whose raw
 message is not there.
+
+Under "256 connections" each of them has a callback under way at any time, as fast as the machine
+takes them, so that they are stored in batches; *in batches* counts the callbacks that were.
 
 *Refused* and *no answer* count tries, not callbacks: 503 is an honest answer, and no answer is what
 the platform sees of a process that is down. Times are from when a try was due to its answer.
@@ -200,15 +211,20 @@ def _stops(faults: Sequence[Fault], rows: Mapping[str, Row]) -> Iterator[str]:
 
 def _line(fault: Fault, row: Row | None) -> str:
     if row is None:
-        return f"| {fault.title} | not run |" + " |" * 10
+        return f"| {fault.title} | not run |" + " |" * 11
     if row.problem:
-        return f"| {fault.title} | {row.problem} |" + " |" * 10
-    load = f"{row.rate_per_s}/s"
+        return f"| {fault.title} | {row.problem} |" + " |" * 11
+    load = f"{row.connections} connections" if row.connections else f"{row.rate_per_s}/s"
+    batched = row.batched if row.connections else ""
     lost = f"{row.lost} (expected)" if row.control else f"**{row.lost}**"
-    cells = (load, row.pushed, row.answered, row.spooled, row.refused, row.unanswered, lost)
+    answers = (row.answered, batched, row.spooled, row.refused, row.unanswered)
     forged = f"**{row.forged}** of {row.forgeries}" if row.forgeries else ""
     more = (f"**{row.twice}**", forged, f"{row.p99_ms:.0f}", f"{row.worst_ms:.0f}")
-    return f"| {fault.title} | " + " | ".join(map(str, (*cells, *more))) + " |"
+    return (
+        f"| {fault.title} | "
+        + " | ".join(map(str, (load, row.pushed, *answers, lost, *more)))
+        + " |"
+    )
 
 
 def _where() -> str:

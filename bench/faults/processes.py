@@ -15,7 +15,8 @@ from bench.processes import free_port
 Run = Callable[[Path], Awaitable[Happened]]
 
 
-async def _receiver_killed(directory: Path) -> Happened:
+async def receiver_killed(directory: Path, *, connections: int = 0) -> Happened:
+    """The receiver alone, three times."""
     receiver = Receiver(directory)
 
     async def hurt() -> None:
@@ -24,10 +25,11 @@ async def _receiver_killed(directory: Path) -> Happened:
             await receiver.start()
             await asyncio.sleep(2)
 
-    return await under_load(receiver, hurt, lasts_s=9)
+    return await under_load(receiver, hurt, lasts_s=9, connections=connections)
 
 
-async def _nats_killed(directory: Path) -> Happened:
+async def nats_killed(directory: Path, *, connections: int = 0) -> Happened:
+    """The embedded server, three times."""
     receiver = Receiver(directory)
 
     async def hurt() -> None:
@@ -35,10 +37,11 @@ async def _nats_killed(directory: Path) -> Happened:
             receiver.signal_nats(signal.SIGKILL)
             await asyncio.sleep(3)
 
-    return await under_load(receiver, hurt, lasts_s=9)
+    return await under_load(receiver, hurt, lasts_s=9, connections=connections)
 
 
-async def _tree_killed(directory: Path) -> Happened:
+async def tree_killed(directory: Path, *, connections: int = 0) -> Happened:
+    """All processes at once, three times."""
     receiver = Receiver(directory)
 
     async def hurt() -> None:
@@ -47,7 +50,7 @@ async def _tree_killed(directory: Path) -> Happened:
             await receiver.start()
             await asyncio.sleep(2)
 
-    return await under_load(receiver, hurt, lasts_s=9)
+    return await under_load(receiver, hurt, lasts_s=9, connections=connections)
 
 
 def frozen(seconds: float, *, rate_per_s: int) -> Run:
@@ -117,19 +120,19 @@ FAULTS = (
         "receiver `kill -9`, three times",
         "The receiver process is killed and started again on the same data directory. Its "
         "nats-server ends with it, since its watchdog sees to that.",
-        _receiver_killed,
+        receiver_killed,
     ),
     Fault(
         "nats_killed",
         "embedded NATS `kill -9`, three times",
         "The nats-server below the receiver is killed; the receiver starts it again.",
-        _nats_killed,
+        nats_killed,
     ),
     Fault(
         "tree_killed",
         "whole tree `kill -9`, three times",
         "Receiver, watchdog and nats-server are killed in the same moment, and started again.",
-        _tree_killed,
+        tree_killed,
     ),
     Fault(
         "nats_frozen_5s",

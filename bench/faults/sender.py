@@ -1,20 +1,25 @@
-"""The platform's side: numbered signed callbacks at a steady rate, repeated until they get 200.
+"""The platform's side: numbered signed callbacks, repeated until they get 200.
 
-An open loop: a callback goes out when it is due, however the ones before it fare, and its time is
-counted from when it was due. As the platform does, it waits one second for the 200 and repeats at
-most five times; the half hour between two tries is shortened.
+At a steady rate it is an open loop: a callback goes out when it is due, however the ones before it
+fare, and its time is counted from when it was due. Over a number of connections each has a callback
+under way at any time, a new one or one that is due again, so that commits form batches. As the
+platform does, it waits one second for the 200 and repeats at most five times; the half hour between
+two tries is shortened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import json
 import random
 import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from receiver.callback import callback_id
 from receiver.signatures import xport_signature
@@ -27,11 +32,13 @@ RETRIES = 5
 RETRY_S = 4.0
 """In place of the platform's 30 minutes."""
 _DUPLICATE_S = 2.0
+_PAUSE_S = 1.0
+"""Of a connection after a try that got no 200: the receiver may be down, or busy."""
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
-class Told:
+class Seen:
     """What the platform's side saw. Times are seconds from when a try was due to its answer."""
 
     pushed: int = 0
@@ -65,45 +72,93 @@ class Forging:
     share: float
 
 
+class _Again(NamedTuple):
+    """A callback and when it is due, after so many tries."""
+
+    due: float
+    body: bytes
+    identity: str
+    tries: int = 0
+
+
 class Platform:
-    """Pushes callbacks to the receiver at `port`; `duplicates` is the share sent once more."""
+    """Pushes callbacks to the receiver at `port`: over `connections` where there are any, else at
+    `rate_per_s`, where `duplicates` is the share sent once more.
+    """
 
     def __init__(
         self,
         port: int,
         *,
-        rate_per_s: int,
+        rate_per_s: int = 0,
+        connections: int = 0,
         duplicates: float = 0.0,
         forging: Forging | None = None,
     ) -> None:
-        self.told = Told()
+        self.seen = Seen()
         self._port = port
         self._rate_per_s = rate_per_s
+        self._connections = connections
         self._duplicates = duplicates
         self._forging = forging
         self._free: deque[Connection] = deque()
-        self._first_order = time.time_ns() // 1_000_000
+        self._again: list[_Again] = []
+        self._orders = itertools.count(time.time_ns() // 1_000_000)
         self._random = random.Random(1)
 
     async def push_for(self, seconds: float) -> None:
         """Push for so long, and until each callback was answered 200 or given up."""
-        loop = asyncio.get_running_loop()
-        begun, count = loop.time(), int(seconds * self._rate_per_s)
         async with asyncio.TaskGroup() as tasks:
-            for number in range(count):
-                due = begun + number / self._rate_per_s
-                if (wait_s := due - loop.time()) > 0:
-                    await asyncio.sleep(wait_s)
-                tasks.create_task(self._push(number, due))
+            if self._connections:
+                until = asyncio.get_running_loop().time() + seconds
+                for _ in range(self._connections):
+                    tasks.create_task(self._push_in_turn(until))
+            else:
+                await self._push_at_rate(int(seconds * self._rate_per_s), tasks)
         for _, writer in self._free:
             writer.close()
 
-    async def _push(self, number: int, due: float) -> None:
-        body = body_of(self._first_order + number)
-        identity = callback_id(SOURCE, body)
-        self.told.pushed += 1
+    async def _push_at_rate(self, count: int, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for number in range(count):
+            due = begun + number / self._rate_per_s
+            if (wait_s := due - loop.time()) > 0:
+                await asyncio.sleep(wait_s)
+            tasks.create_task(self._push(due))
+
+    async def _push_in_turn(self, until: float) -> None:
+        """One callback after the other: what is due again, else a new one."""
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < until or self._again:
+            if self._again and self._again[0].due <= now:
+                callback = heapq.heappop(self._again)
+            elif now < until:
+                callback = _Again(now, *self._next())
+            else:
+                await asyncio.sleep(self._again[0].due - now)
+                continue
+            if not await self._try(callback.body, callback.identity, callback.due):
+                self._push_again(callback)
+                await asyncio.sleep(_PAUSE_S)
+
+    def _push_again(self, failed: _Again) -> None:
+        if failed.tries == RETRIES:
+            self.seen.given_up += 1
+            return
+        due = asyncio.get_running_loop().time() + RETRY_S
+        heapq.heappush(self._again, failed._replace(due=due, tries=failed.tries + 1))
+
+    def _next(self) -> tuple[bytes, str]:
+        """The next callback and its id."""
+        self.seen.pushed += 1
+        body = body_of(next(self._orders))
+        return body, callback_id(SOURCE, body)
+
+    async def _push(self, due: float) -> None:
+        body, identity = self._next()
         if self._random.random() < self._duplicates:
-            self.told.repeated += 1
+            self.seen.repeated += 1
             lag_s = self._random.random() * _DUPLICATE_S
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._until_answered(body, identity, due))
@@ -115,30 +170,36 @@ class Platform:
         loop = asyncio.get_running_loop()
         for _ in range(1 + RETRIES):
             await asyncio.sleep(max(0.0, due - loop.time()))
-            head = head_of(len(body))
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    status, answer = await self._post(head + body)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-                self.told.unanswered += 1
-            else:
-                self.told.times_s.append(loop.time() - due)
-                if status == 200:
-                    self.told.answered.add(identity)
-                    self.told.spooled += b'"spooled"' in answer
-                    if b'"stored"' in answer:
-                        await self._forge(head, body)
-                    return
-                self.told.refused += 1
+            if await self._try(body, identity, due):
+                return
             due = loop.time() + RETRY_S
-        self.told.given_up += 1
+        self.seen.given_up += 1
+
+    async def _try(self, body: bytes, identity: str, due: float) -> bool:
+        """Whether it got a 200."""
+        head = head_of(len(body))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                status, answer = await self._post(head + body)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            self.seen.unanswered += 1
+            return False
+        self.seen.times_s.append(asyncio.get_running_loop().time() - due)
+        if status != 200:
+            self.seen.refused += 1
+            return False
+        self.seen.answered.add(identity)
+        self.seen.spooled += b'"spooled"' in answer
+        if b'"stored"' in answer:
+            await self._forge(head, body)
+        return True
 
     async def _forge(self, head: bytes, body: bytes) -> None:
         """Another body under a signature that is in the log by now."""
         if self._forging is None or self._random.random() >= self._forging.share:
             return
         forged = body.replace(b"1200", b"1100")
-        self.told.forged.add(callback_id(SOURCE, forged))
+        self.seen.forged.add(callback_id(SOURCE, forged))
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._forging.port)

@@ -8,14 +8,14 @@ import os
 from bench.faults.stage import SkippedError
 
 
-async def said(*command: str) -> None:
-    """Run a command; raises `SkippedError` with what it said where it fails."""
+async def run_command(*command: str) -> None:
+    """Run a command; raises `SkippedError` with its output where it fails."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        raise SkippedError(f"`{command[0]}` fails here: {said.decode().strip()[:100]}")
+        raise SkippedError(f"`{command[0]}` fails here: {output.decode().strip()[:100]}")
 
 
 def need_root(what: str) -> None:

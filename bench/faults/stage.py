@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.faults.judge import Verdict, judge
-from bench.faults.sender import Forging, Platform, Told
+from bench.faults.sender import Forging, Platform, Seen
 from bench.faults.stored import read_stored
 from bench.faults.tree import Receiver
 
@@ -26,11 +26,16 @@ class SkippedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One fault under load: what the platform's side saw, and whether the promise was kept."""
+    """One fault under load: what the platform's side saw, and whether the promise was kept. The
+    load is `rate_per_s`, or as much as goes over `connections`; `batched` is how many callbacks
+    were stored in batches.
+    """
 
-    told: Told
+    seen: Seen
     verdict: Verdict
     rate_per_s: int
+    connections: int = 0
+    batched: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ async def under_load(
     *,
     lasts_s: float,
     rate_per_s: int = RATE_PER_S,
+    connections: int = 0,
     duplicates: float = 0.0,
     read_from: str | None = None,
     forging: Forging | None = None,
@@ -83,11 +89,15 @@ async def under_load(
     """Start the receiver, load it, `hurt` it meanwhile, wait until all is settled, and judge.
 
     `lasts_s` is about how long `hurt` takes: the load begins before it and goes on behind it.
-    `left` rows may stay in the spool in the end.
+    `left` rows may stay in the spool in the end. With `connections` there is no rate.
     """
     await receiver.start()
     platform = Platform(
-        receiver.port, rate_per_s=rate_per_s, duplicates=duplicates, forging=forging
+        receiver.port,
+        rate_per_s=rate_per_s,
+        connections=connections,
+        duplicates=duplicates,
+        forging=forging,
     )
     pushing = asyncio.create_task(platform.push_for(LEAD_S + lasts_s + LEAD_S))
     await asyncio.sleep(LEAD_S)
@@ -96,6 +106,7 @@ async def under_load(
     await receiver.settled(left=left)
     stored = await read_stored(read_from or receiver.nats_url)
     await receiver.stop()
-    told = platform.told
-    verdict = judge(told.answered, stored.ids, told.forged - stored.marked)
-    return Happened(told, verdict, rate_per_s)
+    seen = platform.seen
+    verdict = judge(seen.answered, stored.ids, seen.forged - stored.marked)
+    rate_per_s = 0 if connections else rate_per_s
+    return Happened(seen, verdict, rate_per_s, connections, stored.batched)

@@ -18,10 +18,11 @@ _TRIES = 10
 @dataclass(slots=True)
 class Stored:
     """How often each id of a raw message or an event is there, and the callbacks that are marked as
-    having used another's signature."""
+    having used another's signature; `batched` is how many raw messages were stored in a batch."""
 
     ids: Counter[str] = field(default_factory=Counter)
     marked: set[str] = field(default_factory=set)
+    batched: int = 0
 
 
 async def read_stored(nats_url: str) -> Stored:
@@ -49,6 +50,8 @@ async def _read(connection: Connection, subjects: Subjects) -> Stored:
         async for message in history.read():
             read += 1
             found.ids[message.headers[MSG_ID]] += 1
+            if "Nats-Batch-Id" in message.headers and "yizhan-callbackid" in message.headers:
+                found.batched += 1
             if "ce-replayof" in message.headers:
                 found.marked.add(message.headers["ce-callbackid"])
     if read != history.count:

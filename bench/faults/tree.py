@@ -16,8 +16,11 @@ from typing import Any
 
 from bench.faults.sender import ACCESS_KEY, SECRET, SOURCE
 from bench.processes import free_port
+from receiver.bus.subjects import Subjects
+from receiver.embedded.data_directory import stream_directory
 from receiver.embedded.server import server_binary
 from receiver.embedded.server_urls import announced
+from receiver.embedded.staging import BatchStaging
 
 _START_S = 60.0
 _DRAIN_S = 180.0
@@ -60,6 +63,12 @@ class Receiver:
         if urls is None:
             raise RuntimeError("the embedded nats-server does not run")
         return urls.operator
+
+    @property
+    def staging(self) -> Path:
+        """Where the embedded server stages batches in memory."""
+        stream = stream_directory(self.data_dir.resolve(), Subjects().stream)
+        return BatchStaging(stream).target
 
     async def start(self) -> None:
         """Start and wait until it answers."""
@@ -108,14 +117,14 @@ class Receiver:
         """
         async with asyncio.timeout(_DRAIN_S):
             while True:
-                told = await self._answers("/readyz")
-                depth = (told or {}).get("spool", {}).get("depth") or 0
-                if told and "reason" not in told and depth <= left:
+                answer = await self._answers("/readyz")
+                depth = (answer or {}).get("spool", {}).get("depth") or 0
+                if answer and "reason" not in answer and depth <= left:
                     return
                 await asyncio.sleep(0.2)
 
     async def _answers(self, path: str) -> dict[str, Any] | None:
-        """What it tells at `path`; None where it does not answer 200."""
+        """What it answers at `path`; None where it does not answer 200."""
         return await asyncio.to_thread(_get, f"http://127.0.0.1:{self.port}{path}")
 
     def _tail(self) -> str:
@@ -133,9 +142,9 @@ _SOURCE = {
 
 def _get(url: str) -> dict[str, Any] | None:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+        with urllib.request.urlopen(url, timeout=5) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
     except (OSError, urllib.error.URLError, ValueError):
         return None
 

@@ -24,6 +24,7 @@ _PERSONAL: Final = frozenset(
         *("contacts", "phone", "telephone", "mobile", "tel", "fax", "email", "address", "addr"),
         *("city", "province", "town", "district", "street", "division", "zip", "zipcode"),
         *("postcode", "remark", "memo", "content", "alipay", "passport", "idcard", "tax"),
+        *("receiver", "recipient", "consignee", "note", "comment"),
         *("password", "token", "secret", "signature"),
     }
 )
@@ -32,7 +33,8 @@ _PERSONAL_FIELDS: Final = frozenset(
     {
         *("to_post", "post_code", "area", "to_area", "area_text", "area_code", "facility_name"),
         *("standerd_desc", "standard_desc", "refund_desc", "return_goods_desc", "refund_message"),
-        *("seller_agree_return_describe", "seller_refuse_reason_describe", "image_base_64"),
+        *("seller_agree_return_describe", "seller_refuse_reason", "seller_refuse_reason_describe"),
+        *("reject_reason", "node_detail", "logistics_desc", "exception_desc", "image_base_64"),
     }
 )
 _PUBLIC_FIELDS: Final = frozenset(

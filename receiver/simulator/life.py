@@ -1,4 +1,4 @@
-"""The life of an order that nobody asked for: which acts follow which."""
+"""The life of an invented order: which acts follow which."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from receiver.simulator.orders import Order, OrderBook
 from receiver.simulator.refunds import RefundBook
 from receiver.simulator.signing import DialectName
 from receiver.simulator.topics import live_in_topics
-from receiver.simulator.trade import WAY, Fate, Said, Trade
+from receiver.simulator.trade import WAY, Fate, Notice, Trade
 
 FATES: Final[tuple[Fate, ...]] = ("completed", "completed", "completed", "cancelled", "refunded")
 CHANNELS: Final[Mapping[DialectName, tuple[Channel, ...]]] = {
@@ -21,7 +21,7 @@ CHANNELS: Final[Mapping[DialectName, tuple[Channel, ...]]] = {
     "aop": ("1688",),
     "global": ("taobao",),
 }
-"""Whose orders each dialect tells of."""
+"""The channels whose orders each dialect reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,22 @@ def live(
     names: TaobaoNames,
     chance: random.Random,
     refunds: RefundBook | None = None,
-) -> Iterator[Said]:
+) -> Iterator[Notice]:
     """One order's callbacks in the order of its life; each is made when it is asked for, so that
-    the API never knows less than the pushes told. Its refund is opened in `refunds`. A call that
+    the API never knows less than what was pushed. Its refund is opened in `refunds`. A call that
     does something to the order ends this life."""
     order = book.place(course.channel, chance)
     trade = Trade(book, names, chance, course.dialect)
     cases = RefundBook() if refunds is None else refunds
-    tell = live_in_topics if course.dialect == "aop" else _live
-    for said in tell(trade, order, course.fate, cases):
-        yield said
+    lived = live_in_topics if course.dialect == "aop" else _live
+    for notice in lived(trade, order, course.fate, cases):
+        yield notice
         if order.by_calls:
             return
 
 
-def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:
-    """The usual life, whoever tells it."""
+def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Notice]:
+    """The usual life, in the messages of the trade's dialect."""
     yield from trade.created(order)
     yield from trade.price_changed(order)
     if fate == "cancelled":
@@ -77,7 +77,7 @@ def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterat
         yield from trade.received(order)
 
 
-def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> list[Said]:
+def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> list[Notice]:
     refund = refunds.open(
         order,
         order.line_ids,

@@ -62,11 +62,11 @@ def ka_order(order: Order) -> dict[str, Any]:
 def topic_order(order: Order, now: datetime, chance: random.Random) -> dict[str, Any]:
     """The order body of a 1688 topic: the id is a JSON number, and the time may have a stray space
     or be blank (docs/platform/messages.md#order-body-of-a-topic)."""
-    told = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
+    form = chance.choices(("{}", "{} ", ""), weights=(88, 10, 2))[0]
     return {
         "orderId": int(order.order_id),
         "currentStatus": detail_status(order),
-        "msgSendTime": told.format(clock_text(now)),
+        "msgSendTime": form.format(clock_text(now)),
         "buyerMemberId": "b2b-1000001",
         "sellerMemberId": "b2b-2000002",
     }

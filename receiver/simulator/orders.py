@@ -98,7 +98,7 @@ class Order:
 
 
 class OrderBook:
-    """Makes orders and keeps them; the API answers from it what the pushes told.
+    """Makes orders and keeps them; the API answers from it what was pushed.
 
     The ids come from `seed` and from how many orders were placed before.
     """

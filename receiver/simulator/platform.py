@@ -31,7 +31,7 @@ from receiver.simulator.orders import OrderBook
 from receiver.simulator.pusher import CONNECTIONS, Counts, Push, Pusher
 from receiver.simulator.serving import served
 from receiver.simulator.signing import Account
-from receiver.simulator.trade import Said
+from receiver.simulator.trade import Notice
 from receiver.simulator.world import World
 
 _SHORTEST_STEP_S: Final = 0.05
@@ -83,7 +83,7 @@ class PlatformConfig:
 class SimulatedPlatform:
     """Enter it to serve the API at `api_url`; `run` pushes.
 
-    `on_push` is told the message type and whether it was acknowledged, for each push that ended.
+    `on_push` is given the message type and whether it was acknowledged, for each push that ended.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class SimulatedPlatform:
     ) -> None:
         self.counts = Counts()
         self.book = OrderBook(config.seed)
-        self._said: asyncio.Queue[Said] = asyncio.Queue()
+        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
         self.world = World(
             self.book,
             names=config.taobao_names,
             chance=random.Random(f"{config.seed} calls"),  # noqa: S311 - a simulation
-            say=self._say,
+            notify=self._notify,
             dialect=config.account.dialect,
             cancel_after_s=config.cancel_after_s,
         )
@@ -172,8 +172,8 @@ class SimulatedPlatform:
         held: Push | None = None
         course = Course.numbered(number, self._config.account.dialect)
         names, refunds = self._config.taobao_names, self.world.refunds
-        for said in live(self.book, course, names, chance, refunds):
-            push = self._made(said, chance)
+        for notice in live(self.book, course, names, chance, refunds):
+            push = self._made(notice, chance)
             if held is None and chance.random() < self._config.disorder_rate:
                 held = push
                 continue
@@ -185,33 +185,33 @@ class SimulatedPlatform:
         if held is not None:
             await self._push(retries, held)
 
-    def _say(self, said: Said) -> None:
+    def _notify(self, notice: Notice) -> None:
         """What the account gets no callbacks of is not pushed."""
-        if said.channel in CHANNELS[self._config.account.dialect]:
-            self._said.put_nowait(said)
+        if notice.channel in CHANNELS[self._config.account.dialect]:
+            self._notices.put_nowait(notice)
 
     async def _push_what_calls_did(self) -> None:
         chance = random.Random(f"{self._config.seed} pushes")  # noqa: S311 - a simulation
         async with asyncio.TaskGroup() as group:
             retries = _Retries(group, self._again, self._config.limit_waiting)
             while True:
-                said = await self._said.get()
-                await self._push(retries, self._made(said, chance))
+                notice = await self._notices.get()
+                await self._push(retries, self._made(notice, chance))
 
     async def _let_sellers_act(self) -> None:
         while True:
             await asyncio.sleep(max(self._config.step_s, _SHORTEST_STEP_S))
             self.world.act()
 
-    def _made(self, said: Said, chance: random.Random) -> Push:
+    def _made(self, notice: Notice, chance: random.Random) -> Push:
         now_ms, dialect = int(time.time() * 1000), self._config.account.dialect
-        name, form = said.message_type, Form.drawn(chance)
+        name, form = notice.message_type, Form.drawn(chance)
         if dialect == "aop":
-            body = message_of_aop(said, next(self._message_ids), born_at_ms=now_ms)
+            body = message_of_aop(notice, next(self._message_ids), born_at_ms=now_ms)
         elif dialect == "global":
-            body = envelope_of_global(said, pushed_at_ms=now_ms)
+            body = envelope_of_global(notice, pushed_at_ms=now_ms)
         else:
-            name, body = type_name(said, form), envelope(said, form, pushed_at_ms=now_ms)
+            name, body = type_name(notice, form), envelope(notice, form, pushed_at_ms=now_ms)
         return Push(name, body, twice=chance.random() < self._config.duplicate_rate)
 
     async def _push(self, retries: _Retries, push: Push) -> None:

@@ -19,7 +19,7 @@ import httpx2
 
 from receiver.simulator.clock import Clock
 from receiver.simulator.envelope import pushed_again
-from receiver.simulator.signing import Account, said_in, signed
+from receiver.simulator.signing import Account, identity_in, signed
 
 TIMEOUT_S: Final = 1.0
 RETRY_AFTER_S: Final = 30 * 60.0
@@ -154,8 +154,8 @@ class Pusher:
         return False
 
     def _note(self, message_type: str, body: bytes) -> None:
-        source, said = self._account.source_name.encode(), said_in(self._account, body)
-        identity = hashlib.sha256(source + b"\n" + said).hexdigest()[:32]
+        source, content = self._account.source_name.encode(), identity_in(self._account, body)
+        identity = hashlib.sha256(source + b"\n" + content).hexdigest()[:32]
         self.counts.acknowledged += 1
         self.counts.acknowledged_ids[identity] = message_type
         if self._journal is not None:

@@ -12,7 +12,7 @@ from receiver.simulator.envelope import Form, envelope
 from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
-from receiver.simulator.trade import Said
+from receiver.simulator.trade import Notice
 
 _NOW: Final = datetime(2026, 1, 31, tzinfo=UTC)
 _MAX_ORDERS: Final = 200
@@ -28,13 +28,13 @@ def sample_callbacks(
     """
     pushed_at_ms = int(now.timestamp() * 1000)
     found: dict[str, bytes] = {}
-    for said in _all_said(OrderBook(seed, now=now), seed, names or TaobaoNames()):
-        if said.message_type not in found:
-            found[said.message_type] = envelope(said, Form(), pushed_at_ms=pushed_at_ms)
+    for notice in _all_notices(OrderBook(seed, now=now), seed, names or TaobaoNames()):
+        if notice.message_type not in found:
+            found[notice.message_type] = envelope(notice, Form(), pushed_at_ms=pushed_at_ms)
     return list(found.items())
 
 
-def _all_said(book: OrderBook, seed: int, names: TaobaoNames) -> Iterator[Said]:
+def _all_notices(book: OrderBook, seed: int, names: TaobaoNames) -> Iterator[Notice]:
     return itertools.chain.from_iterable(
         live(book, Course.numbered(number), names, random.Random(f"{seed} {number}"))  # noqa: S311 - a simulation, not a secret
         for number in range(_MAX_ORDERS)

@@ -53,7 +53,7 @@ def signed(account: Account, body: bytes, *, now_ms: int) -> Signed:
             return Signed(body, _headers(account, str(now_ms), secrets.token_hex(16)))
 
 
-def said_in(account: Account, body: bytes) -> bytes:
+def identity_in(account: Account, body: bytes) -> bytes:
     """What a receiver makes its id of: the body, in `aop` the parameters without the signature."""
     if account.dialect != "aop":
         return body

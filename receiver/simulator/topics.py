@@ -12,18 +12,18 @@ from typing import Any, Final
 from receiver.simulator.messages import batch_payment, clock_text
 from receiver.simulator.orders import Order
 from receiver.simulator.refunds import RefundBook
-from receiver.simulator.trade import WAY, Fate, Said, Trade
+from receiver.simulator.trade import WAY, Fate, Notice, Trade
 
 _OTHERS: Final = ("SELLER", "BOPS")
 """Who closes an order that the buyer does not."""
 
 
-def live_in_topics(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Said]:
+def live_in_topics(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Notice]:
     """Each topic of the page comes in some order's life."""
     yield from trade.created(order)
-    for said in trade.price_changed(order):
-        yield said
-        yield replace(said, message_type="ORDER_ORDER_PRICE_MODIFY")
+    for notice in trade.price_changed(order):
+        yield notice
+        yield replace(notice, message_type="ORDER_ORDER_PRICE_MODIFY")
     if fate == "cancelled":
         yield from _closed(trade, order)
         return
@@ -40,7 +40,7 @@ def live_in_topics(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) 
         yield from _refunded(trade, order, refunds)
 
 
-def _closed(trade: Trade, order: Order) -> Iterator[Said]:
+def _closed(trade: Trade, order: Order) -> Iterator[Notice]:
     """By the buyer every other time."""
     by_the_buyer = trade.cancelled(order)
     if trade.chance.random() < 0.5:
@@ -49,7 +49,7 @@ def _closed(trade: Trade, order: Order) -> Iterator[Said]:
         yield trade.topic(f"ORDER_{trade.chance.choice(_OTHERS)}_CLOSE", order)
 
 
-def _paid(trade: Trade, order: Order) -> Iterator[Said]:
+def _paid(trade: Trade, order: Order) -> Iterator[Notice]:
     """Every other time in stages, and in a batch."""
     whole = trade.paid(order)
     if trade.chance.random() < 0.5:
@@ -60,7 +60,7 @@ def _paid(trade: Trade, order: Order) -> Iterator[Said]:
     yield from whole
 
 
-def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> Iterator[Said]:
+def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> Iterator[Notice]:
     """Half of the goods' price: applied for, and paid back."""
     refund = refunds.open(
         order,
@@ -74,7 +74,7 @@ def _refunded(trade: Trade, order: Order, refunds: RefundBook) -> Iterator[Said]
     yield from trade.refund_changed(refund, "refundsuccess")
 
 
-def _waybill_changed(trade: Trade, order: Order) -> Said:
+def _waybill_changed(trade: Trade, order: Order) -> Notice:
     """docs/platform/logistics.md#waybill-change-message."""
     parcel = order.parcel
     assert parcel is not None
@@ -94,7 +94,7 @@ def _waybill_changed(trade: Trade, order: Order) -> Said:
     return _topic("LOGISTICS_MAIL_NO_CHANGE", body)
 
 
-def _package_changed(trade: Trade, order: Order) -> Said:
+def _package_changed(trade: Trade, order: Order) -> Notice:
     """The words of its states are not known: they are absent.
 
     docs/platform/logistics.md#package-change-message
@@ -110,5 +110,5 @@ def _package_changed(trade: Trade, order: Order) -> Said:
     return _topic("LOGISTICS_GLOBAL_1688_PACKAGE_CHANGE", body)
 
 
-def _topic(name: str, body: dict[str, Any]) -> Said:
-    return Said(name, body, "1688", ka=True)
+def _topic(name: str, body: dict[str, Any]) -> Notice:
+    return Notice(name, body, "1688", ka=True)

@@ -1,7 +1,7 @@
 """What the simulated platform holds for one account, and what its calls do to it.
 
 In memory; the same calls in the same order give the same ids. Performs no I/O: callbacks are handed
-to `say`.
+to `notify`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import Order, OrderBook, Wanted
 from receiver.simulator.refunds import CLOSED, Refund, RefundBook
 from receiver.simulator.signing import DialectName
-from receiver.simulator.trade import WAY, Said, Trade
+from receiver.simulator.trade import WAY, Notice, Trade
 
 SHIPPING_FEN: Final = 800
 _UNPAID: Final = frozenset({"WAITING_FOR_PAYMENT", "WAIT_BUYER_PAY"})
@@ -40,7 +40,7 @@ class World:
     """Goods, carts, orders, refunds and addresses of one account.
 
     `cancel_after_s` is how old an order of 1688 must be to be cancelled; `dialect` is whose
-    messages tell what calls did.
+    messages report what calls did.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class World:
         *,
         names: TaobaoNames,
         chance: random.Random,
-        say: Callable[[Said], None] = lambda _: None,
+        notify: Callable[[Notice], None] = lambda _: None,
         cancel_after_s: float = 10.0,
         dialect: DialectName = "xport",
     ) -> None:
@@ -63,7 +63,7 @@ class World:
         self._under_way: dict[str, Order] = {}
         self._ids = itertools.count(_FIRST_CART_ID)
         self._trade = Trade(book, names, chance, dialect)
-        self._say = say
+        self._notify = notify
 
     def next_id(self) -> str:
         """A new id of a cart's entry or of an address."""
@@ -76,7 +76,7 @@ class World:
         for part in wanted:
             self.stock[part.sku.sku_id] -= part.quantity
         self._take(order)
-        self._tell(self._trade.created(order))
+        self._report(self._trade.created(order))
         return order
 
     def is_unpaid(self, order: Order) -> bool:
@@ -92,22 +92,22 @@ class World:
         for order in orders:
             self._take(order)
         if together:
-            self._tell(self._trade.paid_together(orders))
+            self._report(self._trade.paid_together(orders))
             return
         for order in orders:
-            self._tell(self._trade.paid(order))
+            self._report(self._trade.paid(order))
 
     def cancel(self, order: Order) -> None:
         """The buyer cancels; the goods are in stock again."""
         for part in order.wanted:
             self.stock[part.sku.sku_id] += part.quantity
         self._take(order)
-        self._tell(self._trade.cancelled(order))
+        self._report(self._trade.cancelled(order))
 
     def receive(self, order: Order) -> None:
         """The buyer confirms the receipt."""
         self._take(order)
-        self._tell(self._trade.received(order))
+        self._report(self._trade.received(order))
 
     def refund(self, order: Order, line_ids: tuple[str, ...], **case: Any) -> Refund:
         """A new case about lines of an order; `case` as for `RefundBook.open`."""
@@ -120,7 +120,7 @@ class World:
 
     def refund_at(self, refund: Refund, status: str) -> None:
         """The case stands at `status` from now on."""
-        self._tell(self._trade.refund_changed(refund, status))
+        self._report(self._trade.refund_changed(refund, status))
 
     def act(self) -> None:
         """One step of all sellers and carriers, for what calls have to do with.
@@ -132,9 +132,9 @@ class World:
                 self.refund_at(refund, status)
         for order in list(self._under_way.values()):
             if order.status in _PAID and not self._in_refund(order):
-                self._tell(self._trade.shipped(order))
+                self._report(self._trade.shipped(order))
             elif order.parcel is not None and len(order.parcel.steps) < len(WAY):
-                self._tell(self._trade.moved_on(order))
+                self._report(self._trade.moved_on(order))
             elif order.status not in _UNPAID | _PAID:
                 del self._under_way[order.order_id]
 
@@ -147,9 +147,9 @@ class World:
         """Whether a case holds: what was not sent yet is not sent then."""
         return any(refund.status not in CLOSED for refund in self.refunds.of(order))
 
-    def _tell(self, said: Iterable[Said]) -> None:
-        for part in said:
-            self._say(part)
+    def _report(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            self._notify(notice)
 
 
 def _agreed(refund: Refund) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.chaos.platform import ChaoticPlatform
 from bench.chaos.run import Outcome, chaos, judge_changes, judge_rate, settings_of
 from receiver.client.platform import PlatformAPI
@@ -13,6 +15,7 @@ BURST_S = 0.3
 """A tenth of a second's calls may go at once, and a moment be a tenth of a second late."""
 
 
+@pytest.mark.timeout(600)
 async def test_every_read_ends_and_no_change_is_made_twice() -> None:
     platform = ChaoticPlatform(reads=READS, changes=CHANGES)
     async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from bench.faults.__main__ import FAULTS
 from bench.faults.judge import Verdict, ids_of, judge
 from bench.faults.page import Row, page, row_of
 from bench.faults.processes import frozen
-from bench.faults.sender import Told
-from bench.faults.stage import Happened
+from bench.faults.sender import Seen
+from bench.faults.stage import Happened, under_load
+from bench.faults.tree import Receiver
 
 STORED = {msg_id: 1 for one in "abc" for msg_id in ids_of(one)}
 KEPT = Row("receiver_killed", "2026-01-31", "here", pushed=9, answered=9, rate_per_s=200)
@@ -61,6 +63,8 @@ def test_where_nothing_was_answered_nothing_was_shown() -> None:
         (replace(KEPT, forgeries=9), False),
         (replace(KEPT, forged=1), True),
         (replace(KEPT, orphans=1), True),
+        (replace(KEPT, connections=256), True),
+        (replace(KEPT, connections=256, batched=9), False),
         (replace(KEPT, problem="failed: no answer"), True),
         (replace(KEPT, problem="skipped: needs root"), False),
         (replace(KEPT, control=True), True),
@@ -77,12 +81,14 @@ def test_the_page_lists_each_fault_and_what_was_lost() -> None:
         "receiver_killed": replace(KEPT, lost=7),
         "power_lost_lazily": replace(KEPT, name="power_lost_lazily", control=True, lost=3),
         "disk_full": replace(KEPT, name="disk_full", problem="skipped: needs root"),
+        "busy_disk_full": replace(KEPT, name="busy_disk_full", connections=256, batched=8),
     }
     lines = page(FAULTS, rows).splitlines()
     table = {line.split(" | ")[0].removeprefix("| "): line for line in lines if " | " in line}
     assert "| **7** |" in table["receiver `kill -9`, three times"]
     assert "| 3 (expected) |" in table["power lost, with the server's lazy default"]
     assert "skipped: needs root" in table["disk full for 10 s"]
+    assert "| 256 connections | 9 | 9 | 8 |" in table["batches: disk full for 10 s"]
     assert "not run" in table["embedded NATS `kill -9`, three times"]
     assert len(table) == len(FAULTS) + 2  # with the head and the rule below it, twice the same
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
@@ -92,12 +98,21 @@ def test_the_page_lists_each_fault_and_what_was_lost() -> None:
 async def test_a_frozen_server_loses_nothing(tmp_path: Path) -> None:
     happened = await frozen(1, rate_per_s=50)(tmp_path)
     assert happened.verdict.kept
-    assert happened.told.spooled > 0
-    assert happened.told.given_up == 0
-    assert row_of(FAULTS[0], happened).answered == happened.told.pushed
+    assert happened.seen.spooled > 0
+    assert happened.seen.given_up == 0
+    assert row_of(FAULTS[0], happened).answered == happened.seen.pushed
+
+
+@pytest.mark.serial
+async def test_a_load_over_connections_is_stored_in_batches(tmp_path: Path) -> None:
+    happened = await under_load(
+        Receiver(tmp_path), lambda: asyncio.sleep(0), lasts_s=0, connections=32
+    )
+    assert happened.verdict.kept
+    assert happened.batched > 0
 
 
 def test_the_times_of_a_row_are_milliseconds() -> None:
-    told = Told(pushed=100, times_s=[0.001] * 99 + [0.5], answered={"a"})
+    told = Seen(pushed=100, times_s=[0.001] * 99 + [0.5], answered={"a"})
     row = row_of(FAULTS[0], Happened(told, Verdict(1, 0, 0, 0), 200))
     assert (row.p99_ms, row.worst_ms, row.rate_per_s) == (500.0, 500.0, 200)

@@ -28,13 +28,13 @@ ORDERS = 40
 """So many show each kind of message."""
 
 
-def told(dialect: DialectName) -> set[str]:
+def message_types(dialect: DialectName) -> set[str]:
     """The types of all messages in many lives."""
     book = OrderBook(1)
     return {
-        said.message_type
+        notice.message_type
         for number in range(ORDERS)
-        for said in live(
+        for notice in live(
             book, Course.numbered(number, dialect), TaobaoNames(), random.Random(number)
         )
     }
@@ -46,13 +46,13 @@ def listed(section: str, pattern: str) -> set[str]:
     return set(re.findall(pattern, page.partition(f"## {section}")[2].partition("\n## ")[0]))
 
 
-def test_every_topic_of_the_page_is_told() -> None:
-    assert told("aop") == listed("1688 topics", r"(?m)^\| `(\w+)`")
+def test_every_topic_of_the_page_is_pushed() -> None:
+    assert message_types("aop") == listed("1688 topics", r"(?m)^\| `(\w+)`")
 
 
-def test_the_gateways_messages_about_orders_are_told() -> None:
+def test_the_gateways_messages_about_orders_are_pushed() -> None:
     about_orders = listed("Taobao Global messages", r"(?m)^\| (\d+) (?:status|price|refund)")
-    assert told("global") == about_orders == {"3", "8", "9"}
+    assert message_types("global") == about_orders == {"3", "8", "9"}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_receiver_takes_and_reads_every_push(
         ("global", ["3"]),
     ],
 )
-async def test_what_calls_did_is_told_in_the_messages_of_the_account(
+async def test_what_calls_did_is_pushed_in_the_messages_of_the_account(
     receiver: Receiver, dialect: DialectName, kinds: list[str]
 ) -> None:
     pushed: list[str] = []

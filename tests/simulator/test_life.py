@@ -15,7 +15,7 @@ from receiver.simulator.life import Course, live
 from receiver.simulator.messages import TaobaoNames
 from receiver.simulator.orders import OrderBook
 from receiver.simulator.samples import sample_callbacks
-from receiver.simulator.trade import Said
+from receiver.simulator.trade import Notice
 from receiver.simulator.world import World
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -35,17 +35,17 @@ KINDS = {
     "TAOBAO_ORDER_BUYER_VIEW_ORDER_STATUS_MODIFY",
     "TAOBAO_ORDER_BUYER_VIEW_ORDER_REFUND",
 }
-DETAIL = Said("1688_ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY", {"baseInfo": {}}, "1688", ka=False)
-KA = Said("ORDER_CREATE", {"orderId": "1"}, "1688", ka=True)
-TAOBAO = Said("TAOBAO_X", {"salesOrderId": "1"}, "taobao", ka=False)
+DETAIL = Notice("1688_ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY", {"baseInfo": {}}, "1688", ka=False)
+KA = Notice("ORDER_CREATE", {"orderId": "1"}, "1688", ka=True)
+TAOBAO = Notice("TAOBAO_X", {"salesOrderId": "1"}, "taobao", ka=False)
 
 
-def lived(course: Course, *, seed: int = 1, names: TaobaoNames | None = None) -> list[Said]:
+def lived(course: Course, *, seed: int = 1, names: TaobaoNames | None = None) -> list[Notice]:
     book, chance = OrderBook(seed, now=NOW), random.Random(seed)
     return list(live(book, course, names or TaobaoNames(), chance))
 
 
-def written(said: Said, form: Form) -> dict[str, Any]:
+def written(said: Notice, form: Form) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(envelope(said, form, pushed_at_ms=1))
     return read
 
@@ -93,8 +93,8 @@ def test_a_refund_names_its_case_and_its_order() -> None:
 
 @pytest.mark.parametrize("channel", ["1688", "taobao"])
 def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> None:
-    book, told = OrderBook(1, now=NOW), list[Said]()
-    world = World(book, names=TaobaoNames(), chance=random.Random(1), say=told.append)
+    book, pushed = OrderBook(1, now=NOW), list[Notice]()
+    world = World(book, names=TaobaoNames(), chance=random.Random(1), notify=pushed.append)
     life = live(book, Course(channel, "completed"), TaobaoNames(), random.Random(1), world.refunds)
     next(life)
     (order,) = book.orders.values()
@@ -104,7 +104,7 @@ def test_a_call_ends_the_life_that_an_order_has_by_itself(channel: Channel) -> N
         world.act()
     assert order.parcel is not None
     assert order.parcel.steps[-1].word == "SIGN"
-    assert len(told) == {"1688": 6, "taobao": 2}[channel]
+    assert len(pushed) == {"1688": 6, "taobao": 2}[channel]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -145,7 +145,7 @@ def test_ka_bodies_are_text_and_the_others_are_objects() -> None:
     ("said", "other"),
     [(KA, "1688_ORDER_CREATE"), (TAOBAO, "X"), (DETAIL, DETAIL.message_type[len("1688_") :])],
 )
-def test_the_prefix_is_optional(said: Said, other: str) -> None:
+def test_the_prefix_is_optional(said: Notice, other: str) -> None:
     assert type_name(said, Form()) == said.message_type
     assert type_name(said, Form(other_prefix=True)) == other
 
@@ -172,8 +172,8 @@ def test_pushed_again_changes_the_time_alone(timed: bool) -> None:
 def test_every_form_is_drawn_and_always_names_a_taobao_channel() -> None:
     chance = random.Random(1)
     forms = {Form.drawn(chance) for _ in range(5000)}
-    assert {form.platform for form in forms} == {"told", "null", "missing"}
+    assert {form.platform for form in forms} == {"present", "null", "missing"}
     assert {form.as_text for form in forms} == {None, True, False}
     for trait in ("other_prefix", "timed", "extra"):
         assert {getattr(form, trait) for form in forms} == {True, False}
-    assert not any(form.other_prefix and form.platform != "told" for form in forms)
+    assert not any(form.other_prefix and form.platform != "present" for form in forms)

@@ -6,15 +6,20 @@ import asyncio
 import re
 from typing import Any
 
+import httpx2
 import pytest
+from pydantic import SecretStr
 
 from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
+from receiver.client.platform import PlatformAPI
+from receiver.client.priority import Priority, current_priority
 from receiver.errors import APIRejectedError, BusError
-from receiver.event import Event
+from receiver.event import Event, Origin
 from receiver.observability.logs import get_logger
+from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -77,6 +82,30 @@ async def test_ids_go_on_from_what_was_published_during_the_run() -> None:
         f"{CREATED.id}.track.0",
         f"{CREATED.id}.track.1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "priority"),
+    [("push", "live"), ("replay", "replay"), ("reparse", "replay"), ("sweep", "sweep")],
+)
+async def test_calls_for_an_old_event_wait_behind_those_for_a_new_one(
+    origin: Origin, priority: Priority
+) -> None:
+    seen: list[Priority] = []
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        seen.append(current_priority())
+        return httpx2.Response(200, json={"code": 200, "data": []})
+
+    async def track(event: Event[OrderCreated], ctx: Context) -> None:
+        await ctx.api.alibaba.orders.logistics("1")
+
+    settings = APISettings(access_key="k", secret=SecretStr("s"))
+    event = make_event(CREATED.data, origin=origin)
+    async with PlatformAPI.open(settings, transport=httpx2.MockTransport(answer)) as api:
+        ran = await run_handler(track, event, api=api)
+
+    assert (ran.outcome, seen) == ("done", [priority])
 
 
 async def test_a_handler_is_not_run_on_what_it_caused_itself() -> None:

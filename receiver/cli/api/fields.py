@@ -30,7 +30,7 @@ class Field:
         self.default = default
         self.required = required
         self.rules = tuple(dict.fromkeys(_rules(hint)))
-        self._types = tuple(_types(hint))
+        self._types = tuple(get_origin(held) or held for held in types_in(hint))
 
     @property
     def is_file(self) -> bool:
@@ -102,16 +102,15 @@ def values_of(call: AnyCall, given: Mapping[str, str | None]) -> dict[str, Any]:
     return {name: fields[name].read(text) for name, text in given.items() if text is not None}
 
 
-def _types(hint: Any) -> Iterator[Any]:
+def types_in(hint: Any) -> Iterator[Any]:
     """The types that a hint allows, without None."""
-    origin = get_origin(hint)
-    if origin is Annotated:
-        yield from _types(get_args(hint)[0])
-    elif origin in {Union, UnionType}:
+    if get_origin(hint) is Annotated:
+        yield from types_in(get_args(hint)[0])
+    elif get_origin(hint) in {Union, UnionType}:
         for part in get_args(hint):
-            yield from _types(part)
+            yield from types_in(part)
     elif hint is not NoneType:
-        yield hint if origin is None else origin
+        yield hint
 
 
 def _is_structured(held: Any) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
-from receiver.cli.api.fields import fields_of
+from receiver.cli.api.fields import fields_of, types_in
 from receiver.client.call import AnyCall, PagedCall
 from receiver.client.calls.registry import GROUPS
 from receiver.client.endpoint import Route
@@ -84,24 +83,9 @@ def reply_fields(model: type[BaseModel], around: tuple[type, ...] = ()) -> dict[
 
 
 def _shown(annotation: Any, around: tuple[type, ...]) -> Any:
-    held = list(_held(annotation))
-    if not held:
-        return "any"
-    first = held[0]
+    first = next(types_in(annotation))
     if get_origin(first) in {tuple, list}:
         return [_shown(get_args(first)[0], around)]
     if isinstance(first, type) and issubclass(first, BaseModel) and first is not Money:
         return first.__name__ if first in around else reply_fields(first, around)
     return getattr(first, "__name__", str(first)).lower()
-
-
-def _held(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation allows, without None."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _held(get_args(annotation)[0])
-    elif origin in {Union, types.UnionType}:
-        for part in get_args(annotation):
-            yield from _held(part)
-    elif annotation is not types.NoneType and annotation is not Any:
-        yield annotation
