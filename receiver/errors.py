@@ -161,8 +161,10 @@ class OutcomeUnknownError(APIUnavailableError):
     """What `settle` goes by (`receiver.client.settlement.Question`)."""
 
     def __str__(self) -> str:
-        telling = f"{self.asking} tells" if self.asking else "see what was done before trying again"
-        return f"{super().__str__()}: it may have been carried out: {telling}"
+        shown = (
+            f"{self.asking} shows it" if self.asking else "see what was done before trying again"
+        )
+        return f"{super().__str__()}: it may have been carried out: {shown}"
 
 
 class APIRejectedError(APIError):

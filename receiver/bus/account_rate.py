@@ -1,9 +1,9 @@
 """One account's rate, divided among the processes that call with it.
 
 A stream in memory keeps one message an account: the moment from which calls are free, by the
-server's clock, and which processes took some lately. Who wants moments moves it on by as many,
-on condition that nobody did so meanwhile; so no moment is given out twice, and a process that dies
-leaves nothing to clean up.
+server's clock, and which processes took some lately. A process that wants moments moves it on by as
+many, on condition that no other did so meanwhile (compare-and-set): no moment is given out twice,
+and a process that dies leaves nothing to clean up.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _FARTHEST_S: Final = 600.0
 _MEMBERSHIP_S: Final = 3600.0
 _MOST_MEMBERS: Final = 100
 _MAX_AGE: Final = timedelta(hours=1)
+_AWAY: Final = (BusError, NatsError, OSError, TimeoutError)
+_UNREADABLE: Final = (ValueError, LookupError, TypeError)
 _WRONG_SEQUENCE: Final = 10071
 _NO_MESSAGE: Final = 10037
 
@@ -91,7 +93,7 @@ class AccountRate:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 moments = await self._take(count, 1 / rate_per_s)
-        except (BusError, NatsError, OSError, TimeoutError, ValueError) as error:
+        except (*_AWAY, *_UNREADABLE) as error:
             self._kept, self._ahead_until = None, 0.0
             self._silent_until = self._clock() + _AGAIN_S
             self._note(is_shared=False, error=str(error) or type(error).__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
@@ -23,6 +23,7 @@ _GENERIC: Final = frozenset(
     }
 )
 """Names that a wrapper may have as well, so that a reply is not recognised by them."""
+_LONGEST_NAME: Final = 64
 
 
 class _Target(NamedTuple):
@@ -93,14 +94,14 @@ def respelled(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
     targets = shape.targets
     if shape.bare_object and not shape.knows(value):
         value = {shape.bare_object: value}
+    found = [(key, part, targets.get(_plain(key))) for key, part in value.items()]
     chosen: dict[str, tuple[bool, int, str]] = {}
-    for key, part in value.items():
-        if target := targets.get(_plain(key)):
+    for key, part, target in found:
+        if target:
             claim = (is_blank(part), target.rank, key)
             chosen[target.key] = min(chosen.get(target.key, claim), claim)
     read: dict[str, Any] = {}
-    for key, part in value.items():
-        target = targets.get(_plain(key))
+    for key, part, target in found:
         if target is None:
             read.setdefault(key, part)
         elif chosen[target.key][2] == key:
@@ -133,7 +134,15 @@ def _inside(model: type[BaseModel], value: Any) -> Any:
 
 
 def _plain(name: str) -> str:
+    return _remembered(name) if len(name) <= _LONGEST_NAME else _stripped(name)
+
+
+def _stripped(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
+
+
+_remembered = lru_cache(maxsize=4096)(_stripped)
+"""The same names come in every reply; one that is too long to be a name is not kept."""
 
 
 def _choices(name: str, info: FieldInfo) -> tuple[str, ...]:

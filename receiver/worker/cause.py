@@ -61,8 +61,8 @@ def fingerprint(error_type: str, place: str) -> str:
 
 
 def text_of(error: BaseException, *, texts: bool = True) -> str:
-    """`Type: what it says`, in at most 500 characters; the type alone without `texts`, but for
-    errors of ours, which hold nothing of a handler's.
+    """`Type: what it says`, in at most 500 characters; the type alone without `texts`, but for our
+    own errors and signals.
     """
     name = type(error).__name__
     ours = isinstance(error, YizhanError | HandlerSignal)

@@ -13,7 +13,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from receiver.errors import TimeLimitError, YizhanError
@@ -41,6 +41,10 @@ class Call(Generic[ResultT]):
     value: ResultT | None = None
     error: BaseException | None = None
     place: str = ""
+
+
+_Ended: TypeAlias = asyncio.Future[Call[ResultT] | None]
+"""Gets the result of a call, or None where its time is up."""
 
 
 async def call(
@@ -85,12 +89,12 @@ async def wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
 async def _in_task(
     coroutine: Coroutine[Any, Any, ResultT], name: str, timeout_s: float
 ) -> Call[ResultT]:
-    task = asyncio.create_task(_outcome(coroutine, name), name=f"run-{name}")
+    ended: _Ended[ResultT] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(_run(coroutine, name, ended), name=f"run-{name}")
     _handler_of[task] = name
     try:
-        await asyncio.wait({task}, timeout=timeout_s)
-        if task.done():
-            return task.result()
+        if (result := await _within(ended, timeout_s)) is not None:
+            return result
         place = place_of_task(task)
         await cancel(task)
     except asyncio.CancelledError:
@@ -99,12 +103,26 @@ async def _in_task(
     return Call(error=TimeLimitError(timeout_s), place=place)
 
 
-async def _outcome(coroutine: Coroutine[Any, Any, ResultT], name: str) -> Call[ResultT]:
+async def _run(coroutine: Coroutine[Any, Any, ResultT], name: str, ended: _Ended[ResultT]) -> None:
     _HANDLER.set(name)
     try:
-        return Call(await coroutine)
+        result = Call(await coroutine)
     except BaseException as error:  # noqa: BLE001 - the boundary round a handler
-        return Call(error=error)
+        _set(ended, Call(error=error))
+    else:
+        _set(ended, result)
+
+
+async def _within(ended: _Ended[ResultT], timeout_s: float) -> Call[ResultT] | None:
+    """How the call ended; None where it has not within `timeout_s`.
+
+    For each run: `asyncio.wait` would take twice as long.
+    """
+    timer = asyncio.get_running_loop().call_later(timeout_s, _set, ended, None)
+    try:
+        return await ended
+    finally:
+        timer.cancel()
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
@@ -124,7 +142,7 @@ async def _in_thread(function: Callable[[], ResultT], name: str, timeout_s: floa
     if len(_left_threads) >= MAX_LEFT_THREADS:
         return Call(error=YizhanError(f"{MAX_LEFT_THREADS} threads of earlier runs never ended"))
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[Call[ResultT]] = loop.create_future()
+    ended: _Ended[ResultT] = loop.create_future()
     context = contextvars.copy_context()
     context.run(_HANDLER.set, name)
 
@@ -135,17 +153,21 @@ async def _in_thread(function: Callable[[], ResultT], name: str, timeout_s: floa
 
     thread = threading.Thread(target=work, name=f"run-{name}", daemon=True)
     thread.start()
-    place = ""
     try:
-        await asyncio.wait({ended}, timeout=timeout_s)
-        if ended.done():
-            return ended.result()
-    finally:
-        if not ended.done():
-            place = place_of_thread(thread)
-            _left_threads.add(thread)
-            get_logger("yizhan.handlers").error("thread_left_behind", handler=name, place=place)
-    return Call(error=TimeLimitError(timeout_s), place=place)
+        if (result := await _within(ended, timeout_s)) is not None:
+            return result
+    except asyncio.CancelledError:
+        _leave(thread, name)
+        raise
+    return Call(error=TimeLimitError(timeout_s), place=_leave(thread, name))
+
+
+def _leave(thread: threading.Thread, name: str) -> str:
+    """Log that a thread goes on, and give the place where it is."""
+    place = place_of_thread(thread)
+    _left_threads.add(thread)
+    get_logger("yizhan.handlers").error("thread_left_behind", handler=name, place=place)
+    return place
 
 
 def _result(function: Callable[[], ResultT]) -> Call[ResultT]:
@@ -155,9 +177,9 @@ def _result(function: Callable[[], ResultT]) -> Call[ResultT]:
         return Call(error=error)
 
 
-def _set(future: asyncio.Future[ResultT], result: ResultT) -> None:
-    if not future.done():
-        future.set_result(result)
+def _set(ended: _Ended[ResultT], result: Call[ResultT] | None) -> None:
+    if not ended.done():
+        ended.set_result(result)
 
 
 def _contained_task(

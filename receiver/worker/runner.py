@@ -6,6 +6,7 @@ The boundary round a handler is here: whatever it raises becomes a decision.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -269,6 +270,12 @@ def _refuse_own(event: Event[EventData], handler: Handler) -> None:
 def _as_sequence(handler: Handler, result: HandlerResult) -> Sequence[EventData]:
     if result is None:
         return ()
+    if inspect.iscoroutine(result):
+        result.close()
+        raise ConfigurationError(
+            f"the handler {handler.name} returned a coroutine: it is no `async def` itself, "
+            "as behind a decorator: write that as `async def`, too"
+        )
     made = [result] if isinstance(result, EventData) else result
     if not isinstance(made, Sequence) or not all(isinstance(data, EventData) for data in made):
         raise ConfigurationError(

@@ -104,6 +104,17 @@ async def test_a_stream_that_was_deleted_is_made_again(
     assert again is not None
 
 
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"free_from": "x", "members": {}}'])
+async def test_what_cannot_be_read_is_not_shared(
+    connection: Connection, subjects: Subjects, body: bytes
+) -> None:
+    process = AccountRate(connection, subjects, ACCOUNT)
+    await process.take(1, 10)
+    await connection.jetstream.publish(process._subject, body)
+
+    assert await process.take(1, 10) is None
+
+
 async def test_without_nats_there_is_nothing_to_take(subjects: Subjects) -> None:
     away = Connection("nats://127.0.0.1:9", plans(subjects, [timedelta(hours=1)]))
     await away.start(patience_s=0.01)

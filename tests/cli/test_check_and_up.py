@@ -340,7 +340,9 @@ async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
     assert (before.code, after.code) == (0, 0), (before, after)
     assert "warn  nats      the stream COPY stores a copy of yizhan.events.>" in before.out
     assert "stream YIZHAN is not there yet: a start makes it" in before.out
+    assert "stream YIZHAN_RUNS is not there yet: the handlers make it" in before.out
     assert "stream YIZHAN, 0 messages" in after.out
+    assert "stream YIZHAN_RUNS, 0 messages" in after.out
 
 
 async def test_check_and_up_say_that_yizhan_runs_here(yizhan: Yizhan) -> None:

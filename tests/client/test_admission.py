@@ -179,7 +179,7 @@ async def test_what_fails_in_the_queue_fails_in_the_calls(slots: Slots, queue: A
             pass
 
 
-async def test_a_closed_queue_leaves_nobody_waiting(slots: Slots, queue: Admission) -> None:
+async def test_closing_the_queue_ends_what_waits(slots: Slots, queue: Admission) -> None:
     async def call() -> None:
         async with queue.turn():
             pass

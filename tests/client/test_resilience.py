@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
@@ -201,6 +203,25 @@ async def test_a_silent_part_of_an_answer_is_given_up_by_the_read_timeout(
         with pytest.raises(APIUnavailableError, match="ReadTimeout"):
             await api.alibaba.orders.logistics("1")
     released.set()
+
+
+async def test_a_change_that_found_no_connection_in_time_was_not_sent() -> None:
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # none is accepted: more than may wait
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        settings = settings_of(url, connect_timeout_s=0.2, timeout_s=100, tries=2)
+        async with PlatformAPI.open(settings) as api:
+            with pytest.raises(APIUnavailableError, match="ConnectTimeout") as caught:
+                await api.alibaba.orders.cancel("1")
+
+    assert type(caught.value) is APIUnavailableError
+    assert caught.value.retryable
+    assert api.counts.repeats == {"alibaba_orders_cancel": 1}
 
 
 def test_pauses_have_full_jitter_and_double() -> None:

@@ -1,4 +1,4 @@
-"""What nobody may read: not in a log, an exception, a repr or a trace."""
+"""No secret and no personal data in a log, an exception, a repr or a trace; safe transport."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_a_redirect_is_refused_and_sends_nothing_elsewhere(
     assert len(platform.asked) == 1
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(
+async def test_a_certificate_of_an_unknown_authority_is_refused(
     platform: Platform, tmp_path: Path
 ) -> None:
     platform.reply([])

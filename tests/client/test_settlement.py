@@ -293,7 +293,7 @@ async def test_the_call_and_its_arguments_are_named(platform: Platform, api: Pla
     assert error.asking.name == "alibaba.orders.list"
     assert error.asking.arguments == {"order_ids": ["27", "28"]}
     assert str(error).endswith(
-        "it may have been carried out: alibaba.orders.list(order_ids=['27', '28']) tells"
+        "it may have been carried out: alibaba.orders.list(order_ids=['27', '28']) shows it"
     )
 
 

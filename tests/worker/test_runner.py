@@ -125,6 +125,15 @@ async def test_a_result_that_is_no_event_is_dead_lettered_with_a_sentence(result
     assert "return an event's data" in ran.error
 
 
+async def test_a_coroutine_behind_a_plain_decorator_is_dead_lettered_with_a_sentence() -> None:
+    def decorated(event: Event[OrderCreated], ctx: Context) -> Any:
+        return sync(event, ctx)
+
+    ran = await run_handler(decorated, CREATED)
+    assert ran.outcome == "dead_lettered"
+    assert "as behind a decorator: write that as `async def`, too" in ran.error
+
+
 async def test_asking_for_an_api_that_is_not_there_is_answered_with_a_sentence() -> None:
     async def ask(event: Event[OrderCreated], ctx: Context) -> None:
         await ctx.api.alibaba.orders.detail("1")
