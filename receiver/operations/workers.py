@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_calls import ask_workers
-from receiver.worker.status import STATUS, HandlerStatus, WorkerStatus
+from receiver.worker.status import OWNER, STATUS, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,15 @@ async def ask_status(
 
 def activity(workers: Iterable[WorkerStatus], handler: str) -> Activity:
     """That of one handler."""
-    of: Mapping[str, tuple[WorkerStatus, HandlerStatus]] = {
-        worker.worker: (worker, worker.handlers[handler])
-        for worker in workers
-        if handler in worker.handlers
-    }
+    of = [worker for worker in workers if handler in worker.handlers]
+    statuses = [worker.handlers[handler] for worker in of]
+    owners = [worker for worker in of if worker.handlers[handler].owns]
+    owners.sort(key=lambda worker: worker.handlers[handler].role != OWNER)  # not who is about to be
     return Activity(
-        next((worker for worker, status in of.values() if status.owns), None),
-        sum(status.running for _, status in of.values()),
-        sum(status.waiting for _, status in of.values()),
-        sum(status.unanswered for _, status in of.values()),
+        owners[0] if owners else None,
+        sum(status.running for status in statuses),
+        sum(status.waiting for status in statuses),
+        sum(status.unanswered for status in statuses),
     )
 
 

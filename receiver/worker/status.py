@@ -24,6 +24,7 @@ from receiver.errors import BusError
 from receiver.resilience import supervision
 
 STATUS: Final = "status"
+OWNER: Final = "owner"
 _LOOK_S: Final = 0.5
 _STANDS_BY: Final = "stands by"
 
