@@ -104,7 +104,6 @@ class Worker:
             for handler in loaded
             if handler not in self._left_out
         ]
-
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
 
     def status(self) -> WorkerStatus:
