@@ -1,9 +1,9 @@
 """One account's rate, divided among the processes that call with it.
 
 A stream in memory keeps one message an account: the moment from which calls are free, by the
-server's clock, and which processes took some lately. A process that wants moments moves it on by as
-many, on condition that no other did so meanwhile (compare-and-set): no moment is given out twice,
-and a process that dies leaves nothing to clean up.
+server's clock, and which processes took some lately. Who wants moments moves it on by as many, on
+condition that no other did so meanwhile; so no moment is given out twice, and a process that dies
+leaves nothing to clean up.
 """
 
 from __future__ import annotations

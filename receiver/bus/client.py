@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from nats.aio.client import Client
@@ -24,12 +25,14 @@ OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where the subject has no subscriber."""
 OnNobody = Callable[[], None]
 _CLOSE_S: Final = 1.0
+_MAX_NAME: Final = 64
+"""Longer names of headers are not remembered."""
 HANG_UP_S: Final = 0.1
 """What the tasks of a connection that was dropped may take to end."""
 
 
 class PipeliningClient(Client):
-    """`nats.aio.client.Client`, and beside it `write`, `expect`, `forget`,
+    """`nats.aio.client.Client`, and beside it `write`, `write_soon`, `expect`, `forget`,
     `round_trip` and `abort`.
 
     `listen` once after connecting; a reconnect keeps it.
@@ -41,6 +44,7 @@ class PipeliningClient(Client):
         self._answers_sid = -1
         self._inbox = b""
         self._count = 0
+        self._soon: list[bytes] = []
 
     @property
     def is_clustered(self) -> bool:
@@ -86,14 +90,32 @@ class PipeliningClient(Client):
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
+        waiting = [*self._pending, *self._soon]
         try:
-            if self._pending:
-                waiting, self._pending = self._pending, []
+            if waiting:
+                self._pending, self._soon = [], []
                 self._pending_data_size = 0
-                self._transport.writelines(waiting)
-            self._transport.write(commands)
+                self._transport.writelines([*waiting, commands])
+            else:
+                self._transport.write(commands)
         except RuntimeError as error:  # uvloop's, for a socket that was lost within this turn
             raise ConnectionClosedError from error
+
+    def write_soon(self, commands: bytes) -> None:
+        """As `write`, at the end of this turn of the event loop: what many callers write within one
+        turn is one system call. It may be lost with the connection.
+        """
+        if not self.is_connected or self._transport is None:
+            raise ConnectionClosedError
+        if not self._soon:
+            asyncio.get_running_loop().call_soon(self._write_now)
+        self._soon.append(commands)
+
+    def _write_now(self) -> None:
+        with contextlib.suppress(ConnectionClosedError):
+            if self._soon:
+                self.write(b"")
+        self._soon.clear()
 
     def abort(self) -> set[asyncio.Task[Any]]:
         """Drop the connection at once, with what is still buffered; gives the tasks that are left,
@@ -126,6 +148,17 @@ class PipeliningClient(Client):
         if not done or pong.cancelled():
             raise NatsTimeoutError
 
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        """As the library, which looks at each character of each name of each message."""
+        found: dict[str, str] = {}
+        for line in raw.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            key = _header_name(name) if len(name) < _MAX_NAME else _header_name.__wrapped__(name)
+            if colon and key is not None:
+                found[key] = value.strip().decode("utf-8", "replace")
+        return found
+
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
@@ -137,6 +170,16 @@ class PipeliningClient(Client):
             on_nobody()
         elif on_answer is not None:
             on_answer(data)
+
+
+@lru_cache(maxsize=1024)
+def _header_name(raw: bytes) -> str | None:
+    """The name before the colon of a header line; None where it is none."""
+    try:
+        name = raw.strip().decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return None if any(character.isspace() for character in name) else name
 
 
 async def hang_up(client: PipeliningClient, *, within_s: float) -> None:

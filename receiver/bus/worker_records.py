@@ -140,6 +140,6 @@ class WorkerRecords:
     def _write(self, head: bytes, body: bytes) -> None:
         client: PipeliningClient = self._connection.client
         try:
-            client.write(head + body + b"\r\n")
+            client.write_soon(head + body + b"\r\n")
         except NatsError as error:
             raise BusError("NATS is away") from error

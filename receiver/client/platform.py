@@ -97,7 +97,7 @@ class PlatformAPI:
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         shared: SharedSlots | None = None,
-        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         **account: Any,
     ) -> Self:
@@ -105,24 +105,24 @@ class PlatformAPI:
 
         Raises `ConfigurationError` where the settings cannot be used. `account` are the settings of
         `[api]` by name, in place of `settings`. `transport` stands in for the network; `shared` is
-        what divides the rate among processes; `sleep` is the wait for our turn, and before another
-        try.
+        what divides the rate among processes; `now` is this machine's time, `sleep` the wait for
+        our turn and before another try.
         """
         if settings is None:
             only_warnings()
             settings = account_of(account)
         elif account:
             raise ConfigurationError("give the settings, or their values by name: not both")
-        now = PlatformClock(clock, corrected=settings.clock == "server")
+        clock = PlatformClock(now, corrected=settings.clock == "server")
         http = _http_client(settings, transport)
-        policies = _policies(settings, shared, clock, sleep)
+        policies = _policies(settings, shared, now, sleep)
         observer = Observer()
         calls = PlatformTransport(
             settings,
             routes=resolve_routes(settings.edition, settings.paths),
-            exchange=Exchange(settings, http=http, signer=Signer(settings, clock=now)),
+            exchange=Exchange(settings, http=http, signer=Signer(settings, clock=clock)),
             policies=policies,
-            clock=now,
+            clock=clock,
             observer=observer,
         )
 
@@ -185,7 +185,7 @@ async def _nothing() -> None:
 def _policies(
     settings: APISettings,
     shared: SharedSlots | None,
-    clock: Callable[[], float],
+    now: Callable[[], float],
     sleep: Callable[[float], Awaitable[Any]],
 ) -> Policies:
     rate_per_s = settings.rate_per_s
@@ -193,7 +193,7 @@ def _policies(
     return Policies(
         Admission(slots, settings.concurrency, sleep=sleep),
         Retries(settings.tries, settings.retry_pause_s),
-        Availability(settings.breaker_failures, settings.breaker_pause_s, now=clock),
+        Availability(settings.breaker_failures, settings.breaker_pause_s, now=now),
         sleep,
     )
 

@@ -80,7 +80,7 @@ class RunRecords:
         if self._looking is not None:
             await cancel(self._looking)
 
-    async def put(self, handler: str, message: StoredMessage, record: RunRecord) -> None:
+    def put(self, handler: str, message: StoredMessage, record: RunRecord) -> None:
         """Publish a record where the stream takes it; its acknowledgement is not waited for."""
         ended = self._looking is None or self._looking.done()
         if ended and asyncio.get_running_loop().time() >= self._look_at:
@@ -88,8 +88,10 @@ class RunRecords:
         if not self._taken:
             return
         subject = self._subjects.run(handler, message.nats_subject)
-        with contextlib.suppress(BusError, NatsError, OSError):
-            await self._connection.client.publish(subject, to_json(record))
+        with contextlib.suppress(BusError, NatsError):
+            client = self._connection.client
+            body = to_json(record)
+            client.write_soon(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(body), body))
 
     async def failures(
         self, handler: str, message: StoredMessage, event_id: str

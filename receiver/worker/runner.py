@@ -143,9 +143,9 @@ class Runner:
             with trail.called() as run.api:
                 result = await self._run(run)
         except asyncio.CancelledError:
-            await self._record(run, None, began)
+            self._record(run, None, began)
             raise
-        await self._record(run, result, began)
+        self._record(run, result, began)
         if isinstance(result.decision, DeadLetter):
             return await self._bury(run, result, result.decision)
         return result
@@ -234,7 +234,7 @@ class Runner:
         before = [attempt for attempt in earlier if attempt.time < run.started_at]
         return [*before, last][-MAX_ATTEMPTS:]
 
-    async def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
+    def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
         if self._records is None:
             return
@@ -255,7 +255,7 @@ class Runner:
             api=run.api[:_MAX_NAMES],
             api_count=len(run.api),
         )
-        await self._records.put(run.handler.name, run.message, record)
+        self._records.put(run.handler.name, run.message, record)
 
     def _policy_of(self, handler: Handler) -> RetryPolicy:
         return handler.options.retry or self._policy

@@ -169,3 +169,36 @@ async def test_answers_come_after_a_reconnect_as_before(tmp_path: Path) -> None:
         wire.write(encode_hpub(message, reply=wire.expect(told.set_result)))
         assert b"account_info" in await asyncio.wait_for(told, 60)
         await wire.close()
+
+
+async def test_what_is_written_soon_arrives_in_order_and_before_what_is_written_next(
+    wire: PipeliningClient, client: Client
+) -> None:
+    got: list[bytes] = []
+    subscription = await client.subscribe("t.soon", max_msgs=4)
+    await client.flush()
+    wire.write_soon(b"PUB t.soon 1\r\n1\r\n")
+    wire.write_soon(b"PUB t.soon 1\r\n2\r\n")
+    wire.write(b"PUB t.soon 1\r\n3\r\n")
+    wire.write_soon(b"PUB t.soon 1\r\n4\r\n")
+    async for message in subscription.messages:
+        got.append(message.data)
+        if len(got) == 4:
+            break
+    assert got == [b"1", b"2", b"3", b"4"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"a", b"Nats-Msg-Id", b" b ", b"c d", b"\xff", b"", b"x" * 80]),
+            st.sampled_from([b":", b": ", b":\t", b""]),
+            st.binary(max_size=5),
+        )
+    )
+)
+def test_headers_are_read_as_the_library_reads_them(
+    parts: list[tuple[bytes, bytes, bytes]],
+) -> None:
+    raw = b"\r\n".join(b"".join(part) for part in parts)
+    assert PipeliningClient._parse_header_lines(raw) == Client._parse_header_lines(raw)

@@ -171,7 +171,7 @@ def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | N
 async def test_retry_after_reaches_the_caller(platform: Platform, status: int, value: str) -> None:
     platform.send("", status, {"retry-after": value})
 
-    async with PlatformAPI.open(settings_of(platform.url), clock=lambda: NOW) as api:
+    async with PlatformAPI.open(settings_of(platform.url), now=lambda: NOW) as api:
         assert (await fault(api)).retry_after_s == 30.0
 
 

@@ -267,7 +267,7 @@ async def test_a_wish_to_wait_holds_all_calls(
 async def test_a_platform_that_is_away_is_left_alone(platform: Platform) -> None:
     platform.send("", 503)
     settings = settings_of(platform.url, breaker_failures=3, breaker_pause_s=1000)
-    async with PlatformAPI.open(settings, clock=lambda: 3600.0) as api:
+    async with PlatformAPI.open(settings, now=lambda: 3600.0) as api:
         for _ in range(3):
             with pytest.raises(APIUnavailableError, match="HTTP 503"):
                 await api.alibaba.orders.logistics("1")
@@ -328,7 +328,7 @@ async def test_a_clock_that_is_off_is_warned_about_once(platform: Platform) -> N
     platform.reply([])
     with capture_logs() as lines:
         async with PlatformAPI.open(
-            settings_of(platform.url), clock=lambda: time.time() - 3600
+            settings_of(platform.url), now=lambda: time.time() - 3600
         ) as api:
             await api.alibaba.orders.logistics("1")
             await api.alibaba.orders.logistics("1")
@@ -345,7 +345,23 @@ async def test_calls_are_signed_by_the_platforms_clock_where_that_is_wanted(
 ) -> None:
     platform.reply([])
     settings = settings_of(platform.url, clock="server")
-    async with PlatformAPI.open(settings, clock=lambda: time.time() - 3600) as api:
+    async with PlatformAPI.open(settings, now=lambda: time.time() - 3600) as api:
+        await api.alibaba.orders.logistics("1")
+        await api.alibaba.orders.logistics("1")
+
+    signed = [int(asked.headers["timestamp"]) / 1000 for asked in platform.asked]
+    assert [round((time.time() - each) / 3600) for each in signed] == [1, 0]
+
+
+async def test_a_script_may_name_the_clock_among_its_settings(platform: Platform) -> None:
+    platform.reply([])
+    async with PlatformAPI.open(
+        base_url=platform.url,
+        access_key="k",
+        secret="s",
+        clock="server",
+        now=lambda: time.time() - 3600,
+    ) as api:
         await api.alibaba.orders.logistics("1")
         await api.alibaba.orders.logistics("1")
 
