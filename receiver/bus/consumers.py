@@ -24,6 +24,8 @@ GROUP: Final = "lane"
 PIN_S: Final = 10.0
 """After how long without a pull the server pins another client."""
 _PINNED: Final = "pinned_client"
+PAUSE_REASON: Final = "yizhan-pause-reason"
+"""Where in a consumer's metadata it stands why it is paused."""
 
 _NOT_FOUND: Final = frozenset({10014, 10059})
 """There is no such consumer, or no such stream."""
@@ -129,7 +131,9 @@ def paused(info: Mapping[str, Any], plan: ConsumerPlan) -> str:
     if not info.get("paused") or is_unfinished(info["config"]):
         return ""
     until = info["config"].get("pause_until", "further notice")
-    return f"the consumer {plan.durable} is paused until {until}: nothing is handled before"
+    reason = (info["config"].get("metadata") or {}).get(PAUSE_REASON, "")
+    said = f"{plan.durable} is paused until {until}{reason and f' ({reason})'}"
+    return f"the consumer {said}: nothing is handled before"
 
 
 async def consumer_info(

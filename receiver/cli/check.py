@@ -25,8 +25,10 @@ from receiver.cli.listening import local_url
 from receiver.cli.liveness import worker_lives
 from receiver.cli.machine_probe import receiver_port
 from receiver.cli.nats_probe import nats
+from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.preflight import check_api, faults
-from receiver.cli.process import EXIT_FAILED, run
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.pruning import prune_handlers
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
@@ -46,13 +48,22 @@ def check(
         bool,
         typer.Option("--worker", help="Look whether the running worker lives: a health check."),
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Where all is well, delete positions of handlers not loaded."),
+    ] = False,
+    yes: YesOption = False,
 ) -> None:
     """Check all that a start needs, without starting; exit 0 where all is well, else 1."""
+    with refusing():
+        if prune:
+            check_can_ask(yes=yes)
     # Every fault is a finding: in the log it would stand between them a second time.
     configure_logs(LogSettings(level="error"), stream=io.StringIO())
 
     async def main(_: asyncio.Event) -> int:
-        return await _check(config, running=running, worker=worker)
+        code = await _check(config, running=running, worker=worker)
+        return await prune_handlers(config, yes=yes) if prune and not code else code
 
     run(main)
 

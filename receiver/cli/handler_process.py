@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -63,11 +63,34 @@ class HandlerProcess:
         self._terminated: asyncio.subprocess.Process | None = None
         self._log = get_logger("yizhan.handlers")
 
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 where it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else 0
+
     async def start(self) -> None:
         """Return once the handlers are loaded and pull; raises `ConfigurationError` where they
         cannot be loaded."""
         await self._spawn()
         self._keeping = supervision.start(self._keep, name="handler-process")
+
+    async def restart(self) -> None:
+        """Run what the modules hold now; where they do not load, log that and run nothing."""
+        await supervision.stop(self._keeping)
+        self._keeping = None
+        process = self._process
+        if process is not None and process.returncode is None:
+            self._terminate(process)
+            await self._wait_or_kill(process, Deadline(self._deadline.grace_s))
+        if self._stopping:
+            return
+        try:
+            await self._spawn()
+        except ConfigurationError as error:
+            self._log.error("handlers_not_started", error=str(error))
+        else:
+            self._keeping = supervision.start(self._keep, name="handler-process")
 
     def begin_stop(self) -> None:
         """Have the process stop beside us: its handlers have their grace time while we have ours,
@@ -83,7 +106,7 @@ class HandlerProcess:
             process = self._process
             if process is not None and process.returncode is None:
                 self._terminate(process)
-                await self._wait_or_kill(process)
+                await self._wait_or_kill(process, self._deadline)
         finally:
             self._release()
 
@@ -93,12 +116,12 @@ class HandlerProcess:
             self._terminated = process
             process.send_signal(signal.SIGTERM)
 
-    async def _wait_or_kill(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_or_kill(self, process: asyncio.subprocess.Process, end: Deadline) -> None:
         try:
-            async with asyncio.timeout(self._deadline.step_s(beyond_s=_AFTER_GRACE_S)):
+            async with asyncio.timeout(end.step_s(beyond_s=_AFTER_GRACE_S)):
                 await process.wait()
         except TimeoutError:
-            limit_s = self._deadline.grace_s + _AFTER_GRACE_S
+            limit_s = end.grace_s + _AFTER_GRACE_S
             self._log.error("handler_process_killed", error=f"it did not end within {limit_s:g} s")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -170,27 +193,51 @@ class HandlerProcess:
             self._control = None
 
 
-@contextlib.asynccontextmanager
-async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[Callable[[], None]]:
-    """Run the handlers in `handlers.processes` children; leaving lets the running ones finish in
-    grace time. Gives what has them stop beside us; see `HandlerProcess.begin_stop`.
-    """
-    processes = [
-        HandlerProcess(settings, bus.url, bus.deadline) for _ in range(settings.handlers.processes)
-    ]
+class HandlerProcesses:
+    """Several of them, each with all handlers: one at a time owns a handler."""
 
-    def begin_stop() -> None:
-        for process in processes:
-            process.begin_stop()
+    def __init__(self, processes: Sequence[HandlerProcess]) -> None:
+        self._processes = processes
 
-    try:
-        starting = (process.start() for process in processes)
+    def pids(self) -> list[int]:
+        """Their process ids, 0 for one that does not run."""
+        return [process.pid for process in self._processes]
+
+    async def start(self) -> None:
+        """See `HandlerProcess`."""
+        starting = (process.start() for process in self._processes)
         for error in await asyncio.gather(*starting, return_exceptions=True):
             if error is not None:
                 raise error
-        yield begin_stop
+
+    async def restart(self) -> None:
+        """See `HandlerProcess`."""
+        await asyncio.gather(*(process.restart() for process in self._processes))
+
+    def begin_stop(self) -> None:
+        """See `HandlerProcess`."""
+        for process in self._processes:
+            process.begin_stop()
+
+    async def stop(self) -> None:
+        """See `HandlerProcess`."""
+        await asyncio.gather(*(process.stop() for process in self._processes))
+
+
+@contextlib.asynccontextmanager
+async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcesses]:
+    """Run the handlers in `handlers.processes` children; leaving lets the running ones finish in
+    grace time.
+    """
+    count = settings.handlers.processes
+    processes = HandlerProcesses(
+        [HandlerProcess(settings, bus.url, bus.deadline) for _ in range(count)]
+    )
+    try:
+        await processes.start()
+        yield processes
     finally:
-        await asyncio.gather(*(process.stop() for process in processes))
+        await processes.stop()
 
 
 @app.command(_COMMAND, hidden=True)

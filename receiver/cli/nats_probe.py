@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
 
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import without_credentials
@@ -25,7 +26,9 @@ from receiver.composition.bus import access, batches_staged, stream_plans
 from receiver.embedded.data_directory import is_owned, server_pid
 from receiver.embedded.server_urls import announced
 from receiver.errors import BusError, ConfigurationError
+from receiver.operations.handlers import HandlerOperations
 from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
 
 
 async def nats(settings: Settings) -> AsyncIterator[Finding]:
@@ -160,3 +163,23 @@ async def _consumers(
                 yield Finding(warning, None)
         except ConfigurationError as error:  # of this one: the others may have faults of their own
             yield Finding(str(error), well=False)
+    for orphan in await _orphans(settings, connection):
+        yield Finding(orphan, None)
+
+
+async def _orphans(settings: Settings, connection: Connection) -> list[str]:
+    """A sentence for each durable of a handler that is not loaded; none where we may not look, or
+    where the handlers do not load, which is reported of them."""
+    try:
+        loaded = configured_handlers(settings.handlers)
+        subjects, kept = Subjects(settings.nats.subject_root), timedelta()
+        operations = HandlerOperations(connection, subjects, loaded, kept=kept)
+        orphans = await operations.orphans()
+    except ConfigurationError:
+        return []
+    return [
+        f"the consumer {orphan.name} is of a handler that is not loaded, and "
+        f"{orphan.pending + orphan.unfinished} events wait for it: load it, or delete that "
+        "position with `yizhan check --prune`"
+        for orphan in orphans
+    ]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
+
+import typer
 
 from receiver.errors import ConfigurationError
 from receiver.replay.selection import parse_time
 from receiver.settings import NatsSettings
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @contextlib.contextmanager
@@ -95,3 +101,9 @@ def existing_data(nats: NatsSettings) -> None:
             f"nats.data_dir: {nats.data_dir} does not exist: run this where Yizhan was started, "
             "or give --config or YIZHAN_NATS__DATA_DIR as there"
         )
+
+
+def check_can_ask(*, yes: bool) -> None:
+    """Raise `ConfigurationError` where a command has to ask and nobody could answer."""
+    if not yes and not sys.stdin.isatty():
+        raise ConfigurationError("there is no terminal to ask at: give --yes")

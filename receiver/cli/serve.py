@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from functools import partial
 
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive, load_to_serve
 from receiver.cli.durability import warn_of_loss
 from receiver.cli.greeting import Greeting, greeted
@@ -15,8 +17,11 @@ from receiver.cli.permissions import rights_to_handle
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, run, tune_gc
 from receiver.cli.reload import reloading
+from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.bus import opened_bus, running_server
+from receiver.composition.handler_port import bind_handler_port, here, serving_handlers
+from receiver.composition.operations import watching_expiry
 from receiver.composition.receiver import running_receiver
 from receiver.composition.worker import running_worker
 from receiver.observability.logs import get_logger
@@ -87,24 +92,13 @@ async def _stopped(stop: asyncio.Event) -> None:
 
 
 @app.command()
-def work(config: ConfigOption = None) -> None:
+def work(config: ConfigOption = None, reload: ReloadOption = False) -> None:
     """Run the handlers alone."""
     settings, _ = load_to_serve(config)
 
     async def main(stop: Stop) -> int:
         await ready(settings, receiving=False)
-        rights = rights_to_handle(settings)
-        async with (
-            opened_bus(
-                settings,
-                name="yizhan-work",
-                inherit=True,
-                rights=rights,
-                deadline=stop.deadline,
-            ) as bus,
-            running_worker(settings, bus) as worker,
-            beating(worker, settings.nats.data_dir),
-        ):
+        async with (_working_below if reload else _working)(settings, stop):
             log = get_logger("yizhan")
             log.info("receiver_not_run", reason="`yizhan receive` takes callbacks, `work` does not")
             log.info("working", handlers=list(settings.handlers.load))
@@ -112,3 +106,29 @@ def work(config: ConfigOption = None) -> None:
         return 0
 
     run(main, grace_s=settings.handlers.grace_s, stays=True)
+
+
+@contextlib.asynccontextmanager
+async def _working(settings: Settings, stop: Stop) -> AsyncIterator[None]:
+    """The handlers in this process."""
+    listener = bind_handler_port(settings)
+    rights = rights_to_handle(settings)
+    opening = opened_bus(
+        settings, name="yizhan-work", inherit=True, rights=rights, deadline=stop.deadline
+    )
+    async with (
+        opening as bus,
+        running_worker(settings, bus) as worker,
+        beating(worker, settings.nats.data_dir),
+        watching_expiry(settings, bus, worker.owns),
+        serving_handlers(settings, bus, listener, here(worker)),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _working_below(settings: Settings, stop: Stop) -> AsyncIterator[None]:
+    """The handlers in processes that are restarted when their code changes."""
+    opening = opened_bus(settings, name="yizhan-work", inherit=True, deadline=stop.deadline)
+    async with opening as bus, supervised_handlers(settings, bus, reload=True):
+        yield

@@ -13,14 +13,15 @@ from typing import Annotated, Final
 import typer
 
 from receiver.cli.app import ConfigOption, app
+from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
 from receiver.cli.greeting import Greeting, greeted
-from receiver.cli.handler_process import running_handlers
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, fail, run, tune_gc
 from receiver.cli.reload import reloading
 from receiver.cli.serve import warning_of_loss
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
+from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.receiver import running_receiver
@@ -51,6 +52,7 @@ def up(
     interval_s: Annotated[
         float, typer.Option("--interval", min=0.01, help="Seconds between simulated orders.")
     ] = 3.0,
+    reload: ReloadOption = False,
 ) -> None:
     """Run everything in one process tree: NATS, the receiver and the handlers.
 
@@ -79,7 +81,9 @@ def up(
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)
             bus = await stack.enter_async_context(started.bus(running, stop))
-            begin_stop = await stack.enter_async_context(running_handlers(running, bus))
+            handlers = await stack.enter_async_context(
+                supervised_handlers(running, bus, reload=reload)
+            )
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             pushed_into = pushed.account.source_name if pushed else None
@@ -88,7 +92,7 @@ def up(
             tune_gc()
             await _until(stop, platform)
             get_logger("yizhan").info("stopping")
-            begin_stop()
+            handlers.begin_stop()
         return 0
 
     run(main, grace_s=max(settings.receiver.grace_s, settings.handlers.grace_s), stays=True)

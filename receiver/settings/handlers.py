@@ -85,8 +85,9 @@ class HandlersSettings(Section):
     """Which handlers run: import strings `module:router`; installed plug-ins are found besides.
 
     What stands here holds for every handler that does not say otherwise. A run may take
-    `timeout_s`. `yizhan up` runs the handlers in so many `processes`. Each further key is the name
-    of a handler, with a section of its own.
+    `timeout_s`. `yizhan up` runs the handlers in so many `processes`. With a
+    `port`, health and metrics are served there. Each further key is the name of a handler, with a
+    section of its own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -98,6 +99,8 @@ class HandlersSettings(Section):
     max_attempts: Attempts = 8
     timeout_s: Seconds = 300.0
     processes: int = Field(default=1, ge=1, le=64)
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
 
     @property
     def named(self) -> Mapping[str, HandlerSettings]:

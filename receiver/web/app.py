@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.web.addressing import read_callback_path
 from receiver.web.callbacks import CallbackEndpoint
+from receiver.web.handler_metrics import HandlerMetricsEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
 from receiver.web.middleware import ErrorMiddleware
@@ -36,6 +37,16 @@ def create_app(
     )
     paths = {route.path for route in others.routes if isinstance(route, Route)}
     return ErrorMiddleware(CallbackRoute(callbacks, others, paths))
+
+
+def create_handler_app(health: HealthEndpoints, metrics: HandlerMetricsEndpoint) -> ASGIApp:
+    """The application of a process that runs handlers: it takes no callbacks."""
+    routes = [
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", metrics.metrics),
+    ]
+    return ErrorMiddleware(Starlette(routes=routes))
 
 
 class CallbackRoute:

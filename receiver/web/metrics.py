@@ -44,11 +44,7 @@ class MetricsEndpoint:
         families = [self._deliveries(), await self._log_ready(), self._batches_in_memory()]
         if self._spool is not None:
             families += await self._of_spool(self._spool)
-        registry = CollectorRegistry()
-        registry.register(_StaticCollector(families))
-        return Response(
-            generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4}
-        )
+        return exposition(families)
 
     def _deliveries(self) -> Metric:
         family = CounterMetricFamily(
@@ -98,6 +94,13 @@ class MetricsEndpoint:
 
 def _spool_readable(readable: int) -> Metric:
     return GaugeMetricFamily("yizhan_spool_readable", "Whether the spool's disk is well.", readable)
+
+
+def exposition(families: Iterable[Metric]) -> Response:
+    """The answer that holds them."""
+    registry = CollectorRegistry()
+    registry.register(_StaticCollector(families))
+    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 class _StaticCollector(Collector):

@@ -100,8 +100,9 @@ class _Server(uvicorn.Server):
         self.started = True
 
 
-def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A listening socket; raises `ConfigurationError` where the address cannot be had.
+def bind(host: str, port: int, *, shared: bool = False, section: str = "receiver") -> socket.socket:
+    """A listening socket; raises `ConfigurationError` where the address cannot be had, which names
+    the settings of `section`.
 
     Several that are `shared` may listen on one port, and the kernel spreads the connections; each
     begins to listen when it is served.
@@ -120,19 +121,19 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.setblocking(False)  # noqa: FBT003 - the library's own shape
     except OSError as error:
         listener.close()
-        raise ConfigurationError(_cannot_listen(host, port, error)) from error
+        raise ConfigurationError(_cannot_listen(host, port, error, section)) from error
     return listener
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def _cannot_listen(host: str, port: int, error: OSError, section: str) -> str:
     fault = f"cannot listen on {host}:{port}: {error.strerror}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"receiver.host: {fault}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
+        return f"{section}.host: {fault}: write an address of this machine, 127.0.0.1 or 0.0.0.0"
     if error.errno == errno.EACCES:
-        return f"receiver.port: {fault}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
+        return f"{section}.port: {fault}: write 1024 or more, or grant CAP_NET_BIND_SERVICE"
     return (
-        f"receiver.port: {fault}: "
-        "stop what uses it, or set receiver.port to another (0 picks a free one)"
+        f"{section}.port: {fault}: "
+        f"stop what uses it, or set {section}.port to another (0 picks a free one)"
     )
 
 

@@ -5,8 +5,13 @@ Performs no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
+
+from nats.aio.msg import Msg
+
+from receiver.bus.schedules import place_in_order
+from receiver.bus.subjects import NO_KEY
 
 ItemT = TypeVar("ItemT")
 
@@ -55,3 +60,9 @@ class Collector(Generic[ItemT]):
     def clear(self) -> None:
         """Forget what came."""
         self._items, self.collects = {}, False
+
+
+def lane_of(message: Msg, *, ordered: bool) -> Hashable:
+    """The order, on its channel; one of its own for an event without, or if none is kept."""
+    channel, key = place_in_order(message.subject)
+    return (channel, key) if ordered and key != NO_KEY else message.metadata.sequence.stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,14 +18,14 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import PIN_S, ConsumerPlan
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
-from receiver.bus.schedules import SHORT_S, origin, place_in_order
-from receiver.bus.subjects import NO_KEY, Subjects
+from receiver.bus.schedules import SHORT_S, origin
+from receiver.bus.subjects import Subjects
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
 from receiver.resilience.deadline import Deadline
 from receiver.worker.attempts import Attempts
-from receiver.worker.collecting import Collector
+from receiver.worker.collecting import Collector, lane_of
 from receiver.worker.keyed_pool import KeyedPool
 from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.fence import Fence
@@ -102,7 +102,7 @@ class HandlerConsumer:
         *,
         plan: ConsumerPlan,
         limits: ConsumerLimits,
-        count: Callable[[str, Outcome], None],
+        count: Callable[[str, Outcome, float | None], None],
         sleep: Sleep,
     ) -> None:
         self.handler = handler
@@ -189,6 +189,12 @@ class HandlerConsumer:
         if not self._pool.busy:
             await self.ownership.resign()
 
+    @property
+    def load(self) -> tuple[int, int, int]:
+        """How many events run, wait here, and are done without the server having said it knows."""
+        running = len(self._running)
+        return running, len(self._in_flight) - running, self._settling.unanswered
+
     # As the work of an owner.
 
     @property
@@ -261,7 +267,7 @@ class HandlerConsumer:
 
     def _add(self, message: Msg) -> None:
         ordered = self.handler.options.order != "none"
-        self._pool.add(_pool_key(message, ordered=ordered), message)
+        self._pool.add(lane_of(message, ordered=ordered), message)
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
@@ -289,8 +295,9 @@ class HandlerConsumer:
                 again = await self._settling.settle(
                     latest, slot, attempts, result.decision, in_place=self._strict
                 )
-                self._count(self.handler.name, result.decision.outcome)
-                log_outcome(log, result, asyncio.get_running_loop().time() - started)
+                duration_s = asyncio.get_running_loop().time() - started
+                self._count(self.handler.name, result.decision.outcome, duration_s)
+                log_outcome(log, result, duration_s)
             del self._running[seq]
             return again
         finally:
@@ -304,7 +311,7 @@ class HandlerConsumer:
             await self._settling.ledger.comes_again(seq, slot)
         with contextlib.suppress(NatsError, OSError):
             await message.nak(delay=HANDOVER_S)
-        self._count(self.handler.name, "released")
+        self._count(self.handler.name, "released", None)
         self._log.info("event_handled", outcome="released", **facts)
 
     async def _keep_alive(self) -> None:
@@ -336,12 +343,6 @@ class HandlerConsumer:
         """A fault of ours ended a loop: without this line the handler would be dead in silence."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("handler_loop_ended", error=type(error).__name__, place=place_of(error))
-
-
-def _pool_key(message: Msg, *, ordered: bool) -> Hashable:
-    """The order, on its channel; one of its own for an event without, or if none is kept."""
-    channel, key = place_in_order(message.subject)
-    return (channel, key) if ordered and key != NO_KEY else message.metadata.sequence.stream
 
 
 def _now() -> float:

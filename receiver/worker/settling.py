@@ -57,6 +57,11 @@ class Settling:
         """How much the server counts as pending for what was done here."""
         return len(self._waiting) + self._acks.unanswered
 
+    @property
+    def unanswered(self) -> int:
+        """How many acknowledgements the server has not answered."""
+        return self._acks.unanswered
+
     def keeps(self, seq: int) -> bool:
         """Whether a sequence needs no other run now: it is done, or waits for its time."""
         return seq in self._acks or self._waiting.get(seq, 0.0) > time.monotonic()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,35 +23,17 @@ from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
-from receiver.worker.outcomes import Outcome
+from receiver.worker.counts import HandlerCounts
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
+from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
-
-
-class HandlerCounts:
-    """How many deliveries ended in which way, by handler and outcome, since the start."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, Outcome]] = Counter()
-
-    def add(self, handler: str, outcome: Outcome) -> None:
-        """Count one delivery."""
-        self._counts[handler, outcome] += 1
-
-    def of(self, handler: str, outcome: Outcome) -> int:
-        """How many deliveries to `handler` ended as `outcome`."""
-        return self._counts[handler, outcome]
-
-    def read(self) -> Mapping[tuple[str, Outcome], int]:
-        """A copy of the counts as they stand."""
-        return dict(self._counts)
 
 
 class Worker:
@@ -123,6 +104,32 @@ class Worker:
             for handler in loaded
             if handler not in self._left_out
         ]
+        self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def status(self) -> WorkerStatus:
+        """What the handlers of this process do now, and what became of their events."""
+        statuses = {consumer.handler.name: self._status(consumer) for consumer in self._consumers}
+        return WorkerStatus.here(self._presence.worker, statuses)
+
+    def owns(self, handler: str) -> bool:
+        """Whether this process runs the handler now."""
+        statuses = self.status().handlers
+        return handler in statuses and statuses[handler].owns
+
+    def _status(self, consumer: HandlerConsumer) -> HandlerStatus:
+        name = consumer.handler.name
+        buckets, seconds = self.counts.durations(name)
+        running, waiting, unanswered = consumer.load
+        return HandlerStatus(
+            role=consumer.ownership.role,
+            running=running,
+            waiting=waiting,
+            unanswered=unanswered,
+            owner_changes=consumer.ownership.times_owned,
+            outcomes={o: count for (of, o), count in self.counts.read().items() if of == name},
+            buckets=buckets,
+            seconds=seconds,
+        )
 
     @property
     def alive(self) -> bool:
@@ -146,6 +153,7 @@ class Worker:
             await self._records.ensure()
             await self._run_records.start()
         await self._presence.start()
+        await self._service.start()
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
@@ -157,5 +165,6 @@ class Worker:
         try:
             await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
         finally:
+            await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()

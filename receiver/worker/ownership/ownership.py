@@ -76,6 +76,7 @@ class Ownership:
     ) -> None:
         self.role: Role = "stands by"
         self.pin = ""
+        self.times_owned = 0
         self._handler = handler
         self._connection = connection
         self._presence = presence
@@ -147,6 +148,7 @@ class Ownership:
         if self.role == "stands by" and self._rival is not None and self._rival.pin:
             return
         if self.role != "owner":  # a candidate, be it one that has just stepped back for another
+            self.times_owned += 1
             self._log.info("handler_owned", worker=self._presence.worker)
         self._rival = None
         self.pin, self.role = pin, "owner"

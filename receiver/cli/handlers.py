@@ -1,0 +1,238 @@
+"""`yizhan handlers`: what runs, how far it is, and pause, resume, rewind, forget."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from receiver.cli.app import ConfigOption, app
+from receiver.cli.configuration import load_to_look
+from receiver.cli.handlers_text import handler_text
+from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.composition.operations import opened_operations
+from receiver.errors import ConfigurationError
+from receiver.operations.handler_report import handler_report
+from receiver.operations.handlers import HandlerOperations, Rewind
+from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
+from receiver.worker.routing import Handler
+
+_REASON_CHARS: Final = 500
+
+handlers = typer.Typer()
+app.add_typer(handlers, name="handlers")
+
+NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
+Act = Callable[[HandlerOperations], Awaitable[int]]
+
+
+def _examples(*commands: str) -> str:
+    """The end of a help text; what stands in one paragraph would be joined."""
+    return "\n\n".join(("Examples:", *commands))
+
+
+@handlers.callback(
+    invoke_without_command=True,
+    epilog=_examples(
+        "yizhan handlers",
+        "yizhan handlers --json",
+        'yizhan handlers pause fetch_tracking --reason "the API is down"',
+        "yizhan handlers resume fetch_tracking",
+        "yizhan handlers rewind fetch_tracking --to 2h",
+    ),
+)
+def list_handlers(
+    context: typer.Context,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the handlers: from where, on which events, how far, and what waits.
+
+    Works beside a running worker and without one.
+    """
+    context.obj = config
+    if context.invoked_subcommand is not None:
+        return
+    settings = load_to_look(config)
+    loaded, fault = _loaded(settings)
+
+    async def act(operations: HandlerOperations) -> int:
+        now = datetime.now(UTC)
+        reports = [handler_report(view, now) for view in await operations.look()]
+        _print(reports, as_json=as_json)
+        return EXIT_FAILED if fault else 0
+
+    if fault:
+        typer.echo(f"yizhan: {fault}", err=True)
+    _operate(settings, loaded, act)
+
+
+@handlers.command(
+    epilog=_examples(
+        'yizhan handlers pause fetch_tracking --reason "the API is down"',
+    )
+)
+def pause(
+    context: typer.Context,
+    name: NameArgument,
+    reason: Annotated[str, typer.Option(help="Why; `yizhan handlers` and `check` show it.")],
+    config: ConfigOption = None,
+) -> None:
+    """Give a handler no more events, until `resume`; what it runs now, it finishes."""
+    with refusing():
+        _check_reason(reason)
+    settings = load_to_look(config or context.obj)
+
+    async def act(operations: HandlerOperations) -> int:
+        await operations.pause(name, reason=reason.strip(), by=_who(), now=datetime.now(UTC))
+        typer.echo(f"{name} is paused; to go on: yizhan handlers resume {name}")
+        return 0
+
+    _operate(settings, _loaded(settings)[0], act)
+
+
+@handlers.command(
+    epilog=_examples(
+        "yizhan handlers resume fetch_tracking",
+    )
+)
+def resume(context: typer.Context, name: NameArgument, config: ConfigOption = None) -> None:
+    """Let a paused handler go on where it stands."""
+    settings = load_to_look(config or context.obj)
+
+    async def act(operations: HandlerOperations) -> int:
+        was_paused = await operations.resume(name)
+        typer.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
+        return 0
+
+    _operate(settings, _loaded(settings)[0], act)
+
+
+@handlers.command(
+    epilog=_examples(
+        "yizhan handlers rewind fetch_tracking --to 2h",
+        'yizhan handlers rewind fetch_tracking --to "#1200"',
+        "yizhan handlers rewind fetch_tracking --to 2026-01-31T08:00:00+08:00 --yes",
+    )
+)
+def rewind(
+    context: typer.Context,
+    name: NameArgument,
+    to: Annotated[
+        str,
+        typer.Option(help="#SEQ in the stream, an age (2h) or an RFC 3339 time.", metavar="TO"),
+    ],
+    config: ConfigOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Have a handler run stored events again, from a time or a sequence on.
+
+    Says how many it will run again, and asks. Exits 1 where that was declined.
+    """
+    with refusing():
+        target = _target(to, datetime.now(UTC))
+        check_can_ask(yes=yes)
+    settings = load_to_look(config or context.obj)
+
+    async def act(operations: HandlerOperations) -> int:
+        plan = await operations.plan_rewind(name, target)
+        typer.echo(_rewind_text(name, plan))
+        if not (yes or typer.confirm("Rewind?")):
+            return EXIT_FAILED
+        await operations.rewind(name, plan, by=_who(), now=datetime.now(UTC))
+        typer.echo(f"{name} goes on from #{plan.seq}")
+        return 0
+
+    _operate(settings, _loaded(settings)[0], act)
+
+
+@handlers.command(
+    epilog=_examples(
+        "yizhan handlers forget old_name",
+    )
+)
+def forget(
+    context: typer.Context, name: NameArgument, config: ConfigOption = None, yes: YesOption = False
+) -> None:
+    """Delete the position of a handler that is no longer loaded; its dead letters stay.
+
+    Asks first. Exits 1 where that was declined.
+    """
+    with refusing():
+        check_can_ask(yes=yes)
+    settings = load_to_look(config or context.obj)
+    with refusing():
+        loaded = configured_handlers(settings.handlers)
+
+    async def act(operations: HandlerOperations) -> int:
+        durable = await operations.forgettable(name)
+        waiting = durable.pending + durable.unfinished
+        typer.echo(f"{name}: {waiting} events that it has not handled will not be")
+        if not (yes or typer.confirm("Forget it?")):
+            return EXIT_FAILED
+        await operations.forget(name)
+        typer.echo(f"{name} is forgotten")
+        return 0
+
+    _operate(settings, loaded, act)
+
+
+def _operate(settings: Settings, loaded: list[Handler], act: Act) -> None:
+    async def main(_: asyncio.Event) -> int:
+        async with opened_operations(settings, loaded) as operations:
+            return await act(operations)
+
+    run(main)
+
+
+def _loaded(settings: Settings) -> tuple[list[Handler], str]:
+    """The handlers, or none and why: what is stored of them can be operated all the same."""
+    try:
+        return configured_handlers(settings.handlers), ""
+    except ConfigurationError as error:
+        return [], str(error)
+
+
+def _print(reports: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"handlers": reports}, indent=2, ensure_ascii=False))
+        return
+    typer.echo("\n".join(map(handler_text, reports)) or "no handler is loaded or stored")
+
+
+def _rewind_text(name: str, plan: Rewind) -> str:
+    return f"{name} goes back to #{plan.seq}: {plan.again} events that are done run again"
+
+
+def _target(text: str, now: datetime) -> int | datetime:
+    if not text.startswith("#"):
+        return past_time("--to", text, now)
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
+        raise ConfigurationError(
+            f"--to {text}: is no sequence: write one such as '#1200', in quotes"
+        )
+    return int(digits)
+
+
+def _check_reason(reason: str) -> None:
+    not_empty("--reason", reason, write="say why, for whoever finds it paused")
+    if len(reason) > _REASON_CHARS or not reason.isprintable():
+        raise ConfigurationError(f"--reason: write one line of at most {_REASON_CHARS} characters")
+
+
+def _who() -> str:
+    """Who asks, as far as the system knows."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many a container
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

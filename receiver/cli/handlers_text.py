@@ -1,0 +1,73 @@
+"""The text of `yizhan handlers`, from the document of `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
+def handler_text(report: Mapping[str, Any]) -> str:
+    """A heading and a line for each thing to know of one handler."""
+    return "\n".join([report["handler"], *(f"  {name:<9} {text}" for name, text in _rows(report))])
+
+
+def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if report["loaded"]:
+        source = f" ({report['source']})" if report["source"] else ""
+        yield "from", f"{report['place']}{source}"
+        yield "events", ", ".join(report["events"])
+        yield "options", _options(report["options"])
+    else:
+        yield "from", "not loaded here: `yizhan handlers forget` deletes its position"
+    if owner := report["owner"]:
+        yield "owner", f"worker {owner['worker']}, process {owner['pid']} of {owner['host']}"
+    elif report["pulled"]:
+        yield "owner", "a process that does not answer"
+    elif report["loaded"]:
+        yield "owner", "no process runs it now"
+    yield "now", _backlog(report)
+    if report["oldest"]:
+        yield "oldest", _oldest(report["oldest"])
+    if report["dead_letters"]:
+        yield "dead", f"{report['dead_letters']} dead letters"
+    if report["paused"]:
+        yield "PAUSED", _paused(report["paused"])
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    was = f", was {options['was']}" if options["was"] else ""
+    return (
+        f"start {options['start']}, {options['timeout_s']:g} s a run, "
+        f"{options['concurrency']} orders at once, {options['max_attempts']} attempts, "
+        f"order {options['order']}{was}"
+    )
+
+
+def _backlog(report: Mapping[str, Any]) -> str:
+    if report["durable"] is None:
+        return "never started"
+    return (
+        f"{report['pending']} pending, {report['running']} running, {report['waiting']} waiting, "
+        f"{report['scheduled']} put off"
+    )
+
+
+def _oldest(oldest: Mapping[str, Any]) -> str:
+    return f"#{oldest['stream_seq']} of {oldest['time']}, {in_words(oldest['age_s'])} old"
+
+
+def _paused(paused: Mapping[str, Any]) -> str:
+    by = f" by {paused['by']}" if paused["by"] else ""
+    since = f" since {paused['since']}" if paused["since"] else f" until {paused['until']}"
+    lost = "; its oldest event expires before" if paused["oldest_expires_first"] else ""
+    return f"{paused['reason'] or 'no reason given'}{by}{since}{lost}"
+
+
+def in_words(seconds: float) -> str:
+    """An age in its largest unit."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,52 @@
+"""The operations of the settings: on their server, for their handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from receiver.composition.bus import Bus, opened_bus
+from receiver.operations.expiry import warn_of_expiry
+from receiver.operations.handlers import HandlerOperations
+from receiver.resilience import supervision
+from receiver.settings import Settings
+from receiver.worker.configuration import configured_handlers
+from receiver.worker.routing import Handler
+
+
+@contextlib.asynccontextmanager
+async def opened_operations(
+    settings: Settings, loaded: Sequence[Handler]
+) -> AsyncIterator[HandlerOperations]:
+    """What can be done to handlers, of which `loaded` are here; raises `BusError` where NATS is
+    away.
+    """
+    async with opened_bus(settings, name="yizhan-operate") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield handler_operations(settings, bus, loaded)
+
+
+def handler_operations(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler] | None = None
+) -> HandlerOperations:
+    """The same on a bus that is open; by default for the handlers of the settings."""
+    handlers = configured_handlers(settings.handlers) if loaded is None else loaded
+    kept = timedelta(days=settings.nats.max_age_days)
+    return HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept)
+
+
+def watching_expiry(
+    settings: Settings, bus: Bus, owns: Callable[[str], bool]
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Warn of events that expire before their paused handler, one of those that we own, runs."""
+    watch = partial(
+        warn_of_expiry,
+        handler_operations(settings, bus),
+        owns=owns,
+        now=lambda: datetime.now(UTC),
+        sleep=asyncio.sleep,
+    )
+    return supervision.running(watch, name="expiry-watch")

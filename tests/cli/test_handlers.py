@@ -1,0 +1,216 @@
+"""`yizhan handlers` and `check --prune` as an operator types them, beside a worker and without."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from receiver.bus.codec import encode_event
+from receiver.bus.subjects import Subjects, input_subject
+from receiver.testing import eventually, make_event
+from schemas.events import OrderClosed
+from tests.cli.conftest import Ended, Yizhan
+from tests.cli.test_check_and_up import HANDLERS, SOURCE
+
+REASON = "the desk is closed"
+
+
+@dataclass
+class Desk:
+    """An operator's place: a directory with a handler `slow`, and a server that others use."""
+
+    yizhan: Yizhan
+    environ: dict[str, str]
+    client: Client
+    subjects: Subjects
+
+    async def run(self, *words: str, **environ: str) -> Ended:
+        return await self.yizhan.run(*words, within_s=90, **{**self.environ, **environ})
+
+    async def handlers(self) -> dict[str, Any]:
+        """The report of `slow`."""
+        ended = await self.run("handlers", "--json")
+        assert ended.code == 0, ended
+        (report,) = json.loads(ended.out)["handlers"]
+        assert report["handler"] == "slow"
+        return dict(report)
+
+    async def store(self, *orders: str) -> None:
+        for order in orders:
+            event = make_event(OrderClosed(channel="1688", order_id=order))
+            message = encode_event(event, self.subjects)
+            await self.client.jetstream().publish(
+                input_subject(message.subject), message.body, headers=dict(message.headers)
+            )
+
+    async def store_some(self) -> None:
+        """Two events, in a stream that a command makes."""
+        await self.handlers()
+        await self.store("1", "2")
+
+    async def at_terminal(self, typed: str, *words: str) -> tuple[int | None, str]:
+        """The exit code of a command that may ask, and what it prints."""
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", *words),
+            cwd=self.yizhan.directory,
+            env=self.yizhan.environ(**self.environ),
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        os.write(ours, typed.encode())
+        said, _ = await process.communicate()
+        os.close(theirs)
+        os.close(ours)
+        return process.returncode, said.decode()
+
+    async def work(self) -> None:
+        """Run a worker until it has handled everything."""
+        running = await self.yizhan.start("work", **self.environ)
+        await running.line(lambda line: "handler_started" in line)
+        await eventually(self.idle, within_s=60)
+        assert await running.stop() == 0
+
+    async def idle(self) -> bool:
+        name = f"$JS.API.CONSUMER.INFO.{self.subjects.stream}.handler-slow"
+        info = json.loads((await self.client.request(name, b"", timeout=60)).data)
+        return "error" not in info and not (info["num_pending"] or info["num_ack_pending"])
+
+
+@pytest.fixture
+async def desk(
+    yizhan: Yizhan, nats_url: str, client: Client, subjects: Subjects
+) -> AsyncIterator[Desk]:
+    (yizhan.directory / "my.py").write_text(
+        HANDLERS.replace("(OrderClosed)", '(OrderClosed, start="all")')
+    )
+    file = yizhan.directory / "yizhan.toml"
+    file.write_text(f'{SOURCE}[handlers]\nload = ["my:router"]\n')
+    file.chmod(0o600)
+    environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
+    yield Desk(yizhan, environ, client, subjects)
+    for stream in (subjects.stream, subjects.dead_stream):
+        await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
+
+
+async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
+    before = await desk.handlers()
+    await desk.work()
+    paused = await desk.run("handlers", "pause", "slow", "--reason", REASON)
+    await desk.store("1", "2")
+    waiting, text = await desk.handlers(), await desk.run("handlers")
+    checked = await desk.run("check")
+    resumed = await desk.run("handlers", "resume", "slow")
+    await desk.work()
+    rewound = await desk.run("handlers", "rewind", "slow", "--to", "#1", "--yes")
+    after = await desk.handlers()
+
+    assert (before["durable"], before["source"]) == (None, "my.py:8")
+    assert (paused.code, resumed.code, rewound.code) == (0, 0, 0), (paused, resumed, rewound)
+    assert (waiting["pending"], waiting["oldest"]["stream_seq"]) == (2, 1)
+    assert waiting["paused"]["reason"] == REASON
+    assert f"PAUSED    {REASON} by " in text.out
+    assert "; its oldest event expires before" in text.out
+    assert "handler-slow is paused until" in checked.out
+    assert f"({REASON}): nothing is handled before" in checked.out
+    assert resumed.out == "slow goes on\n"
+    assert "slow goes back to #1: 2 events that are done run again\n" in rewound.out
+    assert (after["pending"], after["paused"]) == (2, None)
+
+
+async def test_positions_of_handlers_that_are_not_loaded_are_named_and_deleted(desk: Desk) -> None:
+    await desk.work()
+    loaded = await desk.run("handlers", "forget", "slow", "--yes")
+    gone = {"YIZHAN_HANDLERS__LOAD": "[]"}
+    text = await desk.run("handlers", **gone)
+    checked = await desk.run("check", **gone)
+    asked = await desk.run("check", "--prune", **gone)
+    pruned = await desk.run("check", "--prune", "--yes", **gone)
+    again = await desk.run("check", "--prune", "--yes", **gone)
+
+    assert loaded.code == 2
+    assert "slow is loaded (my.slow), and would start anew" in loaded.err
+    assert "not loaded here: `yizhan handlers forget` deletes its position" in text.out
+    assert (
+        "warn  nats      the consumer handler-slow is of a handler that is not loaded"
+        in checked.out
+    )
+    assert (checked.code, asked.code, pruned.code, again.code) == (0, 2, 0, 0)
+    assert "there is no terminal to ask at: give --yes" in asked.err
+    assert "slow is forgotten" in pruned.out
+    assert "no position of a handler is to be deleted" in again.out
+
+
+async def test_what_a_worker_runs_is_neither_forgotten_nor_pruned(desk: Desk) -> None:
+    running = await desk.yizhan.start("work", **desk.environ)
+    await running.line(lambda line: "handler_started" in line)
+    gone = {"YIZHAN_HANDLERS__LOAD": "[]"}
+    forgotten = await desk.run("handlers", "forget", "slow", "--yes", **gone)
+    pruned = await desk.run("check", "--prune", "--yes", **gone)
+    assert (forgotten.code, pruned.code) == (2, 0)
+    assert "a worker runs slow: stop it first" in forgotten.err
+    assert "no position of a handler is to be deleted" in pruned.out
+    assert await running.stop() == 0
+
+
+async def test_a_handler_is_operated_although_its_module_is_broken(desk: Desk) -> None:
+    await desk.work()
+    (desk.yizhan.directory / "my.py").write_text("1 / 0\n")
+    listed = await desk.run("handlers")
+    paused = await desk.run("handlers", "pause", "slow", "--reason", REASON)
+    forgotten = await desk.run("handlers", "forget", "slow", "--yes")
+    assert (listed.code, paused.code, forgotten.code) == (1, 0, 2)
+    assert "ZeroDivisionError" in listed.err
+    assert listed.out.startswith("slow\n")
+    assert "ZeroDivisionError" in forgotten.err
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+async def test_an_operator_is_asked_at_a_terminal(desk: Desk, answer: str) -> None:
+    await desk.store_some()
+    running = await desk.yizhan.start("work", **desk.environ)
+    await eventually(desk.idle, within_s=60)
+    code, said = await desk.at_terminal(f"{answer}\n", "handlers", "rewind", "slow", "--to", "1h")
+    await eventually(desk.idle, within_s=60)
+    assert await running.stop() == 0
+    assert "slow goes back to #1: 2 events that are done run again" in said
+    assert "Rewind? [y/N]" in said
+    assert code == (0 if answer == "y" else 1)
+    assert "".join(running.lines).count("handled\n") == (4 if answer == "y" else 2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pause", "slwo", "--reason", REASON),
+        ("resume", "slwo"),
+        ("rewind", "slwo", "--to", "2h", "--yes"),
+        ("forget", "slwo", "--yes"),
+    ],
+    ids=lambda words: words[0],
+)
+async def test_a_wrong_name_gets_a_suggestion(desk: Desk, words: tuple[str, ...]) -> None:
+    ended = await desk.run("handlers", *words)
+    assert ended.code == 2
+    assert ended.err == "yizhan: 'slwo': no such handler: did you mean slow?\n"
+
+
+@pytest.mark.parametrize("reason", ["two\nlines", "x" * 501], ids=["lines", "long"])
+async def test_a_reason_is_one_line(yizhan: Yizhan, reason: str) -> None:
+    ended = await yizhan.run("handlers", "pause", "slow", "--reason", reason)
+    assert ended.code == 2
+    assert ended.err == "yizhan: --reason: write one line of at most 500 characters\n"
+
+
+async def test_nothing_is_operated_where_nats_is_away(yizhan: Yizhan) -> None:
+    ended = await yizhan.run("handlers", YIZHAN_NATS__URL="nats://127.0.0.1:9")
+    assert ended.code == 1
+    assert "NATS is away" in ended.err
