@@ -61,8 +61,11 @@ def main() -> None:
 
 
 def preload() -> None:
-    for module in pkgutil.walk_packages(receiver.__path__, "receiver."):
-        if not module.name.startswith(("receiver.cli", "receiver.__main__")):
+    for room in pkgutil.iter_modules(receiver.__path__, "receiver."):
+        if room.name in {"receiver.cli", "receiver.__main__"}:  # a walk would import its packages
+            continue
+        path = getattr(import_module(room.name), "__path__", [])
+        for module in pkgutil.walk_packages(path, f"{room.name}."):
             import_module(module.name)
     for name in AT_FIRST_USE:
         import_module(name)
