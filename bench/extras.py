@@ -48,12 +48,12 @@ async def measure_steady(place: Place, seconds: int) -> Steady:
         log=place.directory / "work.log",
         environment=surroundings,
     ):
-        before = await _lines_settled(times)  # the handler starts with what is stored already
+        await _has_begun(place.directory / "work.log")  # and so at the events that come now
         sample = await measure(
             place, YIZHAN, place.load(YIZHAN, 100, seconds, rate_per_s=STEADY_PER_S)
         )
-        after = await _lines_settled(times)
-    taken = sorted(map(float, times.read_text(encoding="ascii").splitlines()[before:after]))
+        await _lines_settled(times)
+    taken = sorted(map(float, times.read_text(encoding="ascii").splitlines()))
     if not taken:
         raise RuntimeError("no handler ran")
     return Steady(
@@ -186,6 +186,13 @@ async def _recollected(log: Path) -> None:
 
 def _says(log: Path, word: bytes) -> bool:
     return word in log.read_bytes()
+
+
+async def _has_begun(log) -> None:
+    """Return once the worker's log says that its handlers run."""
+    async with asyncio.timeout(60):
+        while '"working"' not in log.read_text(encoding="utf-8"):
+            await asyncio.sleep(0.1)
 
 
 async def _lines_settled(path) -> int:
