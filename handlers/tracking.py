@@ -40,7 +40,7 @@ router = Router(needs_api=True)
 class TrackingSettings(BaseModel):
     """`[handlers.fetch_tracking.settings]`.
 
-    `ask_again_s` is when to ask again, in seconds, while the carrier has told nothing; then this
+    `ask_again_s` is when to ask again, in seconds, while the carrier has no progress; then this
     shipment is let go.
     """
 
@@ -141,17 +141,17 @@ def _taobao_trace(parcel: TaobaoParcel) -> Trace:
 
 
 def _taobao_step(step: TaobaoLogisticsStep) -> TraceStep:
-    told = (step.province, step.city, step.district, step.facility_name)
+    parts = (step.province, step.city, step.district, step.facility_name)
     return TraceStep(
         time=step.time,
         action=step.action or step.status,
         description=step.standard_desc or step.status_desc,
-        place=" ".join(dict.fromkeys(part for part in told if part)) or None,
+        place=" ".join(dict.fromkeys(part for part in parts if part)) or None,
     )
 
 
 def _latest(steps: Iterable[tuple[datetime | None, str | None]]) -> Progress:
-    """The progress that the newest step with a known word tells; a reply's order is not known."""
+    """The progress that the newest step with a known word gives; a reply's order is not known."""
     known = [
         (time or _LONG_AGO, progress(word))
         for time, word in steps

@@ -80,7 +80,9 @@ class Acknowledgements:
             if sent.client is not None:
                 sent.client.forget(sent.reply)
             sent.client = client
-            sent.reply = client.expect(lambda _: self._answered(seq, sent), on_nobody=_not_yet)
+            sent.reply = client.expect(
+                lambda _: self._answered(seq, sent), on_no_responders=_not_yet
+            )
             client.write_soon(
                 b"PUB %b %b %d\r\n%b\r\n"
                 % (sent.subject.encode(), sent.reply, len(sent.word), sent.word)

@@ -18,7 +18,7 @@ from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 
 _HALF_MADE: Final = "2999-12-31T00:00:00Z"
-"""Until when a durable is paused that is being made: nobody else pauses one so long."""
+"""Until when a durable is paused that is being made: no operator pauses one so long."""
 _SEQUENCE: Final = "yizhan-start"
 """Where a half-made durable is to begin, in its metadata."""
 _NO_MESSAGE: Final = 10037

@@ -23,7 +23,7 @@ from receiver.resilience.cancellation import cancel_all, within
 
 OnAnswer = Callable[[bytes], None]
 """Takes the body of an answer; it is empty where the subject has no subscriber."""
-OnNobody = Callable[[], None]
+OnNoResponders = Callable[[], None]
 _CLOSE_S: Final = 1.0
 _MAX_NAME: Final = 64
 """Longer names of headers are not remembered."""
@@ -40,7 +40,7 @@ class PipeliningClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._expected: dict[bytes, tuple[OnAnswer, OnNobody | None]] = {}
+        self._expected: dict[bytes, tuple[OnAnswer, OnNoResponders | None]] = {}
         self._answers_sid = -1
         self._inbox = b""
         self._count = 0
@@ -69,14 +69,16 @@ class PipeliningClient(Client):
         self._answers_sid = subscription._id  # noqa: SLF001 - it has no public one
         self._inbox = f"{inbox}.".encode()
 
-    def expect(self, on_answer: OnAnswer, *, on_nobody: OnNobody | None = None) -> bytes:
+    def expect(
+        self, on_answer: OnAnswer, *, on_no_responders: OnNoResponders | None = None
+    ) -> bytes:
         """A subject for one answer; `on_answer` is called when it comes, from within the reading
-        of the connection. `on_nobody` is called in its place where the subject has no subscriber:
-        for answers that are empty by themselves.
+        of the connection. Where the subject has no subscriber, `on_no_responders` is called in its
+        place: for answers that are empty by themselves.
         """
         self._count += 1
         token = b"%d" % self._count
-        self._expected[token] = on_answer, on_nobody
+        self._expected[token] = on_answer, on_no_responders
         return self._inbox + token
 
     def forget(self, reply: bytes) -> None:
@@ -90,9 +92,9 @@ class PipeliningClient(Client):
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
-        waiting = [*self._pending, *self._soon]
         try:
-            if waiting:
+            if self._pending or self._soon:
+                waiting = [*self._pending, *self._soon]
                 self._pending, self._soon = [], []
                 self._pending_data_size = 0
                 self._transport.writelines([*waiting, commands])
@@ -165,9 +167,9 @@ class PipeliningClient(Client):
         if sid != self._answers_sid:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
-        on_answer, on_nobody = self._expected.pop(subject[len(self._inbox) :], (None, None))
-        if on_nobody is not None and headers:
-            on_nobody()
+        on_answer, on_no_responders = self._expected.pop(subject[len(self._inbox) :], (None, None))
+        if on_no_responders is not None and headers:
+            on_no_responders()
         elif on_answer is not None:
             on_answer(data)
 

@@ -71,7 +71,7 @@ async def give_back(
 ) -> int:
     """Have the server deliver again, at once, whatever is pending and is not to `keep`.
 
-    Gives how much was pending, 0 where nothing was given back; raises `BusError`. Nobody may pull
+    Gives how much was pending, 0 where nothing was given back; raises `BusError`. None may pull
     meanwhile. On a cluster a plain negative acknowledgement is known to the leader alone, one with
     a delay to all its replicas, but it takes effect behind newer messages: both are sent, and sent
     again where another server leads afterwards.

@@ -104,6 +104,6 @@ def existing_data(nats: NatsSettings) -> None:
 
 
 def check_can_ask(*, yes: bool) -> None:
-    """Raise `ConfigurationError` where a command has to ask and nobody could answer."""
+    """Raise `ConfigurationError` where a command has to ask and there is no terminal to answer."""
     if not yes and not sys.stdin.isatty():
         raise ConfigurationError("there is no terminal to ask at: give --yes")

@@ -41,7 +41,7 @@ class Cause:
 
 
 def cause_of(error: BaseException, module: str, *, place: str = "", texts: bool = True) -> Cause:
-    """The cause that `error` is, for a handler of `module`; `place` where it tells none itself.
+    """The cause that `error` is, for a handler of `module`; `place` where it names none itself.
     A signal is no fault, and has no traceback.
     """
     found = place or place_of(error, module)
@@ -73,8 +73,8 @@ def text_of(error: BaseException, *, texts: bool = True) -> str:
 def _said(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False, include_context=False)
-        told = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-        return f"{error.title}: {'; '.join(told)}"
+        faults_text = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+        return f"{error.title}: {'; '.join(faults_text)}"
     try:
         said = str(error)
     except Exception:  # noqa: BLE001 - a handler's own error may raise anything as it is read

@@ -31,7 +31,7 @@ _LOOK_AGAIN_S: Final = 30.0
 _START_S: Final = 1.0
 _HISTORY_S: Final = 5.0
 MAX_ATTEMPTS: Final = 10
-"""So many earlier attempts a dead letter tells, the last ones."""
+"""So many earlier attempts a dead letter lists, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _known_since(message: StoredMessage) -> datetime:
 
 
 def _attempt(body: bytes, stream_seq: int, event_id: str) -> list[Attempt]:
-    """The attempt that a record tells of; none where it is of another message, or no record."""
+    """The attempt of a record; none where it is of another message, or no record."""
     try:
         record: Mapping[str, Any] = json.loads(body)
         same = record["stream_seq"] == stream_seq or (event_id and record["event_id"] == event_id)

@@ -38,7 +38,7 @@ def rows(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = 
     if as_json:
         _print_json(listed)
         return
-    typer.echo(f"edition {edition}; yizhan api show ROW tells more of one")
+    typer.echo(f"edition {edition}; yizhan api show ROW describes one")
     for row in listed:
         typer.echo(_line(row))
 

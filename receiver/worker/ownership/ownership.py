@@ -28,7 +28,7 @@ from receiver.worker.ownership.verdict import VACANT_S, Rival, judge, preferred,
 _LISTEN_S: Final = 0.3
 """How long to listen for an owner before there is taken to be none: more than one announcement."""
 _STRANGE_S: Final = 0.5
-"""For how long a pin that nobody announces is left to whoever may have just got it."""
+"""For how long a pin without an announcement is left to whoever may have just got it."""
 _AUDIT_S: Final = 0.5
 _GATE_S: Final = 0.02
 
@@ -248,7 +248,7 @@ class Ownership:
     async def _succeed(self, rival: Rival, deaths: int) -> None:
         """Take over from one that is gone, unless another does.
 
-        On a cluster nobody is there for a ping, too, while the servers find each other anew: the
+        On a cluster a ping has no responders, too, while the servers find each other anew: the
         verdict is taken twice, with an answer of the durable's leader in between.
         """
         seen = await self._succession.look()
@@ -284,7 +284,7 @@ class Ownership:
             self._work.wake()
 
     def _is_strange(self, pin: str) -> bool:
-        """Whether nobody has announced a pin for so long that its client must be gone."""
+        """Whether a pin went unannounced for so long that its client must be gone."""
         known, since = self._strange
         if known != pin:
             self._strange = pin, self._clock()

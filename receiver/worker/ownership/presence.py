@@ -2,7 +2,7 @@
 
 Every process says so five times a second on `<root>.workers.owners`, answers pings on
 `<root>.workers.ping.<id>` and requests to let go of a handler on `<root>.workers.release.<id>`.
-That nobody is there for a ping means that the process is gone: the server sees its connections
+A ping without responders means that the process is gone: the server sees its connections
 close. It answers on two connections where there are several servers, so that the death of one of
 those is not taken for its own.
 """
@@ -35,7 +35,7 @@ _PEER_S: Final = 1.0
 
 Release = Literal["idle", "busy", "gone", "silent"]
 """What a process answered that was asked to let go: it runs nothing any more, it still does; or
-nobody is there, or does not answer."""
+it is gone, or does not answer."""
 
 
 class Member(Protocol):
@@ -52,7 +52,7 @@ class Member(Protocol):
         """Another process says that it does not."""
 
     def gone(self) -> None:
-        """Nobody was there for a ping of the process that is watched."""
+        """A ping of the process that is watched had no responders."""
 
     async def release(self) -> bool:
         """Let go of it; whether nothing runs any more."""
@@ -92,7 +92,7 @@ class Presence:
     async def start(self) -> None:
         """Look whether there are others, and begin; `alone` is whether there were none."""
         with contextlib.suppress(BusError):
-            self.alone = await self._nobody("hello")
+            self.alone = await self._has_no_responders("hello")
             await self._listen()
         self._task = supervision.start(self._keep, name="presence")
 
@@ -114,12 +114,12 @@ class Presence:
         self._deaths = {w: n for w, n in self._deaths.items() if w in self._watched.values()}
 
     def deaths(self, worker: str) -> int:
-        """How many of the last pings in a row nobody was there for."""
+        """How many of the last pings in a row had no responders."""
         return self._deaths.get(worker, 0)
 
     async def lives(self, worker: str) -> bool:
         """Whether somebody is there for a ping, be it without an answer; raises `BusError`."""
-        return not await self._nobody("ping", worker)
+        return not await self._has_no_responders("ping", worker)
 
     def announce(self) -> None:
         """Say what this process owns, now; nothing where NATS is away."""
@@ -152,7 +152,7 @@ class Presence:
             await self._sleep(TICK_S)
 
     async def _ping(self, worker: str) -> None:
-        if await self._nobody("ping", worker):
+        if await self._has_no_responders("ping", worker):
             self._deaths[worker] = self.deaths(worker) + 1
             for handler, watched in self._watched.items():
                 if watched == worker:
@@ -160,8 +160,8 @@ class Presence:
         else:
             self._deaths.pop(worker, None)
 
-    async def _nobody(self, *tokens: str) -> bool:
-        """Whether the server says that nobody is there for a request; raises `BusError`."""
+    async def _has_no_responders(self, *tokens: str) -> bool:
+        """Whether a request has no responders, by the server's word; raises `BusError`."""
         client = self._connection.client
         try:
             await client.request(self._subjects.workers(*tokens), b"", _PING_S)

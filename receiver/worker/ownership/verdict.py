@@ -13,7 +13,7 @@ SILENCE_S: Final = PIN_S + 1.0
 """After how long without an announcement an owner that may still live is asked to let go: longer
 than its fence, so that it starts nothing meanwhile."""
 VACANT_S: Final = 0.6
-"""For how long the preferred process alone may take what nobody owns: three announcements."""
+"""For how long the preferred process alone may take what has no owner: three announcements."""
 
 Verdict = Literal["wait", "gone", "ask"]
 
@@ -29,7 +29,7 @@ class Rival:
 
 
 def judge(rival: Rival, *, deaths: int, needed: int, now: float) -> Verdict:
-    """What to do about a rival that answered the last `deaths` pings with nobody there.
+    """What to do about a rival that answered the last `deaths` pings with no responders.
 
     A suspended process gives a time-out in place of that, and is only asked.
     """
