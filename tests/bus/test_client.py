@@ -176,7 +176,7 @@ async def test_what_is_written_soon_arrives_in_order_and_before_what_is_written_
 ) -> None:
     got: list[bytes] = []
     subscription = await client.subscribe("t.soon", max_msgs=4)
-    await client.flush()
+    await subscribed(client)
     wire.write_soon(b"PUB t.soon 1\r\n1\r\n")
     wire.write_soon(b"PUB t.soon 1\r\n2\r\n")
     wire.write(b"PUB t.soon 1\r\n3\r\n")

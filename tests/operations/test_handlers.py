@@ -23,6 +23,7 @@ from receiver.operations.handlers import HandlerOperations, HandlerView, Rewind
 from receiver.testing import eventually
 from receiver.worker.routing import Context, Router
 from schemas.events import OrderClosed, OrderCreated
+from tests.subscribed import subscribed
 from tests.worker.conftest import Bench, bench
 
 __all__ = ["bench"]
@@ -213,7 +214,7 @@ async def test_a_handler_whose_owner_is_silent_is_not_rewound(
     await client.subscribe(inbox)
     subject = request.subject(bench.subjects.stream, "handler-note")
     await client.publish(subject, request.body(), reply=inbox)
-    await client.flush()
+    await subscribed(client)
     with pytest.raises(BusError, match="waits for events of note and does not say"):
         await operating.rewind("note", Rewind(1, 0), by="root@desk", now=datetime.now(UTC))
     with pytest.raises(ConfigurationError, match="a worker runs note: stop it first"):
