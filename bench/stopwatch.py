@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from receiver.event import Event
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import PaymentSucceeded
 
 TIMES = "BENCH_TIMES"

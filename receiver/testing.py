@@ -25,9 +25,10 @@ from receiver.callback import callback_id
 from receiver.errors import BusError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
+from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import Decision, Outcome
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Handler, HandlerFunction
+from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
 from schemas.events import EventData
 

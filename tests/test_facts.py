@@ -15,7 +15,7 @@ from receiver.event import Event
 from receiver.facts import fact_id
 from receiver.replay.sinks.file import structured
 from receiver.testing import make_event, run_handler
-from receiver.worker.routing import Context
+from receiver.worker.interface import Context
 from schemas.events import (
     EVENT_MODELS,
     EventData,

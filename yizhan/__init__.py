@@ -10,7 +10,8 @@ format of your own is made of.
 """
 
 from receiver.event import Event
+from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Context, Drop, Retry, Router
+from receiver.worker.routing import Router
 
 __all__ = ["Context", "Drop", "Event", "Retry", "RetryPolicy", "Router"]

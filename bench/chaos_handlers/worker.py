@@ -18,8 +18,9 @@ from receiver.event import Event
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings
 from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Context, Router
+from receiver.worker.routing import Router
 from receiver.worker.worker import Worker
 from schemas.events import OrderCreated
 

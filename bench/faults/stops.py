@@ -31,7 +31,8 @@ import asyncio
 import time
 
 from receiver.event import Event
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import OrderCreated
 
 swallowing, blocking = Router(), Router()

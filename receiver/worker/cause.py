@@ -15,7 +15,7 @@ from pydantic_core import ValidationError
 
 from receiver.errors import YizhanError
 from receiver.observability.places import place_of
-from receiver.worker.routing import HandlerSignal
+from receiver.worker.interface import HandlerSignal
 
 MAX_CHARS: Final = 500
 _MAX_FRAMES: Final = 10

@@ -20,7 +20,7 @@ from receiver.errors import TimeLimitError, YizhanError
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of_task, place_of_thread
 from receiver.resilience.cancellation import cancel, say_left
-from receiver.worker.routing import Context, HandlerFunction
+from receiver.worker.interface import Context, HandlerFunction
 
 ResultT = TypeVar("ResultT")
 

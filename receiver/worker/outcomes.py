@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError
+from receiver.worker.interface import Drop, Retry
 from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
-from receiver.worker.routing import Drop, Retry
 
 Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
 """How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""

@@ -16,102 +16,28 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, overload
+from typing import Any, Final, Protocol, TypeVar, Unpack, overload
 
-import structlog
 from pydantic import BaseModel
 
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.settings import HandlersSettings
 from receiver.settings.handlers import HANDLER_NAME
+from receiver.worker.interface import Context, HandlerFunction, HandlerResult
 from receiver.worker.options import DEFAULTS, GivenOptions, HandlerOptions, read_options
 from schemas.events import MODEL_OF_TYPE, EventData
-
-if TYPE_CHECKING:
-    from receiver.client.platform import PlatformAPI
-
-HandlerResult = EventData | Sequence[EventData] | None
-"""What a handler may return: an event's data, several, or nothing."""
 
 _M1 = TypeVar("_M1", bound=EventData)
 _M2 = TypeVar("_M2", bound=EventData)
 _M3 = TypeVar("_M3", bound=EventData)
 _M4 = TypeVar("_M4", bound=EventData)
 _M5 = TypeVar("_M5", bound=EventData)
-_ResultT = TypeVar("_ResultT")
 ResultT = TypeVar("ResultT", bound=HandlerResult)
-
-
-class HandlerSignal(Exception):  # noqa: N818 - a signal, not an error
-    """Raised by a handler to steer what happens to its event; not an error."""
-
-
-class Retry(HandlerSignal):
-    """Run the handler on this event again, `after` seconds or a timedelta from now.
-
-    Without `after` the delay is the policy's. Every run counts as an attempt; a handler that
-    polls bounds itself by `ctx.attempt`.
-    """
-
-    def __init__(self, after: float | timedelta | None = None, reason: str = "") -> None:
-        super().__init__(reason)
-        seconds = after.total_seconds() if isinstance(after, timedelta) else after
-        if seconds is not None and not seconds >= 0:
-            raise ValueError("Retry(after=...) takes seconds or a timedelta that is not negative")
-        self.after_s = seconds
-        self.reason = reason
-
-
-class Drop(HandlerSignal):
-    """Be done with the event and leave nothing behind; `reason` is logged."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Context(Protocol):
-    """What a handler is given beside the event."""
-
-    @property
-    def api(self) -> PlatformAPI:
-        """The platform's API; raises `ConfigurationError` where none is configured."""
-
-    @property
-    def log(self) -> structlog.typing.FilteringBoundLogger:
-        """A logger with the event and the handler bound."""
-
-    @property
-    def attempt(self) -> int:
-        """Which delivery of this event to this handler this is, from 1."""
-
-    @property
-    def settings(self) -> Any:
-        """The handler's own settings, an instance of the model that `@router.on(settings=...)`
-        gives; None without one.
-        """
-
-    def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
-        """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
-        event loop while this thread waits.
-        """
-
-    def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
-        """Publish an event now, before the handler is done; raises `BusError`.
-
-        Its id is made from the cause, the handler and its place in this run, so a rerun that
-        publishes in the same order publishes nothing twice.
-        """
-
-
-HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult] | HandlerResult]
-"""A coroutine function runs on the event loop, a plain one in a thread."""
 
 
 @dataclass(frozen=True, slots=True)

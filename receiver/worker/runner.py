@@ -27,10 +27,11 @@ from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
 from receiver.worker.context import RunContext
 from receiver.worker.execution import call
+from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Drop, Handler, HandlerResult
+from receiver.worker.routing import Handler
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord, RunRecords
 from schemas.events import EventData
 

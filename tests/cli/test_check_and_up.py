@@ -32,7 +32,8 @@ SOURCE = (
 )
 HANDLERS = """\
 from receiver.event import Event
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import OrderClosed
 
 router = Router()

@@ -35,7 +35,8 @@ ANSWER_S = 2.5
 """Shorter than the handler of the case blocks, longer than a slow machine needs for an answer."""
 HANDLER = """
 from receiver.event import Event
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import OrderCreated
 
 router = Router()

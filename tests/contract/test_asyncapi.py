@@ -24,7 +24,8 @@ from receiver.contract.catalogue import example_event
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.testing import NOON, make_event, run_handler
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from receiver.worker.run_records import RunRecord
 from schemas.events import EVENT_MODELS, OrderCreated
 

@@ -21,7 +21,8 @@ from receiver.event import Event
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, HandlerView, Rewind
 from receiver.testing import eventually
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated
 from tests.subscribed import subscribed
 from tests.worker.conftest import Bench, bench

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from receiver.errors import BusError, DecodingError
 from receiver.worker.cause import Cause, cause_of, fingerprint, text_of
-from receiver.worker.routing import Retry
+from receiver.worker.interface import Retry
 
 
 def of(error: BaseException, **options: Any) -> Cause:

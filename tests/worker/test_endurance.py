@@ -21,7 +21,8 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.testing import eventually
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
 from tests.freezing import freeze
 from tests.worker.conftest import Bench

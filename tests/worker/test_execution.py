@@ -15,8 +15,9 @@ import structlog
 from receiver.event import Event
 from receiver.testing import HandlerRun, make_event, run_handler
 from receiver.worker.execution import contain_subtasks
+from receiver.worker.interface import Context
 from receiver.worker.options import HandlerOptions
-from receiver.worker.routing import Context, Handler, Router
+from receiver.worker.routing import Handler, Router
 from receiver.worker.watchdog import watching_loop
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
 from tests.worker.conftest import Bench

@@ -19,8 +19,9 @@ from receiver.client import trail
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import eventually, make_event
+from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Context, Router
+from receiver.worker.routing import Router
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
 from schemas.events import OrderCreated, OrderSynced

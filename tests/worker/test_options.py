@@ -15,9 +15,10 @@ from receiver.event import Event
 from receiver.settings import HandlersSettings, load_settings
 from receiver.testing import make_event, run_handler
 from receiver.worker.configuration import configured_handlers
+from receiver.worker.interface import Context
 from receiver.worker.options import HandlerOptions
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Context, Handler, Router
+from receiver.worker.routing import Handler, Router
 from schemas.events import OrderCreated
 
 MODULE = """

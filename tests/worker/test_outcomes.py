@@ -13,9 +13,9 @@ from receiver.errors import (
     RateLimitedError,
 )
 from receiver.observability.places import place_of
+from receiver.worker.interface import Drop, Retry
 from receiver.worker.outcomes import DeadLetter, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import DELAYS_S, RetryPolicy
-from receiver.worker.routing import Drop, Retry
 
 POLICY = RetryPolicy(max_attempts=8, jitter=lambda: 0.0)
 
@@ -91,4 +91,4 @@ def test_the_place_is_the_last_one_in_the_handlers_module() -> None:
         Retry(after=-1)
     function = "test_the_place_is_the_last_one_in_the_handlers_module"
     assert place_of(caught.value, __name__).startswith(f"{__name__}.{function}:")
-    assert place_of(caught.value).startswith("receiver.worker.routing.Retry.__init__:")
+    assert place_of(caught.value).startswith("receiver.worker.interface.Retry.__init__:")

@@ -14,7 +14,8 @@ from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import eventually
 from receiver.worker.consumer import ConsumerLimits
-from receiver.worker.routing import Context, Retry, Router
+from receiver.worker.interface import Context, Retry
+from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated
 from tests.worker.conftest import Bench
 

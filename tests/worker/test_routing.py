@@ -10,7 +10,8 @@ import pytest
 
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.event import Event
-from receiver.worker.routing import Context, Drop, HandlerSignal, Retry, Router
+from receiver.worker.interface import Context, Drop, HandlerSignal, Retry
+from receiver.worker.routing import Router
 from schemas.events import (
     EventData,
     LogisticsShipped,

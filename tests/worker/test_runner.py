@@ -21,9 +21,10 @@ from receiver.event import Event, Origin
 from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
+from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
-from receiver.worker.routing import Context, Drop, Handler, Retry
+from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 

@@ -12,7 +12,8 @@ from receiver.bus.worker_calls import ask_workers
 from receiver.event import Event
 from receiver.operations.workers import activity, ask_status
 from receiver.testing import eventually
-from receiver.worker.routing import Context, Router
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
 from receiver.worker.status import STATUS
 from schemas.events import OrderCreated
 from tests.worker.conftest import Bench
