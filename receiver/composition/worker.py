@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -69,6 +69,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             sleep=asyncio.sleep,
             second=second,
             error_texts=settings.log.errors == "full",
+            kept=timedelta(days=settings.nats.max_age_days),
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop())
