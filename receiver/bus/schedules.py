@@ -1,7 +1,8 @@
 """Message schedules: the server stores a copy of an event in time, for one handler.
 
-A schedule waits on a subject of its own, `<root>.schedules.<kind>.<handler>.<channel>.<key>[.<name>]`,
-and a later one replaces it there. What fires is stored as `<root>.due.<handler>.<channel>.<key>`.
+A schedule waits on a subject of its own, and a later one replaces it there:
+`<root>.schedules.<kind>.<handler>.<channel>.<key>[.<name>]`. What fires is stored as
+`<root>.due.<handler>.<channel>.<key>`.
 - A retry that waits for long: a negative acknowledgement with a delay would count as pending all
   that time, and hold back others once 10,000 wait
   (https://github.com/nats-io/nats-server/issues/6093).
@@ -25,7 +26,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
-from receiver.bus.headers import encode_header
+from receiver.bus.headers import FIRED_SEQ, encode_header
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects, encode_token, input_subject
@@ -37,7 +38,6 @@ _FIRED_KEPT: Final = timedelta(days=7)
 """For how long the stream keeps what has fired: it is a copy."""
 _ORIGIN_SUBJECT: Final = "yizhan-subject"
 _ORIGIN_SEQ: Final = "yizhan-streamseq"
-_FIRED_SEQ: Final = "yizhan-firedseq"
 _ANSWER_S: Final = 5.0
 _NO_MESSAGE: Final = 10037
 _MAX_TOKEN_CHARS: Final = 64
@@ -90,21 +90,14 @@ class StreamSchedules:
         self, place: Place, stored: StoredMessage, at: datetime, headers: Mapping[str, str]
     ) -> None:
         """See `Schedules.put`."""
-        first = origin(stored)
         due = self._subjects.due(place.handler, place.channel, place.key)
-        await self._publish(
-            self._subjects.schedule(*place),
-            stored.body,
-            {
-                **_carried(first.headers, ours=place.kind == "retry"),
-                **headers,
-                _ORIGIN_SUBJECT: first.nats_subject,
-                _ORIGIN_SEQ: str(first.stream_seq),
-                "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}",
-                "Nats-Schedule-Target": input_subject(due),
-                "Nats-Schedule-TTL": _ttl(_FIRED_KEPT),
-            },
-        )
+        asked = {
+            "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}",
+            "Nats-Schedule-Target": input_subject(due),
+            "Nats-Schedule-TTL": _ttl(_FIRED_KEPT),
+        }
+        carried = fired_copy(place, stored, headers).headers
+        await self._publish(self._subjects.schedule(*place), stored.body, {**carried, **asked})
 
     async def cancel(self, place: Place) -> None:
         """See `Schedules.cancel`."""
@@ -149,7 +142,7 @@ class StreamSchedules:
 def token_of(text: str) -> str:
     """Any text as one token of bounded length: an overlong one by a digest, which none equals."""
     token = encode_token(text)
-    return token if len(token) <= _MAX_TOKEN_CHARS else f"={_digest(text)}"
+    return token if len(token) <= _MAX_TOKEN_CHARS else f"={digest(text)}"
 
 
 def place_in_order(nats_subject: str) -> tuple[str, str]:
@@ -167,15 +160,29 @@ def origin(stored: StoredMessage) -> StoredMessage:
         return stored
     return replace(
         stored,
-        headers={_FIRED_SEQ: str(stored.stream_seq), **stored.headers},
+        headers={FIRED_SEQ: str(stored.stream_seq), **stored.headers},
         stream_seq=int(seq),
         nats_subject=stored.headers.get(_ORIGIN_SUBJECT, stored.nats_subject),
     )
 
 
+def fired_copy(place: Place, stored: StoredMessage, headers: Mapping[str, str]) -> StoredMessage:
+    """What is given again from `place`: `stored` with `headers` and where it was stored first; its
+    own subject and sequence it gets as it fires.
+    """
+    first = origin(stored)
+    carried = {
+        **_carried(first.headers, ours=place.kind == "retry"),
+        **headers,
+        _ORIGIN_SUBJECT: first.nats_subject,
+        _ORIGIN_SEQ: str(first.stream_seq),
+    }
+    return replace(stored, headers=carried)
+
+
 def fired_seq(headers: Mapping[str, str]) -> int:
     """The sequence of the copy that fired first, from the headers that `origin` gives; else 0."""
-    text = headers.get(_FIRED_SEQ, "")
+    text = headers.get(FIRED_SEQ, "")
     return int(text) if text.isdecimal() else 0
 
 
@@ -191,7 +198,8 @@ def _carried(headers: Mapping[str, str], *, ours: bool) -> dict[str, str]:
     }
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """32 hex digits for any text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -25,6 +25,7 @@ from receiver.testing.events import retransmitted
 from receiver.testing.log_lines import recording_log
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -69,8 +70,14 @@ class Kit:
         self.api = api
         self._handler = prepared(handler, api, settings, policy)
         self._subjects = Subjects()
+        self.schedules = RecordingSchedules()
         self._runner = Runner(
-            self.publisher, self._subjects, RetryPolicy(), api=api, clock=self.clock
+            self.publisher,
+            self._subjects,
+            RetryPolicy(),
+            api=api,
+            clock=self.clock,
+            schedules=self.schedules,
         )
         self._waiting: dict[str, _Waiting] = {}
         self._told = 0

@@ -135,9 +135,7 @@ class Settling:
                 "retry", self._handler, *place_in_order(message.subject), f"{seq}-{after.starts}"
             )
             try:
-                await self._schedules.put(
-                    place, StoredMessage.of(message), until, after.headers()
-                )
+                await self._schedules.put(place, StoredMessage.of(message), until, after.headers())
             except BusError as error:  # it waits in the durable, as a short one does
                 self._log.warning("retry_not_scheduled", error=str(error))
             else:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from receiver.bus.headers import TIMER, decode_header, encode_header
 from receiver.bus.message import StoredMessage
-from receiver.bus.schedules import Place, Schedules, fired_seq, place_in_order, token_of
+from receiver.bus.schedules import Place, Schedules, digest, fired_seq, place_in_order, token_of
 from receiver.bus.subjects import NO_KEY
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -66,9 +65,7 @@ class Timers:
         if self.fired is None:
             return False
         fired, places = fired_seq(self.message.headers), self._places(self.fired)
-        return any(
-            [await self.schedules.superseded(p, fired, replaced=first) for p in places]
-        )
+        return any([await self.schedules.superseded(p, fired, replaced=first) for p in places])
 
     def _places(self, key: str) -> list[Place]:
         """That of a timer; then that under the handler's former name, if it has one."""
@@ -77,7 +74,7 @@ class Timers:
         channel, order = place_in_order(self.message.nats_subject)
         name = token_of(key)
         if order == NO_KEY:  # the events without an order have nothing in common
-            name = f"{name}={sha256(self.event.fact_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]}"
+            name = f"{name}={digest(self.event.fact_id)}"
         names = filter(None, (self.handler.name, self.handler.options.was))
         return [Place("timer", handler, channel, order, name) for handler in names]
 

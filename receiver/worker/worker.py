@@ -61,12 +61,11 @@ class Worker:
         error_texts: bool = True,
         kept: timedelta = MAX_AGE,
     ) -> None:
-        """The stream keeps messages for `kept`. `second` is a connection to another server of the same cluster, where there is one."""
+        """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
-        once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
         schedules = StreamSchedules(connection, subjects, kept=kept)
         runner = Runner(
@@ -76,7 +75,7 @@ class Worker:
             api=api,
             clock=clock,
             schedules=schedules,
-            once=once,
+            once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
         )
