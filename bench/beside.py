@@ -65,13 +65,25 @@ async def _settled(log: Path, times: Path, *, isolated: bool = False) -> Sequenc
     """The times once no more come, and once the handler that blocks is apart; begins anew."""
     count, same = -1, 0
     async with asyncio.timeout(_SETTLED_S):
-        while same < 8 or (isolated and b'"handler_isolated"' not in log.read_bytes()):
-            now = times.read_bytes().count(b"\n")
+        while same < 8 or (isolated and not _says(log, b'"handler_isolated"')):
+            now = len(_lines(times))
             count, same = now, same + 1 if now == count else 0
             await asyncio.sleep(0.25)
-    taken = sorted(map(float, times.read_text(encoding="ascii").split()))
-    times.write_bytes(b"")
+    taken = sorted(map(float, _lines(times)))
+    _empty(times)
     return taken
+
+
+def _says(log: Path, word: bytes) -> bool:
+    return word in log.read_bytes()
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="ascii").split()
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
 
 
 async def _run(kinds: Sequence[str], seconds: int, directory: Path) -> int:
