@@ -19,6 +19,7 @@ from receiver.testing import (
     run_handler,
 )
 from receiver.testing.fake_api import Asked, FakeAPI
+from receiver.testing.real import RealKit
 from receiver.worker.retry_policy import RetryPolicy
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "HandlerRun",
     "Kit",
     "ManualClock",
+    "RealKit",
     "RecordingPublisher",
     "ReplayTransport",
     "RetryPolicy",

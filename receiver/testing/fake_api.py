@@ -17,6 +17,7 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from receiver.client import trail
+from receiver.client.account import account_of
 from receiver.client.call import AnyCall
 from receiver.client.calls.registry import CALLS
 from receiver.client.endpoint import Endpoint
@@ -90,7 +91,7 @@ class FakeAPI(PlatformAPI):
             "secret": "any",
             "rate_per_s": _FAST,
         } | account
-        return cls(PlatformAPI.open(transport=transport, **given))
+        return cls(PlatformAPI.open(account_of(given), transport=transport))
 
     @property
     def asked(self) -> list[Asked]:

@@ -19,10 +19,12 @@ from pydantic import BaseModel
 from receiver.bus.codec import encode_event
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
+from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.observability.logs import get_logger
 from receiver.testing.clock import ManualClock
 from receiver.testing.events import retransmitted
-from receiver.testing.log_lines import recording_log
+from receiver.testing.observed import ObservedRunner
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.testing.schedules import RecordingSchedules
@@ -30,7 +32,6 @@ from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, handler_of
-from receiver.worker.runner import Runner
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Waiting:
     """A run that is to come: the next attempt of an event."""
 
     due: datetime
@@ -50,9 +51,14 @@ class _Waiting:
 class Kit:
     """One handler, and what its runs share: clock, API, what they published.
 
+        async with Kit(ship_it, api=FakeAPI()) as kit:
+            ran = await kit.run(event)
+
     Takes a function, whose registration by `@router.on` holds, or a `Handler`. `settings` and
     `policy` are its own, or the defaults of its model, where they are left out. `clock` is what the
     handler and the retries go by; `advance` moves it. Delays have no jitter, but by a `policy`.
+
+    `RealKit` does the same on a real server.
     """
 
     def __init__(
@@ -68,18 +74,19 @@ class Kit:
         self.clock = clock or ManualClock()
         self.publisher = publisher or RecordingPublisher()
         self.api = api
-        self._handler = prepared(handler, api, settings, policy)
-        self._subjects = Subjects()
+        self.handler = prepared(handler, api, settings, policy)
+        self.subjects = Subjects()
         self.schedules = RecordingSchedules()
-        self._runner = Runner(
+        self._runner = self.observed(
             self.publisher,
-            self._subjects,
+            self.subjects,
             RetryPolicy(),
             api=api,
             clock=self.clock,
             schedules=self.schedules,
         )
-        self._waiting: dict[str, _Waiting] = {}
+        self._runs: list[HandlerRun] = []
+        self._waiting: dict[str, Waiting] = {}
         self._told = 0
 
     async def __aenter__(self) -> Self:
@@ -91,43 +98,16 @@ class Kit:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Nothing is open; `real_kit` has the same shape."""
+        """Nothing is open here."""
 
     @property
     def published(self) -> Sequence[Event[EventData]]:
         """What all runs published."""
         return self.publisher.events
 
-    async def run(
-        self, event: Event[Any], *, attempt: int = 1, failures: int | None = None
-    ) -> HandlerRun:
-        """Run the handler on an event; `attempt` counts its runs, `failures` those that failed."""
-        failed = attempt - 1 if failures is None else failures
-        messages, calls = self.publisher.messages, getattr(self.api, "asked", [])
-        before, asked_before = len(messages), len(calls)
-        log, lines = recording_log(self._handler.name, event)
-        at = self.clock()
-        ran = await self._runner.run(
-            self._handler, self._stored(event), attempt=attempt, failures=failures, log=log
-        )
-        self._waiting.pop(event.id, None)
-        if isinstance(ran.decision, NakWithDelay):
-            due = self.clock() + timedelta(seconds=ran.decision.delay_s)
-            failed += ran.decision.failed
-            self._waiting[event.id] = _Waiting(due, event, attempt + 1, failed)
-        added = RecordingPublisher()
-        added.messages = messages[before:]
-        return HandlerRun(
-            ran.decision,
-            published=added.events,
-            dead_letters=added.dead_letters,
-            error=ran.error,
-            raised=ran.raised,
-            asked=list(calls[asked_before:]),
-            logs=lines,
-            attempt=attempt,
-            at=at,
-        )
+    async def run(self, event: Event[Any]) -> HandlerRun:
+        """Run the handler on an event, as if it were stored now: its first attempt."""
+        return await self.attempt(event, 1, 0)
 
     async def retransmit(self, event: Event[Any]) -> HandlerRun:
         """Run it on the same fact that another callback reports: another event id."""
@@ -147,18 +127,61 @@ class Kit:
         if not isinstance(clock, ManualClock):
             raise TypeError("this kit's clock is not a ManualClock: it cannot be moved")
         end, ran = clock() + by, []
-        while (due := self._next(end)) is not None:
+        while (due := self.due(end)) is not None:
             clock.set(max(due.due, clock()))
-            ran.append(await self.run(due.event, attempt=due.attempt, failures=due.failures))
+            ran.append(await self.attempt(due.event, due.attempt, due.failures))
         clock.set(max(end, clock()))
         return ran
 
-    def _next(self, end: datetime) -> _Waiting | None:
+    async def attempt(self, event: Event[Any], attempt: int, failures: int) -> HandlerRun:
+        """Run attempt `attempt`, from 1, of which `failures` have failed so far."""
+        self.check(event)
+        log = get_logger("yizhan.handlers").bind(
+            handler=self.handler.name,
+            event_id=event.id,
+            event_type=event.event_type,
+            order_id=event.order_id,
+            attempt=attempt,
+        )
+        await self._runner.run(
+            self.handler, self._stored(event), attempt=attempt, failures=failures, log=log
+        )
+        return self.ended(event, self._runs.pop(), failures)
+
+    def check(self, event: Event[Any]) -> None:
+        """Raise `ConfigurationError` for an event that the handler would not get."""
+        if not isinstance(event.data, self.handler.models):
+            raise ConfigurationError(
+                f"{self.handler.name} is not registered for {event.event_type}: no worker gives "
+                "it such an event"
+            )
+
+    def observed(self, *parts: Any, **named: Any) -> ObservedRunner:
+        """A runner whose runs come to `on_run`."""
+        runner = ObservedRunner(*parts, **named)
+        runner.recorder, runner.on_run = self.publisher, self.on_run
+        return runner
+
+    def on_run(self, event_id: str, run: HandlerRun) -> None:
+        """Take in a run that has ended."""
+        self._runs.append(run)
+
+    def ended(self, event: Event[Any], run: HandlerRun, failures: int = 0) -> HandlerRun:
+        """Have the event run again where that was decided; gives the run back."""
+        self._waiting.pop(event.id, None)
+        if isinstance(run.decision, NakWithDelay):
+            due = self.clock() + timedelta(seconds=run.decision.delay_s)
+            failed = failures + run.decision.failed
+            self._waiting[event.id] = Waiting(due, event, run.attempt + 1, failed)
+        return run
+
+    def due(self, end: datetime) -> Waiting | None:
+        """What runs next, if that is by `end`."""
         due = [waiting for waiting in self._waiting.values() if waiting.due <= end]
         return min(due, key=lambda waiting: waiting.due, default=None)
 
     def _stored(self, event: Event[Any]) -> StoredMessage:
-        message = encode_event(event, self._subjects)
+        message = encode_event(event, self.subjects)
         return StoredMessage(
             message.subject, message.headers, message.body, stream_seq=1, stored_at=self.clock()
         )
@@ -175,11 +198,9 @@ async def run_handler(
     clock: Callable[[], datetime] | None = None,
     settings: BaseModel | None = None,
 ) -> HandlerRun:
-    """Run a handler once, in a `Kit` of its own; give the same `publisher` twice to see what a
-    rerun adds.
-    """
+    """Run a handler once, in a `Kit` of its own; all attempts before `attempt` have failed."""
     kit = Kit(handler, api=api, settings=settings, policy=policy, clock=clock, publisher=publisher)
-    return await kit.run(event, attempt=attempt)
+    return await kit.attempt(event, attempt, attempt - 1)
 
 
 def prepared(

@@ -31,6 +31,7 @@ from schemas.api.taobao_orders import PurchaseLine, TaobaoAddress
 from schemas.api.taobao_products import CheckedItem
 from schemas.events import OrderCreated, OrderSynced
 from schemas.statuses import OrderStatus
+from tests.client.conftest import settings_of
 from tests.simulator.test_rows import SAMPLE_OF
 
 SAMPLES = Path(__file__).parents[1] / "fixtures" / "api"
@@ -179,7 +180,9 @@ async def test_a_recording_answers_and_what_it_lacks_is_answered_by_the_test(
         return httpx2.Response(200, json={"code": 200, "data": data})
 
     file = tmp_path / "order.jsonl"
-    api = PlatformAPI.open(access_key="any", secret="any", transport=httpx2.MockTransport(answer))
+    api = PlatformAPI.open(
+        settings_of("https://platform.test"), transport=httpx2.MockTransport(answer)
+    )
     with recording(api, file):
         await api.alibaba.orders.detail("7")
     replayed = FakeAPI.replaying(file)
