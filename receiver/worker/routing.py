@@ -45,8 +45,9 @@ ResultT = TypeVar("ResultT", bound=HandlerResult)
 class Handler:
     """A function, the event models it is registered for, and what it is run with.
 
-    `settings` are its own, once they are read. `code_version` are 12 hex digits, a digest of the
-    file that it stands in, empty where there is none.
+    `settings` are its own, once they are read. `off` says why it does not run; empty where it does.
+    `code_version` are 12 hex digits, a digest of the file that it stands in, empty where there is
+    none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Handler:
     needs_api: bool = False
     options: HandlerOptions = DEFAULTS
     settings: BaseModel | None = None
+    off: str = ""
     code_version: str = ""
 
     @property
