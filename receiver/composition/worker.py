@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -78,6 +78,7 @@ async def running_worker(
             sleep=asyncio.sleep,
             second=second,
             error_texts=settings.log.errors == "full",
+            kept=timedelta(days=settings.nats.max_age_days),
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))

@@ -27,6 +27,7 @@ from receiver.testing.events import retransmitted
 from receiver.testing.observed import ObservedRunner
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -75,8 +76,14 @@ class Kit:
         self.api = api
         self.handler = prepared(handler, api, settings, policy)
         self.subjects = Subjects()
+        self.schedules = RecordingSchedules()
         self._runner = self.observed(
-            self.publisher, self.subjects, RetryPolicy(), api=api, clock=self.clock
+            self.publisher,
+            self.subjects,
+            RetryPolicy(),
+            api=api,
+            clock=self.clock,
+            schedules=self.schedules,
         )
         self._runs: list[HandlerRun] = []
         self._waiting: dict[str, Waiting] = {}
