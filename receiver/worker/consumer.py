@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from nats.aio.msg import Msg
@@ -124,8 +124,9 @@ class HandlerConsumer:
             limits.concurrency,
             self._work,
             self._on_finished,
+            begin=self._begin,
             due=self._due,
-            may_start=self._may_start,
+            may_start=lambda: self.ownership.may_start(),
             alone=lambda message: self._attempts(message).alone,
         )
         self.ownership = Ownership(
@@ -229,11 +230,12 @@ class HandlerConsumer:
         """See `Work`."""
         self._loop.wake()
 
-    async def _may_start(self) -> None:
-        await self.ownership.may_start()
-
-    async def _due(self, message: Msg) -> None:
+    def _due(self, message: Msg) -> Coroutine[Any, Any, None] | None:
         """Where order is strict, a retry waits in its lane, and what is behind it does, too."""
+        early = self._settling.early_s(self._attempts(message)) > 0
+        return self._until_due(message) if early else None
+
+    async def _until_due(self, message: Msg) -> None:
         while (wait_s := self._settling.early_s(self._attempts(message))) > 0:
             await self._sleep(wait_s)
 
@@ -273,16 +275,26 @@ class HandlerConsumer:
         self._in_flight.pop(message.metadata.sequence.stream, None)
         self._loop.wake()
 
+    def _begin(self, messages: Sequence[Msg]) -> None:
+        first: list[tuple[int, int]] = []
+        for message in messages:
+            seq = message.metadata.sequence.stream
+            slot = self._running[seq] = self._slots.pop()
+            if message.metadata.num_delivered == 1:
+                first.append((seq, slot))
+        if first:
+            self._settling.ledger.begin(first)
+
     async def _work(self, message: Msg) -> bool:
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
-        slot = self._running[seq] = self._slots.pop()
+        slot = self._running[seq]
         facts = facts_of(message, attempts)
         try:
             with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
                 log = self._log.bind(**facts)
-                again = message.metadata.num_delivered > 1
-                await self._settling.ledger.starts(seq, slot, surely=again)
+                if message.metadata.num_delivered > 1:
+                    await self._settling.ledger.begin_surely(seq, slot)
                 result = await self._runner.run(
                     self.handler,
                     origin(StoredMessage.of(message)),
