@@ -104,7 +104,8 @@ class HandlerConsumer:
             plan,
             self.ownership,
             deliver=self._accept,
-            room=self._free_slots,
+            room=lambda: limits.at_hand - len(self._in_flight),
+            much=limits.at_hand // 4,
             heartbeat_s=limits.heartbeat_s,
             sleep=sleep,
         )
@@ -199,9 +200,6 @@ class HandlerConsumer:
         while (wait_s := self._settling.early_s(self._attempts(message))) > 0:
             await self._sleep(wait_s)
 
-    def _free_slots(self) -> int:
-        return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
-
     async def _accept(self, message: Msg) -> None:
         seq = message.metadata.sequence.stream
         if self._settling.repeats(seq, message):
@@ -233,7 +231,7 @@ class HandlerConsumer:
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
-        self._loop.wake()
+        self._loop.made_room()
 
     def _begin(self, messages: Sequence[Msg]) -> None:
         first: list[tuple[int, int]] = []

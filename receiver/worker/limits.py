@@ -29,6 +29,11 @@ class ConsumerLimits:
         return replace(self, concurrency=handler.options.concurrency or self.concurrency)
 
     @property
+    def at_hand(self) -> int:
+        """How many messages run and wait in this process at most."""
+        return self.concurrency + self.prefetch
+
+    @property
     def beat_s(self) -> float:
         """The time between two in-progress signs: two may get lost."""
         return self.ack_wait_s / 3
