@@ -26,8 +26,8 @@ from receiver.event import Event
 from receiver.testing.kit import Kit
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import HandlerFunction
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
