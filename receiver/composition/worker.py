@@ -17,8 +17,8 @@ from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.execution import contain_subtasks
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.watchdog import watching_loop

@@ -24,8 +24,9 @@ from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
-from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
+from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
