@@ -23,11 +23,12 @@ from receiver.bus.schedules import Schedules
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.client import trail
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import BusError, ConfigurationError, UnconfirmedError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
 from receiver.worker.coalescing import coalesced
-from receiver.worker.context import RunContext
+from receiver.worker.confirmation import confirmed, decide_unconfirmed
+from receiver.worker.context import RunContext, api_for
 from receiver.worker.execution import call
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
@@ -170,11 +171,13 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
-            if await coalesced(self._schedules, handler, run.message, run.event, self.clock()):
-                return RunResult(Ack("coalesced"), data=run.event.data)
             timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
+            message = await self._confirmed(run)
+            if await coalesced(self._schedules, handler, message, run.event, self.clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
+            timers = replace(timers, message=message)
             context = RunContext(self, handler, run.event, run.attempt, run.log, timers)
             run.published = context.published
             called = await call(
@@ -188,9 +191,29 @@ class Runner:
             if called.error is not None:
                 return self._failed(run, called.error, called.place)
             await context.publish_all(called.value or ())
+        except UnconfirmedError as error:
+            return self._unconfirmed(run, error)
         except Exception as error:  # noqa: BLE001 - the boundary round one run
             return self._failed(run, error)
         return RunResult(Ack(), data=run.event.data)
+
+    async def _confirmed(self, run: _Run) -> StoredMessage:
+        """The message, once its event has the trust that the handler asks for."""
+        message, event, handler = run.message, run.event, run.handler
+        if event is None or handler.options.trust == "any":
+            return message
+        run.event = await confirmed(event, api_for(event, self.api, handler))
+        return replace(message, headers={**message.headers, "ce-trust": run.event.trust})
+
+    def _unconfirmed(self, run: _Run, error: UnconfirmedError) -> RunResult:
+        assert run.event is not None
+        handler, waited = run.handler, self.clock() - run.event.received_at
+        decision = decide_unconfirmed(
+            error, waited.total_seconds(), run.attempt, handler.options, self._policy_of(handler)
+        )
+        reason = f"unconfirmed: {error}"
+        cause = Cause(reason, handler.place, "", fingerprint("unconfirmed", handler.place))
+        return RunResult(decision, reason, run.event.data, cause, raised=error)
 
     def _failed(self, run: _Run, error: BaseException, place: str = "") -> RunResult:
         module = run.handler.function.__module__
