@@ -1,0 +1,86 @@
+"""What authors of handlers write against: the context, its signals, a handler's shape. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import structlog
+
+from receiver.event import Event
+from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
+
+_ResultT = TypeVar("_ResultT")
+
+HandlerResult = EventData | Sequence[EventData] | None
+"""What a handler may return: an event's data, several, or nothing."""
+
+
+class HandlerSignal(Exception):  # noqa: N818 - a signal, not an error
+    """Raised by a handler to steer what happens to its event; not an error."""
+
+
+class Retry(HandlerSignal):
+    """Run the handler on this event again, `after` seconds or a timedelta from now.
+
+    Without `after` the delay is the policy's. Every run counts as an attempt; a handler that
+    polls bounds itself by `ctx.attempt`.
+    """
+
+    def __init__(self, after: float | timedelta | None = None, reason: str = "") -> None:
+        super().__init__(reason)
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        if seconds is not None and not seconds >= 0:
+            raise ValueError("Retry(after=...) takes seconds or a timedelta that is not negative")
+        self.after_s = seconds
+        self.reason = reason
+
+
+class Drop(HandlerSignal):
+    """Be done with the event and leave nothing behind; `reason` is logged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Context(Protocol):
+    """What a handler is given beside the event."""
+
+    @property
+    def api(self) -> PlatformAPI:
+        """The platform's API; raises `ConfigurationError` where none is configured."""
+
+    @property
+    def log(self) -> structlog.typing.FilteringBoundLogger:
+        """A logger with the event and the handler bound."""
+
+    @property
+    def attempt(self) -> int:
+        """Which delivery of this event to this handler this is, from 1."""
+
+    @property
+    def settings(self) -> Any:
+        """The handler's own settings, an instance of the model that `@router.on(settings=...)`
+        gives; None without one.
+        """
+
+    def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
+        """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
+        event loop while this thread waits.
+        """
+
+    def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
+        """Publish an event now, before the handler is done; raises `BusError`.
+
+        Its id is made from the cause, the handler and its place in this run, so a rerun that
+        publishes in the same order publishes nothing twice.
+        """
+
+
+HandlerFunction = Callable[[Event[Any], Context], Awaitable[HandlerResult] | HandlerResult]
+"""A coroutine function runs on the event loop, a plain one in a thread."""
