@@ -79,6 +79,25 @@ class Subjects:
         return f"{self.stream}_RUNS"
 
     @property
+    def state_bucket(self) -> str:
+        """The KV bucket of what handlers keep between runs."""
+        return f"{self.stream}_STATE"
+
+    @property
+    def state_stream(self) -> str:
+        """The stream behind that bucket."""
+        return f"KV_{self.state_bucket}"
+
+    @property
+    def all_state(self) -> str:
+        """Every entry of that bucket."""
+        return self.state(">")
+
+    def state(self, key: str) -> str:
+        """Where one entry of that bucket is; see `receiver.bus.state.keys`."""
+        return f"$KV.{self.state_bucket}.{key}"
+
+    @property
     def all_input(self) -> str:
         """What the stream takes in, and stores as `everything`; see `input_subject`."""
         return f"{self.root}.in.>"
