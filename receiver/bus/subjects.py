@@ -139,9 +139,12 @@ class Subjects:
         """Where an event that a handler put off goes once it is due; the key is encoded already."""
         return f"{self.root}.due.{handler}.{channel}.{key_token}"
 
-    def retry(self, handler: str, channel: str, key_token: str, name: str) -> str:
-        """Where the schedule of one retry goes; a second one of the same `name` replaces it."""
-        return f"{self.root}.schedules.retry.{handler}.{channel}.{key_token}.{name}"
+    def schedule(self, kind: str, handler: str, channel: str, key_token: str, name: str) -> str:
+        """Where a schedule waits; a later one on the same subject replaces it. The key and the name
+        are encoded already, the name may be empty. What cancels one is of the kind `cancel`.
+        """
+        tokens = (self.root, "schedules", kind, handler, channel, key_token, name)
+        return ".".join(filter(None, tokens))
 
     @property
     def rate_stream(self) -> str:
