@@ -54,6 +54,8 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         ),
         concurrency=section.concurrency or given.concurrency or settings.concurrency,
         order=section.order or given.order,
+        coalesce_s=section.coalesce_s or given.coalesce_s,
+        coalesce_within_s=section.coalesce_within_s or given.coalesce_within_s,
         was=section.was or given.was,
     )
     if not section.enabled:  # its own settings may well be missing
