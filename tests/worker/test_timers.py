@@ -19,8 +19,8 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.testing import Kit, eventually, make_event
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context, Drop, Retry
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.routing import Router
 from schemas.events import EventData, OrderClosed, OrderCreated, UnknownReceived
 from tests.worker.conftest import Bench
