@@ -176,7 +176,9 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             )
         async with opened_api(settings, bus) as opened:
             api = opened.with_priority("replay") if opened else None
-            yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
+            sink = HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
+            yield sink
+            await sink.close()
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
         with option("--to"):

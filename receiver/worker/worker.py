@@ -65,7 +65,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
-        runner = Runner(
+        self._runner = runner = Runner(
             publisher,
             subjects,
             policy,
@@ -171,3 +171,4 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
+            await self._runner.aclose()

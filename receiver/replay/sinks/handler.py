@@ -47,6 +47,10 @@ class HandlerSink:
         runner = Runner(once, subjects, policy, api=api, clock=lambda: datetime.now(UTC))
         return cls(handler, runner)
 
+    async def close(self) -> None:
+        """Close what the handler had opened."""
+        await self.runner.aclose()
+
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         if type(event.data) not in self.handler.models:
