@@ -15,8 +15,8 @@ Three worker processes run one handler on 20,000 events of 2,000 orders, each ru
 16 at once (`make chaos`). *Killed* are workers. *Lost* are events that were never handled to an
 end, found by comparing with what was published; *overlaps* are runs that began while another of
 their order went on; *out of order* are events first finished after a later one of their order. The
-rate is also given as a share of that of the undisturbed run. A *takeover* is the time from the death
-of a worker to the first run of the next one, p50 / p99.
+rate is also given as a share of that of the undisturbed run. A *takeover* is the time from the
+death of a worker to the first run of the next one, p50 / p99.
 """
 
 

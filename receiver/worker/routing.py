@@ -12,6 +12,7 @@ how far the handler has come: a renamed handler begins at the first event again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import re
@@ -167,6 +168,8 @@ class Router:
                 code_version=_code_version(function.__module__),
             )
             self._handlers = unique((*self._handlers, handler))
+            with contextlib.suppress(AttributeError):  # a bound method takes none
+                function.__handler__ = handler
             return function
 
         return register
@@ -180,6 +183,12 @@ class Router:
                     "give it the module's `router`"
                 )
             self._handlers = unique((*self._handlers, *other.handlers))
+
+
+def handler_of(function: HandlerFunction) -> Handler | None:
+    """What a function was last registered as by `Router.on`; None where it was not."""
+    found = getattr(function, "__handler__", None)
+    return found if isinstance(found, Handler) else None
 
 
 def unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:

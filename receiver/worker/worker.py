@@ -42,6 +42,9 @@ class Worker:
     Survives NATS going away and coming back. A stop lets runs finish within `grace_s`.
     """
 
+    make_runner: Callable[..., Runner] = Runner
+    """What runs them; a test's observes what they do."""
+
     def __init__(
         self,
         connection: Connection,
@@ -65,7 +68,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
-        self._runner = runner = Runner(
+        self._runner = runner = self.make_runner(
             publisher,
             subjects,
             policy,
