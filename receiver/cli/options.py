@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from receiver.bus.read.filters import parse_time
 from receiver.errors import ConfigurationError
-from receiver.replay.selection import parse_time
 from receiver.settings import NatsSettings
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

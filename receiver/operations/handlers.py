@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 from receiver.bus import durables
 from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
+from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.workers import Activity, activity, ask_status
@@ -256,7 +256,4 @@ class HandlerOperations:
 
 def unknown(name: str, known: Iterable[str]) -> ConfigurationError:
     """The error for a name that no handler has."""
-    names = sorted(set(known))
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
-    return ConfigurationError(f"{name!r}: no such handler: {hint}")
+    return ConfigurationError(f"{name!r}: no such handler: {nearest(name, sorted(set(known)))}")

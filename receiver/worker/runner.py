@@ -19,6 +19,7 @@ from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
+from receiver.bus.schedules import Schedules
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.client import trail
@@ -34,6 +35,7 @@ from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Te
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord, RunRecords
+from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
+_SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
 _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
@@ -101,6 +104,7 @@ class Runner:
         *,
         api: PlatformAPI | None,
         clock: Callable[[], datetime],
+        schedules: Schedules,
         once: Publisher | None = None,
         records: RunRecords | None = None,
         texts: bool = True,
@@ -112,6 +116,7 @@ class Runner:
         self.api = api
         self.clock = clock
         self._publisher = publisher
+        self._schedules = schedules
         self._once = once or publisher
         self._subjects = subjects
         self._policy = policy
@@ -177,7 +182,10 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
-            context = RunContext(self, handler, run.event, run.attempt, run.log)
+            timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
+            if await timers.superseded(first=run.attempt == 1):
+                return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
+            context = RunContext(self, handler, run.event, run.attempt, run.log, timers)
             run.published = context.published
             called = await call(
                 handler.function,
@@ -232,6 +240,7 @@ class Runner:
             history=await self._history(run, cause),
             fact_id=run.event.fact_id if run.event else run.message.headers.get("ce-factid", ""),
             code_version=run.handler.code_version,
+            timer=fired_timer(run.message) or "",
         )
         letter = encode_dead_letter(run.message.headers, run.message.body, failure, self._subjects)
         try:
@@ -270,6 +279,7 @@ class Runner:
             published_count=len(run.published),
             api=run.api[:_MAX_NAMES],
             api_count=len(run.api),
+            timer=fired_timer(run.message),
         )
         self._records.put(run.handler.name, run.message, record)
 

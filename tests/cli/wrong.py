@@ -168,7 +168,7 @@ WRONG: Final = (
     Wrong("a time that is none", "replay --to - --since yesterday", DATA),
     Wrong("an empty time", "replay --to - --until ''", DATA),
     Wrong("a time without offset", "replay --to - --since '2026-01-31 08:00:00'", DATA),
-    Wrong("a day without offset", "replay --to - --until 2026-01-31", DATA),
+    Wrong("a date that is none", "replay --to - --until 2026-02-31", DATA),
     Wrong("a time in the future", "replay --to - --since 2999-01-31T08:00:00+08:00", DATA),
     Wrong("swapped times", "replay --to - --since 1h --until 2h", DATA),
     Wrong("nothing to replay from", "replay --to -"),

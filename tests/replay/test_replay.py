@@ -24,6 +24,7 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
+from receiver.bus.read.filters import parse_time
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
@@ -31,7 +32,7 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.replay.replay import Summary, replay
-from receiver.replay.selection import Selection, parse_time
+from receiver.replay.selection import Selection
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
@@ -307,6 +308,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         ("7d", NOW - timedelta(days=7)),
         ("2026-01-31T08:00:00+08:00", datetime(2026, 1, 31, tzinfo=UTC)),
         ("2026-01-31 00:00:00Z", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31", datetime(2026, 1, 30, 16, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_an_age_or_a_moment(text: str, expected: datetime) -> None:
@@ -323,7 +325,6 @@ def test_a_text_that_is_no_time_is_reported(text: str) -> None:
     ("text", "plain"),
     [
         ("2026-01-31 08:00:00", "2026-01-31T08:00:00"),
-        ("2026-01-31", "2026-01-31T00:00:00"),
         ("20260131T0800", "2026-01-31T08:00:00"),
         ("2026-01-31T08:00:00.5", "2026-01-31T08:00:00.500000"),
     ],

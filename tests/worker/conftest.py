@@ -21,7 +21,7 @@ from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import handled, make_event
-from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
 from receiver.worker.worker import Worker

@@ -19,8 +19,8 @@ from receiver.bus.subjects import input_subject
 from receiver.errors import APIRejectedError, ConfigurationError
 from receiver.event import Event
 from receiver.testing import eventually, make_event
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context, Drop, Retry
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated, OrderSynced
 from tests.worker.conftest import Bench
