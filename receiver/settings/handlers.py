@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from receiver.settings.section import Section
 
+MAX_WINDOW_S: Final = 43_200
+"""Half of the least time for which the stream may keep what waits."""
 HANDLER_NAME: Final = r"[A-Za-z0-9_]{1,64}"
 
 
@@ -64,6 +66,10 @@ Start: TypeAlias = Annotated[Literal["new", "all"] | datetime, BeforeValidator(_
 Order: TypeAlias = Literal["one_at_a_time", "strict", "none"]
 """Which events of one order wait for each other."""
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Window: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0, le=MAX_WINDOW_S, allow_inf_nan=False)
+]
+"""How long an event waits for a newer one."""
 Concurrency: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 Attempts: TypeAlias = Annotated[int, Field(ge=1)]
 Delays: TypeAlias = Annotated[
@@ -78,8 +84,9 @@ class HandlerSettings(Section):
 
     One that is not `enabled` is loaded and not run. `events` are patterns of event types, such as
     `order.*`: of what it is registered for, it is given these alone. `delays_s` is how long to wait
-    after each failure, the last one ever after. `settings` are the handler's own, for the model
-    that it gives.
+    after each failure, the last one ever after. Events of one order that come within `coalesce_s`
+    of each other make one run, at the latest `coalesce_within_s` after the first. `settings` are
+    the handler's own, for the model that it gives.
     """
 
     enabled: bool = True
@@ -90,6 +97,8 @@ class HandlerSettings(Section):
     max_attempts: Attempts | None = None
     delays_s: Delays | None = None
     order: Order | None = None
+    coalesce_s: Window | None = None
+    coalesce_within_s: Window | None = None
     was: HandlerName | None = None
     settings: dict[str, Any] | None = Field(default=None, repr=False)
 

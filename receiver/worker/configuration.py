@@ -57,6 +57,8 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         ),
         concurrency=section.concurrency or given.concurrency or settings.concurrency,
         order=section.order or given.order,
+        coalesce_s=section.coalesce_s or given.coalesce_s,
+        coalesce_within_s=section.coalesce_within_s or given.coalesce_within_s,
         was=section.was or given.was,
     )
     handler = replace(handler, models=_wanted(handler, section.events), options=options)

@@ -26,6 +26,7 @@ from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
+from receiver.worker.coalescing import coalesced
 from receiver.worker.context import RunContext
 from receiver.worker.execution import call
 from receiver.worker.http import SharedHTTP
@@ -182,6 +183,8 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
+            if await coalesced(self._schedules, handler, run.message, run.event, self.clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
             timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
@@ -261,7 +264,7 @@ class Runner:
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
-        if self._records is None:
+        if self._records is None or (result and result.decision.outcome == "coalesced"):
             return
         duration_s = asyncio.get_running_loop().time() - began
         failed = result is not None and not isinstance(result.decision, Ack | Term)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,11 @@ def test_the_decorator_takes_every_option() -> None:
         order="none",
         was="before",
         settings=OrderCreated,
+        coalesce=timedelta(seconds=5),
+        coalesce_within=60,
     )
-    assert given == HandlerOptions(time, 60.0, policy, 4, "none", "before", OrderCreated)
+    plain = HandlerOptions(time, 60.0, policy, 4, "none", "before", OrderCreated)
+    assert given == replace(plain, coalesce_s=5.0, coalesce_within_s=60.0)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,8 @@ def test_the_decorator_takes_every_option() -> None:
         ({"order": "any"}, "order: write 'one_at_a_time', 'strict' or 'none'"),
         ({"was": "a-b"}, "was: write the name of a handler"),
         ({"settings": {}}, "settings: give a pydantic model"),
+        ({"coalesce": -1}, "coalesce: write a number greater than 0"),
+        ({"coalesce_within": 86_400}, "coalesce_within: write a number .*43200"),
         ({"off_without": "url"}, "off_without: write the name of a field of its settings' model"),
         ({"off_without": "url", "settings": OrderCreated}, "off_without: write the name"),
     ],
@@ -146,12 +152,12 @@ def test_what_nothing_says_of_a_handler_is_said_of_all() -> None:
 def test_a_section_of_the_settings_goes_before_the_decorator() -> None:
     section = (
         '[handlers.report]\nstart = 2026-01-31T08:00:00+08:00\ntimeout_s = 9\norder = "none"\n'
-        'concurrency = 2\ndelays_s = [1, 2]\nwas = "older"\n'
+        'concurrency = 2\ndelays_s = [1, 2]\nwas = "older"\ncoalesce_s = 5\n'
     )
     options = configured(section + DESK)["report"].options
     assert options.start == datetime(2026, 1, 31, tzinfo=UTC)
     assert (options.timeout_s, options.order, options.concurrency) == (9, "none", 2)
-    assert options.was == "older"
+    assert (options.was, options.coalesce_s) == ("older", 5)
     assert options.retry is not None
     assert (options.retry.max_attempts, options.retry.delays_s) == (3, (1.0, 2.0))
 
