@@ -11,6 +11,7 @@ from functools import partial
 from receiver.composition.bus import Bus, opened_bus
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -27,6 +28,14 @@ async def opened_operations(
     async with opened_bus(settings, name="yizhan-operate") as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield handler_operations(settings, bus, loaded)
+
+
+@contextlib.asynccontextmanager
+async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """What is stored, to look at; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-look") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield Archive(bus.connection, bus.subjects)
 
 
 def handler_operations(

@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -77,7 +77,7 @@ class Reader:
         after_seq: int = 0,
         headers_only: bool = False,
         scanned: Scanned = lambda _: None,
-    ) -> AsyncIterator[StoredMessage]:
+    ) -> AsyncGenerator[StoredMessage, None]:
         """What is selected, oldest first, as it is now: what is stored meanwhile is not read.
 
         Only what lies behind `after_seq` is. With `headers_only` bodies stay in the server, which
