@@ -23,6 +23,8 @@ MODULES: Final = {
     "order": "look.order",
     "callback": "look.single",
     "event": "look.single",
+    "tail": "look.tail",
+    "status": "look.status",
     "replay": "replay",
     "handlers": "handlers",
     "spool": "spool",

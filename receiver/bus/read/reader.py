@@ -288,6 +288,16 @@ def _stored(message: Msg, before: int) -> StoredMessage:
     headers = message.headers or {}
     if int(headers.get("Nats-Last-Sequence") or 0) != before:
         raise _AgainError("a message is missing")
+    return _of_headers(message, headers)
+
+
+def republished(message: Msg) -> StoredMessage | None:
+    """What a stream republished once it was stored; None for a message that no stream did."""
+    headers = message.headers or {}
+    return _of_headers(message, headers) if "Nats-Time-Stamp" in headers else None
+
+
+def _of_headers(message: Msg, headers: Mapping[str, str]) -> StoredMessage:
     return StoredMessage(
         headers["Nats-Subject"],
         {name: value for name, value in headers.items() if name not in _SERVERS_OWN},

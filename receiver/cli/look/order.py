@@ -15,12 +15,12 @@ from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import ChannelOption, LimitOption, SinceOption, TypeOption, chosen
 from receiver.cli.look.order_text import life_text
-from receiver.cli.look.output import RevealOption, in_words, print_document, searching
+from receiver.cli.look.output import RevealOption, local, print_document, searching
 from receiver.cli.options import past_time
 from receiver.cli.process import EXIT_PARTLY, refusing, run
 from receiver.composition.operations import opened_archive
 from receiver.errors import YizhanError
-from receiver.operations.look.archive import WINDOW, Archive, Mention
+from receiver.operations.look.archive import Archive, Mention, searched_from
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.order_life import order_life
 
@@ -110,12 +110,10 @@ async def _mentions(archive: Archive, filters: Filters) -> list[Mention]:
         found = await archive.mentions(text, elsewhere, search.scanned)
     if found:
         return found
-    latest = filters.until or datetime.now(UTC)
-    window = latest - filters.since if filters.since else WINDOW
     said = hint(text, tried="yizhan order")
     raise YizhanError(
-        f"{text}: no order of this id, and none of the {search.count:,} events of the "
-        f"{in_words(window)} searched names it: write an earlier --since"
+        f"{text}: no order of this id, and none of the {search.count:,} events since "
+        f"{local(searched_from(filters).isoformat())} names it: write an earlier --since"
         f"{f'; {said}' if said else ''}"
     )
 

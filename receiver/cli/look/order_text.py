@@ -25,7 +25,7 @@ def life_text(life: Mapping[str, Any]) -> Iterator[str]:
     runs = _by_event(life["runs"])
     letters = _by_event(life["dead_letters"])
     for event in life["events"]:
-        yield _event(event)
+        yield _line(event, _facts(event["data"]))
         yield f"    {_origin(event, callbacks.get(event['callback_id']))}"
         for run in runs.pop(event["id"], ()):
             yield _run(run)
@@ -61,13 +61,16 @@ def _counts(life: Mapping[str, Any]) -> str:
     )
 
 
-def _event(event: Mapping[str, Any]) -> str:
-    facts = _facts(event["data"])
+def event_line(event: Mapping[str, Any]) -> str:
+    """One event by itself: when and where it was stored, its type, its order, what it says."""
+    order = f"{event['channel'] or '-'} {event['order_id'] or '-'}"
+    return _line(event, f"{order:<28} {_facts(event['data'])}")
+
+
+def _line(event: Mapping[str, Any], rest: str) -> str:
     unreadable = f"  UNREADABLE: {event['unreadable']}" if event["unreadable"] else ""
-    return (
-        f"{local(event['stored_at'])}  #{event['stream_seq']:<9} {event['type']:<28} {facts}"
-        f"{unreadable}"
-    ).rstrip()
+    place = f"{local(event['stored_at'])}  #{event['stream_seq']:<9}"
+    return f"{place} {event['type'] or '-':<28} {rest}{unreadable}".rstrip()
 
 
 def _facts(data: Any) -> str:

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -73,12 +73,6 @@ def sequence(text: str) -> int | None:
     if match is None or not int(match[1]):
         raise ConfigurationError(f"{text!r}: is no sequence: write one such as '#1200', in quotes")
     return int(match[1])
-
-
-def in_words(window: timedelta) -> str:
-    """A window of time, in its largest whole unit."""
-    hours = window / timedelta(hours=1)
-    return f"{hours / 24:.0f} days" if hours > 48 else f"{hours:.3g} hours"
 
 
 class Searching:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
@@ -25,7 +24,7 @@ from receiver.cli.filters import (
 )
 from receiver.cli.look.output import (
     RevealOption,
-    in_words,
+    local,
     print_document,
     searching,
     sequence,
@@ -35,7 +34,7 @@ from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_archive
 from receiver.errors import YizhanError
-from receiver.operations.look.archive import WINDOW, Archive
+from receiver.operations.look.archive import Archive, searched_from
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.single import callback_view, event_view
 
@@ -153,11 +152,10 @@ async def _found(
         stored = await search(text, filters, progress.scanned)
     if stored is not None:
         return stored
-    window = (filters.until or datetime.now(UTC)) - filters.since if filters.since else WINDOW
     said = hint(text, tried=f"yizhan {kinds[0].removesuffix('s')}")
     raise YizhanError(
-        f"{text}: is not among the {progress.count:,} {kinds[0]} of the {in_words(window)} "
-        f"searched: write an earlier --since{f'; {said}' if said else ''}"
+        f"{text}: is not among the {progress.count:,} {kinds[0]} since "
+        f"{local(searched_from(filters).isoformat())}: write an earlier --since{f'; {said}' if said else ''}"
     )
 
 

@@ -50,7 +50,7 @@ class Archive:
     def __init__(self, connection: Connection, subjects: Subjects) -> None:
         self.reader = Reader(connection)
         self.subjects = subjects
-        self._connection = connection
+        self.connection = connection
 
     async def event(
         self, event_id: str, filters: Filters, scanned: Scanned = lambda _: None
@@ -122,7 +122,7 @@ class Archive:
 
     async def durables(self) -> list[Durable]:
         """How far each handler has come."""
-        connection = self._connection
+        connection = self.connection
         listing = durables(connection.client, self.subjects.stream)
         return await connection.allowed(connection.client, listing)
 
@@ -212,11 +212,16 @@ class _Counter:
         return count
 
 
+def searched_from(filters: Filters) -> datetime:
+    """From when on is searched for what has no index."""
+    return filters.since or (filters.until or datetime.now(UTC)) - WINDOW
+
+
 def _windows(filters: Filters) -> Iterator[Filters]:
     """The window in parts, the latest first: what is looked for is recent as a rule."""
     end = filters.until
     latest = end or datetime.now(UTC)
-    first = filters.since or latest - WINDOW
+    first = searched_from(filters)
     for step in _STEPS:
         start = latest - step
         if start <= first:
