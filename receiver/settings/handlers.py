@@ -49,6 +49,14 @@ def _name(value: Any) -> Any:
     return value
 
 
+def _words(value: Any) -> Any:
+    """A list of words, in a variable with spaces between."""
+    words = value.split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not words:
+        raise ValueError('write a list of event types or patterns, such as ["order.*"]')
+    return words
+
+
 def _seconds(value: Any) -> Any:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
@@ -69,20 +77,23 @@ Attempts: TypeAlias = Annotated[int, Field(ge=1)]
 Delays: TypeAlias = Annotated[
     tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], BeforeValidator(_delays)
 ]
+Patterns: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_words)]
 HandlerName: TypeAlias = Annotated[str, BeforeValidator(_name)]
 
 
 class HandlerSettings(Section):
     """What one handler is run with, in place of what its `@router.on` says; None leaves that.
 
-    One that is not `enabled` is loaded and not run. `delays_s` is how long to wait after each
-    failure, the last one ever after. Events of one order that come within `coalesce_s` of each
-    other make one run, at the latest `coalesce_within_s` after the first. With
+    One that is not `enabled` is loaded and not run. `events` are patterns of event types, such as
+    `order.*`: of what it is registered for, it is given these alone. `delays_s` is how long to wait
+    after each failure, the last one ever after. Events of one order that come within `coalesce_s`
+    of each other make one run, at the latest `coalesce_within_s` after the first. With
     `trust = "requeried"` each event is confirmed by the platform's API first. `settings` are the
     handler's own, for the model that it gives.
     """
 
     enabled: bool = True
+    events: Patterns | None = None
     start: Start | None = None
     timeout_s: Seconds | None = None
     concurrency: Concurrency | None = None
@@ -101,9 +112,9 @@ class HandlersSettings(Section):
 
     What stands here holds for every handler that does not say otherwise. A run may take
     `timeout_s`; an event that the platform's API does not confirm `confirm_within_s` after it came
-    in becomes a dead letter, where its handler asks for `trust = "requeried"`. `yizhan up` runs the handlers in so many `processes`. With a
-    `port`, health and metrics are served there. Each further key is the name of a handler, with a
-    section of its own.
+    in becomes a dead letter, where its handler asks for `trust = "requeried"`. `yizhan up` runs the
+    handlers in so many `processes`. With a `port`, health and metrics are served there. Each
+    further key is the name of a handler, with a section of its own.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -17,9 +17,10 @@ from receiver.settings.faults import explain
 from receiver.settings.handlers import Order, Trusted
 from receiver.worker.retry_policy import RetryPolicy
 
-DEFAULT_CONFIRM_WITHIN_S: Final = 1800.0
 DEFAULT_TIMEOUT_S: Final = 300.0
 """What a run may take where neither its handler nor `[handlers]` says."""
+DEFAULT_CONFIRM_WITHIN_S: Final = 1800.0
+"""After how long an event that was not confirmed is given up, where no settings say it."""
 
 
 class GivenOptions(TypedDict, total=False):
@@ -47,9 +48,9 @@ class HandlerOptions:
     in work at once. Events of an order that come within `coalesce_s` of each other make one run,
     of the newest, at the latest `coalesce_within_s` after the first, ten times as long where that
     is None. An event of less than the `trust` asked for is confirmed by the platform's API before
-    the run, within `confirm_within_s` after it came in. `was` is the name under which it ran before, and whose position it takes over.
-    `settings` is the model of the handler's own settings, `off_without` a field of it: while that
-    is None, the handler does not run.
+    the run, within `confirm_within_s` after it came in. `was` is the name under which it ran
+    before, and whose position it takes over. `settings` is the model of the handler's own settings,
+    `off_without` a field of it: while that is None, the handler does not run.
     """
 
     start: Literal["new", "all"] | datetime = "new"

@@ -30,6 +30,7 @@ from receiver.worker.coalescing import coalesced
 from receiver.worker.confirmation import confirmed, decide_unconfirmed
 from receiver.worker.context import RunContext, api_for
 from receiver.worker.execution import call
+from receiver.worker.http import SharedHTTP
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
@@ -40,6 +41,8 @@ from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
@@ -121,6 +124,16 @@ class Runner:
         self._policy = policy
         self._records = records
         self._texts = texts
+        self._http = SharedHTTP()
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._http.client
+
+    async def aclose(self) -> None:
+        """Close what the handlers had opened; no run is under way any more."""
+        await self._http.aclose()
 
     async def run(
         self,

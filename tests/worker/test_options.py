@@ -48,6 +48,12 @@ class Target(BaseModel):
 @router.on(OrderCreated, settings=Target, off_without="url")
 async def forward(event: Event[OrderCreated], ctx: Context) -> None: ...
 """
+EVERYTHING = """
+from yizhan.events import EVENT_MODELS
+
+@router.on(*EVENT_MODELS)
+async def all_of_it(event: Event, ctx: Context) -> None: ...
+"""
 DESK = '[handlers.desk.settings]\nurl = "https://desk.example"\n'
 
 
@@ -186,6 +192,19 @@ def test_a_variable_switches_a_handler_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert (loaded["report"].off != "", loaded["desk"].off) == (True, "")
 
 
+def test_patterns_narrow_the_events_that_a_handler_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("optioned.py").write_text(MODULE + EVERYTHING, encoding="utf-8")
+    chosen = configured(f'{DESK}[handlers.all_of_it]\nevents = ["payment.*", "order.synced"]\n')
+    types = {model.event_type for model in chosen["all_of_it"].models}
+    monkeypatch.setenv("YIZHAN_HANDLERS__ALL_OF_IT__EVENTS", "payment.succeeded order.closed")
+    by_variable = configured(DESK)["all_of_it"].models
+    payments = {"payment.succeeded", "payment.stage_succeeded", "payment.batch_settled"}
+    assert types == payments | {"order.synced"}
+    assert [model.event_type for model in by_variable] == ["order.closed", "payment.succeeded"]
+
+
 @pytest.mark.parametrize(
     ("section", "off"),
     [
@@ -211,6 +230,12 @@ def test_a_handler_is_off_without_the_setting_that_it_cannot_do_without(
         ("[handlers.zzz]\ntimeout_s = 1\n", "no such handler: loaded are report, desk"),
         ("[handlers.desk]\ntimout_s = 1\n", r"desk\.timout_s: .* did you mean timeout_s\?"),
         ("[handlers.desk]\nstart = 2026-01-31\n", r"desk\.start: write \"new\", \"all\" or a time"),
+        (
+            f'{DESK}[handlers.report]\nevents = ["order.craeted"]\n',
+            r"handlers\.report\.events: 'order.craeted' is no event of it: .* order\.created\?",
+        ),
+        (f'{DESK}[handlers.report]\nevents = ["zzz*"]\n', "it takes order.created"),
+        (f"{DESK}[handlers.report]\nevents = []\n", r"events: write a list of event types or"),
         ("concurency = 3\n", "did you mean concurrency.*one handler's settings stand in"),
     ],
 )

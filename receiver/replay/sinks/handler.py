@@ -58,6 +58,10 @@ class HandlerSink:
         )
         return cls(handler, runner)
 
+    async def close(self) -> None:
+        """Close what the handler had opened."""
+        await self.runner.aclose()
+
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         if type(event.data) not in self.handler.models:
