@@ -15,6 +15,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.contract.asyncapi import asyncapi
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -318,3 +319,35 @@ async def test_a_kit_keeps_what_a_handler_schedules() -> None:
     kit = Kit(remind)
     await kit.run(make_event(created()))
     assert dict(kit.schedules.timers) == {"b": kit.clock() + timedelta(seconds=60)}
+
+
+async def test_the_headers_of_schedules_and_of_what_is_due_are_documented(bench: Bench) -> None:
+    router = Router()
+
+    @router.on(OrderCreated)
+    async def remind(event: Event[OrderCreated], ctx: Context) -> None:
+        if ctx.timer is None:
+            await ctx.schedule(after=SHORT, key="a")
+            await ctx.schedule(after=LONG, key="b")
+        elif ctx.attempt < 2:
+            raise Retry(after=1)
+
+    @router.on(OrderCreated, coalesce=60)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None: ...
+
+    await bench.store(created())
+    worker = await bench.work(router, limits=ConsumerLimits(short_retry_s=0.1))
+    await eventually(lambda: worker.counts.of("remind", "done") == 2, within_s=60)
+    stored = await bench.messages(bench.subjects.stream, f"{bench.subjects.root}.due.>")
+    for kind in ("timer", "coalesce"):
+        stored += await schedules(bench, kind)
+    sent = {
+        name
+        for message in stored
+        for name in message.headers
+        if name.startswith(("yizhan-", "Nats-Schedule"))
+    }
+    messages = asyncapi(Subjects())["components"]["messages"]
+    documented = messages["schedule"]["headers"]["properties"].keys()
+    assert sent - {"Nats-Scheduler", "Nats-Schedule-Next"} == documented  # those are the server's
+    assert messages["dueEvent"]["headers"]["properties"].keys() < documented
