@@ -21,6 +21,8 @@ from receiver.worker.timers import Timers
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 ResultT = TypeVar("ResultT")
@@ -72,6 +74,11 @@ class RunContext:
             )
         priority = _PRIORITIES.get(self._cause.origin)
         return self._services.api.with_priority(priority) if priority else self._services.api
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._services.http
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""

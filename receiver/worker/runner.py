@@ -22,6 +22,7 @@ from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
+from receiver.worker.coalescing import coalesced
 from receiver.worker.context import RunContext
 from receiver.worker.execution import call
 from receiver.worker.interface import Drop, HandlerResult
@@ -133,12 +134,14 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
-            timers = Timers(
-                self.services.schedules, handler, run.message, run.event, self.services.clock
-            )
+            services = self.services
+            schedules, clock = services.schedules, services.clock
+            if await coalesced(schedules, handler, run.message, run.event, clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
+            timers = Timers(schedules, handler, run.message, run.event, clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
-            context = RunContext(self.services, handler, run.event, run.attempt, run.log, timers)
+            context = RunContext(services, handler, run.event, run.attempt, run.log, timers)
             run.published = context.published
             called = await call(
                 handler.function,
@@ -216,7 +219,8 @@ class Runner:
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
-        if self.services.records is None:
+        records = self.services.records
+        if records is None or (result and result.decision.outcome == "coalesced"):
             return
         duration_s = asyncio.get_running_loop().time() - began
         failed = result is not None and not isinstance(result.decision, Ack | Term)
@@ -236,7 +240,7 @@ class Runner:
             api_count=len(run.api),
             timer=fired_timer(run.message),
         )
-        self.services.records.put(run.handler.name, run.message, record)
+        records.put(run.handler.name, run.message, record)
 
     def _policy_of(self, handler: Handler) -> RetryPolicy:
         return handler.options.retry or self.services.policy

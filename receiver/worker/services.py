@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,14 @@ from receiver.bus.state.store import Entries
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
+from receiver.worker.http import SharedHTTP
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.run_records import RunRecords
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 
@@ -42,6 +45,16 @@ class Services:
     once: Publisher | None = None
     records: RunRecords | None = None
     texts: bool = True
+    shared_http: SharedHTTP = field(default_factory=SharedHTTP)
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self.shared_http.client
+
+    async def aclose(self) -> None:
+        """Close what the handlers had opened; no run is under way any more."""
+        await self.shared_http.aclose()
 
     async def store(self, events: Sequence[Event[EventData]]) -> None:
         """Publish events; raises `BusError` where one is not acknowledged."""

@@ -74,7 +74,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         self._run_records = RunRecords(connection, subjects)
         self._state = StateStore(connection, subjects)
-        services = Services(
+        self._services = services = Services(
             publisher=publisher,
             subjects=subjects,
             policy=policy,
@@ -195,3 +195,4 @@ class Worker:
             await self._presence.stop()
             await self._run_records.stop()
             await self._state.stop()
+            await self._services.aclose()

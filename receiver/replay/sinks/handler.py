@@ -47,7 +47,7 @@ class HandlerSink:
         """A sink whose results are stored only where the stream does not hold them yet; that keeps
         messages for `kept`.
         """
-        handler = replace(handler, options=replace(handler.options, retry=None))
+        handler = replace(handler, options=replace(handler.options, retry=None, coalesce_s=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
         services = Services(
             publisher=once,
@@ -59,6 +59,10 @@ class HandlerSink:
             api=api,
         )
         return cls(handler, Runner(services))
+
+    async def close(self) -> None:
+        """Close what the handler had opened."""
+        await self.runner.services.aclose()
 
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
