@@ -34,7 +34,7 @@ from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 
 
 @app.command()
@@ -166,6 +166,7 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
     loaded = configured_handlers(settings.handlers)
+    check_confirming(loaded, configured=settings.api is not None)
     yield Finding(", ".join(handler.name for handler in loaded if not handler.off) or "none")
     for handler in loaded:
         if handler.off:

@@ -67,13 +67,7 @@ class RunContext:
     @property
     def api(self) -> PlatformAPI:
         """See `Context.api`."""
-        if self._services.api is None:
-            raise ConfigurationError(
-                f"the handler {self._handler.name} asks for the platform's API and there is none: "
-                "add an [api] section, and write Router(needs_api=True) in its module"
-            )
-        priority = _PRIORITIES.get(self._cause.origin)
-        return self._services.api.with_priority(priority) if priority else self._services.api
+        return api_for(self._cause, self._services.api, self._handler)
 
     @property
     def http(self) -> httpx2.AsyncClient:
@@ -118,6 +112,19 @@ class RunContext:
             await self._services.store(events)
             self.published += [event.id for event in events]
         return events
+
+
+def api_for(event: Event[Any], api: PlatformAPI | None, handler: Handler) -> PlatformAPI:
+    """The calls for a run on `event`, which wait behind those for newer ones where it is run again;
+    raises `ConfigurationError` where there are none.
+    """
+    if api is None:
+        raise ConfigurationError(
+            f"the handler {handler.name} asks for the platform's API and there is none: "
+            "add an [api] section, and write Router(needs_api=True) in its module"
+        )
+    priority = _PRIORITIES.get(event.origin)
+    return api.with_priority(priority) if priority else api
 
 
 def derived(
