@@ -74,6 +74,10 @@ class RunContext:
         """See `Context.http`."""
         return self._services.http
 
+    def now(self) -> datetime:
+        """See `Context.now`."""
+        return self._services.clock()
+
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""
         with contextlib.suppress(RuntimeError):
@@ -102,10 +106,10 @@ class RunContext:
 
     async def publish_all(self, made: Sequence[EventData]) -> Sequence[Event[EventData]]:
         """Publish events in order; their numbers go on from those already published."""
-        first = self._made
+        first, firing = self._made, self._timers.firing
         self._made += len(made)
         events = [
-            derived(self._cause, self._handler, first + n, data, self._services.clock())
+            derived(self._cause, self._handler, first + n, data, self._services.clock(), firing)
             for n, data in enumerate(made)
         ]
         if events:
@@ -128,11 +132,19 @@ def api_for(event: Event[Any], api: PlatformAPI | None, handler: Handler) -> Pla
 
 
 def derived(
-    cause: Event[EventData], handler: Handler, number: int, data: EventData, now: datetime
+    cause: Event[EventData],
+    handler: Handler,
+    number: int,
+    data: EventData,
+    now: datetime,
+    firing: int = 0,
 ) -> Event[EventData]:
-    """The event that a handler made from `cause`; its id is the same in every rerun."""
+    """The event that a handler made from `cause`; its id is the same in every rerun, and another
+    in the run of a timer, whose sequence is `firing`.
+    """
+    run = f"t{firing}." if firing else ""
     return Event(
-        id=f"{cause.id}.{handler.name}.{number}",
+        id=f"{cause.id}.{handler.name}.{run}{number}",
         source=cause.source,
         time=now,
         received_at=cause.received_at,
