@@ -99,7 +99,8 @@ class Kit:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Nothing is open here."""
+        """Close the connections of `ctx.http`."""
+        await self._runner.aclose()
 
     @property
     def published(self) -> Sequence[Event[EventData]]:
@@ -199,8 +200,10 @@ async def run_handler(
     settings: BaseModel | None = None,
 ) -> HandlerRun:
     """Run a handler once, in a `Kit` of its own; all attempts before `attempt` have failed."""
-    kit = Kit(handler, api=api, settings=settings, policy=policy, clock=clock, publisher=publisher)
-    return await kit.attempt(kit.stored(event), attempt, attempt - 1)
+    async with Kit(
+        handler, api=api, settings=settings, policy=policy, clock=clock, publisher=publisher
+    ) as kit:
+        return await kit.attempt(kit.stored(event), attempt, attempt - 1)
 
 
 def prepared(

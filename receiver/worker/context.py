@@ -20,6 +20,8 @@ from receiver.worker.timers import Timers
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 ResultT = TypeVar("ResultT")
@@ -35,6 +37,10 @@ class RunServices(Protocol):
     @property
     def api(self) -> PlatformAPI | None:
         """The platform's API, where one is configured."""
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The HTTP client of the process."""
 
     def clock(self) -> datetime:
         """The time now."""
@@ -85,6 +91,11 @@ class RunContext:
             )
         priority = _PRIORITIES.get(self._cause.origin)
         return self._services.api.with_priority(priority) if priority else self._services.api
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._services.http
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""

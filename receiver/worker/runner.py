@@ -26,8 +26,10 @@ from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
+from receiver.worker.coalescing import coalesced
 from receiver.worker.context import RunContext
 from receiver.worker.execution import call
+from receiver.worker.http import SharedHTTP
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
@@ -38,6 +40,8 @@ from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
@@ -119,6 +123,16 @@ class Runner:
         self._policy = policy
         self._records = records
         self._texts = texts
+        self._http = SharedHTTP()
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._http.client
+
+    async def aclose(self) -> None:
+        """Close what the handlers had opened; no run is under way any more."""
+        await self._http.aclose()
 
     async def run(
         self,
@@ -169,6 +183,8 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
+            if await coalesced(self._schedules, handler, run.message, run.event, self.clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
             timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
@@ -248,7 +264,7 @@ class Runner:
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
-        if self._records is None:
+        if self._records is None or (result and result.decision.outcome == "coalesced"):
             return
         duration_s = asyncio.get_running_loop().time() - began
         failed = result is not None and not isinstance(result.decision, Ack | Term)

@@ -72,7 +72,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         self._run_records = RunRecords(connection, subjects)
         schedules = StreamSchedules(connection, subjects, kept=kept)
-        runner = self.make_runner(
+        self._runner = runner = self.make_runner(
             publisher,
             subjects,
             policy,
@@ -179,3 +179,4 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
+            await self._runner.aclose()

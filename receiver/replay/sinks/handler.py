@@ -45,7 +45,7 @@ class HandlerSink:
         """A sink whose results are stored only where the stream does not hold them yet; that keeps
         messages for `kept`.
         """
-        handler = replace(handler, options=replace(handler.options, retry=None))
+        handler = replace(handler, options=replace(handler.options, retry=None, coalesce_s=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
         policy = RetryPolicy(max_attempts=2**31)
         runner = Runner(
@@ -57,6 +57,10 @@ class HandlerSink:
             schedules=StreamSchedules(connection, subjects, kept=kept),
         )
         return cls(handler, runner)
+
+    async def close(self) -> None:
+        """Close what the handler had opened."""
+        await self.runner.aclose()
 
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
