@@ -16,6 +16,7 @@ kept as long as that, and `Schedules.superseded` says whether there was one.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,8 @@ _ORIGIN_SUBJECT: Final = "yizhan-subject"
 _ORIGIN_SEQ: Final = "yizhan-streamseq"
 _ANSWER_S: Final = 5.0
 _NO_MESSAGE: Final = 10037
+_NOT_THE_LAST: Final = frozenset({10071, 10164})
+"""Another message is the last one on the subject, be it stored or about to be."""
 _MAX_TOKEN_CHARS: Final = 64
 
 ScheduleKind = Literal["retry", "timer", "coalesce"]
@@ -55,6 +58,13 @@ class Place(NamedTuple):
     name: str = ""
 
 
+class Held(NamedTuple):
+    """What waits at a place: its sequence and its headers."""
+
+    seq: int
+    headers: Mapping[str, str]
+
+
 class Schedules(Protocol):
     """What holds events until their time. All of it raises `BusError` where that fails."""
 
@@ -63,11 +73,21 @@ class Schedules(Protocol):
         """For how long a schedule can wait, before the stream drops it for its age."""
 
     async def put(
-        self, place: Place, stored: StoredMessage, at: datetime, headers: Mapping[str, str]
-    ) -> None:
+        self,
+        place: Place,
+        stored: StoredMessage,
+        at: datetime,
+        headers: Mapping[str, str],
+        *,
+        over: int | None = None,
+    ) -> bool:
         """Give `stored` to the handler again at a time, at once where that is past; replaces what
-        waits at `place`. `headers` are for the copy.
+        waits at `place`. `headers` are for the copy. Given `over`, it does so only where what waits
+        has that sequence, or nothing does for 0; gives whether that held.
         """
+
+    async def held(self, place: Place) -> Held | None:
+        """What waits at `place`."""
 
     async def cancel(self, place: Place) -> None:
         """Take away what waits at `place`, if there is something."""
@@ -87,8 +107,14 @@ class StreamSchedules:
         self._subjects = subjects
 
     async def put(
-        self, place: Place, stored: StoredMessage, at: datetime, headers: Mapping[str, str]
-    ) -> None:
+        self,
+        place: Place,
+        stored: StoredMessage,
+        at: datetime,
+        headers: Mapping[str, str],
+        *,
+        over: int | None = None,
+    ) -> bool:
         """See `Schedules.put`."""
         due = self._subjects.due(place.handler, place.channel, place.key)
         asked = {
@@ -96,8 +122,21 @@ class StreamSchedules:
             "Nats-Schedule-Target": input_subject(due),
             "Nats-Schedule-TTL": _ttl(_FIRED_KEPT),
         }
+        if over is not None:
+            asked["Nats-Expected-Last-Subject-Sequence"] = str(over)
         carried = fired_copy(place, stored, headers).headers
-        await self._publish(self._subjects.schedule(*place), stored.body, {**carried, **asked})
+        return await self._publish(
+            self._subjects.schedule(*place), stored.body, {**carried, **asked}
+        )
+
+    async def held(self, place: Place) -> Held | None:
+        """See `Schedules.held`."""
+        last = await self._last(self._subjects.schedule(*place))
+        if last is None:
+            return None
+        head = base64.b64decode(last.get("hdrs", "")).decode(errors="surrogateescape")
+        lines = (line.partition(": ") for line in head.split("\r\n")[1:] if line)
+        return Held(int(last["seq"]), {name: text for name, _, text in lines})
 
     async def cancel(self, place: Place) -> None:
         """See `Schedules.cancel`."""
@@ -110,11 +149,14 @@ class StreamSchedules:
 
     async def superseded(self, place: Place, fired: int, *, replaced: bool) -> bool:
         """See `Schedules.superseded`."""
-        if await self._last_seq(self._subjects.schedule("cancel", *place[1:])) > fired:
-            return True
-        return replaced and await self._last_seq(self._subjects.schedule(*place)) > fired
+        asked = [self._subjects.schedule("cancel", *place[1:])]
+        if replaced:
+            asked.append(self._subjects.schedule(*place))
+        found = [await self._last(subject) for subject in asked]
+        return any(last is not None and last["seq"] > fired for last in found)
 
-    async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Store a message; False where what it was to replace is not what is there."""
         client = self._connection.client
         try:
             reply = await client.request(
@@ -123,19 +165,21 @@ class StreamSchedules:
             answer = json.loads(reply.data)
         except (NatsError, OSError, ValueError) as error:
             raise BusError(f"no schedule was stored: {type(error).__name__}") from error
+        if answer.get("error", {}).get("err_code") in _NOT_THE_LAST:
+            return False
         if "error" in answer:
             raise BusError(f"NATS refuses the schedule: {answer['error'].get('description')}")
+        return True
 
-    async def _last_seq(self, subject: str) -> int:
-        """That of the last message on a subject, by the word of the stream's leader; 0 without."""
+    async def _last(self, subject: str) -> Mapping[str, Any] | None:
+        """The last message on a subject, by the word of the stream's leader."""
         verb = f"STREAM.MSG.GET.{self._subjects.stream}"
-        answer: Mapping[str, Any] = await call(
-            self._connection.client, verb, {"last_by_subj": subject}
-        )
+        answer = await call(self._connection.client, verb, {"last_by_subj": subject})
         if "error" not in answer:
-            return int(answer["message"]["seq"])
+            found: Mapping[str, Any] = answer["message"]
+            return found
         if answer["error"].get("err_code") == _NO_MESSAGE:
-            return 0
+            return None
         raise BusError(f"the schedule cannot be read: {answer['error'].get('description')}")
 
 
@@ -164,6 +208,16 @@ def origin(stored: StoredMessage) -> StoredMessage:
         stream_seq=int(seq),
         nats_subject=stored.headers.get(_ORIGIN_SUBJECT, stored.nats_subject),
     )
+
+
+def is_copy(stored: StoredMessage) -> bool:
+    """Whether it came in time, or is the event itself."""
+    return _ORIGIN_SEQ in stored.headers
+
+
+def origin_seq(headers: Mapping[str, str]) -> int:
+    """The sequence of the event that a copy with these headers is of."""
+    return int(headers[_ORIGIN_SEQ])
 
 
 def fired_copy(place: Place, stored: StoredMessage, headers: Mapping[str, str]) -> StoredMessage:

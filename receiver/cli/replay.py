@@ -177,9 +177,11 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
         async with opened_api(settings, bus) as opened:
             api = opened.with_priority("replay") if opened else None
             kept = timedelta(days=settings.nats.max_age_days)
-            yield HandlerSink.of(
+            sink = HandlerSink.of(
                 handler, bus.publisher, bus.connection, bus.subjects, api=api, kept=kept
             )
+            yield sink
+            await sink.close()
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
         with option("--to"):

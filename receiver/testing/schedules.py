@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
-from receiver.bus.schedules import Place, fired_copy
+from receiver.bus.schedules import Held, Place, fired_copy
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.errors import BusError
 
@@ -48,11 +48,26 @@ class RecordingSchedules:
         return {w.timer: w.at for w in self.waiting.values() if w.timer is not None}
 
     async def put(
-        self, place: Place, stored: StoredMessage, at: datetime, headers: Mapping[str, str]
-    ) -> None:
+        self,
+        place: Place,
+        stored: StoredMessage,
+        at: datetime,
+        headers: Mapping[str, str],
+        *,
+        over: int | None = None,
+    ) -> bool:
         """See `Schedules.put`."""
+        before = self.waiting.get(place)
+        if over is not None and over != (before.seq if before else 0):
+            return False
         fires = fired_copy(place, stored, headers)
         self.waiting[place] = Waiting(place, fires, at, self._next_seq())
+        return True
+
+    async def held(self, place: Place) -> Held | None:
+        """See `Schedules.held`."""
+        waiting = self.waiting.get(place)
+        return Held(waiting.seq, waiting.fires.headers) if waiting else None
 
     async def cancel(self, place: Place) -> None:
         """See `Schedules.cancel`."""

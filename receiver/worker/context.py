@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,10 +16,13 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.worker.execution import wait_for
 from receiver.worker.routing import Handler
+from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 ResultT = TypeVar("ResultT")
@@ -29,26 +32,12 @@ _PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
 """The priority of the calls for an event by its origin; all others are `live`."""
 
 
-class RunServices(Protocol):
-    """What runs share."""
-
-    @property
-    def api(self) -> PlatformAPI | None:
-        """The platform's API, where one is configured."""
-
-    def clock(self) -> datetime:
-        """The time now."""
-
-    async def store(self, events: Sequence[Event[EventData]]) -> None:
-        """Publish events; raises `BusError` where one is not acknowledged."""
-
-
 class RunContext:
     """The `Context` of one run; `published` are the ids of the events that it has stored."""
 
     def __init__(
         self,
-        services: RunServices,
+        services: Services,
         handler: Handler,
         cause: Event[EventData],
         attempt: int,
@@ -85,6 +74,11 @@ class RunContext:
             )
         priority = _PRIORITIES.get(self._cause.origin)
         return self._services.api.with_priority(priority) if priority else self._services.api
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._services.http
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""

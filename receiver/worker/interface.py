@@ -12,6 +12,8 @@ from receiver.event import Event
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 _ResultT = TypeVar("_ResultT")
@@ -54,6 +56,13 @@ class Context(Protocol):
     @property
     def api(self) -> PlatformAPI:
         """The platform's API; raises `ConfigurationError` where none is configured."""
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """An HTTP client that the handlers of this process share, so that connections are used
+        again. It follows no redirect, keeps no cookies, waits 30 s by default and takes a proxy
+        from the environment; it is closed when the handlers stop.
+        """
 
     @property
     def log(self) -> structlog.typing.FilteringBoundLogger:

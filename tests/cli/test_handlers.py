@@ -113,7 +113,7 @@ async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     rewound = await desk.run("handlers", "rewind", "slow", "--to", "#1", "--yes")
     after = await desk.handlers()
 
-    assert (before["durable"], before["source"]) == (None, "my.py:8")
+    assert (before["durable"], before["source"]) == (None, "my.py:9")
     assert (paused.code, resumed.code, rewound.code) == (0, 0, 0), (paused, resumed, rewound)
     assert (waiting["pending"], waiting["oldest"]["stream_seq"]) == (2, 1)
     assert waiting["paused"]["reason"] == REASON
