@@ -17,7 +17,7 @@ import httpx2
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app
 from receiver.cli.dependencies import declared, untested
 from receiver.cli.durability import durability
 from receiver.cli.findings import Finding, Probe, report
@@ -37,7 +37,7 @@ from receiver.web.connection.open_files import fit_open_files
 from receiver.worker.configuration import check_confirming, configured_handlers
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def check(
     config: ConfigOption = None,
     running: Annotated[
