@@ -105,7 +105,7 @@ def _schedules(subjects: Subjects) -> dict[str, Any]:
             "address": subjects.due("{handler}", *key),
             "title": "due event",
             "summary": "A copy of an event whose time has come, for one handler.",
-            "description": "Stored for a week, and not given to plain subscribers.",
+            "description": "Stored as long as an event, and not given to plain subscribers.",
             "parameters": _parameters("handler", "channel", "order_id"),
             "messages": {"dueEvent": _reference("messages", "dueEvent")},
         },

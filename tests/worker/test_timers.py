@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -168,7 +169,7 @@ async def test_a_cancelled_timer_does_not_fire(bench: Bench) -> None:
     (held,) = await schedules(bench)
     assert held.headers["yizhan-timer"] == "b"
     cancels = await schedules(bench, "cancel")
-    assert {stored.headers["Nats-TTL"] for stored in cancels} == {"604800s"}
+    assert {stored.headers["Nats-TTL"] for stored in cancels} == {f"{90 * 86_400}s"}
 
 
 async def test_a_timer_cancelled_after_it_fired_does_not_run(bench: Bench) -> None:
@@ -262,13 +263,15 @@ async def test_the_timers_of_a_renamed_handler_go_on_and_can_be_cancelled(bench:
     assert await schedules(bench) == []
 
 
-async def test_a_letter_names_the_timer(bench: Bench) -> None:
+async def test_a_letter_names_the_timer_and_lists_its_attempts_alone(bench: Bench) -> None:
     router = Router()
 
     @router.on(OrderCreated)
     async def remind(event: Event[OrderCreated], ctx: Context) -> None:
         if ctx.timer:
-            raise ConfigurationError("never")
+            raise KeyError if ctx.attempt == 1 else ConfigurationError("never")
+        if ctx.attempt == 1:
+            raise ValueError
         await ctx.schedule(after=SHORT, key="a b")
 
     await bench.store(created())
@@ -276,7 +279,9 @@ async def test_a_letter_names_the_timer(bench: Bench) -> None:
     await eventually(lambda: worker.counts.of("remind", "dead_lettered") == 1, within_s=60)
     (letter,) = await bench.dead()
     assert letter["yizhan-timer"] == "a b"
-    assert [record["timer"] for record in await bench.records("remind")] == [None, "a b"]
+    assert len(json.loads(letter["yizhan-history"])) == 2
+    timers = [record["timer"] for record in await bench.records("remind")]
+    assert timers == [None, None, "a b", "a b"]
 
 
 async def test_what_cannot_be_scheduled_is_said() -> None:
