@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
 from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time
@@ -34,14 +34,9 @@ NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar
 Act = Callable[[HandlerOperations], Awaitable[int]]
 
 
-def _examples(*commands: str) -> str:
-    """The end of a help text; what stands in one paragraph would be joined."""
-    return "\n\n".join(("Examples:", *commands))
-
-
 @handlers.callback(
     invoke_without_command=True,
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers",
         "yizhan handlers --json",
         'yizhan handlers pause fetch_tracking --reason "the API is down"',
@@ -76,7 +71,7 @@ def list_handlers(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         'yizhan handlers pause fetch_tracking --reason "the API is down"',
     )
 )
@@ -100,7 +95,7 @@ def pause(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers resume fetch_tracking",
     )
 )
@@ -117,7 +112,7 @@ def resume(context: typer.Context, name: NameArgument, config: ConfigOption = No
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers rewind fetch_tracking --to 2h",
         'yizhan handlers rewind fetch_tracking --to "#1200"',
         "yizhan handlers rewind fetch_tracking --to 2026-01-31T08:00:00+08:00 --yes",
@@ -155,7 +150,7 @@ def rewind(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers forget old_name",
     )
 )

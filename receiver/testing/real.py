@@ -152,6 +152,9 @@ class RealKit(Kit):
             self._times.pop(place, None)
         if isinstance(run.decision, NakWithDelay):
             self._times[event_id, run.timer] = run.at + timedelta(seconds=run.decision.delay_s)
+        if run.outcome == "coalesced":
+            waits_s = self.handler.options.coalesce_s or 0.0
+            self._times[order, None] = run.at + timedelta(seconds=waits_s)
         self._times |= {(order, key): at for key, at in run.scheduled.items()}
         return event_id, run
 

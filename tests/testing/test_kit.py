@@ -208,6 +208,20 @@ async def test_a_method_can_be_a_handler() -> None:
     assert [event.order_id for event in ran.published] == [ORDER_ID]
 
 
+@router.on(OrderCreated, coalesce=timedelta(seconds=10))
+async def newest(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("newest")
+
+
+async def test_events_that_come_close_together_make_one_run_of_the_newest() -> None:
+    kit = Kit(newest)
+    second = make_event(CREATED.data, id="2.0", time=NOON + timedelta(minutes=1))
+    put_off = [await kit.run(CREATED), await kit.run(second), await kit.run(CREATED)]
+    (ran,) = await kit.advance(timedelta(seconds=10))
+    assert [run.outcome for run in put_off] == ["coalesced"] * 3
+    assert (ran.outcome, ran.logs[0]["event_id"]) == ("done", "2.0")
+
+
 @router.on(OrderCreated, PaymentSucceeded)
 async def remind(event: Event[OrderCreated | PaymentSucceeded], ctx: Context) -> None:
     if isinstance(event.data, PaymentSucceeded):

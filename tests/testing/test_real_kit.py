@@ -103,6 +103,19 @@ async def test_the_time_of_a_server_is_not_moved() -> None:
         await kit.advance(timedelta(hours=1))
 
 
+@router.on(OrderCreated, coalesce=timedelta(seconds=0.5))
+async def newest(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("newest")
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_what_was_put_off_runs_when_it_is_due(kind: type[Kit]) -> None:
+    async with kind(newest) as kit:
+        put_off = await kit.run(created("1"))
+        (ran,) = await kit.advance(timedelta(seconds=1))
+    assert (put_off.outcome, ran.outcome) == ("coalesced", "done")
+
+
 @router.on(OrderCreated)
 async def remind(event: Event[OrderCreated], ctx: Context) -> None:
     if ctx.timer is None:
