@@ -44,8 +44,13 @@ class ObservedRunner(Runner):
         self._recorder = recorder
         self._on_run = on_run
         self._ledger = ObservedLedger(services.ledger, services.state)
-        seen = {"schedules": cast(Schedules, self._seen), "ledger": cast(Ledger, self._ledger)}
-        super().__init__(replace(services, **seen))
+        super().__init__(
+            replace(
+                services,
+                schedules=cast(Schedules, self._seen),
+                ledger=cast(Ledger, self._ledger),
+            )
+        )
 
     async def run(
         self,

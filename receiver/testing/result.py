@@ -24,10 +24,10 @@ class HandlerRun:
 
     `decision` holds the delay, or the reason of a dead letter. `raised` is the exception itself,
     `error` what the log and a dead letter would say of it. `scheduled` are the timers that it set,
-    by their keys, `cancelled` the keys of those that it cancelled. `effects` are those that it asked
-    `ctx.once` for, as they stood at its end: `name`, `state`, `result` and so on. `asked` are the calls of a
-    `FakeAPI`, `logs` the lines of `ctx.log`, each with `event` and `level`. `timer` is the key of
-    the timer that it is the run of, `at` when it began.
+    by their keys, `cancelled` the keys of those that it cancelled. `effects` are what it asked
+    `ctx.once` for, as it stood at the run's end: `name`, `state`, `result` and so on. `asked` are
+    the calls of a `FakeAPI`, `logs` the lines of `ctx.log`, each with `event` and `level`. `timer`
+    is the key of the timer that it is the run of, `at` when it began.
     """
 
     decision: Decision
