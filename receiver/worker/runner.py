@@ -50,7 +50,10 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
-@dataclass(frozen=True, slots=True)
+_DONE: Final = Ack()
+
+
+@dataclass(slots=True)
 class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
@@ -203,7 +206,7 @@ class Runner:
             await context.publish_all(called.value or ())
         except Exception as error:  # noqa: BLE001 - the boundary round one run
             return self._failed(run, error)
-        return RunResult(Ack(), data=run.event.data)
+        return RunResult(_DONE, data=run.event.data)
 
     def _failed(self, run: _Run, error: BaseException, place: str = "") -> RunResult:
         module = run.handler.function.__module__
