@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner, RunResult
+from receiver.worker.services import Services
 from receiver.worker.timers import fired_timer
 
 if TYPE_CHECKING:
@@ -32,18 +34,11 @@ class ObservedRunner(Runner):
     other's messages, calls and timers.
     """
 
-    def __init__(
-        self,
-        *parts: Any,
-        schedules: Schedules,
-        recorder: RecordingPublisher,
-        on_run: OnRun,
-        **named: Any,
-    ) -> None:
-        self._seen = ObservedSchedules(schedules)
+    def __init__(self, services: Services, *, recorder: RecordingPublisher, on_run: OnRun) -> None:
+        self._seen = ObservedSchedules(services.schedules)
         self._recorder = recorder
         self._on_run = on_run
-        super().__init__(*parts, schedules=cast(Schedules, self._seen), **named)
+        super().__init__(replace(services, schedules=cast(Schedules, self._seen)))
 
     async def run(
         self,
@@ -56,8 +51,12 @@ class ObservedRunner(Runner):
         deaths: int = 0,
     ) -> RunResult:
         """See `Runner.run`; what the handler logs is kept, and not written."""
-        calls: Sequence[Asked] = getattr(self.api, "asked", ())
-        messages_before, calls_before, at = len(self._recorder.messages), len(calls), self.clock()
+        calls: Sequence[Asked] = getattr(self.services.api, "asked", ())
+        messages_before, calls_before, at = (
+            len(self._recorder.messages),
+            len(calls),
+            self.services.clock(),
+        )
         scheduled, cancelled = self._seen.begin(handler.name)
         own_log, lines = recording_log(**structlog.get_context(log))
         result = await super().run(

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.client.priority import Priority, current_priority
@@ -27,6 +28,7 @@ from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 
 CREATED = make_event(
@@ -43,12 +45,14 @@ async def sync(event: Event[OrderCreated], ctx: Context) -> list[OrderSynced]:
 
 def runner_of(publisher: RecordingPublisher) -> Runner:
     return Runner(
-        publisher,
-        Subjects(),
-        RetryPolicy(),
-        api=None,
-        clock=lambda: NOON,
-        schedules=RecordingSchedules(),
+        Services(
+            publisher=publisher,
+            subjects=Subjects(),
+            policy=RetryPolicy(),
+            clock=lambda: NOON,
+            schedules=RecordingSchedules(),
+            state=MemoryEntries(),
+        )
     )
 
 
