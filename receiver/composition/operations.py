@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
-from receiver.operations.look.archive import Archive
 from receiver.operations.look.status import Place
 from receiver.resilience import supervision
 from receiver.settings import Settings
@@ -31,14 +31,6 @@ async def opened_operations(
     async with opened_bus(settings, name="yizhan-operate") as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield handler_operations(settings, bus, loaded)
-
-
-@contextlib.asynccontextmanager
-async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
-    """What is stored, to look at; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-look") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield Archive(bus.connection, bus.subjects)
 
 
 @contextlib.asynccontextmanager

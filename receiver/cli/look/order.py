@@ -18,7 +18,7 @@ from receiver.cli.look.order_text import life_text
 from receiver.cli.look.output import RevealOption, local, print_document, searching
 from receiver.cli.options import past_time
 from receiver.cli.process import EXIT_PARTLY, refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, Mention, searched_from
 from receiver.operations.look.id_kinds import hint
