@@ -34,7 +34,7 @@ from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 
 
 @app.command(rich_help_panel=RUN)
@@ -165,8 +165,12 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
-    names = [handler.name for handler in configured_handlers(settings.handlers)]
-    yield Finding(", ".join(names) or "none")
+    loaded = configured_handlers(settings.handlers)
+    check_confirming(loaded, configured=settings.api is not None)
+    yield Finding(", ".join(handler.name for handler in loaded if not handler.off) or "none")
+    for handler in loaded:
+        if handler.off:
+            yield Finding(f"{handler.name} is off: {handler.off}")
 
 
 async def _disk(settings: Settings) -> AsyncIterator[Finding]:

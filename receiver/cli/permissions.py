@@ -12,7 +12,7 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
-from receiver.worker.consumer import ConsumerLimits, consumer_plan
+from receiver.worker.limits import ConsumerLimits, consumer_plan
 
 
 def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
@@ -20,7 +20,7 @@ def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
     subjects = Subjects(settings.nats.subject_root)
     with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
         for handler in configured_handlers(settings.handlers):
-            if settings.api is not None or not handler.needs_api:
+            if not handler.off and (settings.api is not None or not handler.needs_api):
                 yield consumer_plan(handler, subjects, ConsumerLimits())
 
 

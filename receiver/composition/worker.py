@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,10 +16,11 @@ from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
-from receiver.worker.configuration import configured_handlers
-from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.configuration import check_confirming, configured_handlers
 from receiver.worker.execution import contain_subtasks
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.routing import Handler
 from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
@@ -47,8 +48,19 @@ def second_connection(
 
 
 @contextlib.asynccontextmanager
-async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
-    """Run the handlers; leaving lets the running ones finish within the grace time."""
+async def running_worker(
+    settings: Settings,
+    bus: Bus,
+    *,
+    handlers: Sequence[Handler] | None = None,
+    on_blocked: Callable[[str], None] | None = None,
+) -> AsyncIterator[Worker]:
+    """Run the handlers, all of the settings unless some are given; leaving lets the running ones
+    finish within the grace time. `on_blocked`: see `LoopWatchdog`. Raises `ConfigurationError`.
+    """
+    if handlers is None:
+        handlers = configured_handlers(settings.handlers)
+    check_confirming(handlers, configured=settings.api is not None)
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
@@ -60,7 +72,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.connection,
             bus.publisher,
             bus.subjects,
-            configured_handlers(settings.handlers),
+            handlers,
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
@@ -69,9 +81,10 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             sleep=asyncio.sleep,
             second=second,
             error_texts=settings.log.errors == "full",
+            kept=timedelta(days=settings.nats.max_age_days),
         )
         contain_subtasks(asyncio.get_running_loop())
-        stack.enter_context(watching_loop())
+        stack.enter_context(watching_loop(on_blocked=on_blocked))
         await worker.start()
         try:
             yield worker

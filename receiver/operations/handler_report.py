@@ -25,6 +25,7 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "loaded": handler is not None,
         "place": handler.place if handler else None,
         "source": _source(handler) if handler else None,
+        "off": handler.off or None if handler else None,
         "needs_api": handler.needs_api if handler else None,
         "events": [model.event_type for model in handler.models] if handler else None,
         "options": _options(handler) if handler else None,
@@ -61,6 +62,8 @@ def _options(handler: Handler) -> dict[str, Any]:
         "concurrency": options.concurrency,
         "max_attempts": options.retry.max_attempts if options.retry else None,
         "order": options.order,
+        "coalesce_s": options.coalesce_s,
+        "trust": options.trust,
         "was": options.was,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,23 +14,29 @@ from pydantic import BaseModel, ValidationError
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlerSettings
 from receiver.settings.faults import explain
-from receiver.settings.handlers import Order
+from receiver.settings.handlers import Order, Trusted
 from receiver.worker.retry_policy import RetryPolicy
 
 DEFAULT_TIMEOUT_S: Final = 300.0
 """What a run may take where neither its handler nor `[handlers]` says."""
+DEFAULT_CONFIRM_WITHIN_S: Final = 1800.0
+"""After how long an event that was not confirmed is given up, where no settings say it."""
 
 
 class GivenOptions(TypedDict, total=False):
-    """The keywords of `@router.on`, beside the models; `timeout` is seconds or a timedelta."""
+    """The keywords of `@router.on`, beside the models; a duration is seconds or a timedelta."""
 
     start: Literal["new", "all"] | datetime
     timeout: float | timedelta
     retry: RetryPolicy
     concurrency: int
     order: Order
+    coalesce: float | timedelta
+    coalesce_within: float | timedelta
+    trust: Trusted
     was: str
     settings: type[BaseModel]
+    off_without: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,12 @@ class HandlerOptions:
 
     `start` is where it begins that has no position yet: with what is stored from now on, with all
     that is stored, or at a time. A run may take `timeout_s`. `concurrency` is how many orders are
-    in work at once. `was` is the name under which it ran before, and whose position it takes over.
-    `settings` is the model of the handler's own settings.
+    in work at once. Events of an order that come within `coalesce_s` of each other make one run,
+    of the newest, at the latest `coalesce_within_s` after the first, ten times as long where that
+    is None. An event of less than the `trust` asked for is confirmed by the platform's API before
+    the run, within `confirm_within_s` after it came in. `was` is the name under which it ran
+    before, and whose position it takes over. `settings` is the model of the handler's own settings,
+    `off_without` a field of it: while that is None, the handler does not run.
     """
 
     start: Literal["new", "all"] | datetime = "new"
@@ -49,8 +60,15 @@ class HandlerOptions:
     order: Order = "one_at_a_time"
     was: str | None = None
     settings: type[BaseModel] | None = None
+    off_without: str | None = None
+    coalesce_s: float | None = None
+    coalesce_within_s: float | None = None
+    trust: Trusted = "any"
+    confirm_within_s: float | None = None
 
 
+_DURATIONS: Final = ("timeout", "coalesce", "coalesce_within")
+"""Without the unit that the settings have in their names."""
 DEFAULTS: Final = HandlerOptions()
 _NAMES: Final = tuple(GivenOptions.__annotations__)
 
@@ -70,6 +88,11 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         raise ConfigurationError(
             f"@router.on of {name}: settings: give a pydantic model, the class and not its instance"
         )
+    off_without = given.get("off_without")
+    if off_without is not None and off_without not in getattr(model, "model_fields", ()):
+        raise ConfigurationError(
+            f"@router.on of {name}: off_without: write the name of a field of its settings' model"
+        )
     checked = _checked(given, retry, name)
     return HandlerOptions(
         start=checked.start or "new",
@@ -77,20 +100,24 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         retry=retry,
         concurrency=checked.concurrency,
         order=checked.order or "one_at_a_time",
+        coalesce_s=checked.coalesce_s,
+        coalesce_within_s=checked.coalesce_within_s,
+        trust=checked.trust or "any",
         was=checked.was,
         settings=model,
+        off_without=off_without,
     )
 
 
 def _checked(given: Mapping[str, Any], retry: RetryPolicy | None, name: str) -> HandlerSettings:
     """The same bounds and sentences as in the settings."""
-    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was")}
-    values["timeout_s"] = given.get("timeout")
+    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was", "trust")}
+    values |= {f"{key}_s": given.get(key) for key in _DURATIONS}
     if retry is not None:
         values |= {"max_attempts": retry.max_attempts, "delays_s": tuple(retry.delays_s)}
     try:
         return HandlerSettings(**values)
     except ValidationError as error:
         lines = [explain(fault, {}) for fault in error.errors(include_url=False)]
-        said = "; ".join(line.replace("timeout_s", "timeout") for line in lines)
+        said = re.sub(rf"\b({'|'.join(_DURATIONS)})_s\b", r"\1", "; ".join(lines))
         raise ConfigurationError(f"@router.on of {name}: {said}") from None

@@ -10,25 +10,30 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.schedules import StreamSchedules
+from receiver.bus.state.store import StateStore
+from receiver.bus.stream_plan import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
-from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
+from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from receiver.worker.settling import Settling
 from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
@@ -41,6 +46,9 @@ class Worker:
 
     Survives NATS going away and coming back. A stop lets runs finish within `grace_s`.
     """
+
+    make_runner: Callable[[Services], Runner] = Runner
+    """What runs them; a test's observes what they do."""
 
     def __init__(
         self,
@@ -57,54 +65,69 @@ class Worker:
         sleep: Sleep,
         second: Connection | None = None,
         error_texts: bool = True,
+        kept: timedelta = MAX_AGE,
     ) -> None:
-        """`second` is a connection to another server of the same cluster, where there is one."""
+        """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
-        once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
-        runner = Runner(
-            publisher,
-            subjects,
-            policy,
-            api=api,
+        self._state = StateStore(connection, subjects)
+        self._services = services = Services(
+            publisher=publisher,
+            subjects=subjects,
+            policy=policy,
             clock=clock,
-            once=once,
+            schedules=StreamSchedules(connection, subjects, kept=kept),
+            state=self._state,
+            api=api,
+            once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
         )
+        runner = self.make_runner(services)
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
         )
         loaded = unique(handlers)
-        self._left_out = [h for h in loaded if h.needs_api and api is None]
+        self._off = [h for h in loaded if h.off]
+        self._without_api = [h for h in loaded if h.needs_api and api is None and not h.off]
         self._consumers = [
-            HandlerConsumer(
-                handler,
-                runner,
-                connection,
-                Settling(
-                    connection,
-                    subjects,
-                    self._records,
-                    handler.name,
-                    self._presence.worker,
-                    clock=clock,
-                    short_s=limits.short_retry_s,
-                ),
-                self._presence,
-                plan=consumer_plan(handler, subjects, limits),
-                limits=limits.of(handler),
-                count=self.counts.add,
-                sleep=sleep,
-            )
+            self._consumer(handler, runner, services, limits, sleep)
             for handler in loaded
-            if handler not in self._left_out
+            if handler not in (*self._off, *self._without_api)
         ]
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def _consumer(
+        self,
+        handler: Handler,
+        runner: Runner,
+        services: Services,
+        limits: ConsumerLimits,
+        sleep: Sleep,
+    ) -> HandlerConsumer:
+        return HandlerConsumer(
+            handler,
+            runner,
+            self._connection,
+            Settling(
+                self._connection,
+                services.schedules,
+                self._records,
+                handler.name,
+                self._presence.worker,
+                clock=services.clock,
+                short_s=limits.short_retry_s,
+            ),
+            self._presence,
+            plan=consumer_plan(handler, services.subjects, limits),
+            limits=limits.of(handler),
+            count=self.counts.add,
+            sleep=sleep,
+        )
 
     def status(self) -> WorkerStatus:
         """What the handlers of this process do now, and what became of their events."""
@@ -139,9 +162,11 @@ class Worker:
     async def start(self) -> None:
         """Begin to handle; returns at once where NATS is away.
 
-        Raises `ConfigurationError` where a consumer in the way cannot be used.
+        Raises `ConfigurationError` where a consumer in the way or the state stream cannot be used.
         """
-        for handler in self._left_out:
+        for handler in self._off:
+            self._log.info("handler_off", handler=handler.name, reason=handler.off)
+        for handler in self._without_api:
             self._log.warning(
                 "handler_not_started",
                 handler=handler.name,
@@ -150,6 +175,7 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+            await self._state.ensure()
             await self._records.ensure()
             await self._run_records.start()
         await self._presence.start()
@@ -168,3 +194,5 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
+            await self._state.stop()
+            await self._services.aclose()

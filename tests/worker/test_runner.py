@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.client.priority import Priority, current_priority
@@ -21,11 +22,13 @@ from receiver.event import Event, Origin
 from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 
 CREATED = make_event(
@@ -38,6 +41,19 @@ TRACKED = LogisticsTracked(channel="1688", order_id="2745812000123456789")
 
 async def sync(event: Event[OrderCreated], ctx: Context) -> list[OrderSynced]:
     return [SYNCED, SYNCED]
+
+
+def runner_of(publisher: RecordingPublisher) -> Runner:
+    return Runner(
+        Services(
+            publisher=publisher,
+            subjects=Subjects(),
+            policy=RetryPolicy(),
+            clock=lambda: NOON,
+            schedules=RecordingSchedules(),
+            state=MemoryEntries(),
+        )
+    )
 
 
 def as_handler(function: Any, *, needs_api: bool = False) -> Handler:
@@ -227,7 +243,7 @@ async def test_a_message_that_does_not_decode_is_dead_lettered(
     headers: dict[str, str], body: bytes
 ) -> None:
     publisher = RecordingPublisher()
-    runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
+    runner = runner_of(publisher)
     stored = StoredMessage("yizhan.events.1688.order.created.1", headers, body, 7, NOON)
     ran = await runner.run(as_handler(sync), stored, attempt=1, log=get_logger("test"))
     assert ran.decision.outcome == "dead_lettered"
@@ -237,7 +253,7 @@ async def test_a_message_that_does_not_decode_is_dead_lettered(
 
 async def test_a_dead_letter_leaves_the_servers_own_headers_out() -> None:
     publisher = RecordingPublisher()
-    runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
+    runner = runner_of(publisher)
     message = encode_event(CREATED, Subjects())
     headers = {**message.headers, "Nats-Expected-Last-Sequence": "1", "nats-ttl": "1s"}
     stored = StoredMessage(message.subject, headers, message.body, 7, NOON)
