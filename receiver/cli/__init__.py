@@ -22,6 +22,7 @@ MODULES: Final = {
     "tail": "look.tail",
     "status": "look.status",
     "handlers": "handlers",
+    "doubt": "doubt",
     "replay": "replay",
     "spool": "spool",
     "retention": "retention",

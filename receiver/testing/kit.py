@@ -30,6 +30,8 @@ from receiver.testing.observed import ObservedRunner
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -80,6 +82,8 @@ class Kit:
         self.handler = prepared(handler, api, settings, policy)
         self.subjects = Subjects()
         self.schedules = RecordingSchedules()
+        self.state = MemoryEntries(self.clock)
+        ledger = Ledger(self.state, LocalHolders(), clock=self.clock, kept=self.schedules.kept)
         self._runner = self.observed(
             Services(
                 publisher=self.publisher,
@@ -87,7 +91,8 @@ class Kit:
                 policy=RetryPolicy(),
                 clock=self.clock,
                 schedules=self.schedules,
-                state=MemoryEntries(self.clock),
+                state=self.state,
+                ledger=ledger,
                 api=api,
             )
         )
