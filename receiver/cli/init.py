@@ -64,7 +64,7 @@ path_token = "{path_token}"
 load = ["handlers:router"]
 # load = ["handlers:router", "my_handlers:router"]
 # Each has a section of its own, such as [handlers.order_sync], where enabled = false switches it
-# off and, for [handlers.notify], settings.url forwards events to an HTTP endpoint: docs/handlers.md.
+# off and, for [handlers.notify], settings.url forwards events to an endpoint: docs/handlers.md.
 
 [log]
 # console, json, or auto: by whether a terminal watches
