@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import app
+from receiver.cli.app import BUILD, app
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
@@ -63,6 +63,8 @@ path_token = "{path_token}"
 # Import strings module:router; your own module lies in the working directory or is installed.
 load = ["handlers:router"]
 # load = ["handlers:router", "my_handlers:router"]
+# Each has a section of its own, such as [handlers.order_sync], where enabled = false switches it
+# off and, for [handlers.notify], settings.url forwards events to an HTTP endpoint: docs/handlers.md.
 
 [log]
 # console, json, or auto: by whether a terminal watches
@@ -70,7 +72,7 @@ format = "auto"
 """
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def init(
     file: Annotated[
         Path, typer.Argument(help="Where to write.", metavar="[FILE]", show_default=True)

@@ -20,6 +20,13 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "errors.md"
 SETTINGS: Final = "yizhan.toml"
 HANDLERS: Final = "my_handlers.py"
+CONFIRMING: Final = """\
+from yizhan import Router
+from yizhan.events import OrderCreated
+router = Router()
+@router.on(OrderCreated, trust="requeried")
+async def book(event, ctx): ...
+"""
 
 _SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
 _SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
@@ -156,6 +163,11 @@ WRONG: Final = (
         "work",
         settings("[handlers.fetch_tracking.settings]\nask_agian_s = [60]\n"),
     ),
+    Wrong(
+        "events to be confirmed, and no API",
+        "work",
+        settings('[handlers]\nload = ["my_handlers:router"]\n') | {HANDLERS: CONFIRMING},
+    ),
     # commands
     Wrong("an empty `--to`", "replay --to ''", DATA),
     Wrong("a handler without name", "replay --to handler:", DATA),
@@ -172,6 +184,18 @@ WRONG: Final = (
     Wrong("a time in the future", "replay --to - --since 2999-01-31T08:00:00+08:00", DATA),
     Wrong("swapped times", "replay --to - --since 1h --until 2h", DATA),
     Wrong("nothing to replay from", "replay --to -"),
+    # looking
+    Wrong("an empty order id", "order ''", DATA),
+    Wrong("a channel that does not exist", "order 1 --channel taoboa", DATA),
+    Wrong("an order as of a time to come", "order 1 --at 2999-01-31", DATA),
+    Wrong("a limit of none", "order 1 --limit 0", DATA),
+    Wrong("an empty event id", "event ''", DATA),
+    Wrong("a sequence that is none", "event '#12a'", DATA),
+    Wrong("a source that is no name", "callback '#1' --source 'a b'", DATA),
+    Wrong("a type that is none to follow", "tail --type logistics.shiped", DATA),
+    Wrong("an origin that does not exist", "tail --origin handlers", DATA),
+    Wrong("a fact id that is none", "tail --fact 12ab", DATA),
+    Wrong("nothing to look into", "status"),
     Wrong("no spool to look into", "spool"),
     Wrong("no server to have the URL of", "url"),
     Wrong("nothing to read drift from", "events --drift"),

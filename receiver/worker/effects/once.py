@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import BusError, ConfigurationError, OutcomeUnknownError
 from receiver.worker.effects.failures import did_not_happen
 from receiver.worker.effects.ledger import Asked, Found, Ledger
-from receiver.worker.interface import Resolve
+from receiver.worker.interface import Resolve, Retry
 
 MAX_RESULT_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 200
@@ -107,6 +107,9 @@ class Once:
         assert self._effect is not None
         if self._found.is_claim:
             await self._close(self._found, self._effect, exc)
+            if self._resolve is not None and isinstance(exc, OutcomeUnknownError):
+                # by itself it would be a dead letter at once, and nothing would ask
+                raise Retry(reason=f"what became of {self._asked.name!r} is unknown") from exc
         if exc is None and not self._effect.asked:
             raise ConfigurationError(
                 f"the body of ctx.once({self._asked.name!r}) never asks `effect.due`: without "

@@ -300,3 +300,15 @@ async def test_what_was_done_and_not_stored_is_known_to_the_process(
     assert [first.outcome, again.outcome] == ["retried", "done"]
     assert len(warehouse.sent) == 1
     assert warehouse.seen == [{"parcel": 1, "note": None}]
+
+
+async def test_a_call_whose_outcome_is_unknown_is_asked_about_by_the_next_run() -> None:
+    warehouse = Warehouse(OutcomeUnknownError("no answer"))
+    async with warehouse.kit(lambda: True) as kit:
+        first = await kit.run(CREATED)
+        again = await kit.advance(timedelta(seconds=2))
+
+    assert [run.outcome for run in (first, *again)] == ["postponed", "done"]
+    assert isinstance(first.raised, Retry)
+    assert isinstance(first.raised.__cause__, OutcomeUnknownError)
+    assert len(warehouse.sent) == 1
