@@ -31,7 +31,7 @@ MAX_PENDING: Final = 10_000
 """Entries that may wait; beyond that a write is refused at once rather than late."""
 _MIN_BATCH: Final = 24
 """Writes from which on one batch is cheaper where it is staged on disk: about 12 ms and little more
-for each write, against 0.5 to 1 ms for each write by itself, on two shared cores with a slow disk."""
+for each write, against 0.5 to 1 ms for each by itself, on two shared cores with a slow disk."""
 _MIN_REPLICATED: Final = 2
 """Several servers stage a batch in memory: there it is cheap at any size."""
 _CONDITION_FAILED: Final = frozenset({10071, 10164})
