@@ -59,7 +59,11 @@ async def test_an_order_is_told_on_one_screen_and_as_json(counter: Counter) -> N
     cut = await counter.run("order", ORDER, "--at", "1h")
 
     assert text.code == 0, text
-    assert text.out.startswith(f"order {ORDER} of 1688, own number PO-7\n2 events from 2 callbacks")
+    assert text.out.startswith(
+        f"order {ORDER} of 1688, own number PO-7\n"
+        "state  awaiting_shipment (WAITING_FOR_SENT), paid, 12.00 CNY\n"
+        "2 events from 2 callbacks, 1 of them retransmissions; 0 runs, 0 failed; 0 dead letters\n"
+    )
     assert f"ORDER_PAY_SUCCESS {first} (#1) from shop\n" in text.out
     assert f"{again} (#3) from shop, again: retransmission of {first}\n" in text.out
     assert "\x1b" not in text.out
