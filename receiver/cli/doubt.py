@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, JsonOption, app, examples
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
@@ -21,7 +21,7 @@ from receiver.operations.doubt import Doubt, Doubts
 _NOTE_CHARS: Final = 500
 
 doubt = typer.Typer()
-app.add_typer(doubt, name="doubt")
+app.add_typer(doubt, name="doubt", rich_help_panel=REPAIR)
 
 KeyArgument = Annotated[str, typer.Argument(help="The effect's key, as listed.", metavar="KEY")]
 HandlerOption = Annotated[
@@ -178,4 +178,6 @@ def _verdict(found: Doubt) -> str | None:
 def _again(found: Doubt) -> str:
     record = found.record
     which = "" if record.order_id is None else f" --order {record.order_id}"
-    return f"yizhan replay --to handler:{record.handler}{which}"
+    return (
+        f"yizhan replay --to handler:{record.handler} --type {record.event_type}{which} --since 90d"
+    )
