@@ -79,9 +79,7 @@ class Shop:
         cases = {data.refund_id or "": data for data in await self.made(AftersalesSynced)}
         if orders.keys() != {event.order_id for event in await self.stored()}:
             return False
-        if cases.keys() != {
-            data.refund_id for data in await self.made(AftersalesRefundUpdated)
-        }:
+        if cases.keys() != {data.refund_id for data in await self.made(AftersalesRefundUpdated)}:
             return False
         return all(
             [data == await order_snapshot(self.api, data.channel, o) for o, data in orders.items()]
