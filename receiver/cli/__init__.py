@@ -27,6 +27,7 @@ MODULES: Final = {
     "status": "look.status",
     "replay": "replay",
     "handlers": "handlers",
+    "doubt": "doubt",
     "spool": "spool",
     "retention": "retention",
     "url": "url",

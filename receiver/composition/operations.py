@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from receiver.bus.state.store import StateStore
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
+from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
@@ -18,6 +20,7 @@ from receiver.operations.look.status import Place
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
+from receiver.worker.effects.holders import BusHolders
 from receiver.worker.routing import Handler
 
 
@@ -31,6 +34,20 @@ async def opened_operations(
     async with opened_bus(settings, name="yizhan-operate") as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield handler_operations(settings, bus, loaded)
+
+
+@contextlib.asynccontextmanager
+async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
+    """The effects that are in doubt; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-doubt") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        store = StateStore(bus.connection, bus.subjects)
+        holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
+        try:
+            await store.ensure()
+            yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
+        finally:
+            await store.stop()
 
 
 @contextlib.asynccontextmanager

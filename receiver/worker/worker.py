@@ -179,9 +179,9 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
-            await self._state.ensure()
             await self._records.ensure()
             await self._run_records.start()
+            await self._state.ensure()
         await self._presence.start()
         await self._service.start()
         for consumer in self._consumers:

@@ -69,7 +69,8 @@ async def test_everything_is_counted(
     assert (sources["new"]["last_at"], sources["new"]["callbacks"]) == (None, 0)
     assert sources["old"]["configured"] is False
     streams = {one["stream"]: one for one in document["streams"]}
-    assert set(streams) == {subjects.stream, subjects.dead_stream, subjects.runs_stream}
+    ours = {subjects.stream, subjects.dead_stream, subjects.runs_stream, subjects.state_stream}
+    assert set(streams) == ours
     assert streams[subjects.dead_stream]["messages"] == 13
     assert [one["handler"] for one in document["handlers"]] == ["complete", "fail"]
     assert document["dead_letters"] == {"count": 13, "causes": 1, "last_day": 13}

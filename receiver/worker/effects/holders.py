@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -18,9 +18,8 @@ from nats.errors import NoRespondersError
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.worker.effects.states import Answer
 
-Answer = Literal["runs", "ended", "gone", "silent"]
-"""The body runs; it does not; the process is gone; no answer came."""
 _ANSWER_S: Final = 0.5
 _TRIES: Final = 3
 _AGAIN_S: Final = 0.25

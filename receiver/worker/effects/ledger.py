@@ -23,7 +23,13 @@ from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import get_logger
 from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.effects.holders import Holders
-from receiver.worker.effects.states import EffectRecord, State, check_transition, read_record
+from receiver.worker.effects.states import (
+    EffectRecord,
+    State,
+    check_transition,
+    read_record,
+    why_in_doubt,
+)
 from receiver.worker.interface import Resolve, Retry
 
 MARGIN: Final = timedelta(days=1)
@@ -174,12 +180,10 @@ class Ledger:
     async def _why_in_doubt(self, key: str, record: EffectRecord) -> str:
         """Raises `Retry` while the body may run."""
         answer = await self._holders.asked(record.worker, key)
-        late = self._clock() > record.deadline
-        if answer == "runs" or (answer == "silent" and not late):
+        why = why_in_doubt(answer, late=self._clock() > record.deadline)
+        if why is None:
             raise _held(record.name)
-        if answer == "silent":
-            return "the process that ran it does not answer, and its time is up"
-        return "the process that ran it ended" if answer == "gone" else "its end was not stored"
+        return why
 
     async def _claim(self, asked: Asked, before: EffectRecord | None, revision: int) -> Found:
         check_transition(before, "claimed")

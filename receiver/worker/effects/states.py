@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from receiver.errors import DecodingError
 
 State = Literal["claimed", "done", "released", "in_doubt", "settled"]
+Answer = Literal["runs", "ended", "gone", "silent"]
+"""What a process says of an effect that it claimed: its body runs; it does not; or the process is
+gone; or no answer came."""
 
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
@@ -83,6 +86,17 @@ def check_transition(record: EffectRecord | None, state: State) -> None:
     before = record.state if record else None
     if state not in TRANSITIONS[before] or (record is not None and record.is_over):
         raise ValueError(f"an effect that is {before or 'new'} cannot become {state}")
+
+
+def why_in_doubt(answer: Answer, *, late: bool) -> str | None:
+    """Why what is claimed is in doubt, by what the process that claimed it answers, and whether its
+    time is up; None while the body may run.
+    """
+    if answer == "runs" or (answer == "silent" and not late):
+        return None
+    if answer == "silent":
+        return "the process that ran it does not answer, and its time is up"
+    return "the process that ran it ended" if answer == "gone" else "its end was not stored"
 
 
 def read_record(value: bytes) -> EffectRecord:
