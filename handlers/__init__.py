@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from handlers import notify, tracking
+from handlers import notify, order_state, tracking
 from yizhan import Router
 
 router = Router()
-router.include(tracking.router, notify.router)
+router.include(tracking.router, notify.router, order_state.router)
 
 __all__ = ["router"]

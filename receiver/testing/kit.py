@@ -172,9 +172,8 @@ class Kit:
             )
         self._stored += 1
         encoded = encode_event(event, self.subjects)
-        return StoredMessage(
-            encoded.subject, encoded.headers, encoded.body, self._stored, self.clock()
-        )
+        seq = self.publisher.next_seq()
+        return StoredMessage(encoded.subject, encoded.headers, encoded.body, seq, self.clock())
 
     def observed(self, services: Services) -> ObservedRunner:
         """A runner whose runs come to `on_run`."""

@@ -21,6 +21,13 @@ class RecordingPublisher:
     def __init__(self, error: BusError | None = None) -> None:
         self.error = error
         self.messages: list[OutgoingMessage] = []
+        self._seqs: list[int] = []
+        self._last_seq = 0
+
+    def next_seq(self) -> int:
+        """A sequence, for what is stored beside what is published."""
+        self._last_seq += 1
+        return self._last_seq
 
     @property
     def events(self) -> list[Event[EventData]]:
@@ -65,6 +72,7 @@ class RecordingPublisher:
     def _store(self, message: OutgoingMessage) -> Stored:
         known = [stored.msg_id for stored in self.messages]
         if message.msg_id in known:
-            return Stored(known.index(message.msg_id) + 1, duplicate=True)
+            return Stored(self._seqs[known.index(message.msg_id)], duplicate=True)
         self.messages.append(message)
-        return Stored(len(self.messages), duplicate=False)
+        self._seqs.append(self.next_seq())
+        return Stored(self._last_seq, duplicate=False)

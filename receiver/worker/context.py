@@ -14,8 +14,10 @@ from structlog.typing import FilteringBoundLogger
 from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.projection.state import Arrival, OrderState
 from receiver.worker.execution import wait_for
 from receiver.worker.routing import Handler
+from receiver.worker.run_order import RunOrder
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
@@ -43,6 +45,7 @@ class RunContext:
         attempt: int,
         log: FilteringBoundLogger,
         timers: Timers,
+        order: RunOrder,
     ) -> None:
         self._services = services
         self._handler = handler
@@ -50,6 +53,7 @@ class RunContext:
         self._loop = asyncio.get_running_loop()
         self._made = 0
         self._timers = timers
+        self._order = order
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
@@ -58,6 +62,15 @@ class RunContext:
     def timer(self) -> str | None:
         """See `Context.timer`."""
         return self._timers.fired
+
+    @property
+    def arrival(self) -> Arrival:
+        """See `Context.arrival`."""
+        return self._order.arrival
+
+    async def order(self) -> OrderState:
+        """See `Context.order`."""
+        return await self._order.state()
 
     @property
     def settings(self) -> Any:

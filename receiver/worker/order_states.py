@@ -8,6 +8,7 @@ Where it cannot be written, runs go on and fold more of the log the next time.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -48,6 +49,22 @@ class Folded(NamedTuple):
     state: OrderState
     arrival: Arrival
     is_current: bool
+
+
+class NoEvents:
+    """A log that holds nothing, for tests of handlers: there, a state is what was run on."""
+
+    async def between(
+        self, channel: str, order_id: str, after: int, before: int | None = None
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """See `EventsOfOrders.between`."""
+        nothing: Sequence[Sequence[StoredMessage]] = ()
+        for page in nothing:
+            yield page
+
+    async def last_seq(self) -> int:
+        """See `EventsOfOrders.last_seq`."""
+        return 0
 
 
 class OrderStates:

@@ -30,6 +30,7 @@ from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
+from receiver.worker.run_order import RunOrder
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
@@ -141,7 +142,12 @@ class Runner:
             timers = Timers(schedules, handler, run.message, run.event, clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
-            context = RunContext(services, handler, run.event, run.attempt, run.log, timers)
+            order = RunOrder(services, handler, run.message, run.event)
+            arrival = await order.arrive()
+            if handler.options.only not in (None, arrival):
+                reason = f"to its order it is no {handler.options.only}: {arrival}"
+                return RunResult(Term(reason), reason, run.event.data)
+            context = RunContext(services, handler, run.event, run.attempt, run.log, timers, order)
             run.published = context.published
             called = await call(
                 handler.function,

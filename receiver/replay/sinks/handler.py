@@ -10,6 +10,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.read.order_log import OrderLog
 from receiver.bus.schedules import StreamSchedules
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
@@ -56,6 +57,7 @@ class HandlerSink:
             clock=lambda: datetime.now(UTC),
             schedules=StreamSchedules(connection, subjects, kept=kept),
             state=StateStore(connection, subjects),
+            log=OrderLog(connection, subjects),
             api=api,
         )
         return cls(handler, Runner(services))
