@@ -27,6 +27,7 @@ OnNoResponders = Callable[[], None]
 _CLOSE_S: Final = 1.0
 _MAX_NAME: Final = 64
 """Longer names of headers are not remembered."""
+_WHITE_SPACE: Final = " \t\n\r\x0b\x0c"
 HANG_UP_S: Final = 0.1
 """What the tasks of a connection that was dropped may take to end."""
 
@@ -104,13 +105,14 @@ class PipeliningClient(Client):
             raise ConnectionClosedError from error
 
     def write_soon(self, commands: bytes) -> None:
-        """As `write`, at the end of this turn of the event loop: what many callers write within one
-        turn is one system call. It may be lost with the connection.
+        """As `write`, in the next turn of the event loop: what many callers write until then, and
+        what follows from it, is one system call. It may be lost with the connection.
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
         if not self._soon:
-            asyncio.get_running_loop().call_soon(self._write_now)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._write_now)
         self._soon.append(commands)
 
     def _write_now(self) -> None:
@@ -154,11 +156,11 @@ class PipeliningClient(Client):
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """As the library, which looks at each character of each name of each message."""
         found: dict[str, str] = {}
-        for line in raw.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
+        for line in raw.decode("utf-8", "replace").split("\r\n"):
+            name, colon, value = line.partition(":")
             key = _header_name(name) if len(name) < _MAX_NAME else _header_name.__wrapped__(name)
             if colon and key is not None:
-                found[key] = value.strip().decode("utf-8", "replace")
+                found[key] = value.strip(_WHITE_SPACE)
         return found
 
     async def _process_msg(
@@ -175,13 +177,11 @@ class PipeliningClient(Client):
 
 
 @lru_cache(maxsize=1024)
-def _header_name(raw: bytes) -> str | None:
+def _header_name(text: str) -> str | None:
     """The name before the colon of a header line; None where it is none."""
-    try:
-        name = raw.strip().decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    return None if any(character.isspace() for character in name) else name
+    name = text.strip(_WHITE_SPACE)
+    odd = not name.isascii() or any(character.isspace() for character in name)
+    return None if odd else name
 
 
 async def hang_up(client: PipeliningClient, *, within_s: float) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app, examples
+from receiver.cli.app import REPAIR, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
 from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time
@@ -28,7 +28,7 @@ from receiver.worker.routing import Handler
 _REASON_CHARS: Final = 500
 
 handlers = typer.Typer()
-app.add_typer(handlers, name="handlers")
+app.add_typer(handlers, name="handlers", rich_help_panel=REPAIR)
 
 NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
 Act = Callable[[HandlerOperations], Awaitable[int]]

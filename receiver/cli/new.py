@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlersSettings, development
@@ -60,7 +60,7 @@ _TAKEN: Final = frozenset(
 """What the two files call something else."""
 
 new = typer.Typer(no_args_is_help=True)
-app.add_typer(new, name="new")
+app.add_typer(new, name="new", rich_help_panel=BUILD)
 
 
 @new.callback()

@@ -63,6 +63,7 @@ def _options(handler: Handler) -> dict[str, Any]:
         "max_attempts": options.retry.max_attempts if options.retry else None,
         "order": options.order,
         "coalesce_s": options.coalesce_s,
+        "trust": options.trust,
         "was": options.was,
     }
 

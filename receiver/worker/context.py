@@ -80,18 +80,16 @@ class RunContext:
     @property
     def api(self) -> PlatformAPI:
         """See `Context.api`."""
-        if self._services.api is None:
-            raise ConfigurationError(
-                f"the handler {self._handler.name} asks for the platform's API and there is none: "
-                "add an [api] section, and write Router(needs_api=True) in its module"
-            )
-        priority = _PRIORITIES.get(self._cause.origin)
-        return self._services.api.with_priority(priority) if priority else self._services.api
+        return api_for(self._cause, self._services.api, self._handler)
 
     @property
     def http(self) -> httpx2.AsyncClient:
         """See `Context.http`."""
         return self._services.http
+
+    def now(self) -> datetime:
+        """See `Context.now`."""
+        return self._services.clock()
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""
@@ -121,10 +119,10 @@ class RunContext:
 
     async def publish_all(self, made: Sequence[EventData]) -> Sequence[Event[EventData]]:
         """Publish events in order; their numbers go on from those already published."""
-        first = self._made
+        first, firing = self._made, self._timers.firing
         self._made += len(made)
         events = [
-            derived(self._cause, self._handler, first + n, data, self._services.clock())
+            derived(self._cause, self._handler, first + n, data, self._services.clock(), firing)
             for n, data in enumerate(made)
         ]
         if events:
@@ -133,12 +131,33 @@ class RunContext:
         return events
 
 
+def api_for(event: Event[Any], api: PlatformAPI | None, handler: Handler) -> PlatformAPI:
+    """The calls for a run on `event`, which wait behind those for newer ones where it is run again;
+    raises `ConfigurationError` where there are none.
+    """
+    if api is None:
+        raise ConfigurationError(
+            f"the handler {handler.name} asks for the platform's API and there is none: "
+            "add an [api] section, and write Router(needs_api=True) in its module"
+        )
+    priority = _PRIORITIES.get(event.origin)
+    return api.with_priority(priority) if priority else api
+
+
 def derived(
-    cause: Event[EventData], handler: Handler, number: int, data: EventData, now: datetime
+    cause: Event[EventData],
+    handler: Handler,
+    number: int,
+    data: EventData,
+    now: datetime,
+    firing: int = 0,
 ) -> Event[EventData]:
-    """The event that a handler made from `cause`; its id is the same in every rerun."""
+    """The event that a handler made from `cause`; its id is the same in every rerun, and another
+    in the run of a timer, whose sequence is `firing`.
+    """
+    run = f"t{firing}." if firing else ""
     return Event(
-        id=f"{cause.id}.{handler.name}.{number}",
+        id=f"{cause.id}.{handler.name}.{run}{number}",
         source=cause.source,
         time=now,
         received_at=cause.received_at,

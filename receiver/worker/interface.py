@@ -103,6 +103,9 @@ class Context(Protocol):
         gives; None without one.
         """
 
+    def now(self) -> datetime:
+        """The time now, in UTC; in a test by the clock of the kit."""
+
     def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
         """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
         event loop while this thread waits.

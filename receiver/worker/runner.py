@@ -19,11 +19,12 @@ from receiver.bus.codec import decode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter
 from receiver.bus.message import StoredMessage
 from receiver.client import trail
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import BusError, ConfigurationError, UnconfirmedError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
 from receiver.worker.coalescing import coalesced
-from receiver.worker.context import RunContext
+from receiver.worker.confirmation import confirmed, decide_unconfirmed
+from receiver.worker.context import RunContext, api_for
 from receiver.worker.execution import call
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
@@ -137,8 +138,6 @@ class Runner:
             _refuse_own(run.event, handler)
             services = self.services
             schedules, clock = services.schedules, services.clock
-            if await coalesced(schedules, handler, run.message, run.event, clock()):
-                return RunResult(Ack("coalesced"), data=run.event.data)
             timers = Timers(schedules, handler, run.message, run.event, clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
@@ -147,6 +146,10 @@ class Runner:
             if handler.options.only not in (None, arrival):
                 reason = f"to its order it is no {handler.options.only}: {arrival}"
                 return RunResult(Term(reason), reason, run.event.data)
+            message = await self._confirmed(run)
+            if await coalesced(schedules, handler, message, run.event, clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
+            timers = replace(timers, message=message)
             context = RunContext(services, handler, run.event, run.attempt, run.log, timers, order)
             run.published = context.published
             called = await call(
@@ -160,9 +163,29 @@ class Runner:
             if called.error is not None:
                 return self._failed(run, called.error, called.place)
             await context.publish_all(called.value or ())
+        except UnconfirmedError as error:
+            return self._unconfirmed(run, error)
         except Exception as error:  # noqa: BLE001 - the boundary round one run
             return self._failed(run, error)
         return RunResult(Ack(), data=run.event.data)
+
+    async def _confirmed(self, run: _Run) -> StoredMessage:
+        """The message, once its event has the trust that the handler asks for."""
+        message, event, handler = run.message, run.event, run.handler
+        if event is None or handler.options.trust == "any":
+            return message
+        run.event = await confirmed(event, api_for(event, self.services.api, handler))
+        return replace(message, headers={**message.headers, "ce-trust": run.event.trust})
+
+    def _unconfirmed(self, run: _Run, error: UnconfirmedError) -> RunResult:
+        assert run.event is not None
+        handler, waited = run.handler, self.services.clock() - run.event.received_at
+        decision = decide_unconfirmed(
+            error, waited.total_seconds(), run.attempt, handler.options, self._policy_of(handler)
+        )
+        reason = f"unconfirmed: {error}"
+        cause = Cause(reason, handler.place, "", fingerprint("unconfirmed", handler.place))
+        return RunResult(decision, reason, run.event.data, cause, raised=error)
 
     def _failed(self, run: _Run, error: BaseException, place: str = "") -> RunResult:
         module = run.handler.function.__module__

@@ -153,9 +153,10 @@ async def _found(
     if stored is not None:
         return stored
     said = hint(text, tried=f"yizhan {kinds[0].removesuffix('s')}")
+    since = local(searched_from(filters).isoformat())
     raise YizhanError(
-        f"{text}: is not among the {progress.count:,} {kinds[0]} since "
-        f"{local(searched_from(filters).isoformat())}: write an earlier --since{f'; {said}' if said else ''}"
+        f"{text}: is not among the {progress.count:,} {kinds[0]} since {since}: "
+        f"write an earlier --since{f'; {said}' if said else ''}"
     )
 
 
