@@ -25,6 +25,7 @@ MODULES: Final = {
     "event": "look.single",
     "tail": "look.tail",
     "status": "look.status",
+    "state": "state",
     "replay": "replay",
     "handlers": "handlers",
     "doubt": "doubt",
