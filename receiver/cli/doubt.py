@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, JsonOption, app, examples
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
@@ -21,7 +21,7 @@ from receiver.operations.doubt import Doubt, Doubts
 _NOTE_CHARS: Final = 500
 
 doubt = typer.Typer()
-app.add_typer(doubt, name="doubt")
+app.add_typer(doubt, name="doubt", rich_help_panel=REPAIR)
 
 KeyArgument = Annotated[str, typer.Argument(help="The effect's key, as listed.", metavar="KEY")]
 HandlerOption = Annotated[

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from receiver.bus.state.store import StateStore
+from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
 from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
-from receiver.operations.look.archive import Archive
 from receiver.operations.look.status import Place
 from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
@@ -49,14 +49,6 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
             yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
         finally:
             await store.stop()
-
-
-@contextlib.asynccontextmanager
-async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
-    """What is stored, to look at; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-look") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield Archive(bus.connection, bus.subjects)
 
 
 @contextlib.asynccontextmanager

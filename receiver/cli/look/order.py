@@ -16,9 +16,9 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import ChannelOption, LimitOption, SinceOption, TypeOption, chosen
 from receiver.cli.look.order_text import life_text
 from receiver.cli.look.output import RevealOption, local, print_document, searching
-from receiver.cli.options import past_time
+from receiver.cli.options import not_empty, past_time
 from receiver.cli.process import EXIT_PARTLY, refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, Mention, searched_from
 from receiver.operations.look.id_kinds import hint
@@ -62,6 +62,7 @@ def order(
     Exits 1 where nothing is found, 3 where a part of the answer could not be read.
     """
     with refusing():
+        not_empty("ID", order_id, write="write the id of an order, or another number of it")
         until = None if at is None else past_time("--at", at, datetime.now(UTC))
         filters = replace(
             chosen(
