@@ -1,6 +1,7 @@
 """Forward events to an HTTP endpoint, as Standard Webhooks says (https://www.standardwebhooks.com).
 
-Off until it has a URL. docs/handlers.md#notify says what an endpoint gets, and what its answers do.
+Off until it has a URL. What an endpoint gets, and what its answers do, is said in
+docs/built-in-handlers.md#notify.
 """
 
 from __future__ import annotations
