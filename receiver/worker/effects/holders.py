@@ -6,6 +6,7 @@ deadline of a claim counts only where no answer comes, as from a process that is
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -82,15 +83,11 @@ class BusHolders(LocalHolders):
 
     async def begin(self, claim: str) -> None:
         """See `Holders.begin`; raises `BusError` where NATS is away."""
+        await self._listen(self._connections[0])
+        for connection in self._connections[1:]:
+            with contextlib.suppress(BusError):  # the first one answers
+                await self._listen(connection)
         await super().begin(claim)
-        for connection in self._connections:
-            if not connection.ready:
-                continue
-            client = connection.client
-            if self._listening.get(id(connection)) is not client:  # it may have been dialled anew
-                self._listening[id(connection)] = client
-                subject = self._subjects.workers("effects", self.worker)
-                await client.subscribe(subject, cb=self._answer)
 
     async def asked(self, worker: str, claim: str) -> Answer:
         """See `Holders.asked`: gone is who has no responders several times in a row."""
@@ -103,6 +100,17 @@ class BusHolders(LocalHolders):
             if answer != "gone":
                 return answer
         return "gone"
+
+    async def _listen(self, connection: Connection) -> None:
+        client = connection.client
+        if self._listening.get(id(connection)) is client:  # else it was dialled anew
+            return
+        try:
+            subject = self._subjects.workers("effects", self.worker)
+            await client.subscribe(subject, cb=self._answer)
+        except (NatsError, OSError) as error:
+            raise BusError(f"no other process could ask: {type(error).__name__}") from error
+        self._listening[id(connection)] = client
 
     async def _ask(self, worker: str, claim: str) -> Answer:
         client = self._connections[0].client
