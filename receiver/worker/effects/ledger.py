@@ -228,9 +228,13 @@ class Ledger:
         """The claim was taken for ended. That it is done is kept where nobody claimed it since."""
         entry = await self._entries.get(key)
         now = None if entry.value is None else read_record(entry.value)
-        if now is not None and now.claim == record.claim and now.state == "in_doubt":
-            if record.state != "in_doubt":
+        if now is not None and now.claim == record.claim:
+            if now.state == record.state:  # as another run of this process stored it
+                return
+            if now.state == "in_doubt":
                 await self._put(key, record, entry.revision)
+                return
+        if record.state == "released":  # nothing happened, whoever goes on with it
             return
         self._log.error(
             "effect_claim_lost",
