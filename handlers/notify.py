@@ -137,7 +137,7 @@ async def _post(
     assert own.url is not None  # or the handler were off
     assert own.secret is not None
     body = json.dumps(payload(event), separators=(",", ":")).encode()
-    extra = {name: value.get_secret_value() for name, value in own.headers.items()}
+    extra = {name.lower(): value.get_secret_value() for name, value in own.headers.items()}
     signed = signature_headers(event.fact_id, int(time.time()), body, _keys(own.secret))
     headers = {"content-type": "application/json", **extra, **signed}
     request = http.build_request("POST", own.url, content=body, headers=headers)
