@@ -84,7 +84,7 @@ def order(
 
 
 async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bool) -> int:
-    life = await order_life(archive, filters, reveal=reveal)
+    life = await _life(archive, filters, reveal=reveal)
     if life is None:
         mentions = await _mentions(archive, filters)
         if len(mentions) > 1 or mentions[0].order_id is None:
@@ -94,13 +94,18 @@ async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bo
         filters = replace(
             filters, order_id=found.order_id, channel=found.channel, since=None, event_type=None
         )
-        life = await order_life(archive, filters, reveal=reveal)
+        life = await _life(archive, filters, reveal=reveal)
         if life is None:
             raise YizhanError(f"the events of the order {found.order_id} are gone")
         life["found_by"] = {"field": found.field, "stream_seq": found.stream_seq}
     commands = selection.events(filters, archive.subjects).nats_command().splitlines()
     print_document(life, life_text(life), commands, as_json=as_json)
     return EXIT_PARTLY if life["missing"] else 0
+
+
+async def _life(archive: Archive, filters: Filters, *, reveal: bool) -> dict[str, Any] | None:
+    with searching(f"reading {filters.order_id}") as search:
+        return await order_life(archive, filters, reveal=reveal, scanned=search.scanned)
 
 
 async def _mentions(archive: Archive, filters: Filters) -> list[Mention]:

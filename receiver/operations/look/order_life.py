@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from receiver.bus.message import StoredMessage
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.bus.read.reader import Scanned
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.documents import (
@@ -30,7 +31,11 @@ FoundT = TypeVar("FoundT")
 
 
 async def order_life(
-    archive: Archive, filters: Filters, *, reveal: bool = False
+    archive: Archive,
+    filters: Filters,
+    *,
+    reveal: bool = False,
+    scanned: Scanned = lambda _: None,
 ) -> dict[str, Any] | None:
     """Everything that is known of `filters.order_id`; None where no event of it is stored.
 
@@ -42,7 +47,7 @@ async def order_life(
     chosen = replace(selection.events(filters, archive.subjects), limit=None)
     latest = deque[StoredMessage](maxlen=filters.limit or LIMIT)
     folded, total = FoldedOrder(filters.order_id or ""), 0
-    async with aclosing(archive.reader.read(chosen)) as reading:
+    async with aclosing(archive.reader.read(chosen, scanned=scanned)) as reading:
         async for stored in reading:
             total += 1
             latest.append(stored)
