@@ -185,7 +185,7 @@ async def test_no_clock_makes_a_second_body_while_the_first_one_runs(
 
 async def test_who_comes_back_late_says_that_it_is_done(process: Process) -> None:
     claim = await process.claim()
-    process.holders.end(SHIP.key)  # as if its answer had not come in time
+    process.holders.end(claim.record.claim)  # as if its answer had not come in time
     async with another(process) as other:
         with pytest.raises(InDoubtError):
             await other.ledger.open(SHIP, None)
@@ -200,7 +200,7 @@ async def test_who_comes_back_late_does_not_write_over_the_claim_of_another(
     process: Process,
 ) -> None:
     late = await process.claim()
-    process.holders.end(SHIP.key)
+    process.holders.end(late.record.claim)
     async with another(process) as other:
         claim = await other.ledger.open(SHIP, no)
         with structlog.testing.capture_logs() as logs:
