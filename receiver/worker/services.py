@@ -62,6 +62,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Close what the handlers had opened; no run is under way any more."""
+        await self.orders.flush()
         await self.shared_http.aclose()
 
     async def store(self, events: Sequence[Event[EventData]]) -> Sequence[Stored]:

@@ -196,5 +196,5 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
-            await self._state.stop()
             await self._services.aclose()
+            await self._state.stop()
