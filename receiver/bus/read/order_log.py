@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from receiver.bus.connection import Connection
 from receiver.bus.durables import count_subjects
-from receiver.bus.jetstream_api import call
+from receiver.bus.jetstream_api import call, raw_call, read_answer
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.reader import Reader
 from receiver.bus.retention import read_time
@@ -17,6 +18,7 @@ from receiver.errors import BusError
 
 PAGE: Final = 256
 _NO_MESSAGE: Final = 10037
+_SEQ: Final = re.compile(rb'"message":{"subject":"[^"]*","seq":(\d+)')
 _ANSWER_S: Final = 5.0
 
 
@@ -88,11 +90,15 @@ class OrderLog:
     async def _next(self, subject: str, after: int, before: int | None) -> StoredMessage | None:
         verb = f"STREAM.MSG.GET.{self._subjects.stream}"
         asked = {"seq": after + 1, "next_by_subj": subject}
-        answer = await call(self._connection.client, verb, asked, timeout_s=self._timeout_s)
+        client = self._connection.client
+        data = await raw_call(client, verb, asked, timeout_s=self._timeout_s)
+        found = _SEQ.search(data)
+        if before and found and int(found[1]) >= before:
+            return None  # mostly `before` itself, which is not worth reading
+        answer = read_answer(data)
         error = answer.get("error")
         if error is None:
-            found = answer["message"]  # mostly `before` itself, and not worth decoding
-            return None if before and found["seq"] >= before else _stored(found)
+            return _stored(answer["message"])
         if error.get("err_code") == _NO_MESSAGE:
             return None
         raise BusError(f"the events of an order cannot be read: {error.get('description')}")
