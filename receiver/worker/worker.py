@@ -17,6 +17,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.read.order_log import OrderLog
 from receiver.bus.schedules import StreamSchedules
 from receiver.bus.state.store import StateStore
 from receiver.bus.stream_plan import MAX_AGE
@@ -27,6 +28,8 @@ from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
@@ -74,6 +77,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         self._run_records = RunRecords(connection, subjects)
         self._state = StateStore(connection, subjects)
+        holders = BusHolders([*filter(None, (connection, second))], subjects, sleep=sleep)
         self._services = services = Services(
             publisher=publisher,
             subjects=subjects,
@@ -81,6 +85,8 @@ class Worker:
             clock=clock,
             schedules=StreamSchedules(connection, subjects, kept=kept),
             state=self._state,
+            ledger=Ledger(self._state, holders, clock=clock, kept=kept),
+            log=OrderLog(connection, subjects),
             api=api,
             once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
@@ -175,9 +181,9 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
-            await self._state.ensure()
             await self._records.ensure()
             await self._run_records.start()
+            await self._state.ensure()
         await self._presence.start()
         await self._service.start()
         for consumer in self._consumers:
@@ -194,5 +200,5 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
-            await self._state.stop()
             await self._services.aclose()
+            await self._state.stop()
