@@ -104,7 +104,7 @@ class Reader:
         page = await self._page(stream, {"seq": seq})
         return page.messages[0] if page.messages else None
 
-    async def following(
+    async def around(
         self, stream: str, nats_subject: str, seq: int, count: int
     ) -> Sequence[StoredMessage]:
         """Up to `count` messages on a subject from a sequence on."""

@@ -90,7 +90,7 @@ class Archive:
     async def events_of_callback(self, raw: StoredMessage) -> Sequence[StoredMessage]:
         """The events that were stored with a raw callback."""
         callback_id = raw.headers.get(MSG_ID, "")
-        behind = await self.reader.following(
+        behind = await self.reader.around(
             self.subjects.stream, self.subjects.all_events, raw.stream_seq, _NEAR
         )
         return [one for one in behind if one.headers.get("ce-callbackid") == callback_id]
@@ -199,7 +199,7 @@ class Archive:
             if guess is not None and guess.headers.get(MSG_ID) == callback_id:
                 return guess
         source = (header(event.headers, "ce-source") or "").removeprefix("/sources/")
-        near = await self.reader.following(
+        near = await self.reader.around(
             stream, self.subjects.raw(source or ANY), event.stream_seq - _NEAR, _NEAR
         )
         return next((one for one in near if one.headers.get(MSG_ID) == callback_id), None)
