@@ -17,6 +17,7 @@ from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.status import Place
+from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -48,6 +49,19 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
             yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
         finally:
             await store.stop()
+
+
+@contextlib.asynccontextmanager
+async def opened_states(settings: Settings) -> AsyncIterator[StateOperations]:
+    """The states of orders; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-state") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        operations = StateOperations.of(bus.connection, bus.subjects)
+        await operations.store.ensure()
+        try:
+            yield operations
+        finally:
+            await operations.store.stop()
 
 
 @contextlib.asynccontextmanager
