@@ -1,4 +1,4 @@
-"""After what happens to an order, ask the platform for the whole of it and publish that."""
+"""After what changes an order, ask the platform for the whole of it and publish that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from datetime import timedelta
 from yizhan import Context, Drop, Event, Router
 from yizhan.api import order_snapshot
 from yizhan.events import (
+    AftersalesRefundUpdated,
     EventData,
+    LogisticsPartlyShipped,
+    LogisticsShipped,
     OrderClosed,
     OrderCompleted,
     OrderCreated,
@@ -33,6 +36,9 @@ router = Router(needs_api=True)
     PaymentSucceeded,
     PaymentStageSucceeded,
     PaymentBatchSettled,
+    LogisticsShipped,
+    LogisticsPartlyShipped,
+    AftersalesRefundUpdated,
     coalesce=timedelta(seconds=5),
 )
 async def order_sync(event: Event[EventData], ctx: Context) -> OrderSynced:

@@ -191,10 +191,14 @@ def _taobao_step(step: TaobaoLogisticsStep) -> TraceStep:
 
 
 def _latest(steps: Iterable[tuple[datetime | None, str | None]]) -> Progress:
-    """The progress that the newest step with a known word gives; a reply's order is not known."""
+    """The progress that the newest step with a known word gives, of two at one time the later one
+    of a parcel's way; a reply's order is not known.
+    """
     known = [
         (time or _LONG_AGO, progress(word))
         for time, word in steps
         if progress(word) is not Progress.UNKNOWN
     ]
-    return max(known, key=lambda step: step[0])[1] if known else Progress.UNKNOWN
+    way = list(Progress)
+    newest = max(known, key=lambda step: (step[0], way.index(step[1])), default=None)
+    return newest[1] if newest else Progress.UNKNOWN

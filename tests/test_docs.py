@@ -120,6 +120,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.schedule("cancel", "<handler>", "<channel>", "<order id>", "<name>"),
         subjects.due("<handler>", "<channel>", "<order id>"),
         subjects.all_workers,
+        subjects.state("effect.<handler>.<fact id>.<name>"),
         subjects.broadcast,
         subjects.all_input,
     ]
@@ -131,6 +132,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
             subjects.dead_stream,
             subjects.runs_stream,
             subjects.workers_stream,
+            subjects.state_stream,
         )
     } <= set(re.findall(r"`\w+`", SUBJECTS))
 

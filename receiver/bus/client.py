@@ -46,6 +46,7 @@ class PipeliningClient(Client):
         self._inbox = b""
         self._count = 0
         self._soon: list[bytes] = []
+        self._soon_count = 0
 
     @property
     def is_clustered(self) -> bool:
@@ -97,6 +98,7 @@ class PipeliningClient(Client):
             if self._pending or self._soon:
                 waiting = [*self._pending, *self._soon]
                 self._pending, self._soon = [], []
+                self._soon_count += 1
                 self._pending_data_size = 0
                 self._transport.writelines([*waiting, commands])
             else:
@@ -112,13 +114,14 @@ class PipeliningClient(Client):
             raise ConnectionClosedError
         if not self._soon:
             loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._write_now)
+            loop.call_soon(loop.call_soon, self._write_now, self._soon_count)
         self._soon.append(commands)
 
-    def _write_now(self) -> None:
+    def _write_now(self, count: int) -> None:
+        if count != self._soon_count:
+            return  # it was written meanwhile, and what waits now has a turn of its own
         with contextlib.suppress(ConnectionClosedError):
-            if self._soon:
-                self.write(b"")
+            self.write(b"")
         self._soon.clear()
 
     def abort(self) -> set[asyncio.Task[Any]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
-import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -15,7 +13,7 @@ import typer
 from receiver.cli.app import REPAIR, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time
+from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time, who
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
@@ -87,7 +85,7 @@ def pause(
     settings = load_to_look(config or context.obj)
 
     async def act(operations: HandlerOperations) -> int:
-        await operations.pause(name, reason=reason.strip(), by=_who(), now=datetime.now(UTC))
+        await operations.pause(name, reason=reason.strip(), by=who(), now=datetime.now(UTC))
         typer.echo(f"{name} is paused; to go on: yizhan handlers resume {name}")
         return 0
 
@@ -142,7 +140,7 @@ def rewind(
         typer.echo(_rewind_text(name, plan))
         if not (yes or typer.confirm("Rewind?")):
             return EXIT_FAILED
-        await operations.rewind(name, plan, by=_who(), now=datetime.now(UTC))
+        await operations.rewind(name, plan, by=who(), now=datetime.now(UTC))
         typer.echo(f"{name} goes on from #{plan.seq}")
         return 0
 
@@ -222,12 +220,3 @@ def _check_reason(reason: str) -> None:
     not_empty("--reason", reason, write="say why, for whoever finds it paused")
     if len(reason) > _REASON_CHARS or not reason.isprintable():
         raise ConfigurationError(f"--reason: write one line of at most {_REASON_CHARS} characters")
-
-
-def _who() -> str:
-    """Who asks, as far as the system knows."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many a container
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"

@@ -37,6 +37,8 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "running": activity.running,
         "waiting": max(0, unfinished - activity.running),
         "scheduled": view.scheduled,
+        "timers": view.timers,
+        "coalescing": view.coalescing,
         "dead_letters": view.dead_letters,
         "oldest": _oldest(view, now),
         "paused": _pause(view),

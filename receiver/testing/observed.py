@@ -13,9 +13,16 @@ from structlog.typing import FilteringBoundLogger
 from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import Place, Schedules
+from receiver.bus.state.keys import order_key
+from receiver.bus.state.store import Entries
 from receiver.bus.subjects import decode_token
+from receiver.projection.state import OrderState
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
+from receiver.worker.effects.ledger import Asked as Effect
+from receiver.worker.effects.ledger import Found, Ledger
+from receiver.worker.effects.states import EffectRecord, read_record
+from receiver.worker.interface import Resolve
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner, RunResult
 from receiver.worker.services import Services
@@ -38,7 +45,14 @@ class ObservedRunner(Runner):
         self._seen = ObservedSchedules(services.schedules)
         self._recorder = recorder
         self._on_run = on_run
-        super().__init__(replace(services, schedules=cast(Schedules, self._seen)))
+        self._ledger = ObservedLedger(services.ledger, services.state)
+        super().__init__(
+            replace(
+                services,
+                schedules=cast(Schedules, self._seen),
+                ledger=cast(Ledger, self._ledger),
+            )
+        )
 
     async def run(
         self,
@@ -62,6 +76,8 @@ class ObservedRunner(Runner):
         result = await super().run(
             handler, message, attempt=attempt, log=own_log, failures=failures, deaths=deaths
         )
+        state = await self._state_of(message)
+        event_id = message.headers.get("ce-id", "")
         added = RecordingPublisher()
         added.messages = self._recorder.messages[messages_before:]
         run = HandlerRun(
@@ -74,12 +90,22 @@ class ObservedRunner(Runner):
             logs=lines,
             scheduled=scheduled,
             cancelled=cancelled,
+            effects=await self._ledger.asked_for(),
+            state=state,
+            arrival=state.arrival_of(event_id) if state and handler.options.state else None,
             attempt=attempt,
             timer=fired_timer(message),
             at=at,
         )
         self._on_run(message, run)
         return result
+
+    async def _state_of(self, message: StoredMessage) -> OrderState | None:
+        """What is kept of the order of an event."""
+        channel = message.headers.get("ce-channel", "")
+        order_id = decode_header(message.headers.get("ce-subject", ""))
+        entry = await self.services.state.get(order_key(channel, order_id))
+        return None if entry.value is None else OrderState.from_json(entry.value)
 
 
 class ObservedSchedules:
@@ -122,6 +148,30 @@ class ObservedSchedules:
             key = self._keys.get(place) or decode_token(place.name.partition("=")[0]) or ""
             self._scheduled.pop(key, None)
             self._cancelled.append(key)
+
+
+class ObservedLedger:
+    """A `Ledger` that notes which effects it is asked for."""
+
+    def __init__(self, inner: Ledger, entries: Entries) -> None:
+        self._inner = inner
+        self._entries = entries
+        self._asked: list[Effect] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def open(self, asked: Effect, resolve: Resolve | None) -> Found:
+        """See `Ledger.open`."""
+        self._asked.append(asked)
+        return await self._inner.open(asked, resolve)
+
+    async def asked_for(self) -> list[EffectRecord]:
+        """What is kept now of the effects that it was asked for since the last call."""
+        asked, self._asked = self._asked, []
+        keys = [key for effect in asked for key in (effect.key, effect.former_key) if key]
+        entries = [await self._entries.get(key) for key in keys]
+        return [read_record(entry.value) for entry in entries if entry.value is not None]
 
 
 def recording_log(**bound: Any) -> tuple[FilteringBoundLogger, list[dict[str, Any]]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from receiver.bus.codec import decode_event
-from receiver.bus.message import OutgoingMessage
+from receiver.bus.message import OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import OnResult, Stored
 from receiver.errors import BusError
 from receiver.event import Event
+from receiver.testing.clock import NOON
 from schemas.events import EventData
 
 
@@ -35,7 +36,16 @@ class RecordingPublisher:
         return [
             decode_event(message.headers, message.body)
             for message in self.messages
-            if "ce-id" in message.headers and "yizhan-handler" not in message.headers
+            if _is_event(message)
+        ]
+
+    @property
+    def stored_events(self) -> list[StoredMessage]:
+        """The same as the stream would hold them."""
+        return [
+            StoredMessage(message.subject, message.headers, message.body, seq, NOON)
+            for message, seq in zip(self.messages, self._seqs, strict=True)
+            if _is_event(message)
         ]
 
     @property
@@ -76,3 +86,7 @@ class RecordingPublisher:
         self.messages.append(message)
         self._seqs.append(self.next_seq())
         return Stored(self._last_seq, duplicate=False)
+
+
+def _is_event(message: OutgoingMessage) -> bool:
+    return "ce-id" in message.headers and "yizhan-handler" not in message.headers

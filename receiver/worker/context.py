@@ -15,7 +15,11 @@ from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.projection.state import Arrival, OrderState
+from receiver.worker.effects.ledger import Asked
+from receiver.worker.effects.once import Once, check_names
 from receiver.worker.execution import wait_for
+from receiver.worker.interface import Resolve
+from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
 from receiver.worker.services import Services
@@ -53,6 +57,7 @@ class RunContext:
         self._loop = asyncio.get_running_loop()
         self._made = 0
         self._timers = timers
+        self._effects: set[tuple[str, str | None]] = set()
         self._order = order
         self.published: list[str] = []
         self.attempt = attempt
@@ -97,6 +102,36 @@ class RunContext:
             if asyncio.get_running_loop() is self._loop:
                 raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
         return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
+
+    def once(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        resolve: Resolve | None = None,
+        safe: Sequence[type[BaseException]] = (),
+    ) -> Once:
+        """See `Context.once`."""
+        handler, cause = self._handler, self._cause
+        check_names(name, key)
+        if (name, key) in self._effects:
+            raise ConfigurationError(
+                f"ctx.once({name!r}) twice in one run is one effect: give each its name, or a key="
+            )
+        self._effects.add((name, key))
+        asked = Asked(
+            handler=handler.name,
+            was=handler.options.was,
+            name=name,
+            fact=cause.fact_id if key is None else key,
+            event_id=cause.id,
+            event_type=cause.event_type,
+            order_id=cause.order_id,
+            attempt=self.attempt,
+            timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
+        )
+        ledger = self._services.ledger
+        return Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
 
     async def schedule(
         self,

@@ -34,7 +34,7 @@ _handler_of: Final[WeakKeyDictionary[asyncio.Task[Any], str]] = WeakKeyDictionar
 _left_threads: Final[set[threading.Thread]] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call(Generic[ResultT]):
     """How a call ended: with a value, or with an error and its place where that is known."""
 

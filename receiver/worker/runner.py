@@ -43,7 +43,10 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
-@dataclass(frozen=True, slots=True)
+_DONE: Final = Ack()
+
+
+@dataclass(slots=True)
 class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
@@ -167,7 +170,7 @@ class Runner:
             return self._unconfirmed(run, error)
         except Exception as error:  # noqa: BLE001 - the boundary round one run
             return self._failed(run, error)
-        return RunResult(Ack(), data=run.event.data)
+        return RunResult(_DONE, data=run.event.data)
 
     async def _confirmed(self, run: _Run) -> StoredMessage:
         """The message, once its event has the trust that the handler asks for."""

@@ -15,6 +15,7 @@ from receiver.bus.state.store import Entries
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.http import SharedHTTP
 from receiver.worker.order_states import NoEvents, OrderStates
 from receiver.worker.retry_policy import RetryPolicy
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 class Services:
     """What runs share, as the worker, a replay or a test has it.
 
-    `policy` is for handlers without one of their own. `state` holds what handlers keep, `orders`
-    the states of orders among it, folded from the `log`. `api` is None where none is configured.
-    What is made of an old event goes to `once`, which looks into the stream first: what an earlier
-    run stored may be older than the duplicate window. Without `records` no run is recorded; without
-    `texts`, errors are given by their types alone.
+    `policy` is for handlers without one of their own. `state` holds what handlers keep: effects in
+    the `ledger`, and `orders`, the states of orders, folded from the `log`. `api` is None where
+    none is configured. What is made of an old event goes to `once`, which looks into the stream
+    first: what an earlier run stored may be older than the duplicate window. Without `records` no
+    run is recorded; without `texts`, errors are given by their types alone.
     """
 
     publisher: Publisher
@@ -44,6 +45,7 @@ class Services:
     clock: Callable[[], datetime]
     schedules: Schedules
     state: Entries
+    ledger: Ledger
     api: PlatformAPI | None = None
     once: Publisher | None = None
     records: RunRecords | None = None
@@ -61,8 +63,11 @@ class Services:
         return self.shared_http.client
 
     async def aclose(self) -> None:
-        """Close what the handlers had opened; no run is under way any more."""
+        """Store the states of orders and what became of effects, and close what the handlers had
+        opened; no run is under way any more.
+        """
         await self.orders.flush()
+        await self.ledger.stop()
         await self.shared_http.aclose()
 
     async def store(self, events: Sequence[Event[EventData]]) -> Sequence[Stored]:

@@ -59,7 +59,7 @@ class StateWrites:
         return self._waiting.get(key)
 
     def put(self, key: str, state: OrderState, revision: int) -> None:
-        """Have a state written over the entry at a revision, or over the one that is being written."""
+        """Have a state written over the entry at a revision, or over what is written there now."""
         waiting = self._waiting.get(key)
         self._waiting[key] = Kept(state, waiting.revision if waiting else revision)
         if len(self._waiting) > MAX_WAITING:

@@ -28,6 +28,8 @@ from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
@@ -75,6 +77,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         self._run_records = RunRecords(connection, subjects)
         self._state = StateStore(connection, subjects)
+        holders = BusHolders([*filter(None, (connection, second))], subjects, sleep=sleep)
         self._services = services = Services(
             publisher=publisher,
             subjects=subjects,
@@ -82,6 +85,7 @@ class Worker:
             clock=clock,
             schedules=StreamSchedules(connection, subjects, kept=kept),
             state=self._state,
+            ledger=Ledger(self._state, holders, clock=clock, kept=kept),
             log=OrderLog(connection, subjects),
             api=api,
             once=DeduplicatingPublisher(publisher, connection, subjects),
@@ -177,9 +181,9 @@ class Worker:
         with contextlib.suppress(BusError):
             client = self._connection.client
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
-            await self._state.ensure()
             await self._records.ensure()
             await self._run_records.start()
+            await self._state.ensure()
         await self._presence.start()
         await self._service.start()
         for consumer in self._consumers:

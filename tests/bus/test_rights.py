@@ -24,6 +24,7 @@ from receiver.bus.rights import (
     stream_rights,
 )
 from receiver.bus.runs_stream import ensure_runs_stream, runs_rights
+from receiver.bus.state.rights import state_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -37,6 +38,7 @@ RIGHTS = (
     *handler_rights(SUBJECTS, [PLAN]),
     *caller_rights(SUBJECTS),
     *runs_rights(SUBJECTS),
+    *state_rights(SUBJECTS),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}

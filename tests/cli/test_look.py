@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from receiver.bus.connection import Connection
+from receiver.bus.credentials import ConnectOptions
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from tests.bus.plain_server import plain_server
+from tests.certificates import make_certificate
 from tests.cli.conftest import Ended, Yizhan
 from tests.cli.test_check_and_up import SOURCE
 from tests.operations.shelf import Shelf
@@ -59,7 +66,11 @@ async def test_an_order_is_told_on_one_screen_and_as_json(counter: Counter) -> N
     cut = await counter.run("order", ORDER, "--at", "1h")
 
     assert text.code == 0, text
-    assert text.out.startswith(f"order {ORDER} of 1688, own number PO-7\n2 events from 2 callbacks")
+    assert text.out.startswith(
+        f"order {ORDER} of 1688, own number PO-7\n"
+        "state  awaiting_shipment (WAITING_FOR_SENT), paid, 12.00 CNY\n"
+        "2 events from 2 callbacks, 1 of them retransmissions; 0 runs, 0 failed; 0 dead letters\n"
+    )
     assert f"ORDER_PAY_SUCCESS {first} (#1) from shop\n" in text.out
     assert f"{again} (#3) from shop, again: retransmission of {first}\n" in text.out
     assert "\x1b" not in text.out
@@ -173,3 +184,53 @@ async def test_nats_that_is_away_is_one_sentence(counter: Counter, command: list
     assert (ended.code, ended.out) == (1, ""), ended
     assert ended.err.splitlines()[-1] == "yizhan: NATS is away"
     assert "Traceback" not in ended.err
+
+
+PERMISSIONS = """permissions: {
+  publish: ["yizhan.in.>", "yizhan.dead.>", "yizhan.runs.>", "yizhan.said", "yizhan.rate.>",
+    "yizhan.workers.>", "yizhan.replay.>", "$JS.API.>", "$JS.ACK.>"]
+  subscribe: ["yizhan.said", "yizhan.workers.>", "_INBOX.>"]
+}"""
+"""Those of Yizhan's processes, as docs/subscribing.md lists them."""
+
+
+async def test_a_remote_server_is_looked_at_by_tls_and_password(
+    yizhan: Yizhan, tmp_path: Path
+) -> None:
+    cert, key = make_certificate(tmp_path, "localhost")
+    password = tmp_path / "password"
+    password.write_text("p" * 20)
+    password.chmod(0o600)
+    more = (
+        f'tls {{ cert_file: "{cert}", key_file: "{key}" }}\n'
+        f'authorization {{ users: [{{ user: u, password: "{"p" * 20}", {PERMISSIONS} }}] }}'
+    )
+    async with plain_server(tmp_path, more) as address:
+        url = f"tls://{address.replace('127.0.0.1', 'localhost')}"
+        environ = {
+            "YIZHAN_NATS__URL": url,
+            "YIZHAN_NATS__USER": "u",
+            "YIZHAN_NATS__PASSWORD_FILE": str(password),
+            "YIZHAN_NATS__TLS_CA_FILE": str(cert),
+            "YIZHAN_HANDLERS__LOAD": "[]",
+        }
+        access = ConnectOptions(user="u", password_file=password, tls_ca_file=cert)
+        subjects = Subjects()
+        connection = Connection(url, plans(subjects, [timedelta(hours=2)]), access=access)
+        assert await connection.start(patience_s=30)
+        publisher = GroupCommitPublisher(connection, timeout_s=30)
+        shelf = Shelf(publisher, subjects)
+        first = await shelf.push(ORDER)
+        commands = (
+            ("order", ORDER),
+            ("status",),
+            ("event", f"{first}.0"),
+            ("callback", first),
+            ("tail", "--since", "1h", "--limit", "1"),
+        )
+        ended = [await yizhan.run(*words, within_s=90, **environ) for words in commands]
+        await publisher.stop()
+        await connection.stop()
+    assert [(one.code, one.err.count("yizhan:")) for one in ended] == [(0, 0)] * len(commands)
+    assert all(first in one.out for one in (ended[0], *ended[2:4]))
+    assert not any("p" * 20 in one.out + one.err for one in ended)

@@ -20,6 +20,13 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "errors.md"
 SETTINGS: Final = "yizhan.toml"
 HANDLERS: Final = "my_handlers.py"
+CONFIRMING: Final = """\
+from yizhan import Router
+from yizhan.events import OrderCreated
+router = Router()
+@router.on(OrderCreated, trust="requeried")
+async def book(event, ctx): ...
+"""
 
 _SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
 _SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
@@ -155,6 +162,11 @@ WRONG: Final = (
         "a setting that a handler does not know",
         "work",
         settings("[handlers.fetch_tracking.settings]\nask_agian_s = [60]\n"),
+    ),
+    Wrong(
+        "events to be confirmed, and no API",
+        "work",
+        settings('[handlers]\nload = ["my_handlers:router"]\n') | {HANDLERS: CONFIRMING},
     ),
     # commands
     Wrong("an empty `--to`", "replay --to ''", DATA),

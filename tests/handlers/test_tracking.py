@@ -206,6 +206,16 @@ async def test_progress_is_read_from_the_status_where_the_action_says_none(
     assert (trace.progress, trace.steps[0].action) == (Progress.DELIVERING, "TMS_STATION_OUT")
 
 
+@pytest.mark.parametrize("actions", [("DELIVERING", "SIGN"), ("SIGN", "DELIVERING")])
+async def test_of_two_steps_at_one_time_the_later_one_of_the_way_counts(
+    platform: Platform, api: PlatformAPI, actions: Sequence[str]
+) -> None:
+    nodes = [{"acceptTime": "2026-01-31 10:00:00", "action": action} for action in actions]
+    platform.data = [ALIBABA[0] | {"traceNodeList": nodes}]
+    (trace,) = tracked(await run(api, shipped())).traces
+    assert trace.progress is Progress.SIGNED
+
+
 async def test_a_parcel_that_lines_share_is_told_once(platform: Platform, api: PlatformAPI) -> None:
     platform.data = taobao("Z1")
     lines = (Line(line_id="L1"), Line(line_id="L2"))

@@ -15,12 +15,15 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.bus.state.keys import effect_key, order_key
+from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects, input_subject
 from receiver.event import Event
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.order_life import order_life
 from receiver.operations.look.single import callback_view, event_view
+from receiver.projection.state import empty
 from receiver.testing import eventually
 from receiver.worker.interface import Context, Retry
 from receiver.worker.routing import Router
@@ -152,6 +155,49 @@ async def test_what_is_put_off_is_in_the_life(archive: Archive, shelf: Shelf, be
     assert (waiting["order_id"], waiting["event_id"]) == (ORDER, f"{first}.0")
     left = datetime.fromisoformat(waiting["at"]) - datetime.now(UTC)
     assert timedelta(minutes=30) < left < timedelta(hours=2)
+
+
+async def test_the_state_is_that_of_all_events_up_to_the_cut(
+    archive: Archive, shelf: Shelf, bench: Bench, connection: Connection, subjects: Subjects
+) -> None:
+    first = await shelf.push(ORDER, orderNo="PO-7")
+    stored = await found_event(archive, f"{first}.0")
+    await bench.store(OrderCompleted(channel="1688", order_id=ORDER, status="completed"))
+    (state,) = (await life_of(archive, limit=1))["states"]
+    (before,) = (await life_of(archive, until=stored.stored_at + timedelta(microseconds=1)))[
+        "states"
+    ]
+    assert (state["status"], state["is_paid"], state["events"]) == ("completed", True, 2)
+    assert state["kept_seq"] is None
+    assert (before["status"], before["events"]) == ("awaiting_shipment", 1)
+    assert (await life_of(archive, event_type="order"))["states"] == []
+
+    store = StateStore(connection, subjects)
+    await store.ensure()
+    kept = empty("1688", ORDER).model_copy(update={"order_no": "old", "events": 9, "seq": 8})
+    await store.put(order_key("1688", ORDER), kept.to_json(), 0)
+    life = await life_of(archive)
+    await store.stop()
+    assert [(one["events"], one["kept_seq"]) for one in life["states"]] == [(9, 8)]
+    assert [event["arrival"] for event in life["events"]] == ["advance", "advance"]
+
+
+async def test_effects_for_the_facts_of_an_order_are_in_its_life(
+    archive: Archive, shelf: Shelf, connection: Connection, subjects: Subjects
+) -> None:
+    first = await shelf.push(ORDER)
+    fact = (await found_event(archive, f"{first}.0")).headers["ce-factid"]
+    key, other = effect_key("ship", fact, "notify"), effect_key("ship", "f" * 32, "notify")
+    record = {"state": "in_doubt", "handler": "ship", "name": "notify", "fact": fact, "why": "cut"}
+    record |= {"at": datetime.now(UTC).isoformat(), "event_id": f"{first}.0"}
+    store = StateStore(connection, subjects)
+    await store.ensure()
+    await store.put(key, json.dumps(record).encode(), 0)
+    await store.put(other, json.dumps(record).encode(), 0)
+    life = await life_of(archive)
+    await store.stop()
+    (effect,) = life["effects"]
+    assert (effect["key"], effect["state"], effect["why"]) == (key, "in_doubt", "cut")
 
 
 async def test_only_the_latest_events_are_shown_and_all_are_counted(

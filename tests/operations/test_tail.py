@@ -8,13 +8,12 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nats.aio.client import Client
-
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.bus.read.reader import Reader
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
@@ -31,7 +30,9 @@ async def following(
     found: list[StoredMessage] = []
 
     async def collect() -> None:
-        async with aclosing(follow(connection, selection.events(filters, subjects))) as events:
+        async with aclosing(
+            follow(Reader(connection), selection.events(filters, subjects))
+        ) as events:
             async for stored in events:
                 found.extend([stored])
 
@@ -100,19 +101,6 @@ async def test_what_no_subject_holds_is_compared(
         await shelf.push("2")
         await eventually(lambda: bool(orders(found)), within_s=60)
     assert orders(found) == ["2"]
-
-
-async def test_what_is_no_event_of_the_stream_is_passed_over(
-    connection: Connection, subjects: Subjects, publisher: GroupCommitPublisher, client: Client
-) -> None:
-    shelf = Shelf(publisher, subjects)
-    async with following(connection, subjects, Filters()) as found:
-        await begun(shelf, found)
-        await client.publish(subjects.event("1688", "order.closed", "forged"), b"{}")
-        await client.flush()
-        await shelf.push("1")
-        await eventually(lambda: bool(orders(found)), within_s=60)
-    assert orders(found) == ["1"]
 
 
 async def test_a_restart_of_the_server_leaves_no_gap(tmp_path: Path) -> None:

@@ -112,16 +112,11 @@ async def test_a_fact_that_is_known_by_its_time_is_the_same_where_that_is_given(
     assert (seen[0] == seen[1]) is same
 
 
-async def test_a_replay_says_that_it_is_one() -> None:
-    origins: list[str] = []
-
-    async def note(event: Event[OrderCreated], ctx: Context) -> None:
-        origins.append(event.origin)
-
-    kit = Kit(note)
-    await kit.run(CREATED)
-    await kit.replay(CREATED)
-    assert origins == ["push", "replay"]
+async def test_a_replay_runs_at_once_and_not_again_where_it_fails() -> None:
+    kit = Kit(fails)
+    assert (await kit.replay(CREATED)).outcome == "retried"
+    assert list(await kit.advance(timedelta(days=1))) == []
+    assert (await Kit(newest).replay(CREATED)).outcome == "done"
 
 
 async def test_the_clock_runs_what_is_due_each_at_its_time() -> None:
@@ -261,3 +256,37 @@ async def test_a_timer_of_another_order_stays() -> None:
 async def test_a_timer_that_was_never_set_is_shown_as_cancelled_by_its_key() -> None:
     ran = await Kit(remind).run(make_event(PaymentSucceeded(channel="1688", order_id="7")))
     assert ran.cancelled == ["unpaid"]
+
+
+async def test_an_effect_is_shown_as_it_stood_at_the_end_of_its_run() -> None:
+    async def book(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("book", safe=(KeyError,)) as effect:
+            if effect.due:
+                effect.result = {"run": ctx.attempt}
+                if ctx.attempt == 1:
+                    raise KeyError
+
+    kit = Kit(book)
+    first, (second,) = await kit.run(CREATED), await kit.advance(timedelta(seconds=1))
+    told = await kit.retransmit(CREATED)
+    states = [[(e.name, e.state, e.result) for e in ran.effects] for ran in (first, second, told)]
+    assert states == [
+        [("book", "released", None)],
+        [("book", "done", {"run": 2})],
+        [("book", "done", {"run": 2})],
+    ]
+
+
+async def test_an_effect_in_doubt_is_never_run_again() -> None:
+    ran = list[int]()
+
+    async def book(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("book") as effect:
+            if effect.due:
+                ran.append(ctx.attempt)
+                raise ValueError
+
+    kit = Kit(book)
+    first, later = await kit.run(CREATED), await kit.advance(timedelta(days=1))
+    assert [effect.state for effect in first.effects] == ["in_doubt"]
+    assert (later[-1].outcome, ran) == ("dead_lettered", [1])

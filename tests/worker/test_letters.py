@@ -21,6 +21,8 @@ from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import eventually, make_event
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
@@ -46,15 +48,23 @@ async def letters(bench: Bench, handler: str) -> list[tuple[str, dict[str, str]]
     ]
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def runner(bench: Bench) -> Runner:
+    state = MemoryEntries()
     return Runner(
         Services(
             publisher=bench.publisher,
             subjects=bench.subjects,
             policy=ONCE,
-            clock=lambda: datetime.now(UTC),
+            clock=now,
             schedules=RecordingSchedules(),
-            state=MemoryEntries(),
+            state=state,
+            ledger=Ledger(
+                state, LocalHolders(), clock=lambda: datetime.now(UTC), kept=timedelta(days=90)
+            ),
             records=RunRecords(bench.connection, bench.subjects),
         )
     )

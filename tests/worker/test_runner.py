@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -23,6 +24,8 @@ from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -44,6 +47,7 @@ async def sync(event: Event[OrderCreated], ctx: Context) -> list[OrderSynced]:
 
 
 def runner_of(publisher: RecordingPublisher) -> Runner:
+    state = MemoryEntries()
     return Runner(
         Services(
             publisher=publisher,
@@ -51,7 +55,8 @@ def runner_of(publisher: RecordingPublisher) -> Runner:
             policy=RetryPolicy(),
             clock=lambda: NOON,
             schedules=RecordingSchedules(),
-            state=MemoryEntries(),
+            state=state,
+            ledger=Ledger(state, LocalHolders(), clock=lambda: NOON, kept=timedelta(days=90)),
         )
     )
 

@@ -32,7 +32,7 @@ from receiver.cli.look.output import (
 from receiver.cli.look.single_text import callback_text, event_text
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, searched_from
 from receiver.operations.look.id_kinds import hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.observability.logs import get_logger
+from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.outcomes import Ack, Term
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
@@ -50,13 +53,16 @@ class HandlerSink:
         """
         handler = replace(handler, options=replace(handler.options, retry=None, coalesce_s=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
+        state = StateStore(connection, subjects)
+        holders = BusHolders([connection], subjects, sleep=asyncio.sleep)
         services = Services(
             publisher=once,
             subjects=subjects,
             policy=RetryPolicy(max_attempts=2**31),
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
             schedules=StreamSchedules(connection, subjects, kept=kept),
-            state=StateStore(connection, subjects),
+            state=state,
+            ledger=Ledger(state, holders, clock=_now, kept=kept),
             log=OrderLog(connection, subjects),
             api=api,
         )
@@ -73,3 +79,7 @@ class HandlerSink:
         log = get_logger("yizhan.replay", handler=self.handler.name, event_id=event.id)
         ran = await self.runner.run(self.handler, stored, attempt=1, log=log)
         return "" if isinstance(ran.decision, Ack | Term) else ran.error or "to be retried"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
