@@ -97,7 +97,7 @@ class OrderStates:
                 state = state.model_copy(update={"seq": 0})
             state = await self._folded_to(state, stored.stream_seq)
             state, arrival = fold(state, event, stored.stream_seq)
-            await self._writes.put(key, Kept(state, kept.revision))
+            self._writes.put(key, state, kept.revision)
             return Folded(state, arrival, is_current=True)
 
     async def flush(self) -> None:
