@@ -137,6 +137,7 @@ async def test_what_is_in_doubt_becomes_a_letter_that_says_so(error: BaseExcepti
     assert again.outcome == "dead_lettered"
     assert again.error.startswith("InDoubtError: in_doubt: the effect 'ship' may have happened")
     assert "yizhan doubt settle effect.ship." in again.error
+    assert '--happened --note "' in again.error  # without a note it is refused
     assert len(warehouse.sent) == 1
 
 
