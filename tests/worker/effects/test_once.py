@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -215,6 +216,59 @@ async def test_one_effect_twice_in_a_run_is_a_fault_of_the_handler() -> None:
 
     assert run.outcome == "dead_lettered"
     assert "give each its name, or a key=" in run.error
+
+
+async def test_an_effect_in_the_body_of_another_is_refused_and_leaves_that_in_doubt() -> None:
+    paid: list[str] = []
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("pay") as effect:
+            if effect.due:
+                paid.append(effect.key)
+                async with ctx.once("ship") as inner:
+                    assert inner.due
+                    raise APIRejectedError("no")
+
+    async with Kit(ship) as kit:
+        first, again = await kit.run(CREATED), await kit.replay(CREATED)
+
+    assert "ctx.once('ship') stands in the body of ctx.once('pay')" in first.error
+    assert "the effect 'pay' may have happened" in again.error
+    assert len(paid) == 1
+
+
+async def test_a_plain_function_has_no_effect_in_another_either() -> None:
+    def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        with ctx.once("pay") as effect:
+            assert effect.due
+            with ctx.once("ship") as inner:
+                assert inner.due
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert "ctx.once('ship') stands in the body of ctx.once('pay')" in run.error
+
+
+async def test_effects_may_follow_one_another_and_run_beside_each_other() -> None:
+    done: list[str] = []
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async def one(name: str) -> None:
+            async with ctx.once(name) as effect:
+                if effect.due:
+                    await asyncio.sleep(0)
+                    done.append(name)
+
+        await asyncio.gather(one("a"), one("b"))
+        await one("c")
+        await one("d")
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert run.outcome == "done"
+    assert done == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("result", ["x" * 9000, {"parcel": object()}])
