@@ -128,14 +128,10 @@ class Once:
         self._wait(self._end(exc))
 
     def _check_enters(self) -> None:
-        """An error in an effect within another would say of both that they did not happen."""
+        """An error in an effect within another would release both."""
         if self._found is not None:
             raise ConfigurationError("what ctx.once gives is for one `with` statement")
-        if (outer := _BODY.get()) is not None:
-            raise ConfigurationError(
-                f"ctx.once({self._asked.name!r}) stands in the body of ctx.once({outer!r}): write "
-                "one behind the other"
-            )
+        check_outside(f"ctx.once({self._asked.name!r})")
 
     async def _open(self) -> Effect:
         self._found = await self._ledger.open(self._asked, self._resolve)
@@ -180,6 +176,14 @@ class Once:
         except BusError:
             if error is None:
                 raise
+
+
+def check_outside(call: str) -> None:
+    """Raise `ConfigurationError` where `call` is made in the body of an effect."""
+    if (name := _BODY.get()) is not None:
+        raise ConfigurationError(
+            f"{call} stands in the body of ctx.once({name!r}): write it behind that"
+        )
 
 
 def check_names(name: str, key: str | None) -> None:

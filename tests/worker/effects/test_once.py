@@ -14,7 +14,7 @@ from receiver.testing import Kit, make_event
 from receiver.worker.interface import Context, Drop, HandlerFunction, Resolve, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
-from schemas.events import OrderCreated
+from schemas.events import OrderClosed, OrderCompleted, OrderCreated
 
 pytestmark = pytest.mark.anyio
 
@@ -237,12 +237,45 @@ async def test_an_effect_in_the_body_of_another_is_refused_and_leaves_that_in_do
     assert len(paid) == 1
 
 
+async def test_publishing_in_the_body_of_an_effect_is_refused() -> None:
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("ship") as effect:
+            if effect.due:
+                await ctx.publish(OrderClosed(channel="1688", order_id="1"))
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert "ctx.publish stands in the body of ctx.once('ship')" in run.error
+    assert list(run.published) == []
+
+
+async def test_what_is_published_behind_an_effect_is_stored_once_by_whichever_run() -> None:
+    errors = [RuntimeError("between")]
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> OrderClosed:
+        async with ctx.once("ship") as effect:
+            if effect.due:
+                effect.result = "1"
+        await ctx.publish(OrderCompleted(channel="1688", order_id=effect.result))
+        if errors:
+            raise errors.pop()
+        return OrderClosed(channel="1688", order_id="1")
+
+    async with Kit(ship, policy=MANY) as kit:
+        await kit.run(CREATED)
+        await kit.advance(timedelta(seconds=2))
+        await kit.replay(CREATED)
+
+    assert [type(event.data) for event in kit.published] == [OrderCompleted, OrderClosed]
+
+
 async def test_a_plain_function_has_no_effect_in_another_either() -> None:
     def ship(event: Event[OrderCreated], ctx: Context) -> None:
         with ctx.once("pay") as effect:
             assert effect.due
-            with ctx.once("ship") as inner:
-                assert inner.due
+            with ctx.once("ship"):
+                pass
 
     async with Kit(ship) as kit:
         run = await kit.run(CREATED)
