@@ -123,7 +123,7 @@ class Context(Protocol):
 
     @property
     def attempt(self) -> int:
-        """Which delivery of this event to this handler this is, from 1."""
+        """Which run of this event by this handler this is, from 1."""
 
     @property
     def timer(self) -> str | None:
