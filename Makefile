@@ -88,6 +88,7 @@ faults: install ## Hurt a running receiver, write docs/guarantees.md (40 minutes
 chaos: install ## Call a platform that fails: 10,000 reads, 2,000 changes (5 minutes); kill workers and servers (20 minutes)
 	@timeout --foreground --signal=INT 900 $(BIN)/python -m bench.chaos
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.chaos_handlers $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m bench.faults --page
 
 .PHONY: lock
 lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest)

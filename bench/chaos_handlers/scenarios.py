@@ -116,9 +116,10 @@ async def killer_message(stage: Stage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`deserved` events become dead letters."""
+    """`title` says what is done. `deserved` events become dead letters."""
 
     name: str
+    title: str
     servers: int
     hurting: Hurting
     killer: str = ""
@@ -126,19 +127,52 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("calm", 1, calm),
-    Scenario("killed_every_2s", 1, _kill_every(2.0)),
-    Scenario("killed_every_0.7s", 1, _kill_every(0.7)),
-    Scenario("suspended", 1, _suspend),
-    Scenario("nats_restarted", 1, _restart),
-    Scenario("killer_message", 1, killer_message, killer="500", deserved=1),
-    Scenario("calm_on_three", 3, calm),
-    Scenario("killed_on_three", 3, _kill_every(2.0)),
-    Scenario("killed_fast_on_three", 3, _kill_every(0.7)),
-    Scenario("suspended_on_three", 3, _suspend),
-    Scenario("leader_killed", 3, _leader_killed),
-    Scenario("leader_steps_down", 3, _leader_steps_down),
-    Scenario("owners_server_killed", 3, _owners_server_killed),
-    Scenario("worker_and_leader", 3, _worker_and_leader_killed),
-    Scenario("server_frozen", 3, _frozen),
+    Scenario("calm", "nothing", 1, calm),
+    Scenario("killed_every_2s", "the owner killed with -9 every 2 s", 1, _kill_every(2.0)),
+    Scenario("killed_every_0.7s", "the owner killed with -9 every 0.7 s", 1, _kill_every(0.7)),
+    Scenario("suspended", "the owner suspended for 4 s, every 9 s", 1, _suspend),
+    Scenario("nats_restarted", "NATS killed and started again, twice", 1, _restart),
+    Scenario(
+        "killer_message",
+        "an event that ends each process that runs it",
+        1,
+        killer_message,
+        killer="500",
+        deserved=1,
+    ),
+    Scenario("calm_on_three", "three servers: nothing", 3, calm),
+    Scenario(
+        "killed_on_three", "three servers: the owner killed with -9 every 2 s", 3, _kill_every(2.0)
+    ),
+    Scenario(
+        "killed_fast_on_three",
+        "three servers: the owner killed with -9 every 0.7 s",
+        3,
+        _kill_every(0.7),
+    ),
+    Scenario(
+        "suspended_on_three", "three servers: the owner suspended for 4 s, every 9 s", 3, _suspend
+    ),
+    Scenario(
+        "leader_killed",
+        "three servers: the consumer's leader killed every 9 s, for 3 s",
+        3,
+        _leader_killed,
+    ),
+    Scenario(
+        "leader_steps_down", "three servers: the leader steps down every 2 s", 3, _leader_steps_down
+    ),
+    Scenario(
+        "owners_server_killed",
+        "three servers: one after the other killed, every 9 s for 3 s",
+        3,
+        _owners_server_killed,
+    ),
+    Scenario(
+        "worker_and_leader",
+        "three servers: owner and leader killed together, every 9 s",
+        3,
+        _worker_and_leader_killed,
+    ),
+    Scenario("server_frozen", "three servers: the leader frozen for 8 s, every 14 s", 3, _frozen),
 )

@@ -32,6 +32,9 @@ def main() -> int:
         for fault in FAULTS:
             print(f"{fault.name:<20} {fault.title}")
         return 0
+    if arguments.page:
+        write_rows(FAULTS, read_rows())
+        return 0
     configure_logs(LogSettings(level="error"))
     known = {fault.name: fault for fault in FAULTS}
     if unknown := [name for name in arguments.only if name not in known]:
@@ -80,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], metavar="FAULT", help="these alone")
     parser.add_argument("--list", action="store_true", help="what there is")
+    parser.add_argument("--page", action="store_true", help="write the page of what is kept")
     parser.add_argument("--dry", action="store_true", help="leave docs/guarantees.md as it is")
     return parser.parse_args()
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import machine
+from bench.chaos_handlers.page import section as handlers_section
 from bench.faults.sender import PATIENCE_S, RETRIES, RETRY_S
 from bench.faults.stage import Fault, Happened, Stopped
 
@@ -155,7 +156,7 @@ def page(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
     loaded = [fault for fault in faults if not _is_stop(fault)]
     lines += [_line(fault, rows.get(fault.name)) for fault in loaded]
     lines += ["", *_stops([fault for fault in faults if _is_stop(fault)], rows)]
-    lines += ["", "## What was done", ""]
+    lines += ["", *handlers_section(), "## What was done", ""]
     lines += [f"- **{fault.title}** (`{fault.name}`): {fault.text}" for fault in faults]
     lines += ["", (_HERE / "notes.md").read_text(encoding="utf-8").strip(), ""]
     wheres = sorted({f"{row.when}: {row.where}" for row in rows.values()})

@@ -165,8 +165,11 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
-    names = [handler.name for handler in configured_handlers(settings.handlers)]
-    yield Finding(", ".join(names) or "none")
+    loaded = configured_handlers(settings.handlers)
+    yield Finding(", ".join(handler.name for handler in loaded if not handler.off) or "none")
+    for handler in loaded:
+        if handler.off:
+            yield Finding(f"{handler.name} is off: {handler.off}")
 
 
 async def _disk(settings: Settings) -> AsyncIterator[Finding]:

@@ -17,7 +17,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.handler_process import HandlerProcesses
+from receiver.cli.handler_processes import HandlerProcesses
 from receiver.observability.logs import get_logger
 from receiver.resilience import supervision
 from receiver.settings import Settings

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from receiver.cli.app import app
-from receiver.cli.handler_process import running_handlers
+from receiver.cli.handler_processes import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api

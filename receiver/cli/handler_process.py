@@ -17,7 +17,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -27,7 +28,7 @@ from pydantic import SecretStr, TypeAdapter
 from receiver.cli.app import app
 from receiver.cli.permissions import rights_to_handle
 from receiver.cli.process import EXIT_CONFIGURATION, EXIT_FAILED, Stop, run, tune_gc
-from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.bus import opened_bus
 from receiver.composition.worker import running_worker
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
@@ -37,6 +38,7 @@ from receiver.resilience.deadline import CLOSING_S, Deadline
 from receiver.settings import Settings
 from receiver.settings.secret_files import without_files
 from receiver.worker.configuration import configured_handlers
+from receiver.worker.routing import Handler
 
 _COMMAND: Final = "handler-process"
 _AFTER_GRACE_S: Final = 0.5
@@ -49,16 +51,43 @@ _STEADY_S: Final = 60.0
 _CHUNK_BYTES: Final = 65536
 
 
-class HandlerProcess:
-    """The child process that runs the handlers of `settings`, from `start` to `stop`."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of the handlers a process runs: all but some, or one alone."""
 
-    def __init__(self, settings: Settings, nats_url: str, deadline: Deadline) -> None:
+    without: tuple[str, ...] = ()
+    alone: str | None = None
+
+    def of(self, handlers: Sequence[Handler]) -> list[Handler]:
+        """Those among `handlers`."""
+        if self.alone is not None:
+            return [handler for handler in handlers if handler.name == self.alone]
+        return [handler for handler in handlers if handler.name not in self.without]
+
+
+class HandlerProcess:
+    """The child process that runs a share of the handlers of `settings`, from `start` to `stop`.
+
+    Where one of several blocks its event loop, `on_blocked` gets the process and the name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        nats_url: str,
+        deadline: Deadline,
+        share: Share,
+        on_blocked: Callable[[HandlerProcess, str], None],
+    ) -> None:
         nats = settings.nats.model_copy(update={"url": nats_url})
         self._settings = settings.model_copy(update={"nats": nats})
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._deadline = deadline
+        self.share = share
+        self._on_blocked = on_blocked
+        self._reported = b""
         self._stopping = False
         self._terminated: asyncio.subprocess.Process | None = None
         self._log = get_logger("yizhan.handlers")
@@ -98,15 +127,16 @@ class HandlerProcess:
         self._stopping = True
         self._terminate(self._process)
 
-    async def stop(self) -> None:
-        """Let the running handlers finish within the grace time; kill what takes longer."""
+    async def stop(self, end: Deadline | None = None) -> None:
+        """Let the running handlers finish within the grace time, that of the whole stop unless
+        another is given; kill what takes longer."""
         self._stopping = True
         try:
             await supervision.stop(self._keeping)
             process = self._process
             if process is not None and process.returncode is None:
                 self._terminate(process)
-                await self._wait_or_kill(process, self._deadline)
+                await self._wait_or_kill(process, end or self._deadline)
         finally:
             self._release()
 
@@ -142,6 +172,7 @@ class HandlerProcess:
             )
         error = await self._first_answer()
         if error is None:
+            asyncio.get_running_loop().add_reader(self._control, self._read_reports, self._control)
             return
         code = await self._process.wait()
         raise ConfigurationError(
@@ -157,7 +188,7 @@ class HandlerProcess:
         loop = asyncio.get_running_loop()
         read = b""
         try:
-            await loop.sock_sendall(self._control, _dumped(self._settings))
+            await loop.sock_sendall(self._control, _dumped(self._settings, self.share))
             while not read.endswith(b"\n"):
                 if not (more := await loop.sock_recv(self._control, _CHUNK_BYTES)):
                     return ""
@@ -187,57 +218,21 @@ class HandlerProcess:
             except ConfigurationError as error:
                 self._log.error("handlers_not_started", error=str(error))
 
+    def _read_reports(self, control: socket.socket) -> None:
+        """Names of handlers that block, a line each."""
+        with contextlib.suppress(OSError):
+            if more := control.recv(_CHUNK_BYTES):
+                *names, self._reported = (self._reported + more).split(b"\n")
+                for name in names:
+                    self._on_blocked(self, name.decode())
+                return
+        asyncio.get_running_loop().remove_reader(control)
+
     def _release(self) -> None:
         if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
-            self._control = None
-
-
-class HandlerProcesses:
-    """Several of them, each with all handlers: one at a time owns a handler."""
-
-    def __init__(self, processes: Sequence[HandlerProcess]) -> None:
-        self._processes = processes
-
-    def pids(self) -> list[int]:
-        """Their process ids, 0 for one that does not run."""
-        return [process.pid for process in self._processes]
-
-    async def start(self) -> None:
-        """See `HandlerProcess`."""
-        starting = (process.start() for process in self._processes)
-        for error in await asyncio.gather(*starting, return_exceptions=True):
-            if error is not None:
-                raise error
-
-    async def restart(self) -> None:
-        """See `HandlerProcess`."""
-        await asyncio.gather(*(process.restart() for process in self._processes))
-
-    def begin_stop(self) -> None:
-        """See `HandlerProcess`."""
-        for process in self._processes:
-            process.begin_stop()
-
-    async def stop(self) -> None:
-        """See `HandlerProcess`."""
-        await asyncio.gather(*(process.stop() for process in self._processes))
-
-
-@contextlib.asynccontextmanager
-async def running_handlers(settings: Settings, bus: Bus) -> AsyncIterator[HandlerProcesses]:
-    """Run the handlers in `handlers.processes` children; leaving lets the running ones finish in
-    grace time.
-    """
-    count = settings.handlers.processes
-    processes = HandlerProcesses(
-        [HandlerProcess(settings, bus.url, bus.deadline) for _ in range(count)]
-    )
-    try:
-        await processes.start()
-        yield processes
-    finally:
-        await processes.stop()
+            self._control, self._reported = None, b""
 
 
 @app.command(_COMMAND, hidden=True)
@@ -246,7 +241,7 @@ def handler_process(
 ) -> None:
     """Run the handlers below a parent, and end with it."""
     parent = socket.socket(fileno=control)
-    settings = _read(parent)
+    settings, share = _read(parent)
     watch = partial(_end_with, parent, settings.handlers.grace_s + CLOSING_S)
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
     configure_logs(settings.log)
@@ -254,14 +249,18 @@ def handler_process(
     async def main(stop: Stop) -> int:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                configured_handlers(settings.handlers)  # what is wrong there is said at once
+                handlers = configured_handlers(settings.handlers)  # what is wrong is said at once
                 rights = rights_to_handle(settings)
                 bus = await stack.enter_async_context(
                     opened_bus(
                         settings, name="yizhan-handlers", rights=rights, deadline=stop.deadline
                     )
                 )
-                await stack.enter_async_context(running_worker(settings, bus))
+                mine = share.of(handlers)
+                blocked = partial(_report, parent) if len(mine) > 1 else None
+                await stack.enter_async_context(
+                    running_worker(settings, bus, handlers=mine, on_blocked=blocked)
+                )
             except ConfigurationError as error:
                 parent.sendall(_answer(str(error)))
                 return EXIT_CONFIGURATION
@@ -287,9 +286,15 @@ def _answer(error: str | None) -> bytes:
     return json.dumps({"error": error}).encode() + b"\n"
 
 
-def _dumped(settings: Settings) -> bytes:
-    """The settings as one line of JSON, secrets included: for a private socket only."""
-    return json.dumps(_revealed(without_files(settings).model_dump()), default=str).encode() + b"\n"
+def _report(parent: socket.socket, handler: str) -> None:
+    with contextlib.suppress(OSError):
+        parent.sendall(handler.encode() + b"\n")
+
+
+def _dumped(settings: Settings, share: Share) -> bytes:
+    """What to run, as one line of JSON, secrets included: for a private socket only."""
+    values = _revealed(without_files(settings).model_dump())
+    return json.dumps([values, asdict(share)], default=str).encode() + b"\n"
 
 
 def _revealed(value: Any) -> Any:
@@ -300,16 +305,16 @@ def _revealed(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _read(parent: socket.socket) -> Settings:
+def _read(parent: socket.socket) -> tuple[Settings, Share]:
     """What the parent dumped; ends the process where the parent ended before."""
     with parent.makefile("rb") as lines:
         line = lines.readline()
     if not line.endswith(b"\n"):
         sys.exit(EXIT_FAILED)
-    values = json.loads(line)
+    values, share = json.loads(line)
     # Not by the constructor, which would let the environment win over what the parent runs with.
     sections = {
         name: TypeAdapter(section.rebuild_annotation()).validate_python(values[name])
         for name, section in Settings.model_fields.items()
     }
-    return Settings.model_construct(**sections)
+    return Settings.model_construct(**sections), Share(tuple(share["without"]), share["alone"])

@@ -25,8 +25,10 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "owner", f"worker {owner['worker']}, process {owner['pid']} of {owner['host']}"
     elif report["pulled"]:
         yield "owner", "a process that does not answer"
-    elif report["loaded"]:
+    elif report["loaded"] and not report["off"]:
         yield "owner", "no process runs it now"
+    if report["off"]:
+        yield "off", f"here: {report['off']}"
     yield "now", _backlog(report)
     if report["oldest"]:
         yield "oldest", _oldest(report["oldest"])

@@ -42,17 +42,20 @@ import asyncio
 
 from handlers_{name} import {name}
 from yizhan.events import OrderCreated
-from yizhan.testing import make_event, run_handler
+from yizhan.testing import Kit, make_event
+
+CREATED = make_event(OrderCreated(channel="1688", order_id="1"))
 
 
-def test_a_new_order_is_handled() -> None:
-    created = make_event(OrderCreated(channel="1688", order_id="1"))
-    ran = asyncio.run(run_handler({name}, created))
-    assert ran.outcome == "done"
+def test_a_new_order_is_seen() -> None:
+    ran = asyncio.run(Kit({name}).run(CREATED))
+    assert ran.outcome == "done", ran.error
+    assert [line["event"] for line in ran.logs] == ["order_seen"]
     assert list(ran.published) == []
 '''
 _TAKEN: Final = frozenset(
-    {"Context", "Event", "OrderCreated", "Router", "asyncio", "make_event", "router", "run_handler"}
+    {"CREATED", "Context", "Event", "Kit", "OrderCreated", "Router"}
+    | {"asyncio", "make_event", "router"}
 )
 """What the two files call something else."""
 

@@ -20,7 +20,7 @@ def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:
     subjects = Subjects(settings.nats.subject_root)
     with contextlib.suppress(ConfigurationError):  # which is reported of the handlers
         for handler in configured_handlers(settings.handlers):
-            if settings.api is not None or not handler.needs_api:
+            if not handler.off and (settings.api is not None or not handler.needs_api):
                 yield consumer_plan(handler, subjects, ConsumerLimits())
 
 

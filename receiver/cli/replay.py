@@ -168,6 +168,8 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
 async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncIterator[Sink]:
     if to.startswith(_HANDLER):
         handler = _handler(to.removeprefix(_HANDLER), configured_handlers(settings.handlers))
+        if handler.off:
+            raise ConfigurationError(f"the handler {handler.name} is off: {handler.off}")
         if settings.api is None and handler.needs_api:
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"

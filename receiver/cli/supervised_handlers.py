@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from receiver.cli.code_watch import reloading_code
-from receiver.cli.handler_process import HandlerProcesses, running_handlers
+from receiver.cli.handler_processes import HandlerProcesses, running_handlers
 from receiver.composition.bus import Bus
 from receiver.composition.handler_port import below, bind_handler_port, serving_handlers
 from receiver.composition.operations import watching_expiry

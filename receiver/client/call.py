@@ -107,8 +107,8 @@ class AnyCall:
         ]
 
     def described(self, method: Callable[..., Any]) -> None:
-        """Give a bound method the name, the contract and the parameters that help() shows."""
-        method.__name__ = self.method
+        """Give a bound method the names, the contract and the parameters that help() shows."""
+        method.__name__, method.__qualname__ = self.method, self.place
         method.__doc__ = self.endpoint.summary
         method.__signature__ = inspect.Signature(self.parameters())  # type: ignore[attr-defined] # any function takes one
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +20,7 @@ from receiver.worker.configuration import configured_handlers
 from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.execution import contain_subtasks
 from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.routing import Handler
 from receiver.worker.watchdog import watching_loop
 from receiver.worker.worker import Worker
 
@@ -47,8 +48,16 @@ def second_connection(
 
 
 @contextlib.asynccontextmanager
-async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
-    """Run the handlers; leaving lets the running ones finish within the grace time."""
+async def running_worker(
+    settings: Settings,
+    bus: Bus,
+    *,
+    handlers: Sequence[Handler] | None = None,
+    on_blocked: Callable[[str], None] | None = None,
+) -> AsyncIterator[Worker]:
+    """Run the handlers, all of the settings unless some are given; leaving lets the running ones
+    finish within the grace time. `on_blocked`: see `LoopWatchdog`.
+    """
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
@@ -60,7 +69,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             bus.connection,
             bus.publisher,
             bus.subjects,
-            configured_handlers(settings.handlers),
+            configured_handlers(settings.handlers) if handlers is None else handlers,
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),
@@ -71,7 +80,7 @@ async def running_worker(settings: Settings, bus: Bus) -> AsyncIterator[Worker]:
             error_texts=settings.log.errors == "full",
         )
         contain_subtasks(asyncio.get_running_loop())
-        stack.enter_context(watching_loop())
+        stack.enter_context(watching_loop(on_blocked=on_blocked))
         await worker.start()
         try:
             yield worker

@@ -25,6 +25,7 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "loaded": handler is not None,
         "place": handler.place if handler else None,
         "source": _source(handler) if handler else None,
+        "off": handler.off or None if handler else None,
         "needs_api": handler.needs_api if handler else None,
         "events": [model.event_type for model in handler.models] if handler else None,
         "options": _options(handler) if handler else None,

@@ -197,12 +197,12 @@ class HandlerOperations:
         return await ask_status(self._connection.client, self._subjects)
 
     async def forgettable(self, name: str) -> Durable:
-        """The durable of a handler that is not loaded, here or in a worker that runs."""
+        """The durable of a handler that is off or not loaded here, and that no worker runs."""
         durable = await self._durable(name)
-        if name in self._loaded:
+        if name in self._loaded and not self._loaded[name].off:
             raise ConfigurationError(
                 f"{name} is loaded ({self._loaded[name].place}), and would start anew: "
-                "take it out of handlers.load first; to run events again, rewind it"
+                f"set handlers.{name}.enabled = false first; to run events again, rewind it"
             )
         if durable.requests:
             raise ConfigurationError(f"a worker runs {name}: stop it first")

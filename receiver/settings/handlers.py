@@ -67,10 +67,11 @@ HandlerName: TypeAlias = Annotated[str, BeforeValidator(_name)]
 class HandlerSettings(Section):
     """What one handler is run with, in place of what its `@router.on` says; None leaves that.
 
-    `delays_s` is how long to wait after each failure, the last one ever after. `settings` are the
-    handler's own, for the model that it gives.
+    One that is not `enabled` is loaded and not run. `delays_s` is how long to wait after each
+    failure, the last one ever after. `settings` are the handler's own, for the model that it gives.
     """
 
+    enabled: bool = True
     start: Start | None = None
     timeout_s: Seconds | None = None
     concurrency: Concurrency | None = None

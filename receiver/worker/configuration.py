@@ -19,7 +19,7 @@ from receiver.worker.routing import Handler
 
 
 def configured_handlers(settings: HandlersSettings) -> list[Handler]:
-    """The handlers that `[handlers]` loads, none of their options open.
+    """The handlers that `[handlers]` loads, none of their options open, also those that are off.
 
     `[handlers.NAME]` goes before `@router.on`, and that before `[handlers]`. Raises
     `ConfigurationError` as `load_handlers`, for a section that names no handler, and for settings
@@ -56,7 +56,13 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         order=section.order or given.order,
         was=section.was or given.was,
     )
-    return replace(handler, options=options, settings=_own_settings(handler, section))
+    if not section.enabled:  # its own settings may well be missing
+        off = f"handlers.{handler.name}.enabled is false"
+        return replace(handler, options=options, off=off)
+    own, needed, off = _own_settings(handler, section), options.off_without, ""
+    if needed and getattr(own, needed) is None:
+        off = f"no handlers.{handler.name}.settings.{needed}"
+    return replace(handler, options=options, settings=own, off=off)
 
 
 def _own_settings(handler: Handler, section: HandlerSettings) -> BaseModel | None:

@@ -30,6 +30,7 @@ class GivenOptions(TypedDict, total=False):
     order: Order
     was: str
     settings: type[BaseModel]
+    off_without: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class HandlerOptions:
     `start` is where it begins that has no position yet: with what is stored from now on, with all
     that is stored, or at a time. A run may take `timeout_s`. `concurrency` is how many orders are
     in work at once. `was` is the name under which it ran before, and whose position it takes over.
-    `settings` is the model of the handler's own settings.
+    `settings` is the model of the handler's own settings, `off_without` a field of it: while that
+    is None, the handler does not run.
     """
 
     start: Literal["new", "all"] | datetime = "new"
@@ -49,6 +51,7 @@ class HandlerOptions:
     order: Order = "one_at_a_time"
     was: str | None = None
     settings: type[BaseModel] | None = None
+    off_without: str | None = None
 
 
 DEFAULTS: Final = HandlerOptions()
@@ -70,6 +73,11 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         raise ConfigurationError(
             f"@router.on of {name}: settings: give a pydantic model, the class and not its instance"
         )
+    off_without = given.get("off_without")
+    if off_without is not None and off_without not in getattr(model, "model_fields", ()):
+        raise ConfigurationError(
+            f"@router.on of {name}: off_without: write the name of a field of its settings' model"
+        )
     checked = _checked(given, retry, name)
     return HandlerOptions(
         start=checked.start or "new",
@@ -79,6 +87,7 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         order=checked.order or "one_at_a_time",
         was=checked.was,
         settings=model,
+        off_without=off_without,
     )
 
 

@@ -12,6 +12,7 @@ how far the handler has come: a renamed handler begins at the first event again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import re
@@ -44,8 +45,9 @@ ResultT = TypeVar("ResultT", bound=HandlerResult)
 class Handler:
     """A function, the event models it is registered for, and what it is run with.
 
-    `settings` are its own, once they are read. `code_version` are 12 hex digits, a digest of the
-    file that it stands in, empty where there is none.
+    `settings` are its own, once they are read. `off` says why it does not run; empty where it does.
+    `code_version` are 12 hex digits, a digest of the file that it stands in, empty where there is
+    none.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Handler:
     needs_api: bool = False
     options: HandlerOptions = DEFAULTS
     settings: BaseModel | None = None
+    off: str = ""
     code_version: str = ""
 
     @property
@@ -165,6 +168,8 @@ class Router:
                 code_version=_code_version(function.__module__),
             )
             self._handlers = unique((*self._handlers, handler))
+            with contextlib.suppress(AttributeError):  # a bound method takes none
+                function.__handler__ = handler
             return function
 
         return register
@@ -178,6 +183,12 @@ class Router:
                     "give it the module's `router`"
                 )
             self._handlers = unique((*self._handlers, *other.handlers))
+
+
+def handler_of(function: HandlerFunction) -> Handler | None:
+    """What a function was last registered as by `Router.on`; None where it was not."""
+    found = getattr(function, "__handler__", None)
+    return found if isinstance(found, Handler) else None
 
 
 def unique(handlers: Iterable[Handler]) -> tuple[Handler, ...]:

@@ -45,14 +45,16 @@ _MAX_NAMES: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended; `error`, `place` and `cause` are empty where it returned, `data` is that of
-    the event where it could be decoded.
+    """How a run ended; `data` is that of the event where it could be decoded.
+
+    `error`, `place`, `cause` and `raised`, the exception itself, are empty where it returned.
     """
 
     decision: Decision
     error: str = ""
     data: EventData | None = None
     cause: Cause | None = None
+    raised: BaseException | None = None
 
     @property
     def place(self) -> str:
@@ -192,7 +194,7 @@ class Runner:
             place=cause.place,
         )
         data = run.event.data if run.event else None
-        return RunResult(decision, cause.reason, data, cause)
+        return RunResult(decision, cause.reason, data, cause, error)
 
     async def _given_up(self, run: _Run, kind: str, reason: str) -> RunResult:
         """Without an error to tell of; `kind` stands for its type in the fingerprint."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from receiver.observability.logs import get_logger
@@ -20,12 +20,20 @@ _TICKS: Final = 4
 class LoopWatchdog(threading.Thread):
     """Logs `handler_blocks_loop`, once a blocking, where `loop` runs nothing else for a second.
 
-    What holds the interpreter's lock all the time, which only compiled code can, is not seen.
+    `on_blocked` gets the handler's name then, in this thread. What holds the interpreter's lock all
+    the time, which only compiled code can, is not seen.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, blocked_s: float = BLOCKED_S) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        blocked_s: float = BLOCKED_S,
+        on_blocked: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__(name="loop-watchdog", daemon=True)
         self._loop = loop
+        self._on_blocked = on_blocked
         self._loop_thread = threading.current_thread()
         self._look_s = blocked_s / _TICKS
         self._ended = threading.Event()
@@ -58,12 +66,17 @@ class LoopWatchdog(threading.Thread):
             stack=stack_of_thread(self._loop_thread),
             action="await it, or write the handler as a plain `def`: that runs in a thread",
         )
+        if handler and self._on_blocked is not None:
+            self._on_blocked(handler)
 
 
 @contextlib.contextmanager
-def watching_loop(*, blocked_s: float = BLOCKED_S) -> Iterator[None]:
-    """Watch the running loop while the block runs."""
-    watchdog = LoopWatchdog(asyncio.get_running_loop(), blocked_s=blocked_s)
+def watching_loop(
+    *, blocked_s: float = BLOCKED_S, on_blocked: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Watch the running loop while the block runs; see `LoopWatchdog`."""
+    loop = asyncio.get_running_loop()
+    watchdog = LoopWatchdog(loop, blocked_s=blocked_s, on_blocked=on_blocked)
     watchdog.start()
     try:
         yield

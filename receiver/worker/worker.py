@@ -42,6 +42,9 @@ class Worker:
     Survives NATS going away and coming back. A stop lets runs finish within `grace_s`.
     """
 
+    make_runner: Callable[..., Runner] = Runner
+    """What runs them; a test's observes what they do."""
+
     def __init__(
         self,
         connection: Connection,
@@ -65,7 +68,7 @@ class Worker:
         self._log = get_logger("yizhan.handlers")
         once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
-        runner = Runner(
+        runner = self.make_runner(
             publisher,
             subjects,
             policy,
@@ -80,7 +83,8 @@ class Worker:
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
         )
         loaded = unique(handlers)
-        self._left_out = [h for h in loaded if h.needs_api and api is None]
+        self._off = [h for h in loaded if h.off]
+        self._without_api = [h for h in loaded if h.needs_api and api is None and not h.off]
         self._consumers = [
             HandlerConsumer(
                 handler,
@@ -102,7 +106,7 @@ class Worker:
                 sleep=sleep,
             )
             for handler in loaded
-            if handler not in self._left_out
+            if handler not in (*self._off, *self._without_api)
         ]
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
 
@@ -141,7 +145,9 @@ class Worker:
 
         Raises `ConfigurationError` where a consumer in the way cannot be used.
         """
-        for handler in self._left_out:
+        for handler in self._off:
+            self._log.info("handler_off", handler=handler.name, reason=handler.off)
+        for handler in self._without_api:
             self._log.warning(
                 "handler_not_started",
                 handler=handler.name,

@@ -133,6 +133,33 @@ async def test_a_handler_that_blocks_delays_no_answer_and_is_reported(yizhan: Yi
     assert await up.running.stop() == 0
 
 
+async def test_a_handler_that_blocks_is_run_apart_from_the_others(yizhan: Yizhan) -> None:
+    others = """
+import time
+
+from schemas.events import OrderClosed
+
+
+@router.on(OrderClosed)
+async def block(event: Event[OrderClosed], ctx: Context) -> None:
+    time.sleep(60)
+"""
+    up = await started(yizhan, HANDLER + others, YIZHAN_HANDLERS__GRACE_S="0.5")
+    before = up.handler_process()
+    assert await up.push("ORDER_CANCEL", "1") == "stored"
+    isolated = json.loads(await up.running.line(lambda line: "handler_isolated" in line))
+    assert isolated["handler"] == "block"
+    await eventually(lambda: before not in up.handler_processes(), within_s=60)
+    shared, alone = up.handler_processes()
+    assert await up.push("ORDER_CREATE", "2") == "stored"
+    begun = json.loads(await up.running.line(lambda line: '"begun"' in line))
+    assert begun["order_id"] == "2"
+    os.kill(alone, signal.SIGKILL)
+    await up.running.line(lambda line: "handler_process_died" in line)
+    assert await up.running.stop() == 0
+    assert not any(of(pid, "cmdline") for pid in (before, shared, alone))
+
+
 async def test_as_many_processes_run_the_handlers_as_the_settings_say(yizhan: Yizhan) -> None:
     up = await started(yizhan, HANDLER, YIZHAN_HANDLERS__PROCESSES="2")
     pids = up.handler_processes()

@@ -149,6 +149,28 @@ async def test_positions_of_handlers_that_are_not_loaded_are_named_and_deleted(d
     assert "no position of a handler is to be deleted" in again.out
 
 
+async def test_a_handler_that_is_off_is_shown_so_and_keeps_its_position(desk: Desk) -> None:
+    await desk.work()
+    await desk.store("1")
+    off = {"YIZHAN_HANDLERS__SLOW__ENABLED": "false"}
+    running = await desk.yizhan.start("work", **desk.environ, **off)
+    await running.line(lambda line: "handler_off" in line)
+    text = await desk.run("handlers", **off)
+    checked = await desk.run("check", "--prune", "--yes", **off)
+    replayed = await desk.run("replay", "--since", "1h", "--to", "handler:slow", **off)
+    assert await running.stop() == 0
+    kept = await desk.handlers()
+    forgotten = await desk.run("handlers", "forget", "slow", "--yes", **off)
+
+    assert "off       here: handlers.slow.enabled is false" in text.out
+    assert "ok    handlers  slow is off: handlers.slow.enabled is false" in checked.out
+    assert "no position of a handler is to be deleted" in checked.out
+    assert replayed.code == 2
+    assert "the handler slow is off: handlers.slow.enabled is false" in replayed.err
+    assert (kept["off"], kept["pending"]) == (None, 1)
+    assert (forgotten.code, forgotten.out.splitlines()[-1]) == (0, "slow is forgotten")
+
+
 async def test_what_a_worker_runs_is_neither_forgotten_nor_pruned(desk: Desk) -> None:
     running = await desk.yizhan.start("work", **desk.environ)
     await running.line(lambda line: "handler_started" in line)

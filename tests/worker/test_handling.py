@@ -302,6 +302,49 @@ async def test_without_an_api_what_needs_it_is_not_started(bench: Bench) -> None
     assert await consumer_info(client, stream, "handler-ask") is None
 
 
+async def test_a_handler_that_is_off_is_not_started_and_gets_no_consumer(bench: Bench) -> None:
+    router, _ = noting()
+    with structlog.testing.capture_logs() as logs:
+        await bench.work(off(router))
+    told = [(line["event"], line["handler"], line["log_level"]) for line in logs]
+    assert told == [("handler_off", "note", "info")]
+    client, stream = bench.connection.client, bench.subjects.stream
+    assert await consumer_info(client, stream, "handler-note") is None
+
+
+async def test_a_handler_that_was_off_goes_on_where_it_was(bench: Bench) -> None:
+    router, seen = noting()
+    await bench.store(created("1"))
+    before = await bench.work(router)
+    await bench.handled(router)
+    await before.stop()
+    meanwhile = await bench.work(off(router))
+    await bench.store(created("2"))
+    await meanwhile.stop()
+    assert seen == ["1"]
+    await bench.work(router)
+    await bench.handled(router)
+    assert seen == ["1", "2"]
+
+
+def noting() -> tuple[Router, list[str | None]]:
+    """A router with one handler, `note`, and the orders that it has seen."""
+    router, seen = Router(), list[str | None]()
+
+    @router.on(OrderCreated)
+    async def note(event: Created, ctx: Context) -> None:
+        seen.append(event.order_id)
+
+    return router, seen
+
+
+def off(router: Router) -> Router:
+    """The same handlers, switched off."""
+    other = Router()
+    other._handlers = tuple(replace(handler, off="it is a test") for handler in router.handlers)
+    return other
+
+
 async def test_two_handlers_of_one_name_are_refused(bench: Bench) -> None:
     routers: Sequence[Router] = (Router(), Router())
     for router in routers:

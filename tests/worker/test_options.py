@@ -39,6 +39,14 @@ async def report(event: Event[OrderCreated], ctx: Context) -> None: ...
 @router.on(OrderCreated, settings=Desk)
 async def desk(event: Event[OrderCreated], ctx: Context) -> None: ...
 """
+FORWARDING = """
+
+class Target(BaseModel):
+    url: str | None = None
+
+@router.on(OrderCreated, settings=Target, off_without="url")
+async def forward(event: Event[OrderCreated], ctx: Context) -> None: ...
+"""
 DESK = '[handlers.desk.settings]\nurl = "https://desk.example"\n'
 
 
@@ -102,6 +110,8 @@ def test_the_decorator_takes_every_option() -> None:
         ({"order": "any"}, "order: write 'one_at_a_time', 'strict' or 'none'"),
         ({"was": "a-b"}, "was: write the name of a handler"),
         ({"settings": {}}, "settings: give a pydantic model"),
+        ({"off_without": "url"}, "off_without: write the name of a field of its settings' model"),
+        ({"off_without": "url", "settings": OrderCreated}, "off_without: write the name"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused_with_a_sentence(
@@ -153,6 +163,36 @@ def test_a_handlers_own_settings_are_an_instance_of_its_model() -> None:
     own: Any = configured(f'{DESK}token = "secret"\n')["desk"].settings
     assert own.url == "https://desk.example"
     assert own.token.get_secret_value() == "secret"
+
+
+def test_a_handler_is_on_unless_the_settings_say_otherwise() -> None:
+    assert [handler.off for handler in configured(DESK).values()] == ["", ""]
+
+
+def test_a_handler_that_is_switched_off_needs_no_settings_of_its_own() -> None:
+    desk = configured("[handlers.desk]\nenabled = false\n")["desk"]
+    assert (desk.off, desk.settings) == ("handlers.desk.enabled is false", None)
+
+
+def test_a_variable_switches_a_handler_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIZHAN_HANDLERS__REPORT__ENABLED", "false")
+    loaded = configured(DESK)
+    assert (loaded["report"].off != "", loaded["desk"].off) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("section", "off"),
+    [
+        ("", "no handlers.forward.settings.url"),
+        ('[handlers.forward.settings]\nurl = "https://desk.example"\n', ""),
+    ],
+    ids=["without", "with"],
+)
+def test_a_handler_is_off_without_the_setting_that_it_cannot_do_without(
+    section: str, off: str
+) -> None:
+    Path("optioned.py").write_text(MODULE + FORWARDING, encoding="utf-8")
+    assert configured(DESK + section)["forward"].off == off
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The section of docs/guarantees.md on handlers, made from the last whole run of each scenario."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.chaos_handlers.scenarios import SCENARIOS
+
+_RESULTS = Path(__file__).parent / "results.json"
+_TEXT = """\
+Three worker processes run one handler on 20,000 events of 2,000 orders, each run 10 to 20 ms long,
+16 at once (`make chaos`). *Killed* are workers. *Lost* are events that were never handled to an
+end, found by comparing with what was published; *overlaps* are runs that began while another of
+their order went on; *out of order* are events first finished after a later one of their order. The
+rate is also given as a share of that of the undisturbed run. A *takeover* is the time from the
+death of a worker to the first run of the next one, p50 / p99.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one scenario did; `share` is its rate by that of the undisturbed run, 0 where that did
+    not run before. Takeovers are seconds, None where no worker was killed."""
+
+    name: str
+    when: str
+    where: str
+    events: int
+    hurt: int
+    lost: int
+    overlaps: int
+    disorder: int
+    letters: int
+    rate_per_s: int
+    share: float
+    takeover_p50_s: float | None
+    takeover_p99_s: float | None
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        takeover = ""
+        if self.takeover_p50_s is not None:
+            takeover = f"  takeover p50 {self.takeover_p50_s:.3f} s p99 {self.takeover_p99_s:.3f} s"
+        return (
+            f"{self.name:<22} hurt {self.hurt:3d}  lost {self.lost}  overlaps {self.overlaps}"
+            f"  out of order {self.disorder}  letters {self.letters}"
+            f"  {self.rate_per_s}/s ({self.share or '-'}){takeover}"
+        )
+
+
+def read_rows() -> dict[str, Row]:
+    """The rows of earlier runs, by name."""
+    if not _RESULTS.exists():
+        return {}
+    return {row["name"]: Row(**row) for row in json.loads(_RESULTS.read_text(encoding="utf-8"))}
+
+
+def keep(rows: Sequence[Row]) -> None:
+    """Keep the rows of this run in place of earlier ones."""
+    known = read_rows() | {row.name: row for row in rows}
+    kept = [asdict(known[s.name]) for s in SCENARIOS if s.name in known]
+    _RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def section() -> Iterator[str]:
+    """The lines of the section."""
+    rows = read_rows()
+    yield "## Handlers"
+    yield ""
+    yield from _TEXT.splitlines()
+    yield ""
+    yield "| what was done | killed | lost | overlaps | out of order | letters | rate | takeover |"
+    yield "| --- |" + " ---: |" * 7
+    for scenario in SCENARIOS:
+        row = rows.get(scenario.name)
+        yield f"| {scenario.title} | " + (_cells(row) if row else "not run |" + " |" * 6)
+    yield ""
+
+
+def _cells(row: Row) -> str:
+    takeover = ""
+    if row.takeover_p50_s is not None:
+        takeover = f"{row.takeover_p50_s:.2f} s / {row.takeover_p99_s:.2f} s"
+    wrong = (f"**{count}**" for count in (row.lost, row.overlaps, row.disorder))
+    rate = f"{row.rate_per_s}/s ({row.share:.2f})"
+    return " | ".join(map(str, (row.hurt, *wrong, row.letters, rate, takeover))) + " |"

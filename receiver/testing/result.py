@@ -1,0 +1,41 @@
+"""How a run of a handler ended, and what it did. Performs no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from receiver.bus.message import OutgoingMessage
+from receiver.event import Event
+from receiver.worker.outcomes import Decision, Outcome
+from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.testing.fake_api import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerRun:
+    """What one run did, in the order in which it did it.
+
+    `decision` holds the delay, or the reason of a dead letter. `raised` is the exception itself,
+    `error` what the log and a dead letter would say of it. `asked` are the calls of a `FakeAPI`,
+    `logs` the lines of `ctx.log`, each with `event` and `level`.
+    """
+
+    decision: Decision
+    published: Sequence[Event[EventData]] = ()
+    dead_letters: Sequence[OutgoingMessage] = ()
+    error: str = ""
+    raised: BaseException | None = None
+    asked: Sequence[Asked] = ()
+    logs: Sequence[dict[str, Any]] = ()
+    attempt: int = 1
+    at: datetime | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """`done`, `dropped`, `postponed`, `retried` or `dead_lettered`."""
+        return self.decision.outcome

@@ -1,0 +1,202 @@
+"""The kit that runs a handler for its test: what it shows, what it shares, how time goes on."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import timedelta
+
+import pytest
+from pydantic import BaseModel
+
+from receiver.errors import BusError
+from receiver.event import Event
+from receiver.testing import NOON, Kit, ManualClock, RecordingPublisher, make_event
+from receiver.worker.interface import Context, Drop, Retry
+from receiver.worker.retry_policy import RetryPolicy
+from receiver.worker.routing import Router
+from schemas.events import OrderClosed, OrderCreated, OrderPriceChanged, OrderSynced
+
+ORDER_ID = "2745812000123456789"
+CREATED = make_event(OrderCreated(channel="1688", order_id=ORDER_ID))
+SYNCED = OrderSynced(channel="1688", order_id=ORDER_ID)
+router = Router()
+
+
+class Desk(BaseModel):
+    name: str = "first"
+
+
+@router.on(OrderCreated, settings=Desk, retry=RetryPolicy(max_attempts=2, delays_s=(60,)))
+async def fails(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("asked", desk=ctx.settings.name)
+    raise ValueError("the desk is closed")
+
+
+async def sync(event: Event[OrderCreated], ctx: Context) -> OrderSynced:
+    return SYNCED
+
+
+async def poll(event: Event[OrderCreated], ctx: Context) -> None:
+    if ctx.attempt < 4:
+        raise Retry(after=timedelta(hours=1))
+
+
+async def test_what_a_handler_raised_is_there_with_its_traceback() -> None:
+    ran = await Kit(fails).run(CREATED)
+    assert isinstance(ran.raised, ValueError)
+    assert traceback.extract_tb(ran.raised.__traceback__)[-1].name == "fails"
+
+
+async def test_a_function_is_run_as_it_is_registered() -> None:
+    kit = Kit(fails)
+    first, (second,) = await kit.run(CREATED), await kit.advance(timedelta(seconds=60))
+    assert first.logs[0]["desk"] == "first"
+    assert (first.outcome, second.outcome) == ("retried", "dead_lettered")
+
+
+async def test_what_it_logs_is_there_with_event_and_handler() -> None:
+    (line,) = (await Kit(fails).run(CREATED)).logs
+    assert (line["event"], line["level"]) == ("asked", "info")
+    assert (line["handler"], line["event_id"]) == ("fails", CREATED.id)
+    assert (line["order_id"], line["event_type"]) == (ORDER_ID, "order.created")
+
+
+async def test_a_second_run_of_an_event_publishes_nothing_more() -> None:
+    kit = Kit(sync)
+    first, again = await kit.run(CREATED), await kit.run(CREATED)
+    assert [event.data for event in first.published] == [SYNCED]
+    assert list(again.published) == []
+    assert [event.data for event in kit.published] == [SYNCED]
+
+
+async def test_a_retransmission_is_another_event_of_the_same_fact() -> None:
+    seen: list[Event[OrderCreated]] = []
+
+    async def note(event: Event[OrderCreated], ctx: Context) -> None:
+        seen.append(event)
+
+    kit = Kit(note)
+    await kit.run(CREATED)
+    await kit.retransmit(CREATED)
+    first, again = seen
+    assert first.id != again.id
+    assert first.fact_id == again.fact_id
+
+
+async def test_each_retransmission_has_an_id_of_its_own() -> None:
+    kit = Kit(sync)
+    told = [await kit.retransmit(CREATED) for _ in range(3)]
+    assert len({ran.published[0].id for ran in told}) == 3
+
+
+@pytest.mark.parametrize(("timed", "same"), [(True, True), (False, False)])
+async def test_a_fact_that_is_known_by_its_time_is_the_same_where_that_is_given(
+    timed: bool, same: bool
+) -> None:
+    seen: list[str] = []
+
+    async def note(event: Event[OrderPriceChanged], ctx: Context) -> None:
+        seen.append(event.fact_id)
+
+    data = OrderPriceChanged(channel="1688", order_id=ORDER_ID)
+    event = make_event(data, time=NOON) if timed else make_event(data)
+    kit = Kit(note)
+    await kit.run(event)
+    await kit.retransmit(event)
+    assert (seen[0] == seen[1]) is same
+
+
+async def test_a_replay_says_that_it_is_one() -> None:
+    origins: list[str] = []
+
+    async def note(event: Event[OrderCreated], ctx: Context) -> None:
+        origins.append(event.origin)
+
+    kit = Kit(note)
+    await kit.run(CREATED)
+    await kit.replay(CREATED)
+    assert origins == ["push", "replay"]
+
+
+async def test_the_clock_runs_what_is_due_each_at_its_time() -> None:
+    kit = Kit(poll)
+    first = await kit.run(CREATED)
+    ran = await kit.advance(timedelta(hours=5))
+    assert first.outcome == "postponed"
+    assert [(run.attempt, run.outcome) for run in ran] == [
+        (2, "postponed"),
+        (3, "postponed"),
+        (4, "done"),
+    ]
+    assert [run.at for run in ran] == [NOON + timedelta(hours=hour) for hour in (1, 2, 3)]
+    assert kit.clock() == NOON + timedelta(hours=5)
+
+
+async def test_nothing_runs_before_it_is_due() -> None:
+    kit = Kit(poll)
+    await kit.run(CREATED)
+    assert list(await kit.advance(timedelta(minutes=59))) == []
+    assert len(await kit.advance(timedelta(minutes=1))) == 1
+
+
+async def test_a_retry_is_no_failure_in_the_next_run_either() -> None:
+    tries: list[int] = []
+
+    async def waits_and_fails(event: Event[OrderCreated], ctx: Context) -> None:
+        tries.append(ctx.attempt)
+        if ctx.attempt <= 3:
+            raise Retry(after=10)
+        raise ValueError
+
+    kit = Kit(waits_and_fails, policy=RetryPolicy(max_attempts=2, delays_s=(10,)))
+    await kit.run(CREATED)
+    ran = await kit.advance(timedelta(minutes=5))
+    assert tries == [1, 2, 3, 4, 5]
+    assert [run.outcome for run in ran[-2:]] == ["retried", "dead_lettered"]
+    assert len(ran[-1].dead_letters) == 1
+
+
+async def test_a_dropped_event_comes_no_more() -> None:
+    async def drop(event: Event[OrderCreated], ctx: Context) -> None:
+        if ctx.attempt == 1:
+            raise Retry(after=10)
+        raise Drop("too old")
+
+    kit = Kit(drop)
+    await kit.run(CREATED)
+    (ran,) = await kit.advance(timedelta(days=1))
+    assert ran.outcome == "dropped"
+    assert isinstance(ran.raised, Drop)
+    assert list(await kit.advance(timedelta(days=1))) == []
+
+
+async def test_a_log_that_is_away_is_shown_by_a_publisher_that_fails() -> None:
+    publisher = RecordingPublisher(BusError("no answer"))
+    kit = Kit(sync, publisher=publisher)
+    failed = await kit.run(CREATED)
+    publisher.error = None
+    (again,) = await kit.advance(timedelta(seconds=5))
+    assert (failed.outcome, again.outcome) == ("retried", "done")
+    assert len(again.published) == 1
+
+
+async def test_a_clock_of_ones_own_cannot_be_moved() -> None:
+    async with Kit(sync, clock=lambda: NOON) as kit:
+        with pytest.raises(TypeError, match="ManualClock"):
+            await kit.advance(timedelta(seconds=1))
+
+
+def test_a_clock_goes_back_where_it_is_told_to() -> None:
+    clock = ManualClock()
+    clock.advance(timedelta(hours=-1))
+    assert clock() == NOON - timedelta(hours=1)
+
+
+async def test_a_method_can_be_a_handler() -> None:
+    class Shop:
+        async def close(self, event: Event[OrderCreated], ctx: Context) -> OrderClosed:
+            return OrderClosed(channel="1688", order_id=event.order_id)
+
+    close = Router().on(OrderCreated)(Shop().close)
+    ran = await Kit(close).run(CREATED)
+    assert [event.order_id for event in ran.published] == [ORDER_ID]
