@@ -150,6 +150,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
         subjects.retry("<handler>", "<channel>", "<order id>", "<name>"),
         subjects.due("<handler>", "<channel>", "<order id>"),
+        subjects.audit("<verb>"),
         subjects.all_workers,
         subjects.broadcast,
         subjects.all_input,
@@ -161,6 +162,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
             subjects.stream,
             subjects.dead_stream,
             subjects.runs_stream,
+            subjects.audit_stream,
             subjects.workers_stream,
         )
     } <= set(re.findall(r"`\w+`", SUBJECTS))

@@ -79,6 +79,11 @@ class Subjects:
         return f"{self.stream}_RUNS"
 
     @property
+    def audit_stream(self) -> str:
+        """The stream of what operators did."""
+        return f"{self.stream}_AUDIT"
+
+    @property
     def all_input(self) -> str:
         """What the stream takes in, and stores as `everything`; see `input_subject`."""
         return f"{self.root}.in.>"
@@ -149,6 +154,11 @@ class Subjects:
         return f"{self.root}.runs.>"
 
     @property
+    def all_audit(self) -> str:
+        """Every act of an operator."""
+        return f"{self.root}.audit.>"
+
+    @property
     def all_events(self) -> str:
         """Every event."""
         return f"{self.root}.events.>"
@@ -177,6 +187,10 @@ class Subjects:
         without the fingerprint.
         """
         return f"{self.root}.dead.{handler}.{fingerprint}"
+
+    def audit(self, verb: str) -> str:
+        """Where it is recorded that an operator did one kind of thing."""
+        return f"{self.root}.audit.{verb}"
 
     def run(self, handler: str, event_subject: str) -> str:
         """Where the records of a handler's runs on the message of a subject go."""

@@ -22,6 +22,7 @@ MODULES: Final = {
     "api": "api",
     "replay": "replay",
     "handlers": "handlers",
+    "audit": "audit",
     "spool": "spool",
     "retention": "retention",
     "url": "url",

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from receiver.bus.audit_stream import audit_rights
+from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
@@ -24,7 +26,8 @@ async def opened_operations(
     """What can be done to handlers, of which `loaded` are here; raises `BusError` where NATS is
     away.
     """
-    async with opened_bus(settings, name="yizhan-operate") as bus:
+    rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
+    async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield handler_operations(settings, bus, loaded)
 

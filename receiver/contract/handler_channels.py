@@ -1,4 +1,6 @@
-"""What handlers leave behind, in the words of AsyncAPI: dead letters and records of runs."""
+"""What handlers and operators leave behind, in the words of AsyncAPI: dead letters, records of runs
+and of acts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from receiver.bus.audit_record import AuditRecord
 from receiver.bus.subjects import NO_KEY, Subjects
 from receiver.worker.run_records import RunRecord
 
@@ -16,6 +19,7 @@ _FINGERPRINT: Final = {
     "and the module and function that it arose in: one cause, one subject.",
     "examples": ["0a1b2c3d4e5f"],
 }
+_VERB: Final = {"description": "What was done.", "examples": ["handlers-pause", "replay"]}
 _LETTER_HEADERS: Final = {
     "Nats-Msg-Id": "Names this burial: what is run again and fails again is another letter.",
     "yizhan-handler": "The handler.",
@@ -55,6 +59,14 @@ def handler_channels(subjects: Subjects) -> dict[str, Any]:
             | {name: _reference("parameters", name) for name in ("channel", "order_id")},
             "messages": {"handlerRun": _reference("messages", "handlerRun")},
         },
+        "operatorAct": {
+            "address": f"{subjects.root}.audit.{{verb}}",
+            "title": "act of an operator",
+            "summary": f"What an operator did, in the stream {subjects.audit_stream}.",
+            "description": "One record before the act begins, one at its end.",
+            "parameters": {"verb": _reference("parameters", "verb")},
+            "messages": {"operatorAct": _reference("messages", "operatorAct")},
+        },
     }
 
 
@@ -66,7 +78,7 @@ def handler_operations() -> dict[str, Any]:
             "channel": {"$ref": f"#/channels/{name}"},
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
-        for name in ("deadLetter", "handlerRun")
+        for name in ("deadLetter", "handlerRun", "operatorAct")
     }
 
 
@@ -74,7 +86,10 @@ def handler_components() -> dict[str, dict[str, Any]]:
     """Their messages, parameters and schemas by name."""
     required = ["Nats-Msg-Id", "yizhan-handler", "yizhan-reason", "yizhan-attempts"]
     headers = {name: _TEXT | {"description": text} for name, text in _LETTER_HEADERS.items()}
-    record = TypeAdapter(RunRecord).json_schema()
+    schemas = {
+        "RunRecord": TypeAdapter(RunRecord).json_schema(),
+        "AuditRecord": TypeAdapter(AuditRecord).json_schema(),
+    }
     return {
         "messages": {
             "deadLetter": {
@@ -87,9 +102,14 @@ def handler_components() -> dict[str, dict[str, Any]]:
                 "contentType": "application/json",
                 "payload": _reference("schemas", "RunRecord"),
             },
+            "operatorAct": {
+                "title": "act of an operator",
+                "contentType": "application/json",
+                "payload": _reference("schemas", "AuditRecord"),
+            },
         },
-        "parameters": {"handler": _HANDLER, "fingerprint": _FINGERPRINT},
-        "schemas": {"RunRecord": record},
+        "parameters": {"handler": _HANDLER, "fingerprint": _FINGERPRINT, "verb": _VERB},
+        "schemas": schemas,
     }
 
 

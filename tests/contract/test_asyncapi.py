@@ -67,7 +67,7 @@ def test_every_reference_leads_inside_the_document() -> None:
         assert target(reference)
 
 
-OF_HANDLERS = ["dead letter", "run of a handler"]
+OF_HANDLERS = ["dead letter", "run of a handler", "act of an operator"]
 
 
 def test_there_is_one_channel_and_one_operation_for_each_type() -> None:
