@@ -18,6 +18,17 @@ ConfigOption = Annotated[
     ),
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+RUN, LOOK, REPAIR, BUILD = "Run", "Look", "Repair", "Build"
+"""The groups of `--help`."""
+
+
+def examples(*commands: str) -> str:
+    """The end of a help text; what stands in one paragraph would be joined."""
+    return "\n\n".join(("Examples:", *commands))
+
+
 app = typer.Typer(
     name="yizhan",
     help="A webhook receiver and event bus for a Taobao and 1688 purchasing platform.",

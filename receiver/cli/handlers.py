@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.acting import ByOption, checked_reason, who
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
 from receiver.cli.options import YesOption, check_can_ask, past_time
@@ -31,14 +31,9 @@ NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar
 Act = Callable[[HandlerOperations], Awaitable[int]]
 
 
-def _examples(*commands: str) -> str:
-    """The end of a help text; what stands in one paragraph would be joined."""
-    return "\n\n".join(("Examples:", *commands))
-
-
 @handlers.callback(
     invoke_without_command=True,
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers",
         "yizhan handlers --json",
         'yizhan handlers pause fetch_tracking --reason "the API is down"',
@@ -73,7 +68,7 @@ def list_handlers(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         'yizhan handlers pause fetch_tracking --reason "the API is down"',
     )
 )
@@ -99,7 +94,7 @@ def pause(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers resume fetch_tracking",
     )
 )
@@ -120,7 +115,7 @@ def resume(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers rewind fetch_tracking --to 2h",
         'yizhan handlers rewind fetch_tracking --to "#1200"',
         "yizhan handlers rewind fetch_tracking --to 2026-01-31T08:00:00+08:00 --yes",
@@ -159,7 +154,7 @@ def rewind(
 
 
 @handlers.command(
-    epilog=_examples(
+    epilog=examples(
         "yizhan handlers forget old_name",
     )
 )

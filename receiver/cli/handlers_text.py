@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+from receiver.operations.look.verdict import in_words
 
 
 def handler_text(report: Mapping[str, Any]) -> str:
@@ -65,11 +65,3 @@ def _paused(paused: Mapping[str, Any]) -> str:
     since = f" since {paused['since']}" if paused["since"] else f" until {paused['until']}"
     lost = "; its oldest event expires before" if paused["oldest_expires_first"] else ""
     return f"{paused['reason'] or 'no reason given'}{by}{since}{lost}"
-
-
-def in_words(seconds: float) -> str:
-    """An age in its largest unit."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"

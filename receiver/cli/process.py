@@ -21,6 +21,7 @@ from receiver.resilience.deadline import Deadline
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
+EXIT_PARTLY: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _GRACE_S: Final = 10.0

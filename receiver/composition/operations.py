@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,8 +12,11 @@ from functools import partial
 from receiver.bus.audit_stream import audit_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.spool import opened_spool
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
+from receiver.operations.look.status import Place
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -30,6 +34,35 @@ async def opened_operations(
     async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield handler_operations(settings, bus, loaded)
+
+
+@contextlib.asynccontextmanager
+async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """What is stored, to look at; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-look") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield Archive(bus.connection, bus.subjects)
+
+
+@contextlib.asynccontextmanager
+async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIterator[Place]:
+    """Everything that a status looks at; raises `BusError` where NATS is away."""
+    async with opened_archive(settings) as archive, opened_spool(settings) as spool:
+        kept = timedelta(days=settings.nats.max_age_days)
+        yield Place(
+            archive,
+            HandlerOperations(archive.connection, archive.subjects, loaded, kept=kept),
+            [source.name for source in settings.sources],
+            spool.state if spool.path.exists() else None,
+            _free_bytes(settings),
+        )
+
+
+def _free_bytes(settings: Settings) -> int | None:
+    """Of the disk of an embedded server; that of another is not ours to see."""
+    if settings.nats.url is not None or not settings.nats.data_dir.is_dir():
+        return None
+    return shutil.disk_usage(settings.nats.data_dir).free
 
 
 def handler_operations(

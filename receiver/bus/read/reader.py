@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -77,7 +77,7 @@ class Reader:
         after_seq: int = 0,
         headers_only: bool = False,
         scanned: Scanned = lambda _: None,
-    ) -> AsyncIterator[StoredMessage]:
+    ) -> AsyncGenerator[StoredMessage, None]:
         """What is selected, oldest first, as it is now: what is stored meanwhile is not read.
 
         Only what lies behind `after_seq` is. With `headers_only` bodies stay in the server, which
@@ -288,6 +288,16 @@ def _stored(message: Msg, before: int) -> StoredMessage:
     headers = message.headers or {}
     if int(headers.get("Nats-Last-Sequence") or 0) != before:
         raise _AgainError("a message is missing")
+    return _of_headers(message, headers)
+
+
+def republished(message: Msg) -> StoredMessage | None:
+    """What a stream republished once it was stored; None for a message that no stream did."""
+    headers = message.headers or {}
+    return _of_headers(message, headers) if "Nats-Time-Stamp" in headers else None
+
+
+def _of_headers(message: Msg, headers: Mapping[str, str]) -> StoredMessage:
     return StoredMessage(
         headers["Nats-Subject"],
         {name: value for name, value in headers.items() if name not in _SERVERS_OWN},

@@ -1,0 +1,177 @@
+"""`yizhan callback` and `yizhan event`: one of them, with what belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import typer
+
+from receiver.bus.message import StoredMessage
+from receiver.bus.read.filters import Filters
+from receiver.bus.read.reader import Scanned
+from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import (
+    ChannelOption,
+    OrderOption,
+    SinceOption,
+    SourceOption,
+    TypeOption,
+    UntilOption,
+    chosen,
+)
+from receiver.cli.look.output import (
+    RevealOption,
+    local,
+    print_document,
+    searching,
+    sequence,
+)
+from receiver.cli.look.single_text import callback_text, event_text
+from receiver.cli.options import not_empty
+from receiver.cli.process import refusing, run
+from receiver.composition.operations import opened_archive
+from receiver.errors import YizhanError
+from receiver.operations.look.archive import Archive, searched_from
+from receiver.operations.look.id_kinds import hint
+from receiver.operations.look.single import callback_view, event_view
+
+IdArgument = Annotated[
+    str, typer.Argument(help="The id, or #SEQ, its sequence in the stream.", metavar="ID|#SEQ")
+]
+Search = Callable[[str, Filters, Scanned], Awaitable[StoredMessage | None]]
+_EVENTS: Final = ("events",)
+_CALLBACKS: Final = ("callbacks", "quarantine")
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "yizhan callback 0a1b2c3d4e5f60718293a4b5c6d7e8f9 --since 2h",
+        "yizhan callback '#1200' --reveal",
+    ),
+)
+def callback(
+    callback_id: IdArgument,
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    source: SourceOption = None,
+    reveal: RevealOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a callback: how it came, what it holds, and the events that were made of it.
+
+    An id has no index: the callbacks of the last 24 hours are searched for it, or those since
+    --since, the latest first. Exits 1 where it is not there.
+    """
+    with refusing():
+        seq = _checked(callback_id)
+        filters = chosen(since=since, until=until, source=source)
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_archive(settings) as archive:
+            stored = await _found(archive, callback_id, seq, filters, archive.callback, _CALLBACKS)
+            document = await callback_view(archive, stored, reveal=reveal)
+        commands = [f"nats stream get {archive.subjects.stream} {stored.stream_seq}"]
+        print_document(document, callback_text(document), commands, as_json=as_json)
+        return 0
+
+    run(main)
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "yizhan event 0a1b2c3d4e5f60718293a4b5c6d7e8f9.0 --since 2h",
+        "yizhan event 0a1b2c3d4e5f60718293a4b5c6d7e8f9.0 --order 2745812000123456789",
+        "yizhan event '#1201' --json",
+    ),
+)
+def event(
+    event_id: IdArgument,
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    event_type: TypeOption = None,
+    channel: ChannelOption = None,
+    order: OrderOption = None,
+    source: SourceOption = None,
+    reveal: RevealOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an event: its attributes, its data, the bytes it came in, and who handled it.
+
+    An id has no index: the events of the last 24 hours are searched for it, or those since
+    --since, the latest first; --order, --type and --channel make that quick. Exits 1 where it is
+    not there.
+    """
+    with refusing():
+        seq = _checked(event_id)
+        filters = chosen(
+            since=since,
+            until=until,
+            event_type=event_type,
+            channel=channel,
+            order_id=order,
+            source=source,
+        )
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_archive(settings) as archive:
+            stored = await _found(archive, event_id, seq, filters, archive.event, _EVENTS)
+            document = await event_view(archive, stored, reveal=reveal)
+        commands = [f"nats stream get {archive.subjects.stream} {stored.stream_seq}"]
+        print_document(document, event_text(document), commands, as_json=as_json)
+        return 0
+
+    run(main)
+
+
+def _checked(text: str) -> int | None:
+    not_empty("ID", text, write="write an id, or a sequence such as '#1200'")
+    return sequence(text)
+
+
+async def _found(
+    archive: Archive,
+    text: str,
+    seq: int | None,
+    filters: Filters,
+    search: Search,
+    kinds: tuple[str, ...],
+) -> StoredMessage:
+    """The message of a sequence or an id; raises `YizhanError` where it is not there."""
+    if seq is not None:
+        return await _of_sequence(archive, seq, kinds)
+    with searching(f"searching for {text}") as progress:
+        stored = await search(text, filters, progress.scanned)
+    if stored is not None:
+        return stored
+    said = hint(text, tried=f"yizhan {kinds[0].removesuffix('s')}")
+    raise YizhanError(
+        f"{text}: is not among the {progress.count:,} {kinds[0]} since "
+        f"{local(searched_from(filters).isoformat())}: write an earlier --since{f'; {said}' if said else ''}"
+    )
+
+
+async def _of_sequence(archive: Archive, seq: int, kinds: tuple[str, ...]) -> StoredMessage:
+    stream = archive.subjects.stream
+    stored = await archive.reader.get(stream, seq)
+    if stored is None:
+        info = await archive.reader.info(stream)
+        state = info["state"] if info else {"first_seq": 0, "last_seq": 0}
+        raise YizhanError(
+            f"#{seq}: the stream {stream} holds no such message: it has "
+            f"#{state['first_seq']} to #{state['last_seq']}"
+        )
+    kind = stored.nats_subject.split(".")[1]
+    if kind not in kinds:
+        other = {"callbacks": "callback", "quarantine": "callback", "events": "event"}.get(kind)
+        how = f": yizhan {other} '#{seq}'" if other else f", on {stored.nats_subject}"
+        raise YizhanError(f"#{seq}: is not of {kinds[0]} but of {kind}{how}")
+    return stored

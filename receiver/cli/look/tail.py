@@ -1,0 +1,93 @@
+"""`yizhan tail`: events as they are stored, one line each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import typer
+
+from receiver.bus.message import StoredMessage
+from receiver.bus.read import selection
+from receiver.cli.app import LOOK, ConfigOption, app, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import (
+    ChannelOption,
+    FactOption,
+    LimitOption,
+    OrderOption,
+    OriginOption,
+    SinceOption,
+    SourceOption,
+    TypeOption,
+    chosen,
+)
+from receiver.cli.look.order_text import event_line
+from receiver.cli.look.output import RevealOption, print_nats
+from receiver.cli.process import refusing, run
+from receiver.composition.operations import opened_archive
+from receiver.operations.look.documents import event_document
+from receiver.operations.look.tail import follow
+
+
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "yizhan tail",
+        "yizhan tail --since 10m --type logistics",
+        "yizhan tail --order 2745812000123456789 --json",
+        "yizhan tail --source pandapon --limit 1",
+    ),
+)
+def tail(
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    event_type: TypeOption = None,
+    channel: ChannelOption = None,
+    order: OrderOption = None,
+    source: SourceOption = None,
+    fact: FactOption = None,
+    origin: OriginOption = None,
+    limit: LimitOption = None,
+    reveal: RevealOption = False,
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON document a line."),
+) -> None:
+    """Show events as they are stored, one line each, until it is stopped or --limit is reached.
+
+    With --since those that are stored already come first. A restart of NATS leaves no gap.
+    """
+    with refusing():
+        filters = chosen(
+            since=since,
+            event_type=event_type,
+            channel=channel,
+            order_id=order,
+            source=source,
+            fact_id=fact,
+            origin=origin,
+        )
+        left = chosen(limit=limit).limit
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        count = 0
+        async with opened_archive(settings) as archive:
+            wanted = selection.events(filters, archive.subjects)
+            print_nats([f"nats sub {subject!r}" for subject in wanted.nats_subjects])
+            async with aclosing(follow(archive.connection, wanted)) as events:
+                async for stored in events:
+                    typer.echo(_line(stored, reveal=reveal, as_json=as_json))
+                    count += 1
+                    if count == left:
+                        break
+        return 0
+
+    run(main, stays=True)
+
+
+def _line(stored: StoredMessage, *, reveal: bool, as_json: bool) -> str:
+    document = event_document(stored, reveal=reveal)
+    if as_json:
+        return json.dumps(document, ensure_ascii=False)
+    return event_line(document)

@@ -1,0 +1,1 @@
+"""Looking: what happened to an order, a callback or an event. Changes nothing."""

@@ -1,0 +1,197 @@
+"""How everything stands, as one document that begins with a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from receiver.bus import durables
+from receiver.bus.read.selection import StreamSelection
+from receiver.errors import BusError, ConfigurationError, SpoolError
+from receiver.operations.handler_report import handler_report
+from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
+from receiver.operations.look.room import stream_document
+from receiver.operations.look.verdict import verdict
+from receiver.spool.file import SpoolState
+
+DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+_SHORT: Final = timedelta(minutes=10)
+"""No source is called silent so soon."""
+_USUAL: Final = 10
+"""So many callbacks in the same stretch of an earlier day make a silence stand out."""
+FoundT = TypeVar("FoundT")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is looked at: `sources` of the settings, the spool of this machine where there is one,
+    and the bytes that are free for the streams where that is known.
+    """
+
+    archive: Archive
+    handlers: HandlerOperations
+    sources: Collection[str] = ()
+    spool: Callable[[], Awaitable[SpoolState]] | None = None
+    free_bytes: int | None = None
+
+
+async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> dict[str, Any]:
+    """The document of `yizhan status`. What cannot be read is null, and a sentence in `missing`,
+    as is what was `unknown` before.
+    """
+    missing = [*unknown]
+
+    async def part(asked: Coroutine[Any, Any, FoundT], what: str) -> FoundT | None:
+        try:
+            return await asked
+        except (BusError, ConfigurationError, SpoolError, OSError) as error:
+            missing.append(f"{what}: {error}")
+            return None
+
+    sources, streams, handlers, letters, spool = await asyncio.gather(
+        part(_sources(place, now), "sources"),
+        part(_streams(place, now), "streams"),
+        part(_handlers(place, now), "handlers"),
+        part(_letters(place, now), "dead letters"),
+        part(_spool(place), "spool"),
+    )
+    document: dict[str, Any] = {
+        "at": now.isoformat(timespec="seconds"),
+        "sources": sources,
+        "streams": streams,
+        "handlers": handlers,
+        "dead_letters": letters,
+        "spool": spool,
+        "missing": missing,
+    }
+    return {"verdict": verdict(document), **document}
+
+
+async def _sources(place: Place, now: datetime) -> list[dict[str, Any]]:
+    """Those of the settings, and those of which callbacks are stored."""
+    archive, subjects = place.archive, place.archive.subjects
+    raw = await _counts(archive, subjects.raw("*"))
+    quarantined = await _counts(archive, subjects.quarantine("*"))
+    latest = {
+        stored.nats_subject: stored.stored_at
+        for stored in await archive.reader.last(
+            subjects.stream,
+            [subjects.raw(name) for name in raw]
+            + [subjects.quarantine(name) for name in quarantined],
+        )
+    }
+    names = dict.fromkeys([*place.sources, *sorted(raw), *sorted(quarantined)])
+    return [
+        await _source(place, name, raw.get(name, 0), quarantined.get(name, 0), latest, now)
+        for name in names
+    ]
+
+
+async def _source(
+    place: Place,
+    name: str,
+    raw: int,
+    quarantined: int,
+    latest: Mapping[str, datetime],
+    now: datetime,
+) -> dict[str, Any]:
+    subjects = place.archive.subjects
+    both = (subjects.raw(name), subjects.quarantine(name))
+    last = max((latest[subject] for subject in both if subject in latest), default=None)
+    silent = now - last if last else None
+    usual = await _usual(place.archive, both, last, now) if last else None
+    return {
+        "source": name,
+        "configured": name in place.sources,
+        "callbacks": raw + quarantined,
+        "quarantined": quarantined,
+        "quarantined_day": await _day(place.archive, subjects.quarantine(name), now)
+        if quarantined
+        else 0,
+        "last_at": last.isoformat(timespec="seconds") if last else None,
+        "silent_s": round(silent.total_seconds(), 1) if silent is not None else None,
+        "usual": usual,
+        "is_silent": usual is not None and usual >= _USUAL,
+    }
+
+
+async def _usual(
+    archive: Archive, nats_subjects: Sequence[str], last: datetime, now: datetime
+) -> int | None:
+    """How many callbacks came in the same stretch of time a week ago, or yesterday where the
+    stream does not reach back so far; None where it is too short to say.
+    """
+    if now - last < _SHORT:
+        return None
+    for earlier in (_WEEK, DAY):
+        since, until = last - earlier, now - earlier
+        stretch = StreamSelection(archive.subjects.stream, nats_subjects, since, until)
+        if count := await archive.reader.count(stretch):
+            return count
+    return 0
+
+
+async def _day(archive: Archive, nats_subject: str, now: datetime) -> int:
+    stream = archive.subjects.stream
+    return await archive.reader.count(StreamSelection(stream, [nats_subject], now - DAY))
+
+
+async def _streams(place: Place, now: datetime) -> list[dict[str, Any]]:
+    reader, subjects = place.archive.reader, place.archive.subjects
+    found = []
+    for name in (
+        subjects.stream,
+        subjects.dead_stream,
+        subjects.runs_stream,
+        f"{subjects.stream}_AUDIT",
+        f"KV_{subjects.stream}_STATE",
+    ):
+        info = await reader.info(name)
+        if info is None:
+            continue
+        lately = 0
+        if info["config"].get("allow_direct"):
+            lately = await reader.count(StreamSelection(name, [">"], now - DAY))
+        found.append(stream_document(info, lately, place.free_bytes, now))
+    return found
+
+
+async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
+    return [handler_report(view, now) for view in await place.handlers.look()]
+
+
+async def _letters(place: Place, now: datetime) -> dict[str, Any]:
+    """How many, of how many causes, and how many of them are of the last day."""
+    archive, subjects = place.archive, place.archive.subjects
+    client = place.archive.connection.client
+    counted = await durables.count_subjects(client, subjects.dead_stream, subjects.all_dead)
+    lately = StreamSelection(subjects.dead_stream, [subjects.all_dead], now - DAY)
+    return {
+        "count": sum(counted.values()),
+        "causes": len(counted),
+        "last_day": await archive.reader.count(lately) if counted else 0,
+    }
+
+
+async def _spool(place: Place) -> dict[str, Any] | None:
+    if place.spool is None:
+        return None
+    state = await place.spool()
+    return {
+        "callbacks": state.depth,
+        "bytes": state.size_bytes,
+        "oldest_age_s": round(state.oldest_age_s, 1),
+        "sources": dict(state.by_source),
+    }
+
+
+async def _counts(archive: Archive, nats_subjects: str) -> dict[str, int]:
+    """How many messages each source has; the last token names it."""
+    client, stream = archive.connection.client, archive.subjects.stream
+    counted = await durables.count_subjects(client, stream, nats_subjects)
+    return {subject.rpartition(".")[2]: count for subject, count in counted.items()}
