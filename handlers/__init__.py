@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from handlers import tracking
+from handlers import notify, tracking
 from yizhan import Router
 
 router = Router()
-router.include(tracking.router)
+router.include(tracking.router, notify.router)
 
 __all__ = ["router"]

@@ -9,6 +9,7 @@
     │  ├─ DecodingError              a stored message that is not one of our events
     │  └─ SpoolError                 the spool cannot keep or give a callback
     ├─ TimeLimitError                a run of a handler took too long
+    ├─ UnconfirmedError              the platform's API does not show what an event says
     ├─ APIError                      .code .status .request_id .retryable .retry_after_s
     │  ├─ RateLimitedError
     │  ├─ APIUnavailableError
@@ -76,6 +77,14 @@ class TimeLimitError(YizhanError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"took longer than {limit_s:g} s")
+
+
+class UnconfirmedError(YizhanError):
+    """The platform's API does not show what an event says; `final` where it never will."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 class APIError(YizhanError):

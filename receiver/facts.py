@@ -22,7 +22,14 @@ def fact_id(data: EventData, event_id: str, platform_time: datetime | None = Non
     happened; the time of a push does not count.
     """
     key = data.fact_key(platform_time) if data.order_id else None
-    if key is None:
-        key = (f"event={event_id.encode(errors='replace').decode()}",)
+    return own_fact_id(data, event_id) if key is None else _digest(data, key)
+
+
+def own_fact_id(data: EventData, event_id: str) -> str:
+    """The fact id of an event that nothing but its own id distinguishes from others."""
+    return _digest(data, (f"event={event_id.encode(errors='replace').decode()}",))
+
+
+def _digest(data: EventData, key: tuple[str, ...]) -> str:
     fact = (data.event_type, data.channel, data.order_id or None, *key)
     return hashlib.sha256(to_json(fact)).hexdigest()[:_CHARS]

@@ -7,15 +7,11 @@ every `yizhan` command that a page shows the options are compared with the real 
 
 from __future__ import annotations
 
-import inspect
 import re
 import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import typer.main
@@ -23,8 +19,6 @@ import typer.main
 from receiver.bus.subjects import Subjects
 from receiver.cli import app, register
 from receiver.contract.asyncapi import event_headers
-from receiver.worker.loading import load_handlers
-from receiver.worker.routing import Router
 from tests.pages import PAGES, ROOT, anchors, fault_of, links
 
 PYTHON_RUN_BY = {
@@ -33,7 +27,7 @@ PYTHON_RUN_BY = {
     "api.md": "tests/contract/test_api_page.py",
     "api-client.md": "tests/client/test_guide.py",
     "first-hour.md": "tests/test_first_hour.py",
-    "handlers.md": "tests/test_docs.py",
+    "handlers.md": "tests/test_handlers_page.py",
 }
 register()
 COMMAND = typer.main.get_group(app)
@@ -91,34 +85,6 @@ def test_an_anchor_is_what_github_makes_of_a_heading() -> None:
     assert anchors(page) == {"a-b_c-d---f", "same", "same-1"}
 
 
-def handlers_page() -> list[str]:
-    return blocks(ROOT / "docs" / "handlers.md", "python")
-
-
-@pytest.mark.parametrize("number", range(4))
-async def test_the_code_of_the_handlers_page_runs(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code = handlers_page()[number]
-    name = f"page_block_{number}"
-    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    loaded = load_handlers([f"{name}:router"])
-    assert loaded
-    for check in checks(sys.modules.pop(name)):
-        await check()
-    assert len(handlers_page()) == 4
-
-
-def checks(module: ModuleType) -> list[Callable[[], Awaitable[None]]]:
-    assert isinstance(module.router, Router)
-    return [
-        function
-        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
-        if name.startswith("check_")
-    ]
-
-
 def test_the_table_of_imports_is_that_of_the_package() -> None:
     text = (ROOT / "docs" / "handlers.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(yizhan[.\w]*)` \|", text, re.MULTILINE))
@@ -148,7 +114,10 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.nonce("<source>", "<digest>"),
         subjects.dead("<handler>", "<fingerprint>"),
         subjects.run("<handler>", "yizhan.events.<channel>.order.created.<order id>"),
-        subjects.retry("<handler>", "<channel>", "<order id>", "<name>"),
+        subjects.schedule("retry", "<handler>", "<channel>", "<order id>", "<name>"),
+        subjects.schedule("timer", "<handler>", "<channel>", "<order id>", "<name>"),
+        subjects.schedule("coalesce", "<handler>", "<channel>", "<order id>", ""),
+        subjects.schedule("cancel", "<handler>", "<channel>", "<order id>", "<name>"),
         subjects.due("<handler>", "<channel>", "<order id>"),
         subjects.audit("<verb>"),
         subjects.all_workers,

@@ -4,6 +4,7 @@ errors."""
 from receiver.client.pages import Pages
 from receiver.client.platform import PlatformAPI
 from receiver.client.settlement import Settled
+from receiver.client.snapshots import order_snapshot, refund_snapshot
 from receiver.errors import (
     APIError,
     APIRejectedError,
@@ -309,4 +310,6 @@ __all__ = [
     "Voucher",
     "Wangwang",
     "WarehouseReply",
+    "order_snapshot",
+    "refund_snapshot",
 ]

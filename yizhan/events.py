@@ -1,5 +1,6 @@
 """The models of events and of their parts: what `event.data` is, and what a handler returns."""
 
+from receiver.bus.codec import cloud_event
 from schemas.events import (
     EVENT_MODELS,
     MODEL_OF_TYPE,
@@ -83,5 +84,6 @@ __all__ = [
     "Trace",
     "TraceStep",
     "UnknownReceived",
+    "cloud_event",
     "progress",
 ]

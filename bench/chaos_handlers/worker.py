@@ -17,8 +17,8 @@ from receiver.composition.worker import second_connection
 from receiver.event import Event
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
 from receiver.worker.worker import Worker

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -84,6 +84,21 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
     )
     fact = one_line(event.fact_id)
     return event_message(one_line(event.id), fact, event.time, data, origin, subjects)
+
+
+def cloud_event(event: Event[EventData]) -> dict[str, Any]:
+    """The event as CloudEvents 1.0 writes it in JSON (structured mode).
+
+    Its attributes are the `ce-` headers of the message that stores it, without that prefix, and
+    `traceparent`; `data` is what the message has as its body.
+    """
+    message = encode_event(event, Subjects())
+    attributes = {
+        name.removeprefix("ce-"): decode_header(text)
+        for name, text in message.headers.items()
+        if name.startswith("ce-") or name == "traceparent"
+    }
+    return {**attributes, "data": event.data.model_dump(mode="json")}
 
 
 class EventOrigin(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from receiver.bus.headers import encode_header
+from receiver.bus.headers import TIMER, encode_header
 from receiver.bus.message import MSG_ID, OutgoingMessage
 from receiver.bus.subjects import Subjects
 
@@ -29,7 +29,8 @@ class Failure:
     """Which handler failed, why and where, and which stored message it could not handle.
 
     `fingerprint` is one token of a subject. `history` are the attempts that are known, oldest
-    first, this one included. `code_version` is that of the handler's code.
+    first, this one included. `code_version` is that of the handler's code, `timer` the key of the
+    timer that the run was of.
     """
 
     handler: str
@@ -44,6 +45,7 @@ class Failure:
     history: Sequence[Attempt] = ()
     fact_id: str = ""
     code_version: str = ""
+    timer: str = ""
 
 
 def encode_dead_letter(
@@ -72,6 +74,7 @@ def encode_dead_letter(
         "yizhan-history": encode_header(json.dumps(list(map(_as_json, failure.history)))),
         "yizhan-factid": failure.fact_id,
         "yizhan-codeversion": encode_header(failure.code_version),
+        TIMER: encode_header(failure.timer),
         "yizhan-subject": failure.nats_subject,
         "yizhan-streamseq": str(failure.stream_seq),
         "yizhan-time": failure.time.isoformat(),

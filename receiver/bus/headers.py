@@ -13,6 +13,12 @@ UNKNOWN_TYPE: Final = "yizhan-unknowntype"
 STARTS: Final = "yizhan-starts"
 FAILURES: Final = "yizhan-failures"
 """How often an event that a handler put off was run by it, and how often that failed."""
+TIMER: Final = "yizhan-timer"
+"""The key, encoded, of the timer that an event came in time for."""
+FIRED_SEQ: Final = "yizhan-firedseq"
+"""The sequence of the copy that fired, in a retry of it."""
+LATEST: Final = "yizhan-latest"
+"""When an event that waits for a newer one of its order is run, however many come."""
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 
 

@@ -84,6 +84,25 @@ class Subjects:
         return f"{self.stream}_AUDIT"
 
     @property
+    def state_bucket(self) -> str:
+        """The KV bucket of what handlers keep between runs."""
+        return f"{self.stream}_STATE"
+
+    @property
+    def state_stream(self) -> str:
+        """The stream behind that bucket."""
+        return f"KV_{self.state_bucket}"
+
+    @property
+    def all_state(self) -> str:
+        """Every entry of that bucket."""
+        return self.state(">")
+
+    def state(self, key: str) -> str:
+        """Where one entry of that bucket is; see `receiver.bus.state.keys`."""
+        return f"$KV.{self.state_bucket}.{key}"
+
+    @property
     def all_input(self) -> str:
         """What the stream takes in, and stores as `everything`; see `input_subject`."""
         return f"{self.root}.in.>"
@@ -125,9 +144,12 @@ class Subjects:
         """Where an event that a handler put off goes once it is due; the key is encoded already."""
         return f"{self.root}.due.{handler}.{channel}.{key_token}"
 
-    def retry(self, handler: str, channel: str, key_token: str, name: str) -> str:
-        """Where the schedule of one retry goes; a second one of the same `name` replaces it."""
-        return f"{self.root}.schedules.retry.{handler}.{channel}.{key_token}.{name}"
+    def schedule(self, kind: str, handler: str, channel: str, key_token: str, name: str) -> str:
+        """Where a schedule waits; a later one on the same subject replaces it. The key and the name
+        are encoded already, the name may be empty. What cancels one is of the kind `cancel`.
+        """
+        tokens = (self.root, "schedules", kind, handler, channel, key_token, name)
+        return ".".join(filter(None, tokens))
 
     @property
     def rate_stream(self) -> str:

@@ -81,6 +81,13 @@ class WorkerRecords:
         """Write a record without waiting for it to be stored; it is lost while NATS is away."""
         self._write(f"PUB {self._subjects.workers(*tokens)} {len(body)}\r\n".encode(), body)
 
+    def flush(self) -> None:
+        """Hand to the system what was noted in this turn of the event loop."""
+        try:
+            self._connection.client.write(b"")
+        except NatsError as error:
+            raise BusError("NATS is away") from error
+
     def forget(self, *tokens: str) -> None:
         """Take a record away, without waiting."""
         head = b"NATS/1.0\r\nNats-TTL: 1s\r\n\r\n"

@@ -12,7 +12,7 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
-from receiver.worker.consumer import ConsumerLimits, consumer_plan
+from receiver.worker.limits import ConsumerLimits, consumer_plan
 
 
 def consumer_plans(settings: Settings) -> Iterator[ConsumerPlan]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -188,7 +188,12 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             )
         async with opened_api(settings, bus) as opened:
             api = opened.with_priority("replay") if opened else None
-            yield HandlerSink.of(handler, bus.publisher, bus.connection, bus.subjects, api=api)
+            kept = timedelta(days=settings.nats.max_age_days)
+            sink = HandlerSink.of(
+                handler, bus.publisher, bus.connection, bus.subjects, api=api, kept=kept
+            )
+            yield sink
+            await sink.close()
     elif to.startswith(_SUBJECT):
         subject_sink = SubjectSink(bus.connection, bus.subjects, to.removeprefix(_SUBJECT))
         with option("--to"):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,8 +17,8 @@ from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.execution import contain_subtasks
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.watchdog import watching_loop
@@ -78,6 +78,7 @@ async def running_worker(
             sleep=asyncio.sleep,
             second=second,
             error_texts=settings.log.errors == "full",
+            kept=timedelta(days=settings.nats.max_age_days),
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))

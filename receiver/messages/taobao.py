@@ -97,7 +97,7 @@ def read_message(message: Message, kind: Kind, *, upstream: bool = False) -> lis
     the order's may be absent.
     """
     order = message.read(TaobaoOrderMessage)
-    lines = tuple(_line(part) for part in order.sub_orders)
+    lines = tuple(line_of(part) for part in order.sub_orders)
     order_id = _order_id(message, order, kind, upstream=upstream)
     fact: dict[str, Any] = {
         "channel": message.channel,
@@ -212,7 +212,8 @@ def _common_word(lines: tuple[Line, ...]) -> str | None:
     return words.pop() if len(words) == 1 else None
 
 
-def _line(part: SubOrder) -> Line:
+def line_of(part: SubOrder) -> Line:
+    """One line, of a message or of a reply of the API."""
     return Line(
         line_id=part.sub_purchase_order_id,
         line_no=part.purchase_order_line_outer_id,
@@ -231,7 +232,7 @@ def _line(part: SubOrder) -> Line:
 
 def _line_amounts(part: SubOrder) -> Amounts | None:
     total, goods, shipping = (
-        _money(money, part.purchase_currency)
+        money_in(money, part.purchase_currency)
         for money in (
             part.pay_amount or part.purchase_amount,
             part.product_amount,
@@ -261,13 +262,14 @@ def _amounts(price: Price | None) -> Amounts | None:
     if price is None:
         return None
     return Amounts(
-        total=_money(price.total, price.currency),
-        goods=_money(price.goods, price.currency),
-        shipping=_money(price.shipping, price.currency),
+        total=money_in(price.total, price.currency),
+        goods=money_in(price.goods, price.currency),
+        shipping=money_in(price.shipping, price.currency),
     )
 
 
-def _money(money: Money | None, currency: str | None) -> Money | None:
+def money_in(money: Money | None, currency: str | None) -> Money | None:
+    """The amount in the currency that was named for it; None where that is no currency."""
     if money is None or currency is None or currency == money.currency:
         return money
     return None if currency == NO_CURRENCY else Money.yuan(money.amount, currency)

@@ -62,6 +62,7 @@ def _options(handler: Handler) -> dict[str, Any]:
         "concurrency": options.concurrency,
         "max_attempts": options.retry.max_attempts if options.retry else None,
         "order": options.order,
+        "coalesce_s": options.coalesce_s,
         "was": options.was,
     }
 

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from receiver.settings.section import Section
 
+MAX_WINDOW_S: Final = 43_200
+"""Half of the least time for which the stream may keep what waits."""
 HANDLER_NAME: Final = r"[A-Za-z0-9_]{1,64}"
 
 
@@ -47,6 +49,14 @@ def _name(value: Any) -> Any:
     return value
 
 
+def _words(value: Any) -> Any:
+    """A list of words, in a variable with spaces between."""
+    words = value.split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not words:
+        raise ValueError('write a list of event types or patterns, such as ["order.*"]')
+    return words
+
+
 def _seconds(value: Any) -> Any:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
@@ -56,28 +66,39 @@ Start: TypeAlias = Annotated[Literal["new", "all"] | datetime, BeforeValidator(_
 Order: TypeAlias = Literal["one_at_a_time", "strict", "none"]
 """Which events of one order wait for each other."""
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Window: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0, le=MAX_WINDOW_S, allow_inf_nan=False)
+]
+"""How long an event waits for a newer one."""
 Concurrency: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 Attempts: TypeAlias = Annotated[int, Field(ge=1)]
 Delays: TypeAlias = Annotated[
     tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], BeforeValidator(_delays)
 ]
+Patterns: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_words)]
 HandlerName: TypeAlias = Annotated[str, BeforeValidator(_name)]
 
 
 class HandlerSettings(Section):
     """What one handler is run with, in place of what its `@router.on` says; None leaves that.
 
-    One that is not `enabled` is loaded and not run. `delays_s` is how long to wait after each
-    failure, the last one ever after. `settings` are the handler's own, for the model that it gives.
+    One that is not `enabled` is loaded and not run. `events` are patterns of event types, such as
+    `order.*`: of what it is registered for, it is given these alone. `delays_s` is how long to wait
+    after each failure, the last one ever after. Events of one order that come within `coalesce_s`
+    of each other make one run, at the latest `coalesce_within_s` after the first. `settings` are
+    the handler's own, for the model that it gives.
     """
 
     enabled: bool = True
+    events: Patterns | None = None
     start: Start | None = None
     timeout_s: Seconds | None = None
     concurrency: Concurrency | None = None
     max_attempts: Attempts | None = None
     delays_s: Delays | None = None
     order: Order | None = None
+    coalesce_s: Window | None = None
+    coalesce_within_s: Window | None = None
     was: HandlerName | None = None
     settings: dict[str, Any] | None = Field(default=None, repr=False)
 

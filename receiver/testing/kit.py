@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel
 
-from receiver.bus.codec import encode_event
+from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.message import StoredMessage
+from receiver.bus.schedules import origin
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -27,6 +28,7 @@ from receiver.testing.events import retransmitted
 from receiver.testing.observed import ObservedRunner
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -39,10 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run that is to come: the next attempt of an event."""
+    """A run that is to come: the next attempt of a message."""
 
     due: datetime
-    event: Event[Any]
+    message: StoredMessage
     attempt: int
     failures: int
 
@@ -75,12 +77,18 @@ class Kit:
         self.api = api
         self.handler = prepared(handler, api, settings, policy)
         self.subjects = Subjects()
+        self.schedules = RecordingSchedules()
         self._runner = self.observed(
-            self.publisher, self.subjects, RetryPolicy(), api=api, clock=self.clock
+            self.publisher,
+            self.subjects,
+            RetryPolicy(),
+            api=api,
+            clock=self.clock,
+            schedules=self.schedules,
         )
         self._runs: list[HandlerRun] = []
-        self._waiting: dict[str, Waiting] = {}
-        self._told = 0
+        self._waiting: dict[tuple[str, str | None], Waiting] = {}
+        self._stored = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,7 +99,8 @@ class Kit:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Nothing is open here."""
+        """Close the connections of `ctx.http`."""
+        await self._runner.aclose()
 
     @property
     def published(self) -> Sequence[Event[EventData]]:
@@ -100,19 +109,18 @@ class Kit:
 
     async def run(self, event: Event[Any]) -> HandlerRun:
         """Run the handler on an event, as if it were stored now: its first attempt."""
-        return await self.attempt(event, 1, 0)
+        return await self.attempt(self.stored(event), 1, 0)
 
     async def retransmit(self, event: Event[Any]) -> HandlerRun:
         """Run it on the same fact that another callback reports: another event id."""
-        self._told += 1
-        return await self.run(retransmitted(event, self.clock(), self._told))
+        return await self.run(retransmitted(event, self.clock(), self._stored))
 
     async def replay(self, event: Event[Any]) -> HandlerRun:
         """Run it on the event as `yizhan replay --to handler:NAME` gives it again."""
         return await self.run(replace(event, origin="replay"))
 
     async def advance(self, by: timedelta) -> Sequence[HandlerRun]:
-        """Move the clock on, and run all that is due by then, each at its time.
+        """Move the clock on, and run what is due by then, retries and timers, each at its time.
 
         Raises `TypeError` where the kit was given a clock that cannot be moved.
         """
@@ -120,15 +128,16 @@ class Kit:
         if not isinstance(clock, ManualClock):
             raise TypeError("this kit's clock is not a ManualClock: it cannot be moved")
         end, ran = clock() + by, []
-        while (due := self.due(end)) is not None:
-            clock.set(max(due.due, clock()))
-            ran.append(await self.attempt(due.event, due.attempt, due.failures))
+        while due := self._due(end):
+            for run in due:
+                clock.set(max(run.due, clock()))
+                ran.append(await self.attempt(run.message, run.attempt, run.failures))
         clock.set(max(end, clock()))
         return ran
 
-    async def attempt(self, event: Event[Any], attempt: int, failures: int) -> HandlerRun:
+    async def attempt(self, message: StoredMessage, attempt: int, failures: int) -> HandlerRun:
         """Run attempt `attempt`, from 1, of which `failures` have failed so far."""
-        self.check(event)
+        event = decode_event(message.headers, message.body)
         log = get_logger("yizhan.handlers").bind(
             handler=self.handler.name,
             event_id=event.id,
@@ -136,48 +145,47 @@ class Kit:
             order_id=event.order_id,
             attempt=attempt,
         )
-        await self._runner.run(
-            self.handler, self._stored(event), attempt=attempt, failures=failures, log=log
-        )
-        return self.ended(event, self._runs.pop(), failures)
+        await self._runner.run(self.handler, message, attempt=attempt, failures=failures, log=log)
+        run = self._runs.pop()
+        place = (event.id, run.timer)
+        self._waiting.pop(place, None)
+        if isinstance(run.decision, NakWithDelay):
+            due = self.clock() + timedelta(seconds=run.decision.delay_s)
+            failed = failures + run.decision.failed
+            self._waiting[place] = Waiting(due, message, attempt + 1, failed)
+        return run
 
-    def check(self, event: Event[Any]) -> None:
-        """Raise `ConfigurationError` for an event that the handler would not get."""
+    def stored(self, event: Event[Any]) -> StoredMessage:
+        """The event as the stream would hold it.
+
+        Raises `ConfigurationError` for one that the handler would not get.
+        """
         if not isinstance(event.data, self.handler.models):
             raise ConfigurationError(
                 f"{self.handler.name} is not registered for {event.event_type}: no worker gives "
                 "it such an event"
             )
+        self._stored += 1
+        encoded = encode_event(event, self.subjects)
+        return StoredMessage(
+            encoded.subject, encoded.headers, encoded.body, self._stored, self.clock()
+        )
 
     def observed(self, *parts: Any, **named: Any) -> ObservedRunner:
         """A runner whose runs come to `on_run`."""
-        runner = ObservedRunner(*parts, **named)
-        runner.recorder, runner.on_run = self.publisher, self.on_run
-        return runner
+        return ObservedRunner(*parts, recorder=self.publisher, on_run=self.on_run, **named)
 
-    def on_run(self, event_id: str, run: HandlerRun) -> None:
+    def on_run(self, message: StoredMessage, run: HandlerRun) -> None:
         """Take in a run that has ended."""
         self._runs.append(run)
 
-    def ended(self, event: Event[Any], run: HandlerRun, failures: int = 0) -> HandlerRun:
-        """Have the event run again where that was decided; gives the run back."""
-        self._waiting.pop(event.id, None)
-        if isinstance(run.decision, NakWithDelay):
-            due = self.clock() + timedelta(seconds=run.decision.delay_s)
-            failed = failures + run.decision.failed
-            self._waiting[event.id] = Waiting(due, event, run.attempt + 1, failed)
-        return run
-
-    def due(self, end: datetime) -> Waiting | None:
-        """What runs next, if that is by `end`."""
-        due = [waiting for waiting in self._waiting.values() if waiting.due <= end]
-        return min(due, key=lambda waiting: waiting.due, default=None)
-
-    def _stored(self, event: Event[Any]) -> StoredMessage:
-        message = encode_event(event, self.subjects)
-        return StoredMessage(
-            message.subject, message.headers, message.body, stream_seq=1, stored_at=self.clock()
-        )
+    def _due(self, end: datetime) -> list[Waiting]:
+        """What runs next, if that is by `end`: a retry, or the timers of one time."""
+        retry = min(self._waiting.values(), key=lambda run: run.due, default=None)
+        timer = min((waiting.at for waiting in self.schedules.waiting.values()), default=None)
+        if timer is not None and timer <= end and (retry is None or timer < retry.due):
+            return [Waiting(at, origin(fired), 1, 0) for at, fired in self.schedules.due(timer)]
+        return [retry] if retry is not None and retry.due <= end else []
 
 
 async def run_handler(
@@ -192,8 +200,10 @@ async def run_handler(
     settings: BaseModel | None = None,
 ) -> HandlerRun:
     """Run a handler once, in a `Kit` of its own; all attempts before `attempt` have failed."""
-    kit = Kit(handler, api=api, settings=settings, policy=policy, clock=clock, publisher=publisher)
-    return await kit.attempt(event, attempt, attempt - 1)
+    async with Kit(
+        handler, api=api, settings=settings, policy=policy, clock=clock, publisher=publisher
+    ) as kit:
+        return await kit.attempt(kit.stored(event), attempt, attempt - 1)
 
 
 def prepared(

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
+from receiver.bus.schedules import Place, Schedules
+from receiver.bus.subjects import decode_token
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner, RunResult
+from receiver.worker.timers import fired_timer
 
 if TYPE_CHECKING:
     from receiver.testing.fake_api import Asked
 
+OnRun = Callable[[StoredMessage, HandlerRun], None]
+
 
 class ObservedRunner(Runner):
-    """Calls `on_run` with the id of the event and what the run did, once it has ended.
+    """Calls `on_run` with the message and what its run did, once that has ended.
 
-    `recorder` is where the messages go that it publishes; runs that overlap are shown with each
-    other's messages and calls.
+    `recorder` is where the messages go that it publishes. Runs that overlap are shown with each
+    other's messages, calls and timers.
     """
 
-    recorder: RecordingPublisher
-    on_run: Callable[[str, HandlerRun], None]
+    def __init__(
+        self,
+        *parts: Any,
+        schedules: Schedules,
+        recorder: RecordingPublisher,
+        on_run: OnRun,
+        **named: Any,
+    ) -> None:
+        self._seen = ObservedSchedules(schedules)
+        self._recorder = recorder
+        self._on_run = on_run
+        super().__init__(*parts, schedules=cast(Schedules, self._seen), **named)
 
     async def run(
         self,
@@ -40,13 +57,14 @@ class ObservedRunner(Runner):
     ) -> RunResult:
         """See `Runner.run`; what the handler logs is kept, and not written."""
         calls: Sequence[Asked] = getattr(self.api, "asked", ())
-        messages_before, calls_before, at = len(self.recorder.messages), len(calls), self.clock()
+        messages_before, calls_before, at = len(self._recorder.messages), len(calls), self.clock()
+        scheduled, cancelled = self._seen.begin(handler.name)
         own_log, lines = recording_log(**structlog.get_context(log))
         result = await super().run(
             handler, message, attempt=attempt, log=own_log, failures=failures, deaths=deaths
         )
         added = RecordingPublisher()
-        added.messages = self.recorder.messages[messages_before:]
+        added.messages = self._recorder.messages[messages_before:]
         run = HandlerRun(
             result.decision,
             published=added.events,
@@ -55,11 +73,56 @@ class ObservedRunner(Runner):
             raised=result.raised,
             asked=calls[calls_before:],
             logs=lines,
+            scheduled=scheduled,
+            cancelled=cancelled,
             attempt=attempt,
+            timer=fired_timer(message),
             at=at,
         )
-        self.on_run(message.headers.get("ce-id", ""), run)
+        self._on_run(message, run)
         return result
+
+
+class ObservedSchedules:
+    """`Schedules` that notes the timers that are set and cancelled, by their keys."""
+
+    def __init__(self, inner: Schedules) -> None:
+        self._inner: Any = inner
+        self._handler = ""
+        self._keys: dict[Place, str] = {}
+        self._scheduled: dict[str, datetime] = {}
+        self._cancelled: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def begin(self, handler: str) -> tuple[dict[str, datetime], list[str]]:
+        """What will hold the timers that a handler sets from now on, and the keys it cancels."""
+        self._handler, self._scheduled, self._cancelled = handler, {}, []
+        return self._scheduled, self._cancelled
+
+    async def put(
+        self,
+        place: Place,
+        stored: StoredMessage,
+        at: datetime,
+        headers: Mapping[str, str],
+        **how: Any,
+    ) -> Any:
+        """See `Schedules.put`."""
+        done = await self._inner.put(place, stored, at, headers, **how)
+        if TIMER in headers:
+            self._keys[place] = decode_header(headers[TIMER])
+            self._scheduled[self._keys[place]] = at
+        return done
+
+    async def cancel(self, place: Place) -> None:
+        """See `Schedules.cancel`."""
+        await self._inner.cancel(place)
+        if place.kind == "timer" and place.handler == self._handler:
+            key = self._keys.get(place) or decode_token(place.name.partition("=")[0]) or ""
+            self._scheduled.pop(key, None)
+            self._cancelled.append(key)
 
 
 def recording_log(**bound: Any) -> tuple[FilteringBoundLogger, list[dict[str, Any]]]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import BaseModel
 
-from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
-from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import Stored
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.schedules import place_in_order
 from receiver.bus.stream_plan import plans
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
@@ -27,8 +26,9 @@ from receiver.event import Event
 from receiver.testing.kit import Kit
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import HandlerFunction
+from receiver.worker.limits import ConsumerLimits
+from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.worker import Worker
@@ -76,8 +76,10 @@ class RealKit(Kit):
                 f"a worker would not run {self.handler.name}: register it with @router.on, and "
                 "give an API where its router needs one"
             )
-        self._ended: dict[str, asyncio.Queue[HandlerRun]] = defaultdict(asyncio.Queue)
-        self._seen: set[str] = set()
+        self._ended: asyncio.Queue[tuple[StoredMessage, HandlerRun]] = asyncio.Queue()
+        self._early: list[HandlerRun] = []
+        self._times: dict[tuple[str, str | None], datetime] = {}
+        self._known: set[str] = set()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -108,14 +110,18 @@ class RealKit(Kit):
 
     async def run(self, event: Event[Any]) -> HandlerRun:
         """Store the event, once more if it was stored before, and give what its first run did."""
-        self.check(event)
-        message = encode_event(event, self.subjects)
-        if event.id in self._seen:  # as after the duplicate window
-            headers = message.headers | {MSG_ID: secrets.token_hex(8)}
-            message = OutgoingMessage.of(message.subject, headers, message.body)
-        self._seen.add(event.id)
+        stored = self.stored(event)
+        headers = dict(stored.headers)
+        if event.id in self._known:  # as after the duplicate window
+            headers[MSG_ID] = secrets.token_hex(8)
+        self._known.add(event.id)
+        message = OutgoingMessage.of(stored.nats_subject, headers, stored.body)
         await self._stream.inner.publish([message])
-        return self.ended(event, await self._ended[event.id].get())
+        while True:
+            event_id, run = await self._next()
+            if (event_id, run.attempt, run.timer) == (event.id, 1, None):
+                return run
+            self._early.append(run)
 
     async def advance(self, by: timedelta) -> Sequence[HandlerRun]:
         """Wait so long, and until all that is due by then has run.
@@ -124,15 +130,33 @@ class RealKit(Kit):
         """
         if by > _LONGEST:
             raise TypeError("the time of a real server cannot be moved: shorten the delays")
-        end, ran = self.clock() + by, []
-        while (due := self.due(end)) is not None:
-            ran.append(self.ended(due.event, await self._ended[due.event.id].get()))
+        end, ran = self.clock() + by, self._early
+        self._early = []
+        while any(due <= end for due in self._times.values()):
+            ran.append((await self._next())[1])
         await asyncio.sleep((end - self.clock()).total_seconds())
         return ran
 
-    def on_run(self, event_id: str, run: HandlerRun) -> None:
+    def on_run(self, message: StoredMessage, run: HandlerRun) -> None:
         """See `Kit.on_run`."""
-        self._ended[event_id].put_nowait(run)
+        self._ended.put_nowait((message, run))
+
+    async def _next(self) -> tuple[str, HandlerRun]:
+        """The next run that ends; what it makes due is noted."""
+        message, run = await self._ended.get()
+        event_id, order = message.headers["ce-id"], ".".join(place_in_order(message.nats_subject))
+        for place in [
+            (event_id, run.timer),
+            *((order, key) for key in (run.timer, *run.cancelled)),
+        ]:
+            self._times.pop(place, None)
+        if isinstance(run.decision, NakWithDelay):
+            self._times[event_id, run.timer] = run.at + timedelta(seconds=run.decision.delay_s)
+        if run.outcome == "coalesced":
+            waits_s = self.handler.options.coalesce_s or 0.0
+            self._times[order, None] = run.at + timedelta(seconds=waits_s)
+        self._times |= {(order, key): at for key, at in run.scheduled.items()}
+        return event_id, run
 
     def _worker(self, connection: Connection) -> Worker:
         return _ObservedWorker(

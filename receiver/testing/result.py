@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from receiver.bus.message import OutgoingMessage
 from receiver.event import Event
+from receiver.testing.clock import NOON
 from receiver.worker.outcomes import Decision, Outcome
 from schemas.events import EventData
 
@@ -21,8 +22,10 @@ class HandlerRun:
     """What one run did, in the order in which it did it.
 
     `decision` holds the delay, or the reason of a dead letter. `raised` is the exception itself,
-    `error` what the log and a dead letter would say of it. `asked` are the calls of a `FakeAPI`,
-    `logs` the lines of `ctx.log`, each with `event` and `level`.
+    `error` what the log and a dead letter would say of it. `scheduled` are the timers that it set,
+    by their keys, `cancelled` the keys of those that it cancelled. `asked` are the calls of a
+    `FakeAPI`, `logs` the lines of `ctx.log`, each with `event` and `level`. `timer` is the key of
+    the timer that it is the run of, `at` when it began.
     """
 
     decision: Decision
@@ -32,8 +35,11 @@ class HandlerRun:
     raised: BaseException | None = None
     asked: Sequence[Asked] = ()
     logs: Sequence[dict[str, Any]] = ()
+    scheduled: Mapping[str, datetime] = field(default_factory=dict)
+    cancelled: Sequence[str] = ()
     attempt: int = 1
-    at: datetime | None = None
+    timer: str | None = None
+    at: datetime = NOON
 
     @property
     def outcome(self) -> Outcome:

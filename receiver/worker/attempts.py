@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -107,16 +107,19 @@ class AttemptsLedger:
         known = self._known.get(seq)
         return before if known is None else before.plus(known)
 
-    async def starts(self, seq: int, slot: int, *, surely: bool) -> None:
-        """A run is about to begin. Its record is written without waiting for the answer, unless
-        `surely`: what a process wrote last may be lost with it."""
-        tokens = ("starts", self._handler, self._worker, str(slot))
+    def begin(self, runs: Iterable[tuple[int, int]]) -> None:
+        """Runs are about to begin, each of a sequence in a slot. Their records are with the system
+        when this returns: a run may block or end the process at once."""
         with contextlib.suppress(BusError):
-            if surely:
-                await self._records.store(b"%d" % seq, *tokens)
-            else:
-                self._records.note(b"%d" % seq, *tokens)
-                await asyncio.sleep(0)  # the loop sends it, before the run can block or end it
+            for seq, slot in runs:
+                self._records.note(b"%d" % seq, *self._start_of(slot))
+            self._records.flush()
+
+    async def begin_surely(self, seq: int, slot: int) -> None:
+        """As `begin`, of one run, and its record is stored: what a process wrote last may be lost
+        with it."""
+        with contextlib.suppress(BusError):
+            await self._records.store(b"%d" % seq, *self._start_of(slot))
 
     async def comes_again(
         self, seq: int, slot: int, *, failed: bool = False, due: float = 0.0
@@ -124,13 +127,16 @@ class AttemptsLedger:
         """A run has ended, and its event is to be delivered again: no death, where we die now."""
         await self._keep(seq, lambda known: known.after(failed=failed, due=due))
         with contextlib.suppress(BusError):
-            self._records.forget("starts", self._handler, self._worker, str(slot))
+            self._records.forget(*self._start_of(slot))
 
     def forget(self, seq: int) -> None:
         """The event is finished."""
         if self._known.pop(seq, None) is not None:
             with contextlib.suppress(BusError):
                 self._records.forget("attempts", self._handler, str(seq))
+
+    def _start_of(self, slot: int) -> tuple[str, ...]:
+        return "starts", self._handler, self._worker, str(slot)
 
     async def _keep(self, seq: int, change: Callable[[Attempts], Attempts]) -> None:
         """Remember it for the next run, be it in another process, as far as NATS answers."""

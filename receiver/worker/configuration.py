@@ -4,6 +4,8 @@ the import of their modules.
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -16,6 +18,7 @@ from receiver.settings.faults import explain
 from receiver.worker.loading import load_handlers
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
+from schemas.events import EventData
 
 
 def configured_handlers(settings: HandlersSettings) -> list[Handler]:
@@ -54,15 +57,33 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         ),
         concurrency=section.concurrency or given.concurrency or settings.concurrency,
         order=section.order or given.order,
+        coalesce_s=section.coalesce_s or given.coalesce_s,
+        coalesce_within_s=section.coalesce_within_s or given.coalesce_within_s,
         was=section.was or given.was,
     )
+    handler = replace(handler, models=_wanted(handler, section.events), options=options)
     if not section.enabled:  # its own settings may well be missing
-        off = f"handlers.{handler.name}.enabled is false"
-        return replace(handler, options=options, off=off)
+        return replace(handler, off=f"handlers.{handler.name}.enabled is false")
     own, needed, off = _own_settings(handler, section), options.off_without, ""
     if needed and getattr(own, needed) is None:
         off = f"no handlers.{handler.name}.settings.{needed}"
-    return replace(handler, options=options, settings=own, off=off)
+    return replace(handler, settings=own, off=off)
+
+
+def _wanted(handler: Handler, patterns: Sequence[str] | None) -> tuple[type[EventData], ...]:
+    """The models whose types the patterns name; each must name one that the handler takes."""
+    if patterns is None:
+        return handler.models
+    types = [model.event_type for model in handler.models]
+    for pattern in patterns:
+        if not fnmatch.filter(types, pattern):
+            near = get_close_matches(pattern, types, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(types)}"
+            raise ConfigurationError(
+                f"handlers.{handler.name}.events: {pattern!r} is no event of it: {hint}"
+            )
+    matching = {name for pattern in patterns for name in fnmatch.filter(types, pattern)}
+    return tuple(model for model in handler.models if model.event_type in matching)
 
 
 def _own_settings(handler: Handler, section: HandlerSettings) -> BaseModel | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 import structlog
 from nats.aio.msg import Msg
@@ -18,8 +17,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import PIN_S, ConsumerPlan
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.pull import PullLoop
-from receiver.bus.schedules import SHORT_S, origin
-from receiver.bus.subjects import Subjects
+from receiver.bus.schedules import origin
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
@@ -27,6 +25,7 @@ from receiver.resilience.deadline import Deadline
 from receiver.worker.attempts import Attempts
 from receiver.worker.collecting import Collector, lane_of
 from receiver.worker.keyed_pool import KeyedPool
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.fence import Fence
 from receiver.worker.ownership.ownership import Ownership
@@ -48,45 +47,6 @@ FENCE_SHARE: Final = 0.6
 """The share of the time to another pin, after which an owner without an answer starts nothing."""
 
 _COLLECT_S: Final = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerLimits:
-    """How much one handler does at once, and how often it and the server send signs of life.
-
-    `prefetch` messages may wait in this process beside the running ones, so that one busy order
-    does not keep the others out. A retry that waits longer than `short_retry_s` is scheduled.
-    """
-
-    concurrency: int = 16
-    prefetch: int = 256
-    ack_wait_s: float = 30.0
-    heartbeat_s: float = 1.0
-    short_retry_s: float = SHORT_S
-
-    def of(self, handler: Handler) -> ConsumerLimits:
-        """Those of one handler: what it says goes first."""
-        return replace(self, concurrency=handler.options.concurrency or self.concurrency)
-
-    @property
-    def beat_s(self) -> float:
-        """The time between two in-progress signs: two may get lost."""
-        return self.ack_wait_s / 3
-
-
-def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) -> ConsumerPlan:
-    """The durable of one handler."""
-    options, was = handler.options, handler.options.was
-    events = [subjects.events_of_type(model.event_type) for model in handler.models]
-    names = filter(None, (handler.name, was))
-    return ConsumerPlan(
-        subjects.stream,
-        handler.durable,
-        [*events, *map(subjects.all_due, names)],
-        limits.ack_wait_s,
-        start=options.start,
-        was=f"handler-{was}" if was else "",
-    )
 
 
 class HandlerConsumer:
@@ -120,14 +80,6 @@ class HandlerConsumer:
         self._strict = handler.options.order == "strict"
         self._collector: Collector[Msg] = Collector(time.monotonic)
         self._collects = asyncio.Event()
-        self._pool = KeyedPool(
-            limits.concurrency,
-            self._work,
-            self._on_finished,
-            due=self._due,
-            may_start=self._may_start,
-            alone=lambda message: self._attempts(message).alone,
-        )
         self.ownership = Ownership(
             handler.name,
             connection,
@@ -138,12 +90,22 @@ class HandlerConsumer:
             clock=time.monotonic,
             sleep=sleep,
         )
+        self._pool = KeyedPool(
+            limits.concurrency,
+            self._work,
+            self._on_finished,
+            begin=self._begin,
+            due=self._due,
+            may_start=self.ownership.may_start,
+            alone=lambda message: self._attempts(message).alone,
+        )
         self._loop = PullLoop(
             connection,
             plan,
             self.ownership,
             deliver=self._accept,
-            room=self._free_slots,
+            room=lambda: limits.at_hand - len(self._in_flight),
+            much=limits.at_hand // 4,
             heartbeat_s=limits.heartbeat_s,
             sleep=sleep,
         )
@@ -229,16 +191,14 @@ class HandlerConsumer:
         """See `Work`."""
         self._loop.wake()
 
-    async def _may_start(self) -> None:
-        await self.ownership.may_start()
-
-    async def _due(self, message: Msg) -> None:
+    def _due(self, message: Msg) -> Coroutine[Any, Any, None] | None:
         """Where order is strict, a retry waits in its lane, and what is behind it does, too."""
+        early = self._settling.early_s(self._attempts(message)) > 0
+        return self._until_due(message) if early else None
+
+    async def _until_due(self, message: Msg) -> None:
         while (wait_s := self._settling.early_s(self._attempts(message))) > 0:
             await self._sleep(wait_s)
-
-    def _free_slots(self) -> int:
-        return self._limits.concurrency + self._limits.prefetch - len(self._in_flight)
 
     async def _accept(self, message: Msg) -> None:
         seq = message.metadata.sequence.stream
@@ -271,18 +231,28 @@ class HandlerConsumer:
 
     def _on_finished(self, message: Msg) -> None:
         self._in_flight.pop(message.metadata.sequence.stream, None)
-        self._loop.wake()
+        self._loop.made_room()
+
+    def _begin(self, messages: Sequence[Msg]) -> None:
+        first: list[tuple[int, int]] = []
+        for message in messages:
+            seq = message.metadata.sequence.stream
+            slot = self._running[seq] = self._slots.pop()
+            if message.metadata.num_delivered == 1:
+                first.append((seq, slot))
+        if first:
+            self._settling.ledger.begin(first)
 
     async def _work(self, message: Msg) -> bool:
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
-        slot = self._running[seq] = self._slots.pop()
+        slot = self._running[seq]
         facts = facts_of(message, attempts)
         try:
             with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
                 log = self._log.bind(**facts)
-                again = message.metadata.num_delivered > 1
-                await self._settling.ledger.starts(seq, slot, surely=again)
+                if message.metadata.num_delivered > 1:
+                    await self._settling.ledger.begin_surely(seq, slot)
                 result = await self._runner.run(
                     self.handler,
                     origin(StoredMessage.of(message)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -16,9 +16,12 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.worker.execution import wait_for
 from receiver.worker.routing import Handler
+from receiver.worker.timers import Timers
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 ResultT = TypeVar("ResultT")
@@ -34,6 +37,10 @@ class RunServices(Protocol):
     @property
     def api(self) -> PlatformAPI | None:
         """The platform's API, where one is configured."""
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The HTTP client of the process."""
 
     def clock(self) -> datetime:
         """The time now."""
@@ -52,15 +59,22 @@ class RunContext:
         cause: Event[EventData],
         attempt: int,
         log: FilteringBoundLogger,
+        timers: Timers,
     ) -> None:
         self._services = services
         self._handler = handler
         self._cause = cause
         self._loop = asyncio.get_running_loop()
         self._made = 0
+        self._timers = timers
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
+
+    @property
+    def timer(self) -> str | None:
+        """See `Context.timer`."""
+        return self._timers.fired
 
     @property
     def settings(self) -> Any:
@@ -78,12 +92,31 @@ class RunContext:
         priority = _PRIORITIES.get(self._cause.origin)
         return self._services.api.with_priority(priority) if priority else self._services.api
 
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._services.http
+
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""
         with contextlib.suppress(RuntimeError):
             if asyncio.get_running_loop() is self._loop:
                 raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
         return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
+
+    async def schedule(
+        self,
+        *,
+        key: str,
+        after: float | timedelta | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """See `Context.schedule`."""
+        await self._timers.schedule(key, after, at)
+
+    async def cancel(self, key: str) -> None:
+        """See `Context.cancel`."""
+        await self._timers.cancel(key)
 
     async def publish(self, data: EventData) -> Event[EventData]:
         """See `Context.publish`."""

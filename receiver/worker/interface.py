@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
@@ -12,6 +12,8 @@ from receiver.event import Event
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 _ResultT = TypeVar("_ResultT")
@@ -56,12 +58,23 @@ class Context(Protocol):
         """The platform's API; raises `ConfigurationError` where none is configured."""
 
     @property
+    def http(self) -> httpx2.AsyncClient:
+        """An HTTP client that the handlers of this process share, so that connections are used
+        again. It follows no redirect, keeps no cookies, waits 30 s by default and takes a proxy
+        from the environment; it is closed when the handlers stop.
+        """
+
+    @property
     def log(self) -> structlog.typing.FilteringBoundLogger:
         """A logger with the event and the handler bound."""
 
     @property
     def attempt(self) -> int:
         """Which delivery of this event to this handler this is, from 1."""
+
+    @property
+    def timer(self) -> str | None:
+        """The key of the timer that this run is of; None where the event itself came."""
 
     @property
     def settings(self) -> Any:
@@ -72,6 +85,28 @@ class Context(Protocol):
     def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
         """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
         event loop while this thread waits.
+        """
+
+    def schedule(
+        self,
+        *,
+        key: str,
+        after: float | timedelta | None = None,
+        at: datetime | None = None,
+    ) -> Awaitable[None]:
+        """Run this handler on this event again: `after` seconds or a timedelta from now, or `at` a
+        time with its offset; at once where that is past. `ctx.timer` is `key` in that run, whose
+        attempts count from 1.
+
+        A key, of 1 to 1000 characters, names one timer of this handler and this order: setting it
+        again, be it in a rerun or for another event of the order, replaces it. An event without an
+        order has timers of its own. Raises `ConfigurationError` for a time after which the stream
+        would have dropped it (`nats.max_age_days`), `BusError` where it is not stored.
+        """
+
+    def cancel(self, key: str) -> Awaitable[None]:
+        """Take away the timer of `schedule`; also one that has fired and whose run did not begin.
+        Does nothing where there is none. Raises `BusError`.
         """
 
     def publish(self, data: EventData) -> Awaitable[Event[EventData]]:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, Generic, TypeVar
 
 from receiver.observability.logs import get_logger
 from receiver.observability.places import place_of
 from receiver.resilience.cancellation import PATIENCE_S, cancel_all
 
 ItemT = TypeVar("ItemT")
-
-
-async def _at_once(*_: object) -> None:
-    """Nothing is to be waited for."""
+Pause = Coroutine[Any, Any, None] | None
+"""What is to be waited for; None where nothing is."""
 
 
 class KeyedPool(Generic[ItemT]):
     """At most `concurrency` items run at once, at most one of each key.
 
     `work` runs an item and raises nothing; where it gives True the item is run again, before what
-    is behind it. `on_finished` is called when an item is through, whichever way. Neither is called
-    for what `stop` gives back or `clear` forgets. An item waits for its time, `due`, while others
-    run in its place; then each start waits for `may_start`. An item that is to run `alone` waits
-    until nothing else runs, and has nothing begin beside it.
+    is behind it. `begin` is called with the items that start together, just before the first of
+    them does. `on_finished` is called when an item is through, whichever way. None of them is
+    called for what `stop` gives back or `clear` forgets. An item waits for its time, `due`, while
+    others run in its place; then each start waits for `may_start`. An item that is to run `alone`
+    waits until nothing else runs, and has nothing begin beside it.
     """
 
     def __init__(
@@ -35,21 +33,25 @@ class KeyedPool(Generic[ItemT]):
         work: Callable[[ItemT], Awaitable[bool]],
         on_finished: Callable[[ItemT], None],
         *,
-        due: Callable[[ItemT], Awaitable[None]] = _at_once,
-        may_start: Callable[[], Awaitable[None]] = _at_once,
+        begin: Callable[[Sequence[ItemT]], None] = lambda _: None,
+        due: Callable[[ItemT], Pause] = lambda _: None,
+        may_start: Callable[[], Pause] = lambda: None,
         alone: Callable[[ItemT], bool] = lambda _: False,
     ) -> None:
         self._concurrency = concurrency
         self._work = work
         self._on_finished = on_finished
+        self._begin = begin
         self._due = due
         self._may_start = may_start
         self._alone = alone
-        self._slots = asyncio.Semaphore(concurrency)
-        self._door = asyncio.Lock()
+        self._free = concurrency
         self._queues: dict[Hashable, deque[ItemT]] = {}
-        self._tasks: dict[asyncio.Task[None], Hashable] = {}
-        self._running: set[Hashable] = set()
+        self._ready: deque[Hashable] = deque()
+        self._running: dict[Hashable, int] = {}
+        self._runs: set[asyncio.Task[None]] = set()
+        self._pauses: set[asyncio.Task[None]] = set()
+        self._starts_soon = False
         self._stopping = False
 
     @property
@@ -63,21 +65,17 @@ class KeyedPool(Generic[ItemT]):
             self._queues[key].append(item)
             return
         self._queues[key] = deque([item])
-        task = asyncio.create_task(self._run(key), name=f"lane-{key}")
-        self._tasks[task] = key
-        task.add_done_callback(self._ended)
+        self._line_up(key)
 
     def clear(self) -> None:
         """Forget every item that does not run yet."""
-        for task, key in list(self._tasks.items()):
-            if key in self._running:
-                queue = self._queues[key]
-                running = queue[0]
-                queue.clear()
-                queue.append(running)
-            else:
-                self._queues.pop(key, None)
-                task.cancel()
+        self._end_pauses()
+        self._ready.clear()
+        for key, queue in list(self._queues.items()):
+            if key not in self._running:
+                del self._queues[key]
+            while len(queue) > 1:
+                queue.pop()
 
     async def stop(self, *, grace_s: float, patience_s: float = PATIENCE_S) -> list[ItemT]:
         """Start nothing more, let what runs finish within `grace_s`, cancel the rest.
@@ -86,53 +84,88 @@ class KeyedPool(Generic[ItemT]):
         is left behind.
         """
         self._stopping = True
-        for task, key in self._tasks.items():
-            if key not in self._running:
-                task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=grace_s)
+        self._end_pauses()
+        if self._runs:
+            _, late = await asyncio.wait(set(self._runs), timeout=grace_s)
             await cancel_all(late, patience_s=patience_s)
         return [item for queue in self._queues.values() for item in queue]
 
-    async def _run(self, key: Hashable) -> None:
-        queue = self._queues[key]
-        while queue:
-            await self._due(queue[0])
-            async with self._slot(queue[0]):
-                await self._may_start()
-                if self._stopping:
-                    return
-                self._running.add(key)
-                try:
-                    again = await self._work(queue[0])
-                finally:
-                    self._running.discard(key)
-            if not again:
-                self._on_finished(queue.popleft())
-        del self._queues[key]
+    def _line_up(self, key: Hashable) -> None:
+        """The first item of a key is the next to start of those that are due."""
+        pause = self._due(self._queues[key][0])
+        if pause is None:
+            self._ready.append(key)
+            self._start_soon()
+        else:
+            self._after(pause, lambda: self._line_up(key))
 
-    @contextlib.asynccontextmanager
-    async def _slot(self, item: ItemT) -> AsyncIterator[None]:
-        """One place of all, or all of them; who waits for all keeps others from the door."""
-        wanted, taken = (self._concurrency if self._alone(item) else 1), 0
-        try:
-            async with self._door:
-                while taken < wanted:
-                    await self._slots.acquire()
-                    taken += 1
-            yield
-        finally:
-            for _ in range(taken):
-                self._slots.release()
+    def _start_soon(self) -> None:
+        """At the end of this turn of the event loop: what became ready in it starts together."""
+        if not self._starts_soon:
+            self._starts_soon = True
+            asyncio.get_running_loop().call_soon(self._start)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Keep a fault of ours from blocking a key for ever: log it and let its items go."""
-        key = self._tasks.pop(task)
-        error = None if task.cancelled() else task.exception()
-        if error is None:
+    def _start(self) -> None:
+        self._starts_soon = False
+        if self._stopping or not self._ready or not self._free:
             return
-        get_logger("yizhan.handlers").error(
-            "lane_failed", error=type(error).__name__, place=place_of(error)
-        )
-        for item in self._queues.pop(key, ()):
-            self._on_finished(item)
+        if (pause := self._may_start()) is not None:
+            self._starts_soon = True
+            self._after(pause, self._start)
+            return
+        taken = self._take()
+        if not taken:
+            return
+        self._begin([item for _, item in taken])
+        for key, item in taken:
+            run = asyncio.create_task(self._run(key, item), name="lane")
+            self._runs.add(run)
+            run.add_done_callback(self._runs.discard)
+
+    def _take(self) -> list[tuple[Hashable, ItemT]]:
+        """Give places to as many as there are; who needs all of them keeps those behind it out."""
+        taken: list[tuple[Hashable, ItemT]] = []
+        while self._ready:
+            key = self._ready[0]
+            item = self._queues[key][0]
+            places = self._concurrency if self._alone(item) else 1
+            if places > self._free:
+                break
+            self._ready.popleft()
+            self._free -= places
+            self._running[key] = places
+            taken.append((key, item))
+        return taken
+
+    async def _run(self, key: Hashable, item: ItemT) -> None:
+        queue = self._queues[key]
+        done: Sequence[ItemT] = ()
+        try:
+            if not await self._work(item):
+                done = (queue.popleft(),)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not block a key for ever
+            get_logger("yizhan.handlers").error(
+                "lane_failed", error=type(error).__name__, place=place_of(error)
+            )
+            done = tuple(queue)
+            queue.clear()
+        finally:
+            self._free += self._running.pop(key)
+            self._start_soon()
+        for each in done:
+            self._on_finished(each)
+        if queue:
+            self._line_up(key)
+        else:
+            del self._queues[key]
+
+    def _after(self, pause: Coroutine[Any, Any, None], then: Callable[[], None]) -> None:
+        task = asyncio.create_task(pause, name="lane-pause")
+        self._pauses.add(task)
+        task.add_done_callback(self._pauses.discard)
+        task.add_done_callback(lambda ended: None if ended.cancelled() else then())
+
+    def _end_pauses(self) -> None:
+        for task in self._pauses:
+            task.cancel()
+        self._starts_soon = False

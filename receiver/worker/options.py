@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,13 +22,15 @@ DEFAULT_TIMEOUT_S: Final = 300.0
 
 
 class GivenOptions(TypedDict, total=False):
-    """The keywords of `@router.on`, beside the models; `timeout` is seconds or a timedelta."""
+    """The keywords of `@router.on`, beside the models; a duration is seconds or a timedelta."""
 
     start: Literal["new", "all"] | datetime
     timeout: float | timedelta
     retry: RetryPolicy
     concurrency: int
     order: Order
+    coalesce: float | timedelta
+    coalesce_within: float | timedelta
     was: str
     settings: type[BaseModel]
     off_without: str
@@ -39,7 +42,9 @@ class HandlerOptions:
 
     `start` is where it begins that has no position yet: with what is stored from now on, with all
     that is stored, or at a time. A run may take `timeout_s`. `concurrency` is how many orders are
-    in work at once. `was` is the name under which it ran before, and whose position it takes over.
+    in work at once. Events of an order that come within `coalesce_s` of each other make one run,
+    of the newest, at the latest `coalesce_within_s` after the first, ten times as long where that
+    is None. `was` is the name under which it ran before, and whose position it takes over.
     `settings` is the model of the handler's own settings, `off_without` a field of it: while that
     is None, the handler does not run.
     """
@@ -52,8 +57,12 @@ class HandlerOptions:
     was: str | None = None
     settings: type[BaseModel] | None = None
     off_without: str | None = None
+    coalesce_s: float | None = None
+    coalesce_within_s: float | None = None
 
 
+_DURATIONS: Final = ("timeout", "coalesce", "coalesce_within")
+"""Without the unit that the settings have in their names."""
 DEFAULTS: Final = HandlerOptions()
 _NAMES: Final = tuple(GivenOptions.__annotations__)
 
@@ -85,6 +94,8 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         retry=retry,
         concurrency=checked.concurrency,
         order=checked.order or "one_at_a_time",
+        coalesce_s=checked.coalesce_s,
+        coalesce_within_s=checked.coalesce_within_s,
         was=checked.was,
         settings=model,
         off_without=off_without,
@@ -94,12 +105,12 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
 def _checked(given: Mapping[str, Any], retry: RetryPolicy | None, name: str) -> HandlerSettings:
     """The same bounds and sentences as in the settings."""
     values = {key: given.get(key) for key in ("start", "concurrency", "order", "was")}
-    values["timeout_s"] = given.get("timeout")
+    values |= {f"{key}_s": given.get(key) for key in _DURATIONS}
     if retry is not None:
         values |= {"max_attempts": retry.max_attempts, "delays_s": tuple(retry.delays_s)}
     try:
         return HandlerSettings(**values)
     except ValidationError as error:
         lines = [explain(fault, {}) for fault in error.errors(include_url=False)]
-        said = "; ".join(line.replace("timeout_s", "timeout") for line in lines)
+        said = re.sub(rf"\b({'|'.join(_DURATIONS)})_s\b", r"\1", "; ".join(lines))
         raise ConfigurationError(f"@router.on of {name}: {said}") from None

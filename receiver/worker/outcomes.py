@@ -19,8 +19,11 @@ from receiver.errors import APIError, BusError, ConfigurationError, DecodingErro
 from receiver.worker.interface import Drop, Retry
 from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 
-Outcome = Literal["done", "dropped", "postponed", "retried", "dead_lettered", "released"]
-"""How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop."""
+Outcome = Literal[
+    "done", "dropped", "postponed", "retried", "dead_lettered", "released", "coalesced"
+]
+"""How one delivery ended. `postponed` is `Retry`; `released` was given back at the stop;
+`coalesced` waits for a newer one of its order, or a newer one waits already: it was not run."""
 
 
 @dataclass(frozen=True, slots=True)

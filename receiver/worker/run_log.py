@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from nats.aio.msg import Msg
 
-from receiver.bus.headers import decode_header
+from receiver.bus.headers import TIMER, decode_header
 from receiver.observability.screen import shown
 from receiver.worker.attempts import Attempts
 from receiver.worker.outcomes import NakWithDelay, Outcome
@@ -23,11 +23,13 @@ def facts_of(message: Msg, attempts: Attempts) -> dict[str, Any]:
     """What is bound to every line about one run."""
     headers = message.headers or {}
     event_type = headers.get("ce-type", "").removeprefix("yizhan.").removesuffix(".v1")
+    timer = decode_header(headers.get(TIMER, ""))[:64]
     return {
         "event_id": headers.get("ce-id", "")[:256],
         "event_type": event_type[:64],
         "order_id": decode_header(headers.get("ce-subject", ""))[:256] or None,
         "attempt": attempts.starts + 1,
+        **({"timer": timer} if timer else {}),
     }
 
 

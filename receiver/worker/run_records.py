@@ -40,7 +40,7 @@ class RunRecord:
 
     `outcome` is that of the log. `error_digest` is the fingerprint of what it failed with, `place`
     where; both are null where it did not. `published` are ids of events, `api` the endpoints that
-    were called, in order, the first hundred of each.
+    were called, in order, the first hundred of each. `timer` is the key of the one that fired.
     """
 
     event_id: str | None
@@ -55,6 +55,7 @@ class RunRecord:
     published_count: int
     api: Sequence[str]
     api_count: int
+    timer: str | None = None
 
 
 class RunRecords:

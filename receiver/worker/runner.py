@@ -19,26 +19,33 @@ from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
+from receiver.bus.schedules import Schedules
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
+from receiver.worker.coalescing import coalesced
 from receiver.worker.context import RunContext
 from receiver.worker.execution import call
+from receiver.worker.http import SharedHTTP
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord, RunRecords
+from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
 
 if TYPE_CHECKING:
+    import httpx2
+
     from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
+_SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
 _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
@@ -98,6 +105,7 @@ class Runner:
         *,
         api: PlatformAPI | None,
         clock: Callable[[], datetime],
+        schedules: Schedules,
         once: Publisher | None = None,
         records: RunRecords | None = None,
         texts: bool = True,
@@ -109,11 +117,22 @@ class Runner:
         self.api = api
         self.clock = clock
         self._publisher = publisher
+        self._schedules = schedules
         self._once = once or publisher
         self._subjects = subjects
         self._policy = policy
         self._records = records
         self._texts = texts
+        self._http = SharedHTTP()
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """See `Context.http`."""
+        return self._http.client
+
+    async def aclose(self) -> None:
+        """Close what the handlers had opened; no run is under way any more."""
+        await self._http.aclose()
 
     async def run(
         self,
@@ -164,7 +183,12 @@ class Runner:
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
-            context = RunContext(self, handler, run.event, run.attempt, run.log)
+            if await coalesced(self._schedules, handler, run.message, run.event, self.clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
+            timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
+            if await timers.superseded(first=run.attempt == 1):
+                return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
+            context = RunContext(self, handler, run.event, run.attempt, run.log, timers)
             run.published = context.published
             called = await call(
                 handler.function,
@@ -219,6 +243,7 @@ class Runner:
             history=await self._history(run, cause),
             fact_id=run.event.fact_id if run.event else run.message.headers.get("ce-factid", ""),
             code_version=run.handler.code_version,
+            timer=fired_timer(run.message) or "",
         )
         letter = encode_dead_letter(run.message.headers, run.message.body, failure, self._subjects)
         try:
@@ -239,7 +264,7 @@ class Runner:
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
-        if self._records is None:
+        if self._records is None or (result and result.decision.outcome == "coalesced"):
             return
         duration_s = asyncio.get_running_loop().time() - began
         failed = result is not None and not isinstance(result.decision, Ack | Term)
@@ -257,6 +282,7 @@ class Runner:
             published_count=len(run.published),
             api=run.api[:_MAX_NAMES],
             api_count=len(run.api),
+            timer=fired_timer(run.message),
         )
         self._records.put(run.handler.name, run.message, record)
 

@@ -14,8 +14,7 @@ from nats.errors import Error as NatsError
 from receiver.bus.acknowledgements import Acknowledgements
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
-from receiver.bus.schedules import SHORT_S, put_off
-from receiver.bus.subjects import Subjects
+from receiver.bus.schedules import SHORT_S, Place, Schedules, place_in_order
 from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
@@ -32,7 +31,7 @@ class Settling:
     def __init__(
         self,
         connection: Connection,
-        subjects: Subjects,
+        schedules: Schedules,
         records: WorkerRecords,
         handler: str,
         worker: str,
@@ -43,8 +42,7 @@ class Settling:
         """A retry that waits longer than `short_s` is scheduled."""
         self.records = records
         self.ledger = AttemptsLedger(records, handler, worker)
-        self._connection = connection
-        self._subjects = subjects
+        self._schedules = schedules
         self._handler = handler
         self._clock = clock
         self._short_s = short_s
@@ -133,16 +131,11 @@ class Settling:
         until = self._clock() + timedelta(seconds=delay_s)
         if delay_s > self._short_s:
             after = attempts.after(failed=decision.failed)
+            place = Place(
+                "retry", self._handler, *place_in_order(message.subject), f"{seq}-{after.starts}"
+            )
             try:
-                await put_off(
-                    self._connection,
-                    self._subjects,
-                    self._handler,
-                    StoredMessage.of(message),
-                    until,
-                    after.headers(),
-                    str(after.starts),
-                )
+                await self._schedules.put(place, StoredMessage.of(message), until, after.headers())
             except BusError as error:  # it waits in the durable, as a short one does
                 self._log.warning("retry_not_scheduled", error=str(error))
             else:

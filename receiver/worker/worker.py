@@ -10,20 +10,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.schedules import StreamSchedules
+from receiver.bus.stream_plan import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_records import WorkerRecords
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
-from receiver.worker.consumer import ConsumerLimits, HandlerConsumer, consumer_plan
+from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
@@ -60,21 +63,23 @@ class Worker:
         sleep: Sleep,
         second: Connection | None = None,
         error_texts: bool = True,
+        kept: timedelta = MAX_AGE,
     ) -> None:
-        """`second` is a connection to another server of the same cluster, where there is one."""
+        """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
-        once = DeduplicatingPublisher(publisher, connection, subjects)
         self._run_records = RunRecords(connection, subjects)
-        runner = self.make_runner(
+        schedules = StreamSchedules(connection, subjects, kept=kept)
+        self._runner = runner = self.make_runner(
             publisher,
             subjects,
             policy,
             api=api,
             clock=clock,
-            once=once,
+            schedules=schedules,
+            once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
         )
@@ -92,7 +97,7 @@ class Worker:
                 connection,
                 Settling(
                     connection,
-                    subjects,
+                    schedules,
                     self._records,
                     handler.name,
                     self._presence.worker,
@@ -174,3 +179,4 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
+            await self._runner.aclose()

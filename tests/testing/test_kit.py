@@ -14,7 +14,13 @@ from receiver.testing import NOON, Kit, ManualClock, RecordingPublisher, make_ev
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
-from schemas.events import OrderClosed, OrderCreated, OrderPriceChanged, OrderSynced
+from schemas.events import (
+    OrderClosed,
+    OrderCreated,
+    OrderPriceChanged,
+    OrderSynced,
+    PaymentSucceeded,
+)
 
 ORDER_ID = "2745812000123456789"
 CREATED = make_event(OrderCreated(channel="1688", order_id=ORDER_ID))
@@ -200,3 +206,58 @@ async def test_a_method_can_be_a_handler() -> None:
     close = Router().on(OrderCreated)(Shop().close)
     ran = await Kit(close).run(CREATED)
     assert [event.order_id for event in ran.published] == [ORDER_ID]
+
+
+@router.on(OrderCreated, coalesce=timedelta(seconds=10))
+async def newest(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("newest")
+
+
+async def test_events_that_come_close_together_make_one_run_of_the_newest() -> None:
+    kit = Kit(newest)
+    second = make_event(CREATED.data, id="2.0", time=NOON + timedelta(minutes=1))
+    put_off = [await kit.run(CREATED), await kit.run(second), await kit.run(CREATED)]
+    (ran,) = await kit.advance(timedelta(seconds=10))
+    assert [run.outcome for run in put_off] == ["coalesced"] * 3
+    assert (ran.outcome, ran.logs[0]["event_id"]) == ("done", "2.0")
+
+
+@router.on(OrderCreated, PaymentSucceeded)
+async def remind(event: Event[OrderCreated | PaymentSucceeded], ctx: Context) -> None:
+    if isinstance(event.data, PaymentSucceeded):
+        await ctx.cancel("unpaid")
+    elif ctx.timer is None:
+        await ctx.schedule(after=timedelta(hours=1), key="unpaid")
+    elif ctx.attempt == 1:
+        raise ValueError("no one there")
+
+
+async def test_a_timer_is_shown_and_fires_at_its_time() -> None:
+    kit = Kit(remind)
+    first = await kit.run(CREATED)
+    fired, again = await kit.advance(timedelta(hours=2))
+    due = NOON + timedelta(hours=1)
+    assert (first.outcome, first.scheduled, first.timer) == ("done", {"unpaid": due}, None)
+    assert (fired.outcome, fired.timer, fired.attempt, fired.at) == ("retried", "unpaid", 1, due)
+    assert (again.outcome, again.timer, again.attempt) == ("done", "unpaid", 2)
+    assert list(await kit.advance(timedelta(days=1))) == []
+
+
+async def test_a_timer_that_is_cancelled_does_not_fire() -> None:
+    kit = Kit(remind)
+    await kit.run(CREATED)
+    paid = await kit.run(make_event(PaymentSucceeded(channel="1688", order_id=ORDER_ID)))
+    assert paid.cancelled == ["unpaid"]
+    assert list(await kit.advance(timedelta(days=1))) == []
+
+
+async def test_a_timer_of_another_order_stays() -> None:
+    kit = Kit(remind)
+    await kit.run(CREATED)
+    await kit.run(make_event(PaymentSucceeded(channel="1688", order_id="7")))
+    assert [run.timer for run in await kit.advance(timedelta(days=1))] == ["unpaid", "unpaid"]
+
+
+async def test_a_timer_that_was_never_set_is_shown_as_cancelled_by_its_key() -> None:
+    ran = await Kit(remind).run(make_event(PaymentSucceeded(channel="1688", order_id="7")))
+    assert ran.cancelled == ["unpaid"]

@@ -101,3 +101,33 @@ async def test_the_time_of_a_server_is_not_moved() -> None:
     kit = RealKit(follow)
     with pytest.raises(TypeError, match="shorten the delays"):
         await kit.advance(timedelta(hours=1))
+
+
+@router.on(OrderCreated, coalesce=timedelta(seconds=0.5))
+async def newest(event: Event[OrderCreated], ctx: Context) -> None:
+    ctx.log.info("newest")
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_what_was_put_off_runs_when_it_is_due(kind: type[Kit]) -> None:
+    async with kind(newest) as kit:
+        put_off = await kit.run(created("1"))
+        (ran,) = await kit.advance(timedelta(seconds=1))
+    assert (put_off.outcome, ran.outcome) == ("coalesced", "done")
+
+
+@router.on(OrderCreated)
+async def remind(event: Event[OrderCreated], ctx: Context) -> None:
+    if ctx.timer is None:
+        await ctx.schedule(after=timedelta(seconds=0.5), key="unpaid")
+        await ctx.schedule(after=timedelta(seconds=0.5), key="other")
+        await ctx.cancel("other")
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_a_timer_fires(kind: type[Kit]) -> None:
+    async with kind(remind) as kit:
+        first = await kit.run(created("1"))
+        (fired,) = await kit.advance(timedelta(seconds=1))
+    assert (list(first.scheduled), first.cancelled) == (["unpaid"], ["other"])
+    assert (fired.timer, fired.outcome) == ("unpaid", "done")

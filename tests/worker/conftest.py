@@ -21,7 +21,7 @@ from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import handled, make_event
-from receiver.worker.consumer import ConsumerLimits
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
 from receiver.worker.worker import Worker
@@ -44,7 +44,7 @@ class Bench:
 
     async def work(
         self,
-        *routers: Router,
+        *routers: Router | Handler,
         grace_s: float = 5.0,
         limits: ConsumerLimits | None = None,
         as_they_say: bool = False,
@@ -67,7 +67,7 @@ class Bench:
         await worker.start()
         return worker
 
-    async def handled(self, *routers: Router) -> None:
+    async def handled(self, *routers: Router | Handler) -> None:
         await handled(self.connection, self.subjects, _handlers(routers))
 
     async def stored(self, event_type: str) -> list[dict[str, str]]:
@@ -104,8 +104,12 @@ class Bench:
         ]
 
 
-def _handlers(routers: Sequence[Router]) -> list[Handler]:
-    return [handler for router in routers for handler in router.handlers]
+def _handlers(routers: Sequence[Router | Handler]) -> list[Handler]:
+    return [
+        handler
+        for router in routers
+        for handler in (router.handlers if isinstance(router, Router) else [router])
+    ]
 
 
 def _from_the_first(handler: Handler) -> Handler:

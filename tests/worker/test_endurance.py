@@ -20,8 +20,8 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.testing import eventually
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.routing import Router
 from schemas.events import EventData, OrderClosed, OrderCreated, OrderSynced
 from tests.freezing import freeze

@@ -19,8 +19,8 @@ from receiver.bus.subjects import input_subject
 from receiver.errors import APIRejectedError, ConfigurationError
 from receiver.event import Event
 from receiver.testing import eventually, make_event
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context, Drop, Retry
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated, OrderSynced
 from tests.worker.conftest import Bench
@@ -305,7 +305,7 @@ async def test_without_an_api_what_needs_it_is_not_started(bench: Bench) -> None
 async def test_a_handler_that_is_off_is_not_started_and_gets_no_consumer(bench: Bench) -> None:
     router, _ = noting()
     with structlog.testing.capture_logs() as logs:
-        await bench.work(off(router))
+        await bench.work(replace(router.handlers[0], off="it is a test"))
     told = [(line["event"], line["handler"], line["log_level"]) for line in logs]
     assert told == [("handler_off", "note", "info")]
     client, stream = bench.connection.client, bench.subjects.stream
@@ -318,7 +318,7 @@ async def test_a_handler_that_was_off_goes_on_where_it_was(bench: Bench) -> None
     before = await bench.work(router)
     await bench.handled(router)
     await before.stop()
-    meanwhile = await bench.work(off(router))
+    meanwhile = await bench.work(replace(router.handlers[0], off="it is a test"))
     await bench.store(created("2"))
     await meanwhile.stop()
     assert seen == ["1"]
@@ -336,13 +336,6 @@ def noting() -> tuple[Router, list[str | None]]:
         seen.append(event.order_id)
 
     return router, seen
-
-
-def off(router: Router) -> Router:
-    """The same handlers, switched off."""
-    other = Router()
-    other._handlers = tuple(replace(handler, off="it is a test") for handler in router.handlers)
-    return other
 
 
 async def test_two_handlers_of_one_name_are_refused(bench: Bench) -> None:

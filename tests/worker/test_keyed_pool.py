@@ -8,7 +8,7 @@ import contextlib
 import structlog
 
 from receiver.testing import eventually
-from receiver.worker.keyed_pool import KeyedPool
+from receiver.worker.keyed_pool import KeyedPool, Pause
 
 
 class Gate:
@@ -92,6 +92,40 @@ async def test_work_that_ignores_its_cancellation_does_not_hold_up_the_stop() ->
     await eventually(lambda: left == ["a1"])
 
 
+async def test_what_becomes_ready_together_begins_together_before_any_of_it_runs() -> None:
+    gate = Gate()
+    begun: list[tuple[list[str], list[str]]] = []
+    lanes = KeyedPool(
+        2,
+        gate.work,
+        gate.left.append,
+        begin=lambda items: begun.append((list(items), list(gate.running))),
+    )
+    gate.open.set()
+    for item in ("a1", "b1", "a2", "c1"):
+        lanes.add(item[0], item)
+    await eventually(lambda: len(gate.left) == 4)
+    assert begun == [(["a1", "b1"], []), (["c1", "a2"], [])]
+
+
+async def test_nothing_starts_before_it_may() -> None:
+    gate, allowed = Gate(), asyncio.Event()
+
+    async def wait() -> None:
+        await allowed.wait()
+
+    gate.open.set()
+    lanes = KeyedPool(
+        2, gate.work, gate.left.append, may_start=lambda: None if allowed.is_set() else wait()
+    )
+    for item in "ab":
+        lanes.add(item, item)
+    await asyncio.sleep(0.01)
+    assert not lanes.busy
+    allowed.set()
+    await eventually(lambda: gate.left == ["a", "b"])
+
+
 async def test_a_fault_in_the_work_frees_its_key() -> None:
     left: list[str] = []
 
@@ -146,9 +180,11 @@ async def test_an_item_that_is_to_run_again_stays_before_what_is_behind_it() -> 
 async def test_an_item_waits_for_its_time_without_a_place() -> None:
     gate, time = Gate(), asyncio.Event()
 
-    async def due(item: str) -> None:
-        if item == "a":
-            await time.wait()
+    async def wait() -> None:
+        await time.wait()
+
+    def due(item: str) -> Pause:
+        return wait() if item == "a" and not time.is_set() else None
 
     gate.open.set()
     lanes = KeyedPool(1, gate.work, gate.left.append, due=due)

@@ -19,6 +19,7 @@ from receiver.client import trail
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import eventually, make_event
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
@@ -50,6 +51,7 @@ def runner(bench: Bench) -> Runner:
         ONCE,
         api=None,
         clock=lambda: datetime.now(UTC),
+        schedules=RecordingSchedules(),
         records=RunRecords(bench.connection, bench.subjects),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ class Target(BaseModel):
 @router.on(OrderCreated, settings=Target, off_without="url")
 async def forward(event: Event[OrderCreated], ctx: Context) -> None: ...
 """
+EVERYTHING = """
+from yizhan.events import EVENT_MODELS
+
+@router.on(*EVENT_MODELS)
+async def all_of_it(event: Event, ctx: Context) -> None: ...
+"""
 DESK = '[handlers.desk.settings]\nurl = "https://desk.example"\n'
 
 
@@ -90,8 +97,11 @@ def test_the_decorator_takes_every_option() -> None:
         order="none",
         was="before",
         settings=OrderCreated,
+        coalesce=timedelta(seconds=5),
+        coalesce_within=60,
     )
-    assert given == HandlerOptions(time, 60.0, policy, 4, "none", "before", OrderCreated)
+    plain = HandlerOptions(time, 60.0, policy, 4, "none", "before", OrderCreated)
+    assert given == replace(plain, coalesce_s=5.0, coalesce_within_s=60.0)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +120,8 @@ def test_the_decorator_takes_every_option() -> None:
         ({"order": "any"}, "order: write 'one_at_a_time', 'strict' or 'none'"),
         ({"was": "a-b"}, "was: write the name of a handler"),
         ({"settings": {}}, "settings: give a pydantic model"),
+        ({"coalesce": -1}, "coalesce: write a number greater than 0"),
+        ({"coalesce_within": 86_400}, "coalesce_within: write a number .*43200"),
         ({"off_without": "url"}, "off_without: write the name of a field of its settings' model"),
         ({"off_without": "url", "settings": OrderCreated}, "off_without: write the name"),
     ],
@@ -140,12 +152,12 @@ def test_what_nothing_says_of_a_handler_is_said_of_all() -> None:
 def test_a_section_of_the_settings_goes_before_the_decorator() -> None:
     section = (
         '[handlers.report]\nstart = 2026-01-31T08:00:00+08:00\ntimeout_s = 9\norder = "none"\n'
-        'concurrency = 2\ndelays_s = [1, 2]\nwas = "older"\n'
+        'concurrency = 2\ndelays_s = [1, 2]\nwas = "older"\ncoalesce_s = 5\n'
     )
     options = configured(section + DESK)["report"].options
     assert options.start == datetime(2026, 1, 31, tzinfo=UTC)
     assert (options.timeout_s, options.order, options.concurrency) == (9, "none", 2)
-    assert options.was == "older"
+    assert (options.was, options.coalesce_s) == ("older", 5)
     assert options.retry is not None
     assert (options.retry.max_attempts, options.retry.delays_s) == (3, (1.0, 2.0))
 
@@ -180,6 +192,19 @@ def test_a_variable_switches_a_handler_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert (loaded["report"].off != "", loaded["desk"].off) == (True, "")
 
 
+def test_patterns_narrow_the_events_that_a_handler_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("optioned.py").write_text(MODULE + EVERYTHING, encoding="utf-8")
+    chosen = configured(f'{DESK}[handlers.all_of_it]\nevents = ["payment.*", "order.synced"]\n')
+    types = {model.event_type for model in chosen["all_of_it"].models}
+    monkeypatch.setenv("YIZHAN_HANDLERS__ALL_OF_IT__EVENTS", "payment.succeeded order.closed")
+    by_variable = configured(DESK)["all_of_it"].models
+    payments = {"payment.succeeded", "payment.stage_succeeded", "payment.batch_settled"}
+    assert types == payments | {"order.synced"}
+    assert [model.event_type for model in by_variable] == ["order.closed", "payment.succeeded"]
+
+
 @pytest.mark.parametrize(
     ("section", "off"),
     [
@@ -205,6 +230,12 @@ def test_a_handler_is_off_without_the_setting_that_it_cannot_do_without(
         ("[handlers.zzz]\ntimeout_s = 1\n", "no such handler: loaded are report, desk"),
         ("[handlers.desk]\ntimout_s = 1\n", r"desk\.timout_s: .* did you mean timeout_s\?"),
         ("[handlers.desk]\nstart = 2026-01-31\n", r"desk\.start: write \"new\", \"all\" or a time"),
+        (
+            f'{DESK}[handlers.report]\nevents = ["order.craeted"]\n',
+            r"handlers\.report\.events: 'order.craeted' is no event of it: .* order\.created\?",
+        ),
+        (f'{DESK}[handlers.report]\nevents = ["zzz*"]\n', "it takes order.created"),
+        (f"{DESK}[handlers.report]\nevents = []\n", r"events: write a list of event types or"),
         ("concurency = 3\n", "did you mean concurrency.*one handler's settings stand in"),
     ],
 )

@@ -13,8 +13,8 @@ from receiver.bus.pinned import Delivered, give_back, look
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import eventually
-from receiver.worker.consumer import ConsumerLimits
 from receiver.worker.interface import Context, Retry
+from receiver.worker.limits import ConsumerLimits
 from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated
 from tests.worker.conftest import Bench

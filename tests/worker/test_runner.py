@@ -21,6 +21,7 @@ from receiver.event import Event, Origin
 from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
+from receiver.testing.schedules import RecordingSchedules
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
@@ -38,6 +39,17 @@ TRACKED = LogisticsTracked(channel="1688", order_id="2745812000123456789")
 
 async def sync(event: Event[OrderCreated], ctx: Context) -> list[OrderSynced]:
     return [SYNCED, SYNCED]
+
+
+def runner_of(publisher: RecordingPublisher) -> Runner:
+    return Runner(
+        publisher,
+        Subjects(),
+        RetryPolicy(),
+        api=None,
+        clock=lambda: NOON,
+        schedules=RecordingSchedules(),
+    )
 
 
 def as_handler(function: Any, *, needs_api: bool = False) -> Handler:
@@ -227,7 +239,7 @@ async def test_a_message_that_does_not_decode_is_dead_lettered(
     headers: dict[str, str], body: bytes
 ) -> None:
     publisher = RecordingPublisher()
-    runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
+    runner = runner_of(publisher)
     stored = StoredMessage("yizhan.events.1688.order.created.1", headers, body, 7, NOON)
     ran = await runner.run(as_handler(sync), stored, attempt=1, log=get_logger("test"))
     assert ran.decision.outcome == "dead_lettered"
@@ -237,7 +249,7 @@ async def test_a_message_that_does_not_decode_is_dead_lettered(
 
 async def test_a_dead_letter_leaves_the_servers_own_headers_out() -> None:
     publisher = RecordingPublisher()
-    runner = Runner(publisher, Subjects(), RetryPolicy(), api=None, clock=lambda: NOON)
+    runner = runner_of(publisher)
     message = encode_event(CREATED, Subjects())
     headers = {**message.headers, "Nats-Expected-Last-Sequence": "1", "nats-ttl": "1s"}
     stored = StoredMessage(message.subject, headers, message.body, 7, NOON)

@@ -33,6 +33,8 @@ _RETRY_WAIT_S: Final = 0.25
 _ANSWER_S: Final = 2.0
 _SET_UP_S: Final = 5.0
 """How long a consumer is taken to be as it was set up."""
+_GATHER_S: Final = 0.05
+"""How long to wait for much room before little will do: few requests bring many messages each."""
 _KEEP_PIN_S: Final = 2.0
 """How often to pull without room."""
 
@@ -76,10 +78,11 @@ class _Pull:
 
 
 class PullLoop:
-    """Pulls messages and gives each to `deliver`; `room` says how many more may come now.
+    """Pulls messages and gives each to `deliver`; `room` says how many more may come now, and with
+    room for `much` the next are asked for at once.
 
-    Call `wake` when room was made, or when the lease has changed. The server sends a sign of life
-    each `heartbeat_s`.
+    Call `made_room` when there is more room, `wake` when the lease has changed. The server sends a
+    sign of life each `heartbeat_s`.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class PullLoop:
         *,
         deliver: Callable[[Msg], Awaitable[None]],
         room: Callable[[], int],
+        much: int,
         heartbeat_s: float,
         sleep: Sleep,
     ) -> None:
@@ -98,6 +102,8 @@ class PullLoop:
         self._lease = lease
         self._deliver = deliver
         self._room = room
+        self._much = much
+        self._wanted_room = 0
         self._heartbeat_s = heartbeat_s
         self._sleep = sleep
         self._wake = asyncio.Event()
@@ -109,8 +115,13 @@ class PullLoop:
         self._log = get_logger("yizhan.handlers", consumer=plan.durable)
 
     def wake(self) -> None:
-        """There may be room again, or no lease any more."""
+        """There may be no lease any more."""
         self._wake.set()
+
+    def made_room(self) -> None:
+        """There is room for one more."""
+        if 0 < self._wanted_room <= self._room():
+            self._wake.set()
 
     async def run(self) -> None:
         """Pull until cancelled; what was under way is then still delivered."""
@@ -144,8 +155,17 @@ class PullLoop:
                     await self._look_again(client)
                     if client.stats["reconnects"] != reconnects or not client.is_connected:
                         raise BusError("the connection was lost")
-                while self._room() < 1 and _now() - self._pull.asked_at < _KEEP_PIN_S:
-                    await self._look()
+                await self._until_room()
+
+    async def _until_room(self) -> None:
+        """For much, after a moment for one more; or until the pin is to be kept without any."""
+        self._wanted_room = self._much
+        if self._room() < self._much:
+            await self._look(_GATHER_S)
+        self._wanted_room = 1
+        while self._room() < 1 and _now() - self._pull.asked_at < _KEEP_PIN_S:
+            await self._look()
+        self._wanted_room = 0
 
     async def _set_up(self, client: PipeliningClient) -> None:
         """Somebody else may have changed the consumer meanwhile; raises as `ensure_consumer`."""
@@ -214,11 +234,11 @@ class PullLoop:
         subject = request.subject(self._plan.stream, self._plan.durable)
         await client.publish(subject, request.body(), reply=self._inbox)
 
-    async def _look(self) -> None:
-        """Wait until something happened, at most `_LOOK_S`; raises `BusError` if all is lost."""
+    async def _look(self, wait_s: float = _LOOK_S) -> None:
+        """Wait until something happened, at most `wait_s`; raises `BusError` if all is lost."""
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         if not self._lease.may_pull:
             raise _GivenUpError

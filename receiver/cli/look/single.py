@@ -155,7 +155,8 @@ async def _found(
     said = hint(text, tried=f"yizhan {kinds[0].removesuffix('s')}")
     raise YizhanError(
         f"{text}: is not among the {progress.count:,} {kinds[0]} since "
-        f"{local(searched_from(filters).isoformat())}: write an earlier --since{f'; {said}' if said else ''}"
+        f"{local(searched_from(filters).isoformat())}: write an earlier --since"
+        f"{f'; {said}' if said else ''}"
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.schedules import StreamSchedules
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.observability.logs import get_logger
@@ -39,13 +40,27 @@ class HandlerSink:
         subjects: Subjects,
         *,
         api: PlatformAPI | None,
+        kept: timedelta,
     ) -> HandlerSink:
-        """A sink whose results are stored only where the stream does not hold them yet."""
-        handler = replace(handler, options=replace(handler.options, retry=None))
+        """A sink whose results are stored only where the stream does not hold them yet; that keeps
+        messages for `kept`.
+        """
+        handler = replace(handler, options=replace(handler.options, retry=None, coalesce_s=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
         policy = RetryPolicy(max_attempts=2**31)
-        runner = Runner(once, subjects, policy, api=api, clock=lambda: datetime.now(UTC))
+        runner = Runner(
+            once,
+            subjects,
+            policy,
+            api=api,
+            clock=lambda: datetime.now(UTC),
+            schedules=StreamSchedules(connection, subjects, kept=kept),
+        )
         return cls(handler, runner)
+
+    async def close(self) -> None:
+        """Close what the handler had opened."""
+        await self.runner.aclose()
 
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""

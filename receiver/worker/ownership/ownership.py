@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Literal, Protocol
 
 from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection, Sleep
@@ -159,8 +159,11 @@ class Ownership:
         """See `Lease`."""
         self._fence.answered(asked_at)
 
-    async def may_start(self) -> None:
-        """Return once a run may start."""
+    def may_start(self) -> Coroutine[Any, Any, None] | None:
+        """What to wait for until a run may start; None where one may now."""
+        return None if self._is_safe() else self._until_safe()
+
+    async def _until_safe(self) -> None:
         while not self._is_safe():
             await self._sleep(_GATE_S)
 

@@ -1,0 +1,1 @@
+"""What handlers keep between runs: one entry a key, written by compare-and-set."""

@@ -1,0 +1,151 @@
+"""Whether the platform's API shows what an event says: for handlers with `trust="requeried"`.
+
+What is confirmed is the fact that the event's type names, not each of its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+from receiver.errors import APIRejectedError, UnconfirmedError
+from receiver.event import Event
+from receiver.worker import shown
+from receiver.worker.shown import Case, Order, Parcels
+from schemas.events import (
+    AftersalesRefundUpdated,
+    EventData,
+    LogisticsPartlyShipped,
+    LogisticsProgressed,
+    LogisticsShipped,
+    LogisticsWaybillChanged,
+    OrderClosed,
+    OrderCompleted,
+    OrderCreated,
+    OrderPriceChanged,
+    OrderReceiptConfirmed,
+    OrderStatusChanged,
+    PaymentBatchSettled,
+    PaymentStageSucceeded,
+    PaymentSucceeded,
+)
+from schemas.statuses import OrderStatus, RefundStatus
+from schemas.values import Money
+
+if TYPE_CHECKING:
+    from receiver.client.platform import PlatformAPI
+
+DataT = TypeVar("DataT", bound=EventData)
+
+
+async def _order(api: PlatformAPI, data: EventData) -> Order:
+    if data.order_id is None:
+        raise _nothing_to_ask(data)
+    if data.channel == "1688":
+        detail = await api.alibaba.orders.detail(data.order_id)
+        head = detail.base_info
+        return Order(
+            head.our_status if head else OrderStatus.UNKNOWN,
+            head.status if head else None,
+            paid=head is not None and head.pay_time is not None,
+            totals=[head.total_amount] if head and head.total_amount else (),
+            lines=[(line.sub_item_id, line.our_status) for line in detail.product_items],
+            stages=[term.our_pay_status for term in detail.trade_terms],
+        )
+    purchase = await api.taobao.orders.detail(data.order_id)
+    amounts = (
+        (purchase.purchase_amount, purchase.purchase_currency),
+        (
+            purchase.pay_amount,
+            purchase.pay_currency,
+        ),
+    )
+    return Order(
+        purchase.our_status,
+        purchase.status,
+        paid=purchase.pay_time is not None,
+        totals=[
+            Money.yuan(money.amount, currency or money.currency)
+            for money, currency in amounts
+            if money is not None
+        ],
+        lines=[(line.sub_purchase_order_id, line.our_status) for line in purchase.sub_orders],
+    )
+
+
+async def _case(api: PlatformAPI, data: AftersalesRefundUpdated) -> Case:
+    if data.refund_id is None:
+        raise _nothing_to_ask(data)
+    if data.channel == "1688":
+        refund = await api.alibaba.refunds.detail(data.refund_id)
+        return Case(refund.our_status, refund.status, refund.order_id)
+    case = (await api.taobao.refunds.detail(data.refund_id)).case
+    return Case(case.our_status, case.refund_status) if case else Case(RefundStatus.UNKNOWN, None)
+
+
+async def _parcels(api: PlatformAPI, data: EventData) -> Parcels:
+    if data.order_id is None or data.channel != "1688":
+        raise _nothing_to_ask(data)
+    traces = (await api.alibaba.orders.logistics(data.order_id)).traces
+    return Parcels(
+        [
+            (
+                frozenset(filter(None, (trace.logistics_bill_no, trace.logistics_id))),
+                frozenset(node.progress for node in trace.trace_node_list),
+            )
+            for trace in traces
+        ]
+    )
+
+
+_Ask: TypeAlias = Callable[["PlatformAPI", Any], Awaitable[Any]]
+_Shows: TypeAlias = Callable[[Any, Any], bool]
+WAYS: Final[Mapping[type[EventData], tuple[_Ask, _Shows]]] = MappingProxyType(
+    {
+        OrderCreated: (_order, shown.exists),
+        OrderPriceChanged: (_order, shown.is_priced),
+        OrderStatusChanged: (_order, shown.has_status),
+        OrderClosed: (_order, shown.is_closed),
+        OrderReceiptConfirmed: (_order, shown.is_received),
+        OrderCompleted: (_order, shown.is_completed),
+        PaymentSucceeded: (_order, shown.is_paid),
+        PaymentStageSucceeded: (_order, shown.is_stage_paid),
+        PaymentBatchSettled: (_order, shown.is_batch_paid),
+        LogisticsShipped: (_order, shown.is_shipped),
+        LogisticsPartlyShipped: (_order, shown.is_partly_shipped),
+        LogisticsProgressed: (_parcels, shown.has_moved),
+        LogisticsWaybillChanged: (_parcels, shown.has_waybill),
+        AftersalesRefundUpdated: (_case, shown.has_refund_status),
+    }
+)
+"""What is asked for an event of each model, and whether the answer shows it."""
+
+
+async def confirmed(event: Event[DataT], api: PlatformAPI) -> Event[DataT]:
+    """The event with the trust `requeried`, once the platform shows it; one that has it costs no
+    call. Raises `UnconfirmedError`, and `APIError` where the platform gives no answer.
+    """
+    if event.trust == "requeried":
+        return event
+    data = event.data
+    if data.channel == "unknown" or type(data) not in WAYS:
+        raise _nothing_to_ask(data)
+    ask, shows = WAYS[type(data)]
+    try:
+        answer = await ask(api, data)
+    except APIRejectedError as error:  # such as an order that it does not know, or not yet
+        raise UnconfirmedError(f"{data.event_type}: the platform says: {error}") from error
+    if not shows(data, answer):
+        word = getattr(answer, "word", None)
+        seen = f", which is at {word!r}" if word else ""
+        raise UnconfirmedError(f"{data.event_type}: the platform does not show it{seen}")
+    return replace(event, trust="requeried")
+
+
+def _nothing_to_ask(data: EventData) -> UnconfirmedError:
+    return UnconfirmedError(
+        f"{data.event_type}: there is no call, or no id, by which the platform shows it",
+        final=True,
+    )

@@ -1,0 +1,23 @@
+"""A store on a real server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from nats.js.errors import NotFoundError
+
+from receiver.bus.connection import Connection
+from receiver.bus.state.store import StateStore
+from receiver.bus.subjects import Subjects
+
+
+@pytest.fixture
+async def store(connection: Connection, subjects: Subjects) -> AsyncIterator[StateStore]:
+    made = StateStore(connection, subjects, timeout_s=30)
+    await made.ensure()
+    yield made
+    await made.stop()
+    with contextlib.suppress(NotFoundError):
+        await connection.jetstream.delete_stream(subjects.state_stream)
