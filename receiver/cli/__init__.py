@@ -27,6 +27,7 @@ MODULES: Final = {
     "status": "look.status",
     "replay": "replay",
     "handlers": "handlers",
+    "dead": "repair.dead_acts",
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import HandlerOption, LimitOption, SinceOption, UntilOption, chosen
 from receiver.cli.options import not_empty
@@ -18,7 +18,10 @@ from receiver.composition.bus import opened_bus
 from receiver.operations.audit_reading import acts
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOK,
+    epilog=examples("yizhan audit --since 7d", "yizhan audit --verb dead-retry --by ann --json"),
+)
 def audit(
     config: ConfigOption = None,
     since: SinceOption = None,
@@ -32,7 +35,7 @@ def audit(
     ] = None,
     handler: HandlerOption = None,
     limit: LimitOption = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List what operators did: who, when, what, and the numbers. Oldest first."""
     with refusing():

@@ -17,6 +17,7 @@ from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.status import Place
+from receiver.operations.repair.letters import Letters
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -30,10 +31,24 @@ async def opened_operations(
     """What can be done to handlers, of which `loaded` are here; raises `BusError` where NATS is
     away.
     """
+    async with opened_to_act(settings) as bus:
+        yield handler_operations(settings, bus, loaded)
+
+
+@contextlib.asynccontextmanager
+async def opened_to_act(settings: Settings) -> AsyncIterator[Bus]:
+    """The bus of a command that changes something; raises `BusError` where NATS is away."""
     rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
     async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield handler_operations(settings, bus, loaded)
+        yield bus
+
+
+@contextlib.asynccontextmanager
+async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
+    """The dead letters, to look at; raises `BusError` where NATS is away."""
+    async with opened_archive(settings) as archive:
+        yield Letters(archive.connection, archive.subjects)
 
 
 @contextlib.asynccontextmanager

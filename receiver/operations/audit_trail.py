@@ -27,6 +27,8 @@ VERBS: Final = (
     "handlers-rewind",
     "handlers-forget",
     "replay",
+    "dead-retry",
+    "dead-drop",
 )
 """The kinds of acts; more may be added."""
 

@@ -1,0 +1,286 @@
+"""`yizhan dead retry` and `drop`: give letters back to their handlers, or delete them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from receiver.bus.read.filters import Filters
+from receiver.cli.acting import ByOption, checked_reason, who
+from receiver.cli.app import ConfigOption, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import (
+    CauseOption,
+    ChannelOption,
+    FactOption,
+    HandlerOption,
+    LimitOption,
+    OrderOption,
+    OriginOption,
+    SinceOption,
+    SourceOption,
+    TypeOption,
+    UntilOption,
+    chosen,
+)
+from receiver.cli.look.output import searching, sequence
+from receiver.cli.options import YesOption, check_can_ask, not_empty
+from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, refusing, run
+from receiver.cli.repair.bulk import (
+    AllOption,
+    check_selection,
+    confirmed,
+    exit_code,
+    progress_of,
+)
+from receiver.cli.repair.dead import dead
+from receiver.cli.repair.dead_text import gone_text, notes_on
+from receiver.composition.bus import Bus
+from receiver.composition.operations import opened_to_act
+from receiver.errors import ConfigurationError
+from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.repair.letter_acts import LetterActs, Tally
+from receiver.operations.repair.letters import LetterRef, Letters, ref_of
+
+WhichArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="One letter: #SEQ as listed, or the id of its event.",
+        metavar="[ID|#SEQ]",
+        show_default=False,
+    ),
+]
+
+
+@dead.command(
+    epilog=examples(
+        "yizhan dead retry '#12'",
+        "yizhan dead retry --handler fetch_tracking --cause 0a1b2c3d4e5f",
+        "yizhan dead retry --all --yes",
+    )
+)
+def retry(
+    which: WhichArgument = None,
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    event_type: TypeOption = None,
+    channel: ChannelOption = None,
+    order: OrderOption = None,
+    source: SourceOption = None,
+    handler: HandlerOption = None,
+    cause: CauseOption = None,
+    fact: FactOption = None,
+    origin: OriginOption = None,
+    limit: LimitOption = None,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    by: ByOption = None,
+) -> None:
+    """Give dead letters back to their handlers, in the order of their events.
+
+    Says how many, and asks, unless one is named. One that fails again is a letter again, with its
+    history. Exits 1 where that was declined or none could be given back, 3 where some could not.
+    """
+    with refusing():
+        filters = chosen(
+            since=since,
+            until=until,
+            event_type=event_type,
+            channel=channel,
+            order_id=order,
+            source=source,
+            handler=handler,
+            cause=cause,
+            fact_id=fact,
+            origin=origin,
+            limit=limit,
+        )
+        seq = _checked(which, filters, everything=everything)
+        operator = who(by)
+        check_can_ask(yes=yes or which is not None)
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_to_act(settings) as bus:
+            letters = Letters(bus.connection, bus.subjects)
+            refs = await _selected(letters, which, seq, filters)
+            taking = await letters.taking(ref.handler for ref in refs)
+            there = [ref for ref in refs if taking[ref.handler] is not None]
+            await _check_taken(letters, refs, there)
+            if not there:
+                return 0
+            _say(there, "go back to")
+            if which is None and not confirmed("Retry them?", yes=yes):
+                return EXIT_FAILED
+            tally = Tally()
+            tally.counts["without handler"] = len(refs) - len(there)
+            act = _Act("dead-retry", "retried", operator, filters)
+            acting = LetterActs(letters, bus.publisher)
+            with progress_of("giving back", len(there)) as progress:
+                code = await act.run(bus, refs, tally, acting.retry(there, tally, progress))
+            for note in notes_on(taking):
+                typer.echo(note)
+            return code
+
+    run(main)
+
+
+@dead.command(
+    epilog=examples(
+        "yizhan dead drop '#12' --reason \"a test order\"",
+        'yizhan dead drop --handler old_name --reason "it was replaced" --yes',
+    )
+)
+def drop(
+    reason: Annotated[str, typer.Option(help="Why; `yizhan audit` shows it.")],
+    which: WhichArgument = None,
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    event_type: TypeOption = None,
+    channel: ChannelOption = None,
+    order: OrderOption = None,
+    source: SourceOption = None,
+    handler: HandlerOption = None,
+    cause: CauseOption = None,
+    fact: FactOption = None,
+    origin: OriginOption = None,
+    limit: LimitOption = None,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    by: ByOption = None,
+) -> None:
+    """Delete dead letters for good. The events themselves stay in the stream.
+
+    Says how many, and asks. Exits 1 where that was declined, 3 where another was faster with some.
+    """
+    with refusing():
+        filters = chosen(
+            since=since,
+            until=until,
+            event_type=event_type,
+            channel=channel,
+            order_id=order,
+            source=source,
+            handler=handler,
+            cause=cause,
+            fact_id=fact,
+            origin=origin,
+            limit=limit,
+        )
+        seq = _checked(which, filters, everything=everything)
+        why = checked_reason(reason, write="say why they are not needed, for whoever asks")
+        operator = who(by)
+        check_can_ask(yes=yes)
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_to_act(settings) as bus:
+            letters = Letters(bus.connection, bus.subjects)
+            refs = await _selected(letters, which, seq, filters)
+            if not refs:
+                return 0
+            _say(refs, "are deleted for good:")
+            if not confirmed("Delete them?", yes=yes):
+                return EXIT_FAILED
+            tally, act = Tally(), _Act("dead-drop", "dropped", operator, filters, why)
+            acting = LetterActs(letters, bus.publisher)
+            with progress_of("deleting", len(refs)) as progress:
+                return await act.run(bus, refs, tally, acting.drop(refs, tally, progress))
+
+    run(main)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """An act on letters: its verb, the count of what succeeds, and what is recorded of it."""
+
+    verb: str
+    done: str
+    operator: str
+    filters: Filters
+    reason: str | None = None
+
+    async def run(
+        self,
+        bus: Bus,
+        refs: Sequence[LetterRef],
+        tally: Tally,
+        acting: Coroutine[Any, Any, None],
+    ) -> int:
+        """Record it, do it, say what became of it; the exit code."""
+        handlers = {ref.handler for ref in refs}
+        target = handlers.pop() if len(handlers) == 1 else None
+        words = words_of(self.filters)
+        if len(refs) == 1:
+            words["letter"] = f"#{refs[0].seq}"
+        trail = AuditTrail(bus.connection, bus.subjects, self.operator)
+        with contextlib.closing(acting):
+            async with trail.act(
+                self.verb,
+                target=target,
+                reason=self.reason,
+                filters=words,
+                numbers={"selected": len(refs)},
+            ) as act:
+                try:
+                    await acting
+                finally:
+                    act.numbers |= tally.numbers
+                    code = exit_code(tally.numbers, self.done)
+                    act.outcome = "partly" if code == EXIT_PARTLY else "failed" if code else "done"
+                    _report(tally)
+        return code
+
+
+def _checked(which: str | None, filters: Filters, *, everything: bool) -> int | None:
+    not_empty("ID", which, write="write an id, or a sequence such as '#12'")
+    check_selection("letter", which, filters, everything=everything)
+    return sequence(which) if which is not None else None
+
+
+async def _selected(
+    letters: Letters, which: str | None, seq: int | None, filters: Filters
+) -> Sequence[LetterRef]:
+    if which is not None:
+        return [ref_of(await letters.one(which, seq))]
+    with searching("selecting dead letters") as progress:
+        found = await letters.chosen(filters, progress.scanned)
+    if not found:
+        typer.echo("no dead letter is selected")
+    return found
+
+
+async def _check_taken(
+    letters: Letters, refs: Sequence[LetterRef], there: Sequence[LetterRef]
+) -> None:
+    """Say whose handlers are gone; raises `ConfigurationError` where all are."""
+    gone = Counter(ref.handler for ref in refs) - Counter(ref.handler for ref in there)
+    known = await letters.handlers() if gone else []
+    lines = [gone_text(name, count, known) for name, count in gone.items()]
+    if lines and not there:
+        raise ConfigurationError("\n".join(lines))
+    for line in lines:
+        typer.echo(line, err=True)
+
+
+def _say(refs: Sequence[LetterRef], what: str) -> None:
+    counted = Counter(ref.handler for ref in refs).most_common()
+    names = ", ".join(f"{name} ({count:,})" for name, count in counted)
+    letters = "1 dead letter" if len(refs) == 1 else f"{len(refs):,} dead letters"
+    typer.echo(f"{letters} {what} {names}")
+
+
+def _report(tally: Tally) -> None:
+    words = {"taken": "already given back or dropped by another"}
+    parts = [f"{count:,} {words.get(name, name)}" for name, count in tally.numbers.items()]
+    typer.echo(", ".join(parts) or "nothing was done")
+    for line in tally.reasons:
+        typer.echo(f"  {line}", err=True)
