@@ -71,6 +71,5 @@ def _parts(report: dict[str, Any]) -> Iterator[str]:
         yield ", ".join(f"{count} {what}" for what, count in numbers.items())
     if report["reason"]:
         yield f'"{report["reason"]}"'
-    yield f"by {report['by']}:"
     error = f": {report['error']}" if report["error"] else ""
-    yield f"{report['outcome'] or 'no end is recorded'}{error}"
+    yield f"by {report['by']}: {report['outcome'] or 'no end is recorded'}{error}"

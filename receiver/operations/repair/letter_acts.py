@@ -146,7 +146,8 @@ class LetterActs:
         while True:
             try:
                 client = connection.client
-                asking = call(client, f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
+                # To overwrite each on the disk takes 17 ms, and the event holds the same.
+                asking = call(client, f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": True})
                 answer = await connection.allowed(client, asking)
                 if "error" not in answer:
                     return True

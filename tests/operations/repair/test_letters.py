@@ -174,6 +174,16 @@ async def test_what_is_given_back_runs_once_in_the_order_of_the_events(desk: Des
     assert (await desk.letters.groups(NONE))[0].count == 1
 
 
+async def test_letters_of_one_order_go_back_in_the_order_of_its_events(desk: Desk) -> None:
+    subjects = desk.bench.subjects
+    later, earlier = letter(subjects, "1", 20), letter(subjects, "1", 10)
+    await desk.bench.publisher.publish([later, earlier])
+    await desk.bench.work(desk.router)
+    await desk.retry()
+    await eventually(lambda: len(desk.handled) == 2, within_s=60)
+    assert desk.handled == [earlier.headers["ce-id"], later.headers["ce-id"]]
+
+
 async def test_a_letter_that_fails_again_is_another_one_with_the_whole_history(desk: Desk) -> None:
     (event,) = await desk.bury("1")
     (first,) = await desk.letters.chosen(NONE)
