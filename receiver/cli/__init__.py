@@ -28,6 +28,7 @@ MODULES: Final = {
     "replay": "replay",
     "handlers": "handlers",
     "dead": "repair.dead_acts",
+    "quarantine": "repair.quarantine_acts",
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",

@@ -13,11 +13,14 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
+from receiver.dialects.installed import installed_dialects
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.status import Place
 from receiver.operations.repair.letters import Letters
+from receiver.operations.repair.quarantine import Quarantine
+from receiver.operations.repair.reparse import Reparsing, Today
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -71,6 +74,20 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             spool.state if spool.path.exists() else None,
             _free_bytes(settings),
         )
+
+
+@contextlib.asynccontextmanager
+async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
+    """The callbacks that could not be read, to look at; raises `BusError` where NATS is away."""
+    async with opened_archive(settings) as archive:
+        yield Quarantine(archive.connection, archive.subjects)
+
+
+def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
+    """Reading callbacks again, as the settings say now."""
+    sources = {source.name: source for source in settings.sources}
+    today = Today(sources, installed_dialects(), settings.receiver.limit_bytes)
+    return Reparsing(quarantine, today, bus.publisher)
 
 
 def _free_bytes(settings: Settings) -> int | None:

@@ -29,6 +29,8 @@ VERBS: Final = (
     "replay",
     "dead-retry",
     "dead-drop",
+    "quarantine-reparse",
+    "quarantine-drop",
 )
 """The kinds of acts; more may be added."""
 

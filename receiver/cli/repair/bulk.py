@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from receiver.bus.audit_record import Outcome
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.errors import ConfigurationError
+from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.repair.tally import Tally
 
 AllOption = Annotated[bool, typer.Option("--all", help="Select everything.")]
+_WORDS: Final = {"taken": "already done by another", "unchanged": "that tell nothing new"}
+"""The words of some counts."""
 
 
 def check_selection(what: str, ids: str | None, filters: Filters, *, everything: bool) -> None:
@@ -46,8 +52,50 @@ def progress_of(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(row, completed=done)
 
 
-def exit_code(counts: Mapping[str, int], done: str) -> int:
-    """0 where all was done, 3 where some was, 1 where nothing was; `done` is the count of those."""
-    if sum(counts.values()) == counts.get(done, 0):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAct:
+    """An act on many messages, and what is recorded of it; `done` are the counts of success."""
+
+    trail: AuditTrail
+    verb: str
+    done: Collection[str]
+    words: Mapping[str, str]
+    target: str | None = None
+    reason: str | None = None
+
+    async def run(self, selected: int, tally: Tally, acting: Callable[[], Awaitable[None]]) -> int:
+        """Record it, do it, and say what became of it; the exit code: 0 where all was done, 3 where
+        some was, 1 where nothing was.
+        """
+        async with self.trail.act(
+            self.verb,
+            target=self.target,
+            reason=self.reason,
+            filters=self.words,
+            numbers={"selected": selected},
+        ) as act:
+            try:
+                await acting()
+            finally:
+                act.numbers |= tally.numbers
+                code = _exit_code(tally.counts, self.done)
+                act.outcome = _OUTCOMES[code]
+                _report(tally)
+        return code
+
+
+_OUTCOMES: Final[Mapping[int, Outcome]] = {0: "done", EXIT_FAILED: "failed", EXIT_PARTLY: "partly"}
+
+
+def _exit_code(counts: Mapping[str, int], done: Collection[str]) -> int:
+    well = sum(counts.get(word, 0) for word in done)
+    if sum(counts.values()) == well:
         return 0
-    return EXIT_PARTLY if counts.get(done) else EXIT_FAILED
+    return EXIT_PARTLY if well else EXIT_FAILED
+
+
+def _report(tally: Tally) -> None:
+    parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
+    typer.echo(", ".join(parts) or "nothing was done")
+    for line in tally.reasons:
+        typer.echo(f"  {line}", err=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -31,12 +30,12 @@ from receiver.cli.filters import (
 )
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
-from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, refusing, run
+from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
+    BulkAct,
     check_selection,
     confirmed,
-    exit_code,
     progress_of,
 )
 from receiver.cli.repair.dead import dead
@@ -45,8 +44,9 @@ from receiver.composition.bus import Bus
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
-from receiver.operations.repair.letter_acts import LetterActs, Tally
+from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import LetterRef, Letters, ref_of
+from receiver.operations.repair.tally import Tally
 
 WhichArgument = Annotated[
     str | None,
@@ -121,10 +121,11 @@ def retry(
                 return EXIT_FAILED
             tally = Tally()
             tally.counts["without handler"] = len(refs) - len(there)
-            act = _Act("dead-retry", "retried", operator, filters)
-            acting = LetterActs(letters, bus.publisher)
+            acts = LetterActs(letters, bus.publisher)
+            act = _act(bus, operator, filters, refs, verb="dead-retry", done="retried")
             with progress_of("giving back", len(there)) as progress:
-                code = await act.run(bus, refs, tally, acting.retry(there, tally, progress))
+                giving_back = partial(acts.retry, there, tally, progress)
+                code = await act.run(len(refs), tally, giving_back)
             for note in notes_on(taking):
                 typer.echo(note)
             return code
@@ -190,54 +191,35 @@ def drop(
             _say(refs, "are deleted for good:")
             if not confirmed("Delete them?", yes=yes):
                 return EXIT_FAILED
-            tally, act = Tally(), _Act("dead-drop", "dropped", operator, filters, why)
-            acting = LetterActs(letters, bus.publisher)
+            tally, acts = Tally(), LetterActs(letters, bus.publisher)
+            act = _act(bus, operator, filters, refs, verb="dead-drop", done="dropped", reason=why)
             with progress_of("deleting", len(refs)) as progress:
-                return await act.run(bus, refs, tally, acting.drop(refs, tally, progress))
+                return await act.run(len(refs), tally, partial(acts.drop, refs, tally, progress))
 
     run(main)
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """An act on letters: its verb, the count of what succeeds, and what is recorded of it."""
-
-    verb: str
-    done: str
-    operator: str
-    filters: Filters
-    reason: str | None = None
-
-    async def run(
-        self,
-        bus: Bus,
-        refs: Sequence[LetterRef],
-        tally: Tally,
-        acting: Coroutine[Any, Any, None],
-    ) -> int:
-        """Record it, do it, say what became of it; the exit code."""
-        handlers = {ref.handler for ref in refs}
-        target = handlers.pop() if len(handlers) == 1 else None
-        words = words_of(self.filters)
-        if len(refs) == 1:
-            words["letter"] = f"#{refs[0].seq}"
-        trail = AuditTrail(bus.connection, bus.subjects, self.operator)
-        with contextlib.closing(acting):
-            async with trail.act(
-                self.verb,
-                target=target,
-                reason=self.reason,
-                filters=words,
-                numbers={"selected": len(refs)},
-            ) as act:
-                try:
-                    await acting
-                finally:
-                    act.numbers |= tally.numbers
-                    code = exit_code(tally.numbers, self.done)
-                    act.outcome = "partly" if code == EXIT_PARTLY else "failed" if code else "done"
-                    _report(tally)
-        return code
+def _act(
+    bus: Bus,
+    operator: str,
+    filters: Filters,
+    refs: Sequence[LetterRef],
+    *,
+    verb: str,
+    done: str,
+    reason: str | None = None,
+) -> BulkAct:
+    handlers, words = {ref.handler for ref in refs}, words_of(filters)
+    if not words and len(refs) == 1:
+        words["letter"] = f"#{refs[0].seq}"
+    return BulkAct(
+        trail=AuditTrail(bus.connection, bus.subjects, operator),
+        verb=verb,
+        done={done},
+        words=words,
+        target=handlers.pop() if len(handlers) == 1 else None,
+        reason=reason,
+    )
 
 
 def _checked(which: str | None, filters: Filters, *, everything: bool) -> int | None:
@@ -276,11 +258,3 @@ def _say(refs: Sequence[LetterRef], what: str) -> None:
     names = ", ".join(f"{name} ({count:,})" for name, count in counted)
     letters = "1 dead letter" if len(refs) == 1 else f"{len(refs):,} dead letters"
     typer.echo(f"{letters} {what} {names}")
-
-
-def _report(tally: Tally) -> None:
-    words = {"taken": "already given back or dropped by another"}
-    parts = [f"{count:,} {words.get(name, name)}" for name, count in tally.numbers.items()]
-    typer.echo(", ".join(parts) or "nothing was done")
-    for line in tally.reasons:
-        typer.echo(f"  {line}", err=True)

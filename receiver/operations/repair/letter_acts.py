@@ -8,52 +8,18 @@ later the event is run once more, which the ledger of effects makes harmless. It
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from receiver.bus.dead_letters import retried_copy
-from receiver.bus.jetstream_api import call
 from receiver.bus.message import OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import Publisher, RefusedError, Stored
-from receiver.errors import BusError, DecodingError
+from receiver.errors import DecodingError
 from receiver.operations.repair.letters import LetterRef, Letters
+from receiver.operations.repair.patience import PATIENCE_S, delete, publish
+from receiver.operations.repair.tally import Progress, Tally
 
-PATIENCE_S: Final = 15.0
-"""How long an act waits for a server that restarts."""
-_AGAIN_S: Final = 0.25
 _AT_ONCE: Final = 64
-_NOT_DELETED: Final = 10057
-_MAX_REASONS: Final = 10
-
-Progress = Callable[[int], None]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of each letter: `retried` or `dropped`; `taken` by another operator meanwhile, so
-    that nothing was done; or `failed`, the first few with why.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    reasons: list[str] = field(default_factory=list)
-
-    def failed(self, seq: int, reason: str) -> None:
-        """Count one that failed."""
-        self.counts["failed"] += 1
-        if len(self.reasons) < _MAX_REASONS:
-            self.reasons.append(f"#{seq}: {reason}")
-
-    @property
-    def done(self) -> int:
-        """How many were looked at."""
-        return self.counts.total()
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The same by name, without what is zero."""
-        return {name: count for name, count in self.counts.items() if count}
 
 
 class LetterActs:
@@ -113,7 +79,8 @@ class LetterActs:
         """What was stored, in order; together, or one by one where one of them is refused."""
         letters = [letter for letter, _ in copies]
         try:
-            stored = await self._publish([copy for _, copy in copies])
+            messages = [copy for _, copy in copies]
+            stored = await publish(self._publisher, messages, self._patience_s) if messages else ()
             return list(zip(letters, stored, strict=True))
         except RefusedError as error:
             if len(copies) == 1:
@@ -121,43 +88,11 @@ class LetterActs:
                 return []
         return [pair for one in copies for pair in await self._stored([one], tally)]
 
-    async def _publish(self, copies: Sequence[OutgoingMessage]) -> Sequence[Stored]:
-        """Store copies; what is a duplicate may be what we stored before NATS went away."""
-        loop, again = asyncio.get_running_loop(), False
-        deadline = loop.time() + self._patience_s
-        while copies:
-            try:
-                stored = await self._publisher.publish(copies)
-                return [one._replace(duplicate=False) for one in stored] if again else stored
-            except RefusedError:
-                raise
-            except BusError:
-                if loop.time() >= deadline:
-                    raise
-            again = True
-            await asyncio.sleep(_AGAIN_S)
-        return ()
-
     async def _delete(self, seq: int) -> bool:
-        """Whether it was there."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        connection, stream = self._letters.connection, self._letters.subjects.dead_stream
-        while True:
-            try:
-                client = connection.client
-                # To overwrite each on the disk takes 17 ms, and the event holds the same.
-                asking = call(client, f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": True})
-                answer = await connection.allowed(client, asking)
-                if "error" not in answer:
-                    return True
-                if answer["error"].get("err_code") == _NOT_DELETED:
-                    return False
-                raise BusError(f"NATS does not delete #{seq}: {answer['error'].get('description')}")
-            except BusError:
-                if loop.time() >= deadline:
-                    raise
-            await asyncio.sleep(_AGAIN_S)
+        """Whether it was there. It is not erased on the disk: the event holds the same."""
+        letters = self._letters
+        stream = letters.subjects.dead_stream
+        return await delete(letters.connection, stream, seq, self._patience_s, erase=False)
 
 
 def _parts(chosen: Sequence[LetterRef]) -> Iterator[Sequence[LetterRef]]:

@@ -17,8 +17,9 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.event import Event
-from receiver.operations.repair.letter_acts import LetterActs, Tally
+from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters, letter_view, ref_of
+from receiver.operations.repair.tally import Tally
 from receiver.testing import eventually, make_event
 from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
