@@ -1,12 +1,14 @@
-"""When goods have left, ask the platform for their tracking and publish it."""
+"""When goods have left, ask the platform for their tracking until it is signed for; publish it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from itertools import chain, repeat
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from yizhan import Context, Drop, Event, Retry, Router
 from yizhan.api import (
@@ -33,6 +35,7 @@ from yizhan.events import (
 Shipment = LogisticsShipped | LogisticsPartlyShipped | OrderStatusChanged
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_Gap = Annotated[float, Field(ge=1, le=7 * 86_400)]
 
 router = Router(needs_api=True)
 
@@ -41,12 +44,16 @@ class TrackingSettings(BaseModel):
     """`[handlers.fetch_tracking.settings]`.
 
     `ask_again_s` is when to ask again, in seconds, while the carrier has no progress; then this
-    shipment is let go.
+    shipment is let go. `refresh_s` are the gaps, in seconds, after which a shipment that is known
+    is asked for again, the last one ever after, until all its parcels are signed for or
+    `refresh_days` have passed; where it is empty, it is asked for once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ask_again_s: tuple[PositiveFloat, ...] = (60.0, 300.0, 900.0, 1800.0, 3600.0)
+    refresh_s: tuple[_Gap, ...] = (3600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+    refresh_days: PositiveFloat = 15.0
 
 
 @router.on(
@@ -57,18 +64,30 @@ class TrackingSettings(BaseModel):
     timeout=timedelta(minutes=2),
 )
 async def fetch_tracking(event: Event[Shipment], ctx: Context) -> LogisticsTracked | None:
-    """Publish `logistics.tracked` for a shipment, once a parcel of it is known."""
+    """Publish `logistics.tracked` for a shipment once a parcel of it is known, and when it changes.
+
+    The key of the timer says what was published last, so nothing else need be kept.
+    """
     data = event.data
     if isinstance(data, OrderStatusChanged) and not turned_shipped_alone(data):
         return None
     if data.order_id is None or data.channel == "unknown":
         raise Drop("no order id or no channel, so there is nothing to ask for")
-    traces = await _traces(ctx.api, data, data.order_id)
-    if not traces:
-        own: TrackingSettings = ctx.settings
+    own: TrackingSettings = ctx.settings
+    # To ask again is worth less than what others ask for now.
+    api = ctx.api if ctx.timer is None else ctx.api.with_priority("sweep")
+    traces = await _traces(api, data, data.order_id)
+    if not traces and ctx.timer is None:
         if ctx.attempt > len(own.ask_again_s):
             raise Drop(f"still no tracking after {ctx.attempt} attempts")
         raise Retry(after=own.ask_again_s[ctx.attempt - 1], reason="no tracking yet")
+    known = _key(traces) if traces else ctx.timer
+    if not (traces and all(trace.progress is Progress.SIGNED for trace in traces)):
+        gap_s = gap_until_refresh(own, ctx.now() - event.received_at)
+        if known is not None and gap_s is not None:
+            await ctx.schedule(after=gap_s, key=known)
+    if known == ctx.timer:
+        return None
     return LogisticsTracked(
         channel=data.channel, order_id=data.order_id, order_no=data.order_no, traces=traces
     )
@@ -83,6 +102,27 @@ def turned_shipped_alone(data: OrderStatusChanged) -> bool:
     return data.status is OrderStatus.SHIPPED and not any(
         line.status is OrderStatus.SHIPPED for line in data.lines
     )
+
+
+def gap_until_refresh(own: TrackingSettings, age: timedelta) -> float | None:
+    """In how many seconds to ask again for a shipment of an age; None where that is over.
+
+    A time that has all but come is left out: the clocks of two machines differ a little.
+    """
+    age_s, due_s = age.total_seconds(), 0.0
+    for gap_s in chain(own.refresh_s, repeat(own.refresh_s[-1])) if own.refresh_s else ():
+        due_s += gap_s
+        if due_s > own.refresh_days * 86_400:
+            break
+        if due_s > age_s + gap_s / 4:
+            return due_s - age_s
+    return None
+
+
+def _key(traces: Sequence[Trace]) -> str:
+    """The same for the same traces, in whatever order the parcels come."""
+    texts = sorted(trace.model_dump_json() for trace in traces)
+    return f"tracked {hashlib.sha256(''.join(texts).encode()).hexdigest()[:16]}"
 
 
 async def _traces(api: PlatformAPI, data: Shipment, order_id: str) -> tuple[Trace, ...]:
@@ -151,10 +191,14 @@ def _taobao_step(step: TaobaoLogisticsStep) -> TraceStep:
 
 
 def _latest(steps: Iterable[tuple[datetime | None, str | None]]) -> Progress:
-    """The progress that the newest step with a known word gives; a reply's order is not known."""
+    """The progress that the newest step with a known word gives, of two at one time the later one
+    of a parcel's way; a reply's order is not known.
+    """
     known = [
         (time or _LONG_AGO, progress(word))
         for time, word in steps
         if progress(word) is not Progress.UNKNOWN
     ]
-    return max(known, key=lambda step: step[0])[1] if known else Progress.UNKNOWN
+    way = list(Progress)
+    newest = max(known, key=lambda step: (step[0], way.index(step[1])), default=None)
+    return newest[1] if newest else Progress.UNKNOWN

@@ -35,6 +35,11 @@ class BoundedCache(Generic[ValueT]):
         if self._half:
             self._young[key] = value
 
+    def discard(self, key: str) -> None:
+        """Forget one."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._young, self._old = {}, {}

@@ -24,7 +24,8 @@ class Event(Generic[DataT_co]):
     """One stored fact.
 
     `id` is unique and made from content: `<callback id>.<n>`, or `<cause id>.<handler>.<n>` for
-    what a handler made. `time` is when it happened, `received_at` when the callback came in.
+    what a handler made, `<cause id>.<handler>.t<firing>.<n>` in the run of a timer. `time` is when
+    it happened, `received_at` when the callback came in.
     `source` is the name in the settings. `extensions` are attributes that we do not know.
     `fact_id` is shared by all events that report one fact: it is the idempotency key. It is made
     from data and id where it is not given, as for an event that was stored without one.

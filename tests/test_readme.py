@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import BaseModel
@@ -24,7 +27,8 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
-from receiver.testing import make_event, run_handler
+from receiver.testing import Kit, make_event
+from receiver.testing.real import RealKit
 from receiver.worker.loading import load_handlers
 from schemas.events import Amounts, OrderClosed, PaymentSucceeded
 from schemas.values import Money
@@ -33,6 +37,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 LINKS: set[str] = set(re.findall(r"\]\((?!http)([^)]+)\)", README))
+PAID = make_event(
+    PaymentSucceeded(
+        channel="1688", order_id="1", amounts=Amounts(total=Money(amount=Decimal("12.00")))
+    )
+)
 SECTIONS: dict[str, type[BaseModel]] = {
     "nats": NatsSettings,
     "receiver": ReceiverSettings,
@@ -48,19 +57,40 @@ def block(holding: str) -> str:
     return next(text for text in BLOCKS if holding in text)
 
 
-async def test_the_handler_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def my_handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module that the README shows."""
     (tmp_path / "my_handlers.py").write_text(block("Router()"), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    ship_it, forget_it = load_handlers(["my_handlers:router"])
-    amounts = Amounts(total=Money(amount=Decimal("12.00")))
-    paid = make_event(PaymentSucceeded(channel="1688", order_id="1", amounts=amounts))
-    assert (await run_handler(ship_it, paid)).outcome == "done"
-    early = make_event(PaymentSucceeded(channel="1688", order_id="1"))
-    assert (await run_handler(ship_it, early)).outcome == "postponed"
-    closed = make_event(OrderClosed(channel="1688", order_id="1"))
-    assert (await run_handler(forget_it, closed)).outcome == "done"
+    yield importlib.import_module("my_handlers")
     sys.modules.pop("my_handlers")
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_a_payment_that_is_told_again_ships_once(
+    my_handlers: ModuleType, monkeypatch: pytest.MonkeyPatch, kind: type[Kit]
+) -> None:
+    shipped: list[str] = []
+
+    async def ship(order_id: str) -> str:
+        shipped.append(order_id)
+        return f"P{len(shipped)}"
+
+    monkeypatch.setattr(my_handlers, "ship", ship)
+    async with kind(my_handlers.ship_it) as kit:
+        runs = [await kit.run(PAID), await kit.retransmit(PAID), await kit.replay(PAID)]
+    assert [run.outcome for run in runs] == ["done"] * 3
+    assert [run.logs[-1]["parcel"] for run in runs] == ["P1"] * 3
+    assert shipped == ["1"]
+
+
+async def test_the_handlers_run_as_they_stand(my_handlers: ModuleType) -> None:
+    ship_it, forget_it = load_handlers(["my_handlers:router"])
+    paid = await Kit(ship_it).run(PAID)
+    early = await Kit(ship_it).run(make_event(PaymentSucceeded(channel="1688", order_id="1")))
+    closed = await Kit(forget_it).run(make_event(OrderClosed(channel="1688", order_id="1")))
+    assert [run.outcome for run in (paid, early, closed)] == ["done", "postponed", "done"]
+    assert [effect.result for effect in paid.effects] == ["parcel of 1"]
 
 
 async def test_the_subscriber_prints_events(

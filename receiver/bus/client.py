@@ -27,6 +27,7 @@ OnNoResponders = Callable[[], None]
 _CLOSE_S: Final = 1.0
 _MAX_NAME: Final = 64
 """Longer names of headers are not remembered."""
+_WHITE_SPACE: Final = " \t\n\r\x0b\x0c"
 HANG_UP_S: Final = 0.1
 """What the tasks of a connection that was dropped may take to end."""
 
@@ -45,6 +46,7 @@ class PipeliningClient(Client):
         self._inbox = b""
         self._count = 0
         self._soon: list[bytes] = []
+        self._soon_count = 0
 
     @property
     def is_clustered(self) -> bool:
@@ -96,6 +98,7 @@ class PipeliningClient(Client):
             if self._pending or self._soon:
                 waiting = [*self._pending, *self._soon]
                 self._pending, self._soon = [], []
+                self._soon_count += 1
                 self._pending_data_size = 0
                 self._transport.writelines([*waiting, commands])
             else:
@@ -104,19 +107,21 @@ class PipeliningClient(Client):
             raise ConnectionClosedError from error
 
     def write_soon(self, commands: bytes) -> None:
-        """As `write`, at the end of this turn of the event loop: what many callers write within one
-        turn is one system call. It may be lost with the connection.
+        """As `write`, in the next turn of the event loop: what many callers write until then, and
+        what follows from it, is one system call. It may be lost with the connection.
         """
         if not self.is_connected or self._transport is None:
             raise ConnectionClosedError
         if not self._soon:
-            asyncio.get_running_loop().call_soon(self._write_now)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._write_now, self._soon_count)
         self._soon.append(commands)
 
-    def _write_now(self) -> None:
+    def _write_now(self, count: int) -> None:
+        if count != self._soon_count:
+            return  # it was written meanwhile, and what waits now has a turn of its own
         with contextlib.suppress(ConnectionClosedError):
-            if self._soon:
-                self.write(b"")
+            self.write(b"")
         self._soon.clear()
 
     def abort(self) -> set[asyncio.Task[Any]]:
@@ -154,11 +159,11 @@ class PipeliningClient(Client):
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """As the library, which looks at each character of each name of each message."""
         found: dict[str, str] = {}
-        for line in raw.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
+        for line in raw.decode("utf-8", "replace").split("\r\n"):
+            name, colon, value = line.partition(":")
             key = _header_name(name) if len(name) < _MAX_NAME else _header_name.__wrapped__(name)
             if colon and key is not None:
-                found[key] = value.strip().decode("utf-8", "replace")
+                found[key] = value.strip(_WHITE_SPACE)
         return found
 
     async def _process_msg(
@@ -175,13 +180,11 @@ class PipeliningClient(Client):
 
 
 @lru_cache(maxsize=1024)
-def _header_name(raw: bytes) -> str | None:
+def _header_name(text: str) -> str | None:
     """The name before the colon of a header line; None where it is none."""
-    try:
-        name = raw.strip().decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    return None if any(character.isspace() for character in name) else name
+    name = text.strip(_WHITE_SPACE)
+    odd = not name.isascii() or any(character.isspace() for character in name)
+    return None if odd else name
 
 
 async def hang_up(client: PipeliningClient, *, within_s: float) -> None:

@@ -6,7 +6,6 @@ as the CloudEvents HTTP and NATS bindings say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar, get_args
@@ -24,7 +23,7 @@ from schemas.values import MAX_ID_CHARS
 
 SIMULATED_LINE: Final = "ce-simulated: true\r\n"
 _SPEC_VERSION: Final = "1.0"
-_TYPE: Final = re.compile(r"yizhan\.([a-z_]+\.[a-z_]+)\.v1")
+_MODELS: Final = {f"yizhan.{name}.v1": model for name, model in MODEL_OF_TYPE.items()}
 _TRUSTS: Final[dict[str, Trust]] = {word: word for word in get_args(Trust)}
 _ORIGINS: Final[dict[str, Origin]] = {word: word for word in get_args(Origin)}
 WordT = TypeVar("WordT", bound=str)
@@ -153,7 +152,10 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
     A word of trust or origin that was added later is read as `unknown`, an attribute that was
     added later is kept among the extensions.
     """
-    fields = {name.lower(): decode_header(value) for name, value in (headers or {}).items()}
+    fields = {
+        name.lower(): decode_header(value) if "%" in value else value
+        for name, value in (headers or {}).items()
+    }
     model = _model(fields)
     try:
         data = model.model_validate_json(body)
@@ -179,7 +181,7 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
         extensions={
             name.removeprefix("ce-"): value
             for name, value in fields.items()
-            if name.startswith("ce-") and name not in _KNOWN
+            if name not in _KNOWN and name.startswith("ce-")
         },
     )
 
@@ -187,8 +189,7 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
 def _model(fields: Mapping[str, str]) -> type[EventData]:
     if _required(fields, "ce-specversion") != _SPEC_VERSION:
         raise DecodingError("ce-specversion is not 1.0")
-    match = _TYPE.fullmatch(_required(fields, "ce-type"))
-    model = MODEL_OF_TYPE.get(match[1]) if match else None
+    model = _MODELS.get(_required(fields, "ce-type"))
     if model is None:
         raise DecodingError("ce-type names no event type of ours")
     return model

@@ -120,6 +120,15 @@ def caller_rights(subjects: Subjects) -> Iterator[Right]:
         yield Right(subject, subject, sharing)
 
 
+def archive_rights(subjects: Subjects) -> Iterator[Right]:
+    """What the commands need that look at what is stored."""
+    for stream in (subjects.stream, subjects.dead_stream, subjects.runs_stream):
+        got = f"$JS.API.DIRECT.GET.{stream}"
+        yield Right(got, got, "to look at what is stored", needed=False)
+    listed = f"$JS.API.CONSUMER.LIST.{subjects.stream}"
+    yield Right(listed, listed, "to see how far handlers are", needed=False)
+
+
 def looking_rights() -> Iterator[Right]:
     """What `yizhan check` alone uses."""
     for verb in ("INFO", "STREAM.NAMES"):

@@ -230,6 +230,8 @@ class Subjects:
         """A filter for every event of a type."""
         return f"{self.root}.events.{ANY}.{event_type}.{ANY}"
 
-    def events_of_order(self, order_id: str, event_type: str = f"{ANY}.{ANY}") -> str:
-        """A filter for every event of an order, on either channel."""
-        return f"{self.root}.events.{ANY}.{event_type}.{encode_token(order_id)}"
+    def events_of_order(
+        self, order_id: str, event_type: str = f"{ANY}.{ANY}", channel: str = ANY
+    ) -> str:
+        """A filter for every event of an order, on either channel or on one."""
+        return f"{self.root}.events.{channel}.{event_type}.{encode_token(order_id)}"

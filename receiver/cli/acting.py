@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from typing import Annotated, Final
 
 import typer
 
+from receiver.cli import options
 from receiver.cli.options import not_empty
 from receiver.errors import ConfigurationError
 
@@ -29,11 +28,7 @@ def who(by: str | None = None) -> str:
     if by is not None:
         not_empty("--by", by, write="write a name, or leave it out")
         return _line("--by", by, _WHO_CHARS)
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many a container
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    return options.who()
 
 
 def checked_reason(reason: str, *, write: str) -> str:

@@ -17,7 +17,7 @@ import httpx2
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app
 from receiver.cli.dependencies import declared, untested
 from receiver.cli.durability import durability
 from receiver.cli.findings import Finding, Probe, report
@@ -34,10 +34,10 @@ from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
 from receiver.web.connection.open_files import fit_open_files
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def check(
     config: ConfigOption = None,
     running: Annotated[
@@ -166,6 +166,7 @@ def _shared_secrets(settings: Settings) -> Iterator[str]:
 
 async def _handlers(settings: Settings) -> AsyncIterator[Finding]:
     loaded = configured_handlers(settings.handlers)
+    check_confirming(loaded, configured=settings.api is not None)
     yield Finding(", ".join(handler.name for handler in loaded if not handler.off) or "none")
     for handler in loaded:
         if handler.off:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from receiver.cli.app import app
+from receiver.cli.app import RUN, app
 from receiver.cli.handler_processes import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
@@ -41,7 +41,7 @@ _SPEED: Final = 1800.0
 _STEPS_AN_ORDER: Final = 8
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def demo(
     orders: Annotated[int, typer.Option(min=1, help="How many orders live.")] = 20,
     data_dir: Annotated[

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from receiver.bus.subjects import Subjects
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.configuration import load, load_to_look
 from receiver.cli.options import past_time
 from receiver.cli.process import fail, refusing, run
@@ -27,7 +27,7 @@ from receiver.ingest.drift import DriftReport, read_drift
 from receiver.settings import Settings
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def events(
     config: ConfigOption = None,
     json_schema: Annotated[

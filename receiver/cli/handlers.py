@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.acting import ByOption, checked_reason, who
-from receiver.cli.app import ConfigOption, app, examples
+from receiver.cli.app import REPAIR, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
 from receiver.cli.options import YesOption, check_can_ask, past_time
@@ -25,7 +25,7 @@ from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
 
 handlers = typer.Typer()
-app.add_typer(handlers, name="handlers")
+app.add_typer(handlers, name="handlers", rich_help_panel=REPAIR)
 
 NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
 Act = Callable[[HandlerOperations], Awaitable[int]]

@@ -39,20 +39,23 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _options(options: Mapping[str, Any]) -> str:
+    coalesce = f", one run in {options['coalesce_s']:g} s" if options["coalesce_s"] else ""
+    trust = f", {options['trust']} alone" if options["trust"] != "any" else ""
     was = f", was {options['was']}" if options["was"] else ""
     return (
         f"start {options['start']}, {options['timeout_s']:g} s a run, "
         f"{options['concurrency']} orders at once, {options['max_attempts']} attempts, "
-        f"order {options['order']}{was}"
+        f"order {options['order']}{coalesce}{trust}{was}"
     )
 
 
 def _backlog(report: Mapping[str, Any]) -> str:
     if report["durable"] is None:
         return "never started"
+    later = "".join(f", {report[kind]} {kind}" for kind in ("timers", "coalescing") if report[kind])
     return (
         f"{report['pending']} pending, {report['running']} running, {report['waiting']} waiting, "
-        f"{report['scheduled']} put off"
+        f"{report['scheduled']} put off{later}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import app
+from receiver.cli.app import BUILD, app
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
@@ -70,7 +70,7 @@ format = "auto"
 """
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def init(
     file: Annotated[
         Path, typer.Argument(help="Where to write.", metavar="[FILE]", show_default=True)

@@ -19,6 +19,8 @@ from receiver.bus.rights import (
     stream_rights,
 )
 from receiver.bus.runs_stream import runs_info
+from receiver.bus.state.plan import state_contradictions
+from receiver.bus.state.store import state_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
 from receiver.cli.machine_probe import embedded_server
@@ -127,6 +129,8 @@ async def _streams(
                 yield Finding(right.sentence, well=False if verb == change else None)
     async for finding in _runs(settings, connection, missing):
         yield finding
+    async for finding in _state(settings, connection, missing):
+        yield finding
 
 
 async def _runs(
@@ -151,6 +155,27 @@ async def _runs(
         yield Finding(
             f"the stream {name} takes other subjects, so no run is recorded: {action}", None
         )
+
+
+async def _state(
+    settings: Settings, connection: Connection, missing: Sequence[Right]
+) -> AsyncIterator[Finding]:
+    """The stream of what handlers keep: one that cannot keep it ends a worker's start."""
+    subjects = Subjects(settings.nats.subject_root)
+    name = subjects.state_stream
+    if not may_see_stream(missing, name):
+        return
+    try:
+        info = await connection.allowed(connection.client, state_info(connection, subjects))
+    except BusError as error:
+        yield Finding(str(error), None)
+        return
+    if info is None:
+        yield Finding(f"stream {name} is not there yet: the handlers make it")
+    elif reasons := state_contradictions(info["config"]):
+        yield Finding(f"the stream {name}: {'; '.join(reasons)}", well=False)
+    else:
+        yield Finding(f"stream {name}, {info['state']['messages']} entries")
 
 
 async def _consumers(

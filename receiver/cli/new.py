@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlersSettings, development
@@ -30,8 +30,10 @@ router = Router()
 
 @router.on(OrderCreated)
 async def {name}(event: Event[OrderCreated], ctx: Context) -> None:
-    """Runs once for each new order, and again where it raises: what it does must bear that."""
-    ctx.log.info("order_seen", order=event.order_id)
+    """Runs for each new order, and again where it raises; below `due` it acts once."""
+    async with ctx.once("greet") as effect:
+        if effect.due:
+            ctx.log.info("order_seen", order=event.order_id)
 '''
 _TEST: Final = '''\
 """What `{name}` does, as a worker runs it, without NATS."""
@@ -47,20 +49,25 @@ from yizhan.testing import Kit, make_event
 CREATED = make_event(OrderCreated(channel="1688", order_id="1"))
 
 
-def test_a_new_order_is_seen() -> None:
-    ran = asyncio.run(Kit({name}).run(CREATED))
-    assert ran.outcome == "done", ran.error
-    assert [line["event"] for line in ran.logs] == ["order_seen"]
-    assert list(ran.published) == []
+async def tell_twice() -> None:
+    kit = Kit({name})
+    first, again = await kit.run(CREATED), await kit.retransmit(CREATED)
+    assert (first.outcome, again.outcome) == ("done", "done"), first.error
+    assert [line["event"] for line in first.logs] == ["order_seen"]
+    assert list(again.logs) == []
+
+
+def test_a_new_order_is_seen_once() -> None:
+    asyncio.run(tell_twice())
 '''
 _TAKEN: Final = frozenset(
     {"CREATED", "Context", "Event", "Kit", "OrderCreated", "Router"}
-    | {"asyncio", "make_event", "router"}
+    | {"asyncio", "make_event", "router", "tell_twice"}
 )
 """What the two files call something else."""
 
 new = typer.Typer(no_args_is_help=True)
-app.add_typer(new, name="new")
+app.add_typer(new, name="new", rich_help_panel=BUILD)
 
 
 @new.callback()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+import socket
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -107,3 +109,12 @@ def check_can_ask(*, yes: bool) -> None:
     """Raise `ConfigurationError` where a command has to ask and there is no terminal to answer."""
     if not yes and not sys.stdin.isatty():
         raise ConfigurationError("there is no terminal to ask at: give --yes")
+
+
+def who() -> str:
+    """Who asks, as far as the system knows."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many a container
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.rights import Right, caller_rights, handler_rights
 from receiver.bus.runs_stream import runs_rights
+from receiver.bus.state.rights import state_rights
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
@@ -28,4 +29,5 @@ def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     """What a process that runs the handlers needs beside what every process needs."""
     subjects = Subjects(settings.nats.subject_root)
     calling = caller_rights(subjects) if settings.api else ()
-    return (*handler_rights(subjects, consumer_plans(settings)), *runs_rights(subjects), *calling)
+    handling = handler_rights(subjects, consumer_plans(settings))
+    return (*handling, *runs_rights(subjects), *state_rights(subjects), *calling)

@@ -17,7 +17,7 @@ from receiver.composition.receiver import certificate
 from receiver.dialects.installed import installed_dialects
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 
 Look = Callable[[Settings], object]
 
@@ -83,5 +83,6 @@ async def ready(settings: Settings, *, receiving: bool = True, working: bool = T
             raise ConfigurationError(fault)
         await check_port(settings.receiver)
     if working:
-        configured_handlers(settings.handlers)
+        handlers = configured_handlers(settings.handlers)
+        check_confirming(handlers, configured=settings.api is not None)
         await check_api(settings)

@@ -18,7 +18,7 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.read.history import opened_history
 from receiver.bus.subjects import Subjects
 from receiver.cli.acting import ByOption, who
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import REPAIR, ConfigOption, app
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -42,7 +42,7 @@ _SUBJECT: Final = "subject:"
 _END_S: Final = 5.0
 
 
-@app.command()
+@app.command(rich_help_panel=REPAIR)
 def replay(
     to: Annotated[
         str,

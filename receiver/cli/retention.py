@@ -18,7 +18,7 @@ from receiver.bus.retention import in_words
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import stream_info
 from receiver.bus.subjects import Subjects
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import REPAIR, ConfigOption, app
 from receiver.cli.configuration import load
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.composition.bus import access, running_server, stream_plans
@@ -26,7 +26,7 @@ from receiver.errors import BusError
 from receiver.settings import Settings
 
 retention = typer.Typer(no_args_is_help=True, help="How long and how much the streams keep.")
-app.add_typer(retention, name="retention")
+app.add_typer(retention, name="retention", rich_help_panel=REPAIR)
 
 
 @retention.callback()

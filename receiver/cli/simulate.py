@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app
 from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
@@ -21,7 +21,7 @@ from receiver.simulator.pusher import Counts
 _END_S: Final = 5.0
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def simulate(
     config: ConfigOption = None,
     orders: Annotated[

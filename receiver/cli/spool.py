@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.bus.message import OutgoingMessage
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import REPAIR, ConfigOption, app
 from receiver.cli.configuration import load_to_look
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.composition.bus import opened_bus
@@ -25,7 +25,7 @@ from receiver.spool.queue import Spool
 from receiver.spool.row import SpooledBundle
 
 
-@app.command()
+@app.command(rich_help_panel=REPAIR)
 def spool(
     config: ConfigOption = None,
     drain: Annotated[

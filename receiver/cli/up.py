@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
 from receiver.cli.greeting import Greeting, greeted
@@ -35,7 +35,7 @@ from receiver.web.server import base_url
 _STEP_S: Final = 0.4
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def up(
     config: ConfigOption = None,
     simulate: Annotated[

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.options import existing_data
 from receiver.cli.process import run
 from receiver.embedded.server_urls import ServerUrls, announced
@@ -20,7 +20,7 @@ from receiver.settings import NatsSettings, load_settings
 _CONNECT_S: Final = 2.0
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def url(
     config: ConfigOption = None,
     operator: Annotated[

@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from receiver.bus.audit_stream import audit_rights
+from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
+from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
+from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
-from receiver.operations.look.archive import Archive
 from receiver.operations.look.status import Place
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
@@ -24,6 +26,7 @@ from receiver.operations.repair.reparse import Reparsing, Today
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
+from receiver.worker.effects.holders import BusHolders
 from receiver.worker.routing import Handler
 
 
@@ -55,11 +58,17 @@ async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
 
 
 @contextlib.asynccontextmanager
-async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
-    """What is stored, to look at; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-look") as bus:
+async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
+    """The effects that are in doubt; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-doubt") as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield Archive(bus.connection, bus.subjects)
+        store = StateStore(bus.connection, bus.subjects)
+        holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
+        try:
+            await store.ensure()
+            yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
+        finally:
+            await store.stop()
 
 
 @contextlib.asynccontextmanager

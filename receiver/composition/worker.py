@@ -16,7 +16,7 @@ from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
 from receiver.errors import BusError
 from receiver.settings import Settings
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 from receiver.worker.execution import contain_subtasks
 from receiver.worker.limits import ConsumerLimits
 from receiver.worker.retry_policy import RetryPolicy
@@ -56,8 +56,11 @@ async def running_worker(
     on_blocked: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Worker]:
     """Run the handlers, all of the settings unless some are given; leaving lets the running ones
-    finish within the grace time. `on_blocked`: see `LoopWatchdog`.
+    finish within the grace time. `on_blocked`: see `LoopWatchdog`. Raises `ConfigurationError`.
     """
+    if handlers is None:
+        handlers = configured_handlers(settings.handlers)
+    check_confirming(handlers, configured=settings.api is not None)
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
@@ -69,7 +72,7 @@ async def running_worker(
             bus.connection,
             bus.publisher,
             bus.subjects,
-            configured_handlers(settings.handlers) if handlers is None else handlers,
+            handlers,
             api=api,
             policy=RetryPolicy(max_attempts=settings.handlers.max_attempts),
             limits=ConsumerLimits(concurrency=settings.handlers.concurrency),

@@ -37,6 +37,8 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "running": activity.running,
         "waiting": max(0, unfinished - activity.running),
         "scheduled": view.scheduled,
+        "timers": view.timers,
+        "coalescing": view.coalescing,
         "dead_letters": view.dead_letters,
         "oldest": _oldest(view, now),
         "paused": _pause(view),
@@ -63,6 +65,7 @@ def _options(handler: Handler) -> dict[str, Any]:
         "max_attempts": options.retry.max_attempts if options.retry else None,
         "order": options.order,
         "coalesce_s": options.coalesce_s,
+        "trust": options.trust,
         "was": options.was,
     }
 

@@ -40,7 +40,8 @@ class HandlerView:
     """One handler: as it is loaded, if it is; its durable, once it was started; and its backlog.
 
     `oldest` is the first event that is not done, which expires at `expires_at`, None where events
-    are kept for ever. `scheduled` retries wait for their time outside of the durable.
+    are kept for ever. `scheduled` retries wait for their time outside of the durable, and so do
+    `timers`, and events that wait for newer ones: `coalescing`.
     """
 
     name: str
@@ -51,6 +52,8 @@ class HandlerView:
     scheduled: int = 0
     dead_letters: int = 0
     activity: Activity = _IDLE
+    timers: int = 0
+    coalescing: int = 0
 
     @property
     def expires_paused(self) -> bool:
@@ -103,9 +106,7 @@ class HandlerOperations:
         """The same, without what worker processes do, which takes a moment to ask for."""
         stored = {durable.handler: durable for durable in await self._durables()}
         dead = await self._counts(self._subjects.dead_stream, self._subjects.all_dead)
-        scheduled = await self._counts(
-            self._subjects.stream, f"{self._subjects.root}.schedules.retry.>"
-        )
+        held = {kind: await self._held(kind) for kind in ("retry", "timer", "coalesce")}
         views = []
         for name in dict.fromkeys((*self._loaded, *stored)):
             oldest = await self._oldest(stored.get(name))
@@ -116,8 +117,10 @@ class HandlerOperations:
                     stored.get(name),
                     oldest,
                     oldest.time + self._kept if oldest and self._kept else None,
-                    scheduled[name],
+                    held["retry"][name],
                     dead[name],
+                    timers=held["timer"][name],
+                    coalescing=held["coalesce"][name],
                 )
             )
         return views
@@ -255,6 +258,12 @@ class HandlerOperations:
                 f"{name} was never started, so it has no position yet: start a worker first"
             )
         raise unknown(name, (*self._loaded, *found))
+
+    async def _held(self, kind: str) -> Counter[str]:
+        """How many schedules of a kind wait, by handler."""
+        return await self._counts(
+            self._subjects.stream, f"{self._subjects.root}.schedules.{kind}.>"
+        )
 
     async def _counts(self, stream: str, subjects: str) -> Counter[str]:
         """How many messages below `subjects` each handler has; the token at `>` names it."""

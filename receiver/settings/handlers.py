@@ -65,6 +65,8 @@ Start: TypeAlias = Annotated[Literal["new", "all"] | datetime, BeforeValidator(_
 """Where a handler that has no position yet begins in the stream."""
 Order: TypeAlias = Literal["one_at_a_time", "strict", "none"]
 """Which events of one order wait for each other."""
+Trusted: TypeAlias = Literal["any", "requeried"]
+"""Which events a handler runs on: any, or what the platform's API has confirmed."""
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Window: TypeAlias = Annotated[
     float, BeforeValidator(_seconds), Field(gt=0, le=MAX_WINDOW_S, allow_inf_nan=False)
@@ -85,8 +87,9 @@ class HandlerSettings(Section):
     One that is not `enabled` is loaded and not run. `events` are patterns of event types, such as
     `order.*`: of what it is registered for, it is given these alone. `delays_s` is how long to wait
     after each failure, the last one ever after. Events of one order that come within `coalesce_s`
-    of each other make one run, at the latest `coalesce_within_s` after the first. `settings` are
-    the handler's own, for the model that it gives.
+    of each other make one run, at the latest `coalesce_within_s` after the first. With
+    `trust = "requeried"` each event is confirmed by the platform's API first. `settings` are the
+    handler's own, for the model that it gives.
     """
 
     enabled: bool = True
@@ -99,6 +102,7 @@ class HandlerSettings(Section):
     order: Order | None = None
     coalesce_s: Window | None = None
     coalesce_within_s: Window | None = None
+    trust: Trusted | None = None
     was: HandlerName | None = None
     settings: dict[str, Any] | None = Field(default=None, repr=False)
 
@@ -107,9 +111,10 @@ class HandlersSettings(Section):
     """Which handlers run: import strings `module:router`; installed plug-ins are found besides.
 
     What stands here holds for every handler that does not say otherwise. A run may take
-    `timeout_s`. `yizhan up` runs the handlers in so many `processes`. With a
-    `port`, health and metrics are served there. Each further key is the name of a handler, with a
-    section of its own.
+    `timeout_s`; an event that the platform's API does not confirm `confirm_within_s` after it came
+    in becomes a dead letter, where its handler asks for `trust = "requeried"`. `yizhan up` runs the
+    handlers in so many `processes`. With a `port`, health and metrics are served there. Each
+    further key is the name of a handler, with a section of its own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -120,6 +125,7 @@ class HandlersSettings(Section):
     grace_s: float = Field(default=10.0, ge=0)
     max_attempts: Attempts = 8
     timeout_s: Seconds = 300.0
+    confirm_within_s: Seconds = 1800.0
     processes: int = Field(default=1, ge=1, le=64)
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from receiver.bus.codec import decode_event, encode_event
 from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import origin
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -29,10 +30,13 @@ from receiver.testing.observed import ObservedRunner
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, handler_of
+from receiver.worker.services import Services
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -78,13 +82,19 @@ class Kit:
         self.handler = prepared(handler, api, settings, policy)
         self.subjects = Subjects()
         self.schedules = RecordingSchedules()
+        self.state = MemoryEntries(self.clock)
+        ledger = Ledger(self.state, LocalHolders(), clock=self.clock, kept=self.schedules.kept)
         self._runner = self.observed(
-            self.publisher,
-            self.subjects,
-            RetryPolicy(),
-            api=api,
-            clock=self.clock,
-            schedules=self.schedules,
+            Services(
+                publisher=self.publisher,
+                subjects=self.subjects,
+                policy=RetryPolicy(),
+                clock=self.clock,
+                schedules=self.schedules,
+                state=self.state,
+                ledger=ledger,
+                api=api,
+            )
         )
         self._runs: list[HandlerRun] = []
         self._waiting: dict[tuple[str, str | None], Waiting] = {}
@@ -100,7 +110,7 @@ class Kit:
         traceback: TracebackType | None,
     ) -> None:
         """Close the connections of `ctx.http`."""
-        await self._runner.aclose()
+        await self._runner.services.aclose()
 
     @property
     def published(self) -> Sequence[Event[EventData]]:
@@ -171,9 +181,9 @@ class Kit:
             encoded.subject, encoded.headers, encoded.body, self._stored, self.clock()
         )
 
-    def observed(self, *parts: Any, **named: Any) -> ObservedRunner:
+    def observed(self, services: Services) -> ObservedRunner:
         """A runner whose runs come to `on_run`."""
-        return ObservedRunner(*parts, recorder=self.publisher, on_run=self.on_run, **named)
+        return ObservedRunner(services, recorder=self.publisher, on_run=self.on_run)
 
     def on_run(self, message: StoredMessage, run: HandlerRun) -> None:
         """Take in a run that has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,11 +13,17 @@ from structlog.typing import FilteringBoundLogger
 from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import Place, Schedules
+from receiver.bus.state.store import Entries
 from receiver.bus.subjects import decode_token
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
+from receiver.worker.effects.ledger import Asked as Effect
+from receiver.worker.effects.ledger import Found, Ledger
+from receiver.worker.effects.states import EffectRecord, read_record
+from receiver.worker.interface import Resolve
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner, RunResult
+from receiver.worker.services import Services
 from receiver.worker.timers import fired_timer
 
 if TYPE_CHECKING:
@@ -32,18 +39,18 @@ class ObservedRunner(Runner):
     other's messages, calls and timers.
     """
 
-    def __init__(
-        self,
-        *parts: Any,
-        schedules: Schedules,
-        recorder: RecordingPublisher,
-        on_run: OnRun,
-        **named: Any,
-    ) -> None:
-        self._seen = ObservedSchedules(schedules)
+    def __init__(self, services: Services, *, recorder: RecordingPublisher, on_run: OnRun) -> None:
+        self._seen = ObservedSchedules(services.schedules)
         self._recorder = recorder
         self._on_run = on_run
-        super().__init__(*parts, schedules=cast(Schedules, self._seen), **named)
+        self._ledger = ObservedLedger(services.ledger, services.state)
+        super().__init__(
+            replace(
+                services,
+                schedules=cast(Schedules, self._seen),
+                ledger=cast(Ledger, self._ledger),
+            )
+        )
 
     async def run(
         self,
@@ -56,8 +63,12 @@ class ObservedRunner(Runner):
         deaths: int = 0,
     ) -> RunResult:
         """See `Runner.run`; what the handler logs is kept, and not written."""
-        calls: Sequence[Asked] = getattr(self.api, "asked", ())
-        messages_before, calls_before, at = len(self._recorder.messages), len(calls), self.clock()
+        calls: Sequence[Asked] = getattr(self.services.api, "asked", ())
+        messages_before, calls_before, at = (
+            len(self._recorder.messages),
+            len(calls),
+            self.services.clock(),
+        )
         scheduled, cancelled = self._seen.begin(handler.name)
         own_log, lines = recording_log(**structlog.get_context(log))
         result = await super().run(
@@ -75,6 +86,7 @@ class ObservedRunner(Runner):
             logs=lines,
             scheduled=scheduled,
             cancelled=cancelled,
+            effects=await self._ledger.asked_for(),
             attempt=attempt,
             timer=fired_timer(message),
             at=at,
@@ -123,6 +135,30 @@ class ObservedSchedules:
             key = self._keys.get(place) or decode_token(place.name.partition("=")[0]) or ""
             self._scheduled.pop(key, None)
             self._cancelled.append(key)
+
+
+class ObservedLedger:
+    """A `Ledger` that notes which effects it is asked for."""
+
+    def __init__(self, inner: Ledger, entries: Entries) -> None:
+        self._inner = inner
+        self._entries = entries
+        self._asked: list[Effect] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def open(self, asked: Effect, resolve: Resolve | None) -> Found:
+        """See `Ledger.open`."""
+        self._asked.append(asked)
+        return await self._inner.open(asked, resolve)
+
+    async def asked_for(self) -> list[EffectRecord]:
+        """What is kept now of the effects that it was asked for since the last call."""
+        asked, self._asked = self._asked, []
+        keys = [key for effect in asked for key in (effect.key, effect.former_key) if key]
+        entries = [await self._entries.get(key) for key in keys]
+        return [read_record(entry.value) for entry in entries if entry.value is not None]
 
 
 def recording_log(**bound: Any) -> tuple[FilteringBoundLogger, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from receiver.bus.message import OutgoingMessage
 from receiver.event import Event
 from receiver.testing.clock import NOON
+from receiver.worker.effects.states import EffectRecord
 from receiver.worker.outcomes import Decision, Outcome
 from schemas.events import EventData
 
@@ -23,9 +24,10 @@ class HandlerRun:
 
     `decision` holds the delay, or the reason of a dead letter. `raised` is the exception itself,
     `error` what the log and a dead letter would say of it. `scheduled` are the timers that it set,
-    by their keys, `cancelled` the keys of those that it cancelled. `asked` are the calls of a
-    `FakeAPI`, `logs` the lines of `ctx.log`, each with `event` and `level`. `timer` is the key of
-    the timer that it is the run of, `at` when it began.
+    by their keys, `cancelled` the keys of those that it cancelled. `effects` are what it asked
+    `ctx.once` for, as it stood at the run's end: `name`, `state`, `result` and so on. `asked` are
+    the calls of a `FakeAPI`, `logs` the lines of `ctx.log`, each with `event` and `level`. `timer`
+    is the key of the timer that it is the run of, `at` when it began.
     """
 
     decision: Decision
@@ -37,6 +39,7 @@ class HandlerRun:
     logs: Sequence[dict[str, Any]] = ()
     scheduled: Mapping[str, datetime] = field(default_factory=dict)
     cancelled: Sequence[str] = ()
+    effects: Sequence[EffectRecord] = ()
     attempt: int = 1
     timer: str | None = None
     at: datetime = NOON

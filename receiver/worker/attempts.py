@@ -72,6 +72,9 @@ class Attempts:
             return cls()
 
 
+_NONE: Final = Attempts()
+
+
 class AttemptsLedger:
     """The attempts of one handler on what is not finished yet, kept for whoever runs it next.
 
@@ -103,8 +106,10 @@ class AttemptsLedger:
 
     def of(self, seq: int, headers: Mapping[str, str]) -> Attempts:
         """The attempts so far on what is stored under `seq`."""
-        before = Attempts.of_headers(headers)
         known = self._known.get(seq)
+        if STARTS not in headers:  # as most are: it was never put off
+            return known or _NONE
+        before = Attempts.of_headers(headers)
         return before if known is None else before.plus(known)
 
     def begin(self, runs: Iterable[tuple[int, int]]) -> None:

@@ -5,7 +5,7 @@ the import of their modules.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlerSettings, HandlersSettings
 from receiver.settings.faults import explain
+from receiver.worker.confirmation import check_confirmable
 from receiver.worker.loading import load_handlers
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
@@ -31,6 +32,20 @@ def configured_handlers(settings: HandlersSettings) -> list[Handler]:
     loaded = load_handlers(settings.load)
     _check_names(settings, [handler.name for handler in loaded])
     return [_configured(handler, settings) for handler in loaded]
+
+
+def check_confirming(handlers: Iterable[Handler], *, configured: bool) -> None:
+    """Raise `ConfigurationError` for a handler whose events are to be confirmed where no API is
+    `configured`; one of a router that `needs_api` is left out there in any case.
+    """
+    for handler in handlers:
+        asks = handler.options.trust == "requeried" and not (handler.needs_api or handler.off)
+        if asks and not configured:
+            raise ConfigurationError(
+                f"the handler {handler.name} runs on confirmed events alone (trust), and there is "
+                "no API to ask: add an [api] section to the settings, or set "
+                f'handlers.{handler.name}.trust to "any"'
+            )
 
 
 def _check_names(settings: HandlersSettings, loaded: list[str]) -> None:
@@ -57,11 +72,14 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         ),
         concurrency=section.concurrency or given.concurrency or settings.concurrency,
         order=section.order or given.order,
+        trust=section.trust or given.trust,
+        confirm_within_s=settings.confirm_within_s,
         coalesce_s=section.coalesce_s or given.coalesce_s,
         coalesce_within_s=section.coalesce_within_s or given.coalesce_within_s,
         was=section.was or given.was,
     )
     handler = replace(handler, models=_wanted(handler, section.events), options=options)
+    check_confirmable(handler)
     if not section.enabled:  # its own settings may well be missing
         return replace(handler, off=f"handlers.{handler.name}.enabled is false")
     own, needed, off = _own_settings(handler, section), options.off_without, ""

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
-from receiver.errors import APIRejectedError, UnconfirmedError
+from receiver.errors import APIRejectedError, ConfigurationError, UnconfirmedError
 from receiver.event import Event
 from receiver.worker import shown
+from receiver.worker.options import DEFAULT_CONFIRM_WITHIN_S, HandlerOptions
+from receiver.worker.outcomes import DeadLetter, NakWithDelay
+from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 from receiver.worker.shown import Case, Order, Parcels
 from schemas.events import (
     AftersalesRefundUpdated,
     EventData,
+    LogisticsPackageChanged,
     LogisticsPartlyShipped,
     LogisticsProgressed,
     LogisticsShipped,
@@ -30,6 +34,7 @@ from schemas.events import (
     PaymentBatchSettled,
     PaymentStageSucceeded,
     PaymentSucceeded,
+    UnknownReceived,
 )
 from schemas.statuses import OrderStatus, RefundStatus
 from schemas.values import Money
@@ -100,6 +105,8 @@ async def _parcels(api: PlatformAPI, data: EventData) -> Parcels:
     )
 
 
+_NEVER: Final = frozenset({UnknownReceived, LogisticsPackageChanged})
+"""What comes from outside and no call shows."""
 _Ask: TypeAlias = Callable[["PlatformAPI", Any], Awaitable[Any]]
 _Shows: TypeAlias = Callable[[Any, Any], bool]
 WAYS: Final[Mapping[type[EventData], tuple[_Ask, _Shows]]] = MappingProxyType(
@@ -121,6 +128,42 @@ WAYS: Final[Mapping[type[EventData], tuple[_Ask, _Shows]]] = MappingProxyType(
     }
 )
 """What is asked for an event of each model, and whether the answer shows it."""
+
+
+class _Handler(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def models(self) -> tuple[type[EventData], ...]: ...
+    @property
+    def options(self) -> HandlerOptions: ...
+
+
+def check_confirmable(handler: _Handler) -> None:
+    """Raise `ConfigurationError` for a handler whose events are to be confirmed and cannot be."""
+    never = [model.event_type for model in handler.models if model in _NEVER]
+    if never and handler.options.trust == "requeried":
+        raise ConfigurationError(
+            f"the handler {handler.name} (trust): no call of the platform confirms "
+            f"{', '.join(never)}: take that in a handler of its own"
+        )
+
+
+def decide_unconfirmed(
+    error: UnconfirmedError,
+    waited_s: float,
+    attempt: int,
+    options: HandlerOptions,
+    policy: RetryPolicy,
+) -> NakWithDelay | DeadLetter:
+    """What to do with an event that was not confirmed `waited_s` after it came in: ask again by the
+    policy, for the last time as the limit is over.
+    """
+    left_s = (options.confirm_within_s or DEFAULT_CONFIRM_WITHIN_S) - waited_s
+    if error.final or left_s <= 0:
+        return DeadLetter(f"unconfirmed: {error}")
+    delay_s = max(SHORTEST_DELAY_S, min(left_s, policy.delay_s(attempt)))
+    return NakWithDelay(delay_s, "postponed", failed=False)
 
 
 async def confirmed(event: Event[DataT], api: PlatformAPI) -> Event[DataT]:

@@ -244,30 +244,31 @@ class HandlerConsumer:
             self._settling.ledger.begin(first)
 
     async def _work(self, message: Msg) -> bool:
+        """Run one; what is bound to the log ends with the task."""
         started = asyncio.get_running_loop().time()
         seq, attempts = message.metadata.sequence.stream, self._attempts(message)
         slot = self._running[seq]
         facts = facts_of(message, attempts)
         try:
-            with structlog.contextvars.bound_contextvars(handler=self.handler.name, **facts):
-                log = self._log.bind(**facts)
-                if message.metadata.num_delivered > 1:
-                    await self._settling.ledger.begin_surely(seq, slot)
-                result = await self._runner.run(
-                    self.handler,
-                    origin(StoredMessage.of(message)),
-                    attempt=attempts.starts + 1,
-                    failures=attempts.failures,
-                    deaths=attempts.deaths if attempts.kills else 0,
-                    log=log,
-                )
-                latest = self._in_flight.get(seq, message)
-                again = await self._settling.settle(
-                    latest, slot, attempts, result.decision, in_place=self._strict
-                )
-                duration_s = asyncio.get_running_loop().time() - started
-                self._count(self.handler.name, result.decision.outcome, duration_s)
-                log_outcome(log, result, duration_s)
+            structlog.contextvars.bind_contextvars(handler=self.handler.name, **facts)
+            log = self._log.bind(**facts)
+            if message.metadata.num_delivered > 1:
+                await self._settling.ledger.begin_surely(seq, slot)
+            result = await self._runner.run(
+                self.handler,
+                origin(StoredMessage.of(message)),
+                attempt=attempts.starts + 1,
+                failures=attempts.failures,
+                deaths=attempts.deaths if attempts.kills else 0,
+                log=log,
+            )
+            latest = self._in_flight.get(seq, message)
+            again = await self._settling.settle(
+                latest, slot, attempts, result.decision, in_place=self._strict
+            )
+            duration_s = asyncio.get_running_loop().time() - started
+            self._count(self.handler.name, result.decision.outcome, duration_s)
+            log_outcome(log, result, duration_s)
             del self._running[seq]
             return again
         finally:

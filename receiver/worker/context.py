@@ -7,15 +7,20 @@ import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.worker.effects.ledger import Asked
+from receiver.worker.effects.once import Once, check_names
 from receiver.worker.execution import wait_for
+from receiver.worker.interface import Resolve
+from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.routing import Handler
+from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
 
@@ -31,30 +36,12 @@ _PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
 """The priority of the calls for an event by its origin; all others are `live`."""
 
 
-class RunServices(Protocol):
-    """What runs share."""
-
-    @property
-    def api(self) -> PlatformAPI | None:
-        """The platform's API, where one is configured."""
-
-    @property
-    def http(self) -> httpx2.AsyncClient:
-        """The HTTP client of the process."""
-
-    def clock(self) -> datetime:
-        """The time now."""
-
-    async def store(self, events: Sequence[Event[EventData]]) -> None:
-        """Publish events; raises `BusError` where one is not acknowledged."""
-
-
 class RunContext:
     """The `Context` of one run; `published` are the ids of the events that it has stored."""
 
     def __init__(
         self,
-        services: RunServices,
+        services: Services,
         handler: Handler,
         cause: Event[EventData],
         attempt: int,
@@ -67,6 +54,7 @@ class RunContext:
         self._loop = asyncio.get_running_loop()
         self._made = 0
         self._timers = timers
+        self._effects: set[tuple[str, str | None]] = set()
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
@@ -84,18 +72,16 @@ class RunContext:
     @property
     def api(self) -> PlatformAPI:
         """See `Context.api`."""
-        if self._services.api is None:
-            raise ConfigurationError(
-                f"the handler {self._handler.name} asks for the platform's API and there is none: "
-                "add an [api] section, and write Router(needs_api=True) in its module"
-            )
-        priority = _PRIORITIES.get(self._cause.origin)
-        return self._services.api.with_priority(priority) if priority else self._services.api
+        return api_for(self._cause, self._services.api, self._handler)
 
     @property
     def http(self) -> httpx2.AsyncClient:
         """See `Context.http`."""
         return self._services.http
+
+    def now(self) -> datetime:
+        """See `Context.now`."""
+        return self._services.clock()
 
     def wait(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """See `Context.wait`."""
@@ -103,6 +89,35 @@ class RunContext:
             if asyncio.get_running_loop() is self._loop:
                 raise ConfigurationError("ctx.wait is for plain functions: write `await` instead")
         return asyncio.run_coroutine_threadsafe(wait_for(awaitable), self._loop).result()
+
+    def once(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        resolve: Resolve | None = None,
+        safe: Sequence[type[BaseException]] = (),
+    ) -> Once:
+        """See `Context.once`."""
+        handler, cause = self._handler, self._cause
+        check_names(name, key)
+        if (name, key) in self._effects:
+            raise ConfigurationError(
+                f"ctx.once({name!r}) twice in one run is one effect: give each its name, or a key="
+            )
+        self._effects.add((name, key))
+        asked = Asked(
+            handler=handler.name,
+            was=handler.options.was,
+            name=name,
+            fact=cause.fact_id if key is None else key,
+            event_id=cause.id,
+            order_id=cause.order_id,
+            attempt=self.attempt,
+            timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
+        )
+        ledger = self._services.ledger
+        return Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
 
     async def schedule(
         self,
@@ -125,10 +140,10 @@ class RunContext:
 
     async def publish_all(self, made: Sequence[EventData]) -> Sequence[Event[EventData]]:
         """Publish events in order; their numbers go on from those already published."""
-        first = self._made
+        first, firing = self._made, self._timers.firing
         self._made += len(made)
         events = [
-            derived(self._cause, self._handler, first + n, data, self._services.clock())
+            derived(self._cause, self._handler, first + n, data, self._services.clock(), firing)
             for n, data in enumerate(made)
         ]
         if events:
@@ -137,12 +152,33 @@ class RunContext:
         return events
 
 
+def api_for(event: Event[Any], api: PlatformAPI | None, handler: Handler) -> PlatformAPI:
+    """The calls for a run on `event`, which wait behind those for newer ones where it is run again;
+    raises `ConfigurationError` where there are none.
+    """
+    if api is None:
+        raise ConfigurationError(
+            f"the handler {handler.name} asks for the platform's API and there is none: "
+            "add an [api] section, and write Router(needs_api=True) in its module"
+        )
+    priority = _PRIORITIES.get(event.origin)
+    return api.with_priority(priority) if priority else api
+
+
 def derived(
-    cause: Event[EventData], handler: Handler, number: int, data: EventData, now: datetime
+    cause: Event[EventData],
+    handler: Handler,
+    number: int,
+    data: EventData,
+    now: datetime,
+    firing: int = 0,
 ) -> Event[EventData]:
-    """The event that a handler made from `cause`; its id is the same in every rerun."""
+    """The event that a handler made from `cause`; its id is the same in every rerun, and another
+    in the run of a timer, whose sequence is `firing`.
+    """
+    run = f"t{firing}." if firing else ""
     return Event(
-        id=f"{cause.id}.{handler.name}.{number}",
+        id=f"{cause.id}.{handler.name}.{run}{number}",
         source=cause.source,
         time=now,
         received_at=cause.received_at,

@@ -34,7 +34,7 @@ _handler_of: Final[WeakKeyDictionary[asyncio.Task[Any], str]] = WeakKeyDictionar
 _left_threads: Final[set[threading.Thread]] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call(Generic[ResultT]):
     """How a call ended: with a value, or with an error and its place where that is known."""
 
@@ -63,11 +63,7 @@ async def call(
     cancelled, and nothing else.
     """
     if inspect.iscoroutinefunction(function):
-
-        async def run() -> ResultT:
-            return read(await function(event, context))
-
-        return await _in_task(run(), name, timeout_s)
+        return await _in_task(function(event, context), read, name, timeout_s)
     return await _in_thread(lambda: read(function(event, context)), name, timeout_s)
 
 
@@ -87,10 +83,13 @@ async def wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
 
 
 async def _in_task(
-    coroutine: Coroutine[Any, Any, ResultT], name: str, timeout_s: float
+    coroutine: Coroutine[Any, Any, Any],
+    read: Callable[[Any], ResultT],
+    name: str,
+    timeout_s: float,
 ) -> Call[ResultT]:
     ended: _Ended[ResultT] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(_run(coroutine, name, ended), name=f"run-{name}")
+    task = asyncio.create_task(_run(coroutine, read, name, ended), name=f"run-{name}")
     _handler_of[task] = name
     try:
         if (result := await _within(ended, timeout_s)) is not None:
@@ -103,10 +102,15 @@ async def _in_task(
     return Call(error=TimeLimitError(timeout_s), place=place)
 
 
-async def _run(coroutine: Coroutine[Any, Any, ResultT], name: str, ended: _Ended[ResultT]) -> None:
+async def _run(
+    coroutine: Coroutine[Any, Any, Any],
+    read: Callable[[Any], ResultT],
+    name: str,
+    ended: _Ended[ResultT],
+) -> None:
     _HANDLER.set(name)
     try:
-        result = Call(await coroutine)
+        result = Call(read(await coroutine))
     except BaseException as error:  # noqa: BLE001 - the boundary round a handler
         _set(ended, Call(error=error))
     else:

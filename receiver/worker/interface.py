@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
@@ -50,6 +51,57 @@ class Drop(HandlerSignal):
         self.reason = reason
 
 
+Resolve = Callable[[], Awaitable[bool | None] | bool | None]
+"""Asks what became of an effect: True where it happened, False where it did not, None where that is
+not known yet."""
+
+
+class Effect(Protocol):
+    """An effect that happens once, in the body of `with ctx.once(...)`."""
+
+    @property
+    def due(self) -> bool:
+        """Whether to do it now: False where it was done before. The body has to ask."""
+
+    @property
+    def key(self) -> str:
+        """The same text whenever this effect is tried: what to pass where the other side takes a
+        number of the caller's, so that `resolve` can ask by it.
+        """
+
+    @property
+    def result(self) -> Any:
+        """What was kept of it, as JSON gives it back; None where nothing was. Set it in the body:
+        anything that JSON can say, in 8 kB. Where that does not hold, setting it raises
+        `ConfigurationError`, the effect counts as done, and reading it later raises the same.
+        """
+
+    @result.setter
+    def result(self, value: Any) -> None: ...
+
+
+class Once(Protocol):
+    """What `ctx.once` gives: for `async with` in coroutine functions, for `with` in plain ones."""
+
+    async def __aenter__(self) -> Effect: ...
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def __enter__(self) -> Effect: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
 class Context(Protocol):
     """What a handler is given beside the event."""
 
@@ -81,6 +133,9 @@ class Context(Protocol):
         """The handler's own settings, an instance of the model that `@router.on(settings=...)`
         gives; None without one.
         """
+
+    def now(self) -> datetime:
+        """The time now, in UTC; in a test by the clock of the kit."""
 
     def wait(self, awaitable: Awaitable[_ResultT]) -> _ResultT:
         """What a plain function awaits, such as `ctx.wait(ctx.publish(data))`: it runs on the
@@ -114,6 +169,28 @@ class Context(Protocol):
 
         Its id is made from the cause, the handler and its place in this run, so a rerun that
         publishes in the same order publishes nothing twice.
+        """
+
+    def once(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        resolve: Resolve | None = None,
+        safe: Sequence[type[BaseException]] = (),
+    ) -> Once:
+        """An effect that happens once for the event's fact, or for a `key` of your own, whatever
+        comes again: retries, retransmissions, replays, other processes.
+
+            async with ctx.once("notify-warehouse", resolve=was_it_sent) as effect:
+                if effect.due:
+                    effect.result = await warehouse.send(...)
+
+        An error in the body leaves open whether it happened, unless the error says that it did not:
+        `Retry`, `Drop`, a refusal or a call that was not sent, a connection that did not come
+        about, and what `safe` names. Then `resolve` is asked by the next run; without it the event
+        becomes a dead letter, and `yizhan doubt` is for its operator. Entering raises `Retry` while
+        the body runs elsewhere, and where `resolve` gives None.
         """
 
 

@@ -43,12 +43,13 @@ def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) 
     """The durable of one handler."""
     options, was = handler.options, handler.options.was
     events = [subjects.events_of_type(model.event_type) for model in handler.models]
-    names = filter(None, (handler.name, was))
+    due = [subjects.all_due(name) for name in (handler.name, was) if name]
     return ConsumerPlan(
         subjects.stream,
         handler.durable,
-        [*events, *map(subjects.all_due, names)],
+        [*events, *due],
         limits.ack_wait_s,
         start=options.start,
         was=f"handler-{was}" if was else "",
+        rare_subjects=due,
     )

@@ -14,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlerSettings
 from receiver.settings.faults import explain
-from receiver.settings.handlers import Order
+from receiver.settings.handlers import Order, Trusted
 from receiver.worker.retry_policy import RetryPolicy
 
 DEFAULT_TIMEOUT_S: Final = 300.0
 """What a run may take where neither its handler nor `[handlers]` says."""
+DEFAULT_CONFIRM_WITHIN_S: Final = 1800.0
+"""After how long an event that was not confirmed is given up, where no settings say it."""
 
 
 class GivenOptions(TypedDict, total=False):
@@ -31,6 +33,7 @@ class GivenOptions(TypedDict, total=False):
     order: Order
     coalesce: float | timedelta
     coalesce_within: float | timedelta
+    trust: Trusted
     was: str
     settings: type[BaseModel]
     off_without: str
@@ -44,9 +47,10 @@ class HandlerOptions:
     that is stored, or at a time. A run may take `timeout_s`. `concurrency` is how many orders are
     in work at once. Events of an order that come within `coalesce_s` of each other make one run,
     of the newest, at the latest `coalesce_within_s` after the first, ten times as long where that
-    is None. `was` is the name under which it ran before, and whose position it takes over.
-    `settings` is the model of the handler's own settings, `off_without` a field of it: while that
-    is None, the handler does not run.
+    is None. An event of less than the `trust` asked for is confirmed by the platform's API before
+    the run, within `confirm_within_s` after it came in. `was` is the name under which it ran
+    before, and whose position it takes over. `settings` is the model of the handler's own settings,
+    `off_without` a field of it: while that is None, the handler does not run.
     """
 
     start: Literal["new", "all"] | datetime = "new"
@@ -59,6 +63,8 @@ class HandlerOptions:
     off_without: str | None = None
     coalesce_s: float | None = None
     coalesce_within_s: float | None = None
+    trust: Trusted = "any"
+    confirm_within_s: float | None = None
 
 
 _DURATIONS: Final = ("timeout", "coalesce", "coalesce_within")
@@ -96,6 +102,7 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         order=checked.order or "one_at_a_time",
         coalesce_s=checked.coalesce_s,
         coalesce_within_s=checked.coalesce_within_s,
+        trust=checked.trust or "any",
         was=checked.was,
         settings=model,
         off_without=off_without,
@@ -104,7 +111,7 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
 
 def _checked(given: Mapping[str, Any], retry: RetryPolicy | None, name: str) -> HandlerSettings:
     """The same bounds and sentences as in the settings."""
-    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was")}
+    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was", "trust")}
     values |= {f"{key}_s": given.get(key) for key in _DURATIONS}
     if retry is not None:
         values |= {"max_attempts": retry.max_attempts, "delays_s": tuple(retry.delays_s)}

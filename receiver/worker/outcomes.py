@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from receiver.errors import APIError, BusError, ConfigurationError, DecodingError
+from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.interface import Drop, Retry
 from receiver.worker.retry_policy import SHORTEST_DELAY_S, RetryPolicy
 
@@ -95,7 +96,7 @@ def _is_final(error: BaseException) -> bool:
     """Whether only a change of code, settings or data could help."""
     if isinstance(error, APIError):
         return not error.retryable
-    return isinstance(error, ConfigurationError | DecodingError)
+    return isinstance(error, ConfigurationError | DecodingError | InDoubtError)
 
 
 def _is_the_logs_fault(error: BaseException) -> bool:

@@ -29,6 +29,7 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.settings import HandlersSettings
 from receiver.settings.handlers import HANDLER_NAME
+from receiver.worker.confirmation import check_confirmable
 from receiver.worker.interface import Context, HandlerFunction, HandlerResult
 from receiver.worker.options import DEFAULTS, GivenOptions, HandlerOptions, read_options
 from schemas.events import MODEL_OF_TYPE, EventData
@@ -167,6 +168,7 @@ class Router:
                 options=read_options(options, function.__name__),
                 code_version=_code_version(function.__module__),
             )
+            check_confirmable(handler)
             self._handlers = unique((*self._handlers, handler))
             with contextlib.suppress(AttributeError):  # a bound method takes none
                 function.__handler__ = handler

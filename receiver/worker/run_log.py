@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 import structlog
 from nats.aio.msg import Msg
 
 from receiver.bus.headers import TIMER, decode_header
+from receiver.observability.logs import on_screen
 from receiver.observability.screen import shown
 from receiver.worker.attempts import Attempts
 from receiver.worker.outcomes import NakWithDelay, Outcome
@@ -38,8 +40,11 @@ def log_outcome(
 ) -> None:
     """How a run ended."""
     outcome = result.decision.outcome
+    if outcome not in _EVENT_NAMES and not log.is_enabled_for(logging.INFO):
+        return
     keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
-    keys["shown"] = shown(() if result.data is None else (result.data,))
+    if result.data is not None and on_screen():
+        keys["shown"] = shown((result.data,))
     if result.error:
         keys |= {"error": result.error, "place": result.place}
     if result.traceback:

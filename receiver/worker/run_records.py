@@ -34,7 +34,7 @@ MAX_ATTEMPTS: Final = 10
 """So many earlier attempts a dead letter lists, the last ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it takes four times as long to make
 class RunRecord:
     """What one run did, as JSON on `yizhan.runs.<handler>.<channel>.<key>`.
 

@@ -7,42 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
-from receiver.bus.codec import decode_event, encode_event
+from receiver.bus.codec import decode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter, read_history
 from receiver.bus.message import StoredMessage
-from receiver.bus.publish.contract import Publisher
-from receiver.bus.schedules import Schedules
-from receiver.bus.stream_plan import MARGIN
-from receiver.bus.subjects import Subjects
 from receiver.client import trail
-from receiver.errors import BusError, ConfigurationError
+from receiver.errors import BusError, ConfigurationError, UnconfirmedError
 from receiver.event import Event
 from receiver.worker.cause import Cause, cause_of, fingerprint
 from receiver.worker.coalescing import coalesced
-from receiver.worker.context import RunContext
+from receiver.worker.confirmation import confirmed, decide_unconfirmed
+from receiver.worker.context import RunContext, api_for
 from receiver.worker.execution import call
-from receiver.worker.http import SharedHTTP
 from receiver.worker.interface import Drop, HandlerResult
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
-from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord, RunRecords
+from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
+from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
-
-if TYPE_CHECKING:
-    import httpx2
-
-    from receiver.client.platform import PlatformAPI
 
 Log = structlog.typing.FilteringBoundLogger
 _SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
@@ -50,7 +42,10 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
-@dataclass(frozen=True, slots=True)
+_DONE: Final = Ack()
+
+
+@dataclass(slots=True)
 class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
@@ -97,42 +92,8 @@ class _Run:
 class Runner:
     """Runs handlers; every run ends in a decision, or in the cancellation of its task."""
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        subjects: Subjects,
-        policy: RetryPolicy,
-        *,
-        api: PlatformAPI | None,
-        clock: Callable[[], datetime],
-        schedules: Schedules,
-        once: Publisher | None = None,
-        records: RunRecords | None = None,
-        texts: bool = True,
-    ) -> None:
-        """`policy` is for handlers without one of their own. What is made of an old event goes to
-        `once`, which looks into the stream first: what an earlier run stored may be older than the
-        duplicate window. Without `texts`, errors are given by their types alone.
-        """
-        self.api = api
-        self.clock = clock
-        self._publisher = publisher
-        self._schedules = schedules
-        self._once = once or publisher
-        self._subjects = subjects
-        self._policy = policy
-        self._records = records
-        self._texts = texts
-        self._http = SharedHTTP()
-
-    @property
-    def http(self) -> httpx2.AsyncClient:
-        """See `Context.http`."""
-        return self._http.client
-
-    async def aclose(self) -> None:
-        """Close what the handlers had opened; no run is under way any more."""
-        await self._http.aclose()
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     async def run(
         self,
@@ -153,7 +114,7 @@ class Runner:
         again.
         """
         failed = attempt - 1 if failures is None else failures
-        run = _Run(handler, message, attempt, failed, log, self.clock())
+        run = _Run(handler, message, attempt, failed, log, self.services.clock())
         if deaths:
             reason = f"killed its process {deaths} times, the last time with nothing beside it"
             return await self._given_up(run, "ProcessDied", reason)
@@ -172,23 +133,21 @@ class Runner:
             return await self._bury(run, result, result.decision)
         return result
 
-    async def store(self, events: Sequence[Event[EventData]]) -> None:
-        """Publish events; raises `BusError` where one is not acknowledged."""
-        old = self.clock() - events[0].received_at > MARGIN
-        publisher = self._once if old else self._publisher
-        await publisher.publish([encode_event(event, self._subjects) for event in events])
-
     async def _run(self, run: _Run) -> RunResult:
         handler = run.handler
         try:
             run.event = decode_event(run.message.headers, run.message.body)
             _refuse_own(run.event, handler)
-            if await coalesced(self._schedules, handler, run.message, run.event, self.clock()):
-                return RunResult(Ack("coalesced"), data=run.event.data)
-            timers = Timers(self._schedules, handler, run.message, run.event, self.clock)
+            services = self.services
+            schedules, clock = services.schedules, services.clock
+            timers = Timers(schedules, handler, run.message, run.event, clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
-            context = RunContext(self, handler, run.event, run.attempt, run.log, timers)
+            message = await self._confirmed(run)
+            if await coalesced(schedules, handler, message, run.event, clock()):
+                return RunResult(Ack("coalesced"), data=run.event.data)
+            timers = replace(timers, message=message)
+            context = RunContext(services, handler, run.event, run.attempt, run.log, timers)
             run.published = context.published
             called = await call(
                 handler.function,
@@ -201,13 +160,33 @@ class Runner:
             if called.error is not None:
                 return self._failed(run, called.error, called.place)
             await context.publish_all(called.value or ())
+        except UnconfirmedError as error:
+            return self._unconfirmed(run, error)
         except Exception as error:  # noqa: BLE001 - the boundary round one run
             return self._failed(run, error)
-        return RunResult(Ack(), data=run.event.data)
+        return RunResult(_DONE, data=run.event.data)
+
+    async def _confirmed(self, run: _Run) -> StoredMessage:
+        """The message, once its event has the trust that the handler asks for."""
+        message, event, handler = run.message, run.event, run.handler
+        if event is None or handler.options.trust == "any":
+            return message
+        run.event = await confirmed(event, api_for(event, self.services.api, handler))
+        return replace(message, headers={**message.headers, "ce-trust": run.event.trust})
+
+    def _unconfirmed(self, run: _Run, error: UnconfirmedError) -> RunResult:
+        assert run.event is not None
+        handler, waited = run.handler, self.services.clock() - run.event.received_at
+        decision = decide_unconfirmed(
+            error, waited.total_seconds(), run.attempt, handler.options, self._policy_of(handler)
+        )
+        reason = f"unconfirmed: {error}"
+        cause = Cause(reason, handler.place, "", fingerprint("unconfirmed", handler.place))
+        return RunResult(decision, reason, run.event.data, cause, raised=error)
 
     def _failed(self, run: _Run, error: BaseException, place: str = "") -> RunResult:
         module = run.handler.function.__module__
-        cause = cause_of(error, module, place=place, texts=self._texts)
+        cause = cause_of(error, module, place=place, texts=self.services.texts)
         policy = self._policy_of(run.handler)
         decision = decide(
             error,
@@ -237,7 +216,7 @@ class Runner:
             attempts=run.attempt,
             nats_subject=run.message.nats_subject,
             stream_seq=run.message.stream_seq,
-            time=self.clock(),
+            time=self.services.clock(),
             fingerprint=cause.fingerprint,
             traceback=cause.traceback,
             history=await self._history(run, cause),
@@ -245,9 +224,11 @@ class Runner:
             code_version=run.handler.code_version,
             timer=fired_timer(run.message) or "",
         )
-        letter = encode_dead_letter(run.message.headers, run.message.body, failure, self._subjects)
+        letter = encode_dead_letter(
+            run.message.headers, run.message.body, failure, self.services.subjects
+        )
         try:
-            await self._publisher.publish([letter])
+            await self.services.publisher.publish([letter])
         except BusError as error:
             delay_s = self._policy_of(run.handler).delay_s(run.attempt)
             return replace(result, decision=NakWithDelay(delay_s), error=f"{result.error}; {error}")
@@ -256,15 +237,17 @@ class Runner:
     async def _history(self, run: _Run, cause: Cause) -> Sequence[Attempt]:
         """The attempts of an earlier letter, those on record, and this one."""
         found = read_history(run.message.headers)
-        if self._records is not None and run.attempt > 1:
-            found += await self._records.failures(run.handler.name, run.message, run.event_id)
+        records = self.services.records
+        if records is not None and run.attempt > 1:
+            found += await records.failures(run.handler.name, run.message, run.event_id)
         before = {a.time: a for a in found if a.time < run.started_at}
         last = Attempt(run.started_at, cause.fingerprint, cause.place)
         return [*(before[time] for time in sorted(before)), last][-MAX_ATTEMPTS:]
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""
-        if self._records is None or (result and result.decision.outcome == "coalesced"):
+        records = self.services.records
+        if records is None or (result and result.decision.outcome == "coalesced"):
             return
         duration_s = asyncio.get_running_loop().time() - began
         failed = result is not None and not isinstance(result.decision, Ack | Term)
@@ -284,10 +267,10 @@ class Runner:
             api_count=len(run.api),
             timer=fired_timer(run.message),
         )
-        self._records.put(run.handler.name, run.message, record)
+        records.put(run.handler.name, run.message, record)
 
     def _policy_of(self, handler: Handler) -> RetryPolicy:
-        return handler.options.retry or self._policy
+        return handler.options.retry or self.services.policy
 
 
 def _refuse_own(event: Event[EventData], handler: Handler) -> None:

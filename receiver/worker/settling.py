@@ -79,7 +79,7 @@ class Settling:
 
     def early_s(self, attempts: Attempts) -> float:
         """How long it is until the next run is due; 0 where it is."""
-        return max(0.0, attempts.due - self._clock().timestamp())
+        return max(0.0, attempts.due - self._clock().timestamp()) if attempts.due else 0.0
 
     async def puts_off_again(self, seq: int, message: Msg, attempts: Attempts) -> bool:
         """Whether a delivery came before its time, since another process gave it back."""

@@ -162,12 +162,14 @@ def is_partly_shipped(_: LogisticsPartlyShipped, order: Order) -> bool:
 
 
 def has_refund_status(data: AftersalesRefundUpdated, case: Case) -> bool:
-    """The case is of the order, and stands where the event says, or beyond."""
+    """The case is of the order, and stands where the event says, or beyond. A message that names no
+    status says of a case that there is one (docs/platform/messages.md#messages-of-a-ka-account).
+    """
     if None not in {data.order_id, case.order_id} and data.order_id != case.order_id:
         return False
     if data.status in _AFTER:
         return case.status in _AFTER[data.status]
-    return data.platform_status is not None and data.platform_status == case.word
+    return data.platform_status in {None, case.word}
 
 
 def has_moved(data: LogisticsProgressed, parcels: Parcels) -> bool:

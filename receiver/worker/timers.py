@@ -36,6 +36,11 @@ class Timers:
         """The key of the timer that this run is of."""
         return fired_timer(self.message)
 
+    @property
+    def firing(self) -> int:
+        """Under which sequence that timer fired first, the same in every attempt; 0 without one."""
+        return fired_seq(self.message.headers) if self.fired is not None else 0
+
     async def schedule(
         self, key: str, after: float | timedelta | None, at: datetime | None
     ) -> None:

@@ -18,6 +18,7 @@ from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.schedules import StreamSchedules
+from receiver.bus.state.store import StateStore
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.bus.subjects import Subjects
 from receiver.bus.worker_records import WorkerRecords
@@ -26,12 +27,15 @@ from receiver.observability.logs import get_logger
 from receiver.resilience.deadline import Deadline
 from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
+from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from receiver.worker.settling import Settling
 from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
@@ -45,7 +49,7 @@ class Worker:
     Survives NATS going away and coming back. A stop lets runs finish within `grace_s`.
     """
 
-    make_runner: Callable[..., Runner] = Runner
+    make_runner: Callable[[Services], Runner] = Runner
     """What runs them; a test's observes what they do."""
 
     def __init__(
@@ -71,18 +75,22 @@ class Worker:
         self._grace_s = grace_s
         self._log = get_logger("yizhan.handlers")
         self._run_records = RunRecords(connection, subjects)
-        schedules = StreamSchedules(connection, subjects, kept=kept)
-        self._runner = runner = self.make_runner(
-            publisher,
-            subjects,
-            policy,
-            api=api,
+        self._state = StateStore(connection, subjects)
+        holders = BusHolders([*filter(None, (connection, second))], subjects, sleep=sleep)
+        self._services = services = Services(
+            publisher=publisher,
+            subjects=subjects,
+            policy=policy,
             clock=clock,
-            schedules=schedules,
+            schedules=StreamSchedules(connection, subjects, kept=kept),
+            state=self._state,
+            ledger=Ledger(self._state, holders, clock=clock, kept=kept),
+            api=api,
             once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
         )
+        runner = self.make_runner(services)
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
@@ -91,29 +99,39 @@ class Worker:
         self._off = [h for h in loaded if h.off]
         self._without_api = [h for h in loaded if h.needs_api and api is None and not h.off]
         self._consumers = [
-            HandlerConsumer(
-                handler,
-                runner,
-                connection,
-                Settling(
-                    connection,
-                    schedules,
-                    self._records,
-                    handler.name,
-                    self._presence.worker,
-                    clock=clock,
-                    short_s=limits.short_retry_s,
-                ),
-                self._presence,
-                plan=consumer_plan(handler, subjects, limits),
-                limits=limits.of(handler),
-                count=self.counts.add,
-                sleep=sleep,
-            )
+            self._consumer(handler, runner, services, limits, sleep)
             for handler in loaded
             if handler not in (*self._off, *self._without_api)
         ]
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def _consumer(
+        self,
+        handler: Handler,
+        runner: Runner,
+        services: Services,
+        limits: ConsumerLimits,
+        sleep: Sleep,
+    ) -> HandlerConsumer:
+        return HandlerConsumer(
+            handler,
+            runner,
+            self._connection,
+            Settling(
+                self._connection,
+                services.schedules,
+                self._records,
+                handler.name,
+                self._presence.worker,
+                clock=services.clock,
+                short_s=limits.short_retry_s,
+            ),
+            self._presence,
+            plan=consumer_plan(handler, services.subjects, limits),
+            limits=limits.of(handler),
+            count=self.counts.add,
+            sleep=sleep,
+        )
 
     def status(self) -> WorkerStatus:
         """What the handlers of this process do now, and what became of their events."""
@@ -148,7 +166,7 @@ class Worker:
     async def start(self) -> None:
         """Begin to handle; returns at once where NATS is away.
 
-        Raises `ConfigurationError` where a consumer in the way cannot be used.
+        Raises `ConfigurationError` where a consumer in the way or the state stream cannot be used.
         """
         for handler in self._off:
             self._log.info("handler_off", handler=handler.name, reason=handler.off)
@@ -163,6 +181,7 @@ class Worker:
             await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
             await self._records.ensure()
             await self._run_records.start()
+            await self._state.ensure()
         await self._presence.start()
         await self._service.start()
         for consumer in self._consumers:
@@ -179,4 +198,5 @@ class Worker:
             await self._service.stop()
             await self._presence.stop()
             await self._run_records.stop()
-            await self._runner.aclose()
+            await self._services.aclose()
+            await self._state.stop()

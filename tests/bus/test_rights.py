@@ -25,6 +25,7 @@ from receiver.bus.rights import (
     stream_rights,
 )
 from receiver.bus.runs_stream import ensure_runs_stream, runs_rights
+from receiver.bus.state.rights import state_rights
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -39,6 +40,7 @@ RIGHTS = (
     *caller_rights(SUBJECTS),
     *runs_rights(SUBJECTS),
     *audit_rights(SUBJECTS),
+    *state_rights(SUBJECTS),
     *looking_rights(),
 )
 ROWS = {f"{right.verb} {right.allow}": right for right in reversed(RIGHTS)}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeGuard
 
 import httpx2
 import pytest
 import structlog
 from pydantic import SecretStr
 
-from handlers.tracking import TrackingSettings, router
+from handlers.tracking import TrackingSettings, gap_until_refresh, router
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError
 from receiver.settings import APISettings
-from receiver.testing import HandlerRun, make_event, run_handler
+from receiver.testing import HandlerRun, Kit, make_event, run_handler
 from receiver.worker.outcomes import NakWithDelay
 from schemas.events import (
     EventData,
@@ -206,6 +206,16 @@ async def test_progress_is_read_from_the_status_where_the_action_says_none(
     assert (trace.progress, trace.steps[0].action) == (Progress.DELIVERING, "TMS_STATION_OUT")
 
 
+@pytest.mark.parametrize("actions", [("DELIVERING", "SIGN"), ("SIGN", "DELIVERING")])
+async def test_of_two_steps_at_one_time_the_later_one_of_the_way_counts(
+    platform: Platform, api: PlatformAPI, actions: Sequence[str]
+) -> None:
+    nodes = [{"acceptTime": "2026-01-31 10:00:00", "action": action} for action in actions]
+    platform.data = [ALIBABA[0] | {"traceNodeList": nodes}]
+    (trace,) = tracked(await run(api, shipped())).traces
+    assert trace.progress is Progress.SIGNED
+
+
 async def test_a_parcel_that_lines_share_is_told_once(platform: Platform, api: PlatformAPI) -> None:
     platform.data = taobao("Z1")
     lines = (Line(line_id="L1"), Line(line_id="L2"))
@@ -311,3 +321,129 @@ async def test_the_pauses_are_those_of_the_settings(platform: Platform, api: Pla
     ]
     assert outcomes[0].decision == NakWithDelay(7, "postponed", failed=False)
     assert outcomes[1].outcome == "dropped"
+
+
+def alibaba(*actions: str) -> list[dict[str, Any]]:
+    """A parcel that has come so far."""
+    nodes = [
+        {"acceptTime": f"2026-01-31 {10 + hour}:00:00", "action": action}
+        for hour, action in enumerate(actions)
+    ]
+    return [ALIBABA[0] | {"traceNodeList": nodes}]
+
+
+def kit_of(api: PlatformAPI, **changed: Any) -> Kit:
+    return Kit(router.handlers[0], api=api, settings=TrackingSettings(**changed))
+
+
+def hours(number: float) -> timedelta:
+    return timedelta(hours=number)
+
+
+async def test_a_shipment_is_asked_for_again_after_growing_gaps(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api)
+    event = make_event(shipped())
+    await kit.run(event)
+    ran = await kit.advance(hours(46))
+    at = [(run_at - event.received_at) / hours(1) for run_at in asked_at(ran, kit)]
+    assert at == [4, 10, 22, 46, 70]
+    assert [len(platform.asked), len(kit.published)] == [6, 1]
+
+
+def asked_at(ran: Sequence[HandlerRun], kit: Kit) -> list[datetime]:
+    """When each of these runs set the next one for."""
+    return [due for run in ran for due in run.scheduled.values()]
+
+
+async def test_what_has_changed_is_published_once(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api, refresh_s=[3600.0])
+    await kit.run(make_event(shipped()))
+    await kit.advance(hours(2))
+    platform.data = alibaba("ACCEPT", "TRANSPORT")
+    await kit.advance(hours(3))
+    published = [event.data.traces[0] for event in kit.published if is_tracked(event.data)]
+    assert [len(trace.steps) for trace in published] == [1, 2]
+    assert len({event.id for event in kit.published}) == 2
+    assert len(platform.asked) == 6
+
+
+def is_tracked(data: EventData) -> TypeGuard[LogisticsTracked]:
+    return isinstance(data, LogisticsTracked)
+
+
+async def test_once_all_is_signed_for_nothing_is_asked_any_more(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api)
+    await kit.run(make_event(shipped()))
+    platform.data = alibaba("ACCEPT", "SIGN")
+    (signed,) = await kit.advance(hours(24))
+    assert tracked(signed).traces[0].progress is Progress.SIGNED
+    assert signed.scheduled == {}
+
+
+async def test_a_parcel_that_is_on_its_way_keeps_a_shipment_open(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = [*alibaba("SIGN"), *alibaba("TRANSPORT")]
+    kit = kit_of(api)
+    ran = await kit.run(make_event(shipped()))
+    assert len(ran.scheduled) == 1
+
+
+async def test_two_reports_of_one_shipment_are_asked_for_in_one_row(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api, refresh_s=[3600.0])
+    event = make_event(shipped())
+    await kit.run(event)
+    await kit.retransmit(event)
+    ran = await kit.advance(hours(3))
+    assert len(ran) == 3
+
+
+async def test_a_shipment_is_let_go_after_some_days(platform: Platform, api: PlatformAPI) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api, refresh_s=[86_400.0], refresh_days=3)
+    await kit.run(make_event(shipped()))
+    assert len(await kit.advance(timedelta(days=30))) == 3
+
+
+async def test_without_gaps_a_shipment_is_asked_for_once(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = alibaba("ACCEPT")
+    ran = await kit_of(api, refresh_s=[]).run(make_event(shipped()))
+    assert (len(ran.published), ran.scheduled) == (1, {})
+
+
+async def test_tracking_that_is_gone_for_a_while_is_no_news(
+    platform: Platform, api: PlatformAPI
+) -> None:
+    platform.data = alibaba("ACCEPT")
+    kit = kit_of(api, refresh_s=[3600.0])
+    await kit.run(make_event(shipped()))
+    platform.data = []
+    (gone,) = await kit.advance(hours(1))
+    platform.data = alibaba("ACCEPT")
+    (there,) = await kit.advance(hours(1))
+    assert [gone.outcome, there.outcome] == ["done", "done"]
+    assert len(kit.published) == 1
+
+
+@pytest.mark.parametrize(
+    ("age_s", "gap_s"),
+    [(0, 10), (4, 6), (9.99, 20.01), (10.2, 19.8), (30, 20), (49, 21), (51, 19), (99, None)],
+)
+def test_the_gap_until_a_refresh_counts_from_when_the_shipment_came_in(
+    age_s: float, gap_s: float | None
+) -> None:
+    own = TrackingSettings(refresh_s=(10.0, 20.0), refresh_days=100 / 86_400)
+    gap = gap_until_refresh(own, timedelta(seconds=age_s))
+    assert gap == (None if gap_s is None else pytest.approx(gap_s))

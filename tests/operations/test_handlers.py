@@ -278,7 +278,9 @@ async def test_only_a_handler_that_is_not_loaded_is_forgotten(
     router = noting([])
     await (await bench.work(router)).stop()
     loading, operating = operations(router), operations(failing())
-    with pytest.raises(ConfigurationError, match=r"note is loaded .*set handlers\.note\.enabled"):
+    with pytest.raises(
+        ConfigurationError, match=r"note is loaded .*set handlers\.note\.enabled = false"
+    ):
         await loading.forgettable("note")
     assert [orphan.handler for orphan in await operating.orphans()] == ["note"]
     assert await loading.orphans() == []

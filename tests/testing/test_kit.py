@@ -261,3 +261,37 @@ async def test_a_timer_of_another_order_stays() -> None:
 async def test_a_timer_that_was_never_set_is_shown_as_cancelled_by_its_key() -> None:
     ran = await Kit(remind).run(make_event(PaymentSucceeded(channel="1688", order_id="7")))
     assert ran.cancelled == ["unpaid"]
+
+
+async def test_an_effect_is_shown_as_it_stood_at_the_end_of_its_run() -> None:
+    async def book(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("book", safe=(KeyError,)) as effect:
+            if effect.due:
+                effect.result = {"run": ctx.attempt}
+                if ctx.attempt == 1:
+                    raise KeyError
+
+    kit = Kit(book)
+    first, (second,) = await kit.run(CREATED), await kit.advance(timedelta(seconds=1))
+    told = await kit.retransmit(CREATED)
+    states = [[(e.name, e.state, e.result) for e in ran.effects] for ran in (first, second, told)]
+    assert states == [
+        [("book", "released", None)],
+        [("book", "done", {"run": 2})],
+        [("book", "done", {"run": 2})],
+    ]
+
+
+async def test_an_effect_in_doubt_is_never_run_again() -> None:
+    ran = list[int]()
+
+    async def book(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("book") as effect:
+            if effect.due:
+                ran.append(ctx.attempt)
+                raise ValueError
+
+    kit = Kit(book)
+    first, later = await kit.run(CREATED), await kit.advance(timedelta(days=1))
+    assert [effect.state for effect in first.effects] == ["in_doubt"]
+    assert (later[-1].outcome, ran) == ("dead_lettered", [1])

@@ -19,6 +19,7 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
+from receiver.client.platform import PlatformAPI
 from receiver.event import Event
 from receiver.testing import handled, make_event
 from receiver.worker.limits import ConsumerLimits
@@ -48,6 +49,7 @@ class Bench:
         grace_s: float = 5.0,
         limits: ConsumerLimits | None = None,
         as_they_say: bool = False,
+        api: PlatformAPI | None = None,
     ) -> Worker:
         """A worker of all that is stored, or one whose handlers begin `as_they_say`."""
         handlers = _handlers(routers)
@@ -56,7 +58,7 @@ class Bench:
             self.publisher,
             self.subjects,
             handlers if as_they_say else [*map(_from_the_first, handlers)],
-            api=None,
+            api=api,
             clock=lambda: datetime.now(UTC),
             sleep=asyncio.sleep,
             policy=RetryPolicy(max_attempts=3, delays_s=(0.1,), jitter=lambda: 0.0),

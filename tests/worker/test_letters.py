@@ -14,17 +14,21 @@ from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import input_subject
 from receiver.client import trail
 from receiver.event import Event
 from receiver.observability.logs import get_logger
 from receiver.testing import eventually, make_event
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import Context
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
 from receiver.worker.run_records import RunRecords
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from schemas.events import OrderCreated, OrderSynced
 from tests.worker.conftest import Bench
 
@@ -44,15 +48,25 @@ async def letters(bench: Bench, handler: str) -> list[tuple[str, dict[str, str]]
     ]
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def runner(bench: Bench) -> Runner:
+    state = MemoryEntries()
     return Runner(
-        bench.publisher,
-        bench.subjects,
-        ONCE,
-        api=None,
-        clock=lambda: datetime.now(UTC),
-        schedules=RecordingSchedules(),
-        records=RunRecords(bench.connection, bench.subjects),
+        Services(
+            publisher=bench.publisher,
+            subjects=bench.subjects,
+            policy=ONCE,
+            clock=now,
+            schedules=RecordingSchedules(),
+            state=state,
+            ledger=Ledger(
+                state, LocalHolders(), clock=lambda: datetime.now(UTC), kept=timedelta(days=90)
+            ),
+            records=RunRecords(bench.connection, bench.subjects),
+        )
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from receiver.bus.codec import encode_event
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.client.priority import Priority, current_priority
@@ -22,11 +24,14 @@ from receiver.observability.logs import get_logger
 from receiver.settings import APISettings
 from receiver.testing import NOON, RecordingPublisher, make_event, run_handler
 from receiver.testing.schedules import RecordingSchedules
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from schemas.events import LogisticsTracked, OrderCreated, OrderSynced
 
 CREATED = make_event(
@@ -42,13 +47,17 @@ async def sync(event: Event[OrderCreated], ctx: Context) -> list[OrderSynced]:
 
 
 def runner_of(publisher: RecordingPublisher) -> Runner:
+    state = MemoryEntries()
     return Runner(
-        publisher,
-        Subjects(),
-        RetryPolicy(),
-        api=None,
-        clock=lambda: NOON,
-        schedules=RecordingSchedules(),
+        Services(
+            publisher=publisher,
+            subjects=Subjects(),
+            policy=RetryPolicy(),
+            clock=lambda: NOON,
+            schedules=RecordingSchedules(),
+            state=state,
+            ledger=Ledger(state, LocalHolders(), clock=lambda: NOON, kept=timedelta(days=90)),
+        )
     )
 
 

@@ -318,3 +318,29 @@ async def test_a_kit_keeps_what_a_handler_schedules() -> None:
     kit = Kit(remind)
     await kit.run(make_event(created()))
     assert dict(kit.schedules.timers) == {"b": kit.clock() + timedelta(seconds=60)}
+
+
+async def test_what_each_run_of_a_timer_publishes_is_stored(bench: Bench) -> None:
+    router = Router()
+
+    @router.on(OrderCreated)
+    async def close(event: Event[OrderCreated], ctx: Context) -> OrderClosed:
+        if ctx.timer is not None and ctx.attempt == 1:
+            await ctx.publish(closed())
+            raise Retry(after=0.1)
+        if len(await bench.stored("order.closed")) < 3:
+            await ctx.schedule(after=SHORT, key="again")
+        return closed()
+
+    (event,) = await bench.store(created())
+    await bench.work(router)
+
+    async def three() -> bool:
+        return len(await bench.stored("order.closed")) >= 3
+
+    await eventually(three, within_s=60)
+    await bench.handled(router)
+    ids = [made["ce-id"] for made in await bench.stored("order.closed")]
+    assert ids[0] == f"{event.id}.close.0"
+    assert [id_.startswith(f"{event.id}.close.t") for id_ in ids[1:]] == [True, True]
+    assert len(set(ids)) == 3

@@ -252,25 +252,54 @@ class Reader:
     async def _asked(self, stream: str, asked: Mapping[str, Any]) -> _Page:
         client = self._connection.client
         inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
-        found: list[StoredMessage] = []
-        subject = f"$JS.API.DIRECT.GET.{stream}"
-        single = "batch" not in asked
+        answer = _Answer(stream, single="batch" not in asked)
+        subscription = await client.subscribe(inbox, cb=answer.receive)
         try:
+            subject = f"$JS.API.DIRECT.GET.{stream}"
             await client.publish(subject, json.dumps(asked).encode(), reply=inbox)
-            while True:
-                message = await subscription.next_msg(_ANSWER_S)
-                headers = message.headers or {}
-                status = headers.get("Status", "")
-                if status in {_NOTHING, _END}:
-                    return _Page(found, int(headers.get("Nats-Num-Pending") or 0))
-                if status:
-                    raise _AgainError(_refusal(status, headers, stream))
-                found.append(_stored(message, found[-1].stream_seq if found else 0))
-                if single:
-                    return _Page(found, 0)
+            return await answer.page()
         finally:
             await subscription.unsubscribe()
+
+
+class _Answer:
+    """What comes in answer to one direct read."""
+
+    def __init__(self, stream: str, *, single: bool) -> None:
+        self._stream = stream
+        self._single = single
+        self._found: list[StoredMessage] = []
+        self._page: asyncio.Future[_Page] = asyncio.get_running_loop().create_future()
+
+    async def page(self) -> _Page:
+        """The whole of it; raises `_AgainError` where it does not come, or not whole."""
+        before = -1
+        while not self._page.done():
+            if before == len(self._found):
+                raise _AgainError(f"no answer to a direct read of the stream {self._stream}")
+            before = len(self._found)
+            await asyncio.wait({self._page}, timeout=_ANSWER_S)
+        return self._page.result()
+
+    async def receive(self, message: Msg) -> None:
+        """Take in one message."""
+        if self._page.done():
+            return
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        try:
+            if status in {_NOTHING, _END}:
+                left = int(headers.get("Nats-Num-Pending") or 0)
+                self._page.set_result(_Page(self._found, left))
+            elif status:
+                raise _AgainError(_refusal(status, headers, self._stream))
+            else:
+                last = self._found[-1].stream_seq if self._found else 0
+                self._found.append(_stored(message, last))
+                if self._single:
+                    self._page.set_result(_Page(self._found, 0))
+        except _AgainError as error:
+            self._page.set_exception(error)
 
 
 def _start(since: datetime | None) -> dict[str, Any]:
@@ -288,16 +317,6 @@ def _stored(message: Msg, before: int) -> StoredMessage:
     headers = message.headers or {}
     if int(headers.get("Nats-Last-Sequence") or 0) != before:
         raise _AgainError("a message is missing")
-    return _of_headers(message, headers)
-
-
-def republished(message: Msg) -> StoredMessage | None:
-    """What a stream republished once it was stored; None for a message that no stream did."""
-    headers = message.headers or {}
-    return _of_headers(message, headers) if "Nats-Time-Stamp" in headers else None
-
-
-def _of_headers(message: Msg, headers: Mapping[str, str]) -> StoredMessage:
     return StoredMessage(
         headers["Nats-Subject"],
         {name: value for name, value in headers.items() if name not in _SERVERS_OWN},

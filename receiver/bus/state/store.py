@@ -32,6 +32,7 @@ __all__ = ["Entries", "Entry", "StateConflictError", "StateStore"]
 _ANSWER_S: Final = 5.0
 _NAME_IN_USE: Final = 10058
 _NO_MESSAGE: Final = 10037
+_NO_STREAM: Final = 10059
 _NOT_FOUND: Final = 404
 _DELETED: Final = (b"KV-Operation: DEL", b"KV-Operation: PURGE")
 """What a KV client leaves behind where it deletes an entry."""
@@ -65,6 +66,8 @@ class Entries(Protocol):
 class StateStore:
     """The entries below one root; `ensure` their stream before use, `stop` it after.
 
+    Where the stream turns out to be gone, it is made anew, and the call that found out fails.
+
     A write whose answer is missing for `timeout_s` raises `BusError`: it may be stored.
     """
 
@@ -77,9 +80,9 @@ class StateStore:
         self._commit = StateCommit(connection, timeout_s=timeout_s)
         self._log = get_logger("yizhan.bus")
 
-    async def ensure(self) -> None:
+    async def ensure(self) -> bool:
         """Make the stream where there is none, on as many servers as hold the events; one that
-        exists gets what it lacks and keeps its entries.
+        exists gets what it lacks and keeps its entries. Gives whether it was made.
 
         Raises `ConfigurationError` where it cannot keep state, and `BusError`.
         """
@@ -92,7 +95,7 @@ class StateStore:
                 raise BusError(
                     f"NATS refuses the stream {name}: {made['error'].get('description')}"
                 )
-            return
+            return True
         if reasons := state_contradictions(info["config"]):
             raise ConfigurationError(f"the stream {name}: {'; '.join(reasons)}")
         wanted = widened_state(info["config"], self._subjects, replicas)
@@ -102,6 +105,7 @@ class StateStore:
                 raise BusError(
                     f"NATS refuses to change {name}: {changed['error'].get('description')}"
                 )
+        return False
 
     async def stop(self) -> None:
         """Give up what is not stored by now."""
@@ -156,6 +160,8 @@ class StateStore:
             return message
         if error.get("err_code") == _NO_MESSAGE:
             return None
+        if error.get("err_code") == _NO_STREAM:
+            await self._make_again()
         raise BusError(f"what handlers keep cannot be read: {error.get('description')}")
 
     async def _replicas(self) -> int:
@@ -175,10 +181,8 @@ class StateStore:
     async def _make_again(self) -> None:
         """Where the stream was deleted under us: what it held is lost, and what comes is kept."""
         try:
-            gone = await state_info(self._connection, self._subjects) is None
-            if gone:
-                self._log.error("state_lost", stream=self._subjects.state_stream)
-                await self.ensure()
+            if await self.ensure():
+                self._log.warning("state_stream_made", stream=self._subjects.state_stream)
         except (BusError, ConfigurationError) as error:
             self._log.warning("state_not_kept", error=str(error))
 

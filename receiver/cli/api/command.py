@@ -11,14 +11,14 @@ import typer
 
 from receiver.cli.api.call import rows_to_call, rows_to_record
 from receiver.cli.api.rows import ROWS, details_of, row_named, summary_of
-from receiver.cli.app import ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.configuration import load
 from receiver.cli.process import refusing
 from receiver.client.calls.registry import resolve_routes
 from receiver.client.endpoint import Route
 
 api = typer.Typer(help="The platform's API: its rows, and calls of them.")
-app.add_typer(api, name="api")
+app.add_typer(api, name="api", rich_help_panel=BUILD)
 api.add_typer(rows_to_call, name="call")
 api.add_typer(rows_to_record, name="record")
 

@@ -16,9 +16,9 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import ChannelOption, LimitOption, SinceOption, TypeOption, chosen
 from receiver.cli.look.order_text import life_text
 from receiver.cli.look.output import RevealOption, local, print_document, searching
-from receiver.cli.options import past_time
+from receiver.cli.options import not_empty, past_time
 from receiver.cli.process import EXIT_PARTLY, refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, Mention, searched_from
 from receiver.operations.look.id_kinds import hint
@@ -62,6 +62,7 @@ def order(
     Exits 1 where nothing is found, 3 where a part of the answer could not be read.
     """
     with refusing():
+        not_empty("ID", order_id, write="write the id of an order, or another number of it")
         until = None if at is None else past_time("--at", at, datetime.now(UTC))
         filters = replace(
             chosen(
@@ -83,7 +84,7 @@ def order(
 
 
 async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bool) -> int:
-    life = await order_life(archive, filters, reveal=reveal)
+    life = await _life(archive, filters, reveal=reveal)
     if life is None:
         mentions = await _mentions(archive, filters)
         if len(mentions) > 1 or mentions[0].order_id is None:
@@ -93,13 +94,18 @@ async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bo
         filters = replace(
             filters, order_id=found.order_id, channel=found.channel, since=None, event_type=None
         )
-        life = await order_life(archive, filters, reveal=reveal)
+        life = await _life(archive, filters, reveal=reveal)
         if life is None:
             raise YizhanError(f"the events of the order {found.order_id} are gone")
         life["found_by"] = {"field": found.field, "stream_seq": found.stream_seq}
     commands = selection.events(filters, archive.subjects).nats_command().splitlines()
     print_document(life, life_text(life), commands, as_json=as_json)
     return EXIT_PARTLY if life["missing"] else 0
+
+
+async def _life(archive: Archive, filters: Filters, *, reveal: bool) -> dict[str, Any] | None:
+    with searching(f"reading {filters.order_id}") as search:
+        return await order_life(archive, filters, reveal=reveal, scanned=search.scanned)
 
 
 async def _mentions(archive: Archive, filters: Filters) -> list[Mention]:

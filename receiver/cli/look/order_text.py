@@ -14,6 +14,8 @@ _SHOWN: Final = ("status", "platform_status", "refund_id", "progress", "closed_b
 def life_text(life: Mapping[str, Any]) -> Iterator[str]:
     """The order, a line for each of its events, and below each what handlers did with it."""
     yield strong(_title(life))
+    for state in life["states"]:
+        yield _state(state)
     yield _counts(life)
     if any(event["simulated"] for event in life["events"]):
         yield "SIMULATED: its source is marked so"
@@ -25,13 +27,14 @@ def life_text(life: Mapping[str, Any]) -> Iterator[str]:
     runs = _by_event(life["runs"])
     letters = _by_event(life["dead_letters"])
     for event in life["events"]:
-        yield _line(event, _facts(event["data"]))
+        yield _line(event, f"{_facts(event['data'])}{_arrival(event)}")
         yield f"    {_origin(event, callbacks.get(event['callback_id']))}"
         for run in runs.pop(event["id"], ()):
             yield _run(run)
         for letter in letters.pop(event["id"], ()):
             yield _letter(letter)
     yield from _rest(runs)
+    yield from map(_effect, life["effects"])
     for waiting in life["scheduled"]:
         yield (
             f"waiting  {waiting['handler']} runs again at {local(waiting['at'])} "
@@ -46,6 +49,36 @@ def _title(life: Mapping[str, Any]) -> str:
     by = life.get("found_by")
     found = f" (found by {by['field']} of #{by['stream_seq']})" if by else ""
     return f"order {life['order_id']} of {', '.join(life['channels'])}{number}{found}"
+
+
+def _state(state: Mapping[str, Any]) -> str:
+    word = f" ({state['platform_status']})" if state["platform_status"] else ""
+    total = state["amounts"]["total"]
+    parts = [
+        f"{state['status']}{word}",
+        "paid" if state["is_paid"] else "not paid",
+        f"{total['amount']} {total['currency']}" if total else "",
+        *(
+            f"parcel {one['waybill_no'] or one['key']} {one['progress']}"
+            for one in state["parcels"]
+        ),
+        *(f"refund {one['refund_id']} {one['status']}" for one in state["refunds"]),
+    ]
+    return f"{strong('state')}  {', '.join(filter(None, parts))}"
+
+
+def _arrival(event: Mapping[str, Any]) -> str:
+    """What is not new to the order is marked."""
+    return f"  [{event['arrival']}]" if event["arrival"] in {"stale", "conflict"} else ""
+
+
+def _effect(effect: Mapping[str, Any]) -> str:
+    text = (
+        f"effect {effect['name']} of {effect['handler']}: {effect['state']} {local(effect['at'])}"
+    )
+    if effect["state"] == "in_doubt":
+        return strong(f"{text}: {effect['why']}: yizhan doubt show {effect['key']}", "yellow")
+    return text
 
 
 def _counts(life: Mapping[str, Any]) -> str:

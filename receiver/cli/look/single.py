@@ -32,7 +32,7 @@ from receiver.cli.look.output import (
 from receiver.cli.look.single_text import callback_text, event_text
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, searched_from
 from receiver.operations.look.id_kinds import hint
@@ -153,10 +153,10 @@ async def _found(
     if stored is not None:
         return stored
     said = hint(text, tried=f"yizhan {kinds[0].removesuffix('s')}")
+    since = local(searched_from(filters).isoformat())
     raise YizhanError(
-        f"{text}: is not among the {progress.count:,} {kinds[0]} since "
-        f"{local(searched_from(filters).isoformat())}: write an earlier --since"
-        f"{f'; {said}' if said else ''}"
+        f"{text}: is not among the {progress.count:,} {kinds[0]} since {since}: "
+        f"write an earlier --since{f'; {said}' if said else ''}"
     )
 
 

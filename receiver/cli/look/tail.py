@@ -26,7 +26,7 @@ from receiver.cli.filters import (
 from receiver.cli.look.order_text import event_line
 from receiver.cli.look.output import RevealOption, print_nats
 from receiver.cli.process import refusing, run
-from receiver.composition.operations import opened_archive
+from receiver.composition.archive import opened_archive
 from receiver.operations.look.documents import event_document
 from receiver.operations.look.tail import follow
 
@@ -75,7 +75,7 @@ def tail(
         async with opened_archive(settings) as archive:
             wanted = selection.events(filters, archive.subjects)
             print_nats([f"nats sub {subject!r}" for subject in wanted.nats_subjects])
-            async with aclosing(follow(archive.connection, wanted)) as events:
+            async with aclosing(follow(archive.reader, wanted)) as events:
                 async for stored in events:
                     typer.echo(_line(stored, reveal=reveal, as_json=as_json))
                     count += 1

@@ -22,8 +22,9 @@ from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Reader, Scanned
 from receiver.bus.read.selection import StreamSelection
+from receiver.bus.state.keys import key_token, order_key
 from receiver.bus.subjects import ANY, Subjects, encode_token
-from receiver.operations.look.documents import header, run_document
+from receiver.operations.look.documents import effect_document, header, run_document
 
 WINDOW: Final = timedelta(hours=24)
 """How far back is searched for what has no index, unless `since` says."""
@@ -119,6 +120,29 @@ class Archive:
             async with aclosing(self._first(chosen, _MAX_LETTERS)) as letters:
                 found += [one async for one in letters if one.headers.get("ce-id") in event_ids]
         return found
+
+    async def kept_state(self, channel: str, order_id: str) -> bytes | None:
+        """What handlers keep of an order; None where they keep nothing."""
+        entry = self.subjects.state(order_key(channel, order_id))
+        found = await self._entries([entry])
+        return found[0].body if found else None
+
+    async def effects_of(self, fact_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """The effects of handlers for these facts, with the keys by which operators name them."""
+        tokens = dict.fromkeys(map(key_token, fact_ids))
+        wanted = [self.subjects.state(f"effect.{ANY}.{token}.{ANY}") for token in tokens]
+        prefix = self.subjects.state("")
+        effects = [
+            (stored.nats_subject.removeprefix(prefix), effect_document(stored))
+            for stored in await self._entries(wanted)
+        ]
+        return [{"key": key, **effect} for key, effect in effects if effect is not None]
+
+    async def _entries(self, subjects: Sequence[str]) -> Sequence[StoredMessage]:
+        stream = self.subjects.state_stream
+        if not subjects or await self.reader.info(stream) is None:
+            return ()
+        return await self.reader.last(stream, subjects)
 
     async def durables(self) -> list[Durable]:
         """How far each handler has come."""

@@ -47,6 +47,10 @@ _CALLBACK: Final = {
     "reason": "yizhan-reason",
     "place": "yizhan-place",
 }
+_EFFECT: Final = (
+    *("handler", "name", "state", "fact", "event_id", "attempt", "at", "deadline", "why"),
+    *("happened", "by", "note"),
+)
 _LETTER: Final = {
     "event_id": "ce-id",
     "handler": "yizhan-handler",
@@ -127,6 +131,15 @@ def schedule_document(stored: StoredMessage) -> dict[str, Any]:
         "event_id": header(stored.headers, "ce-id"),
         "at": stored.headers.get("Nats-Schedule", "").removeprefix("@at ") or None,
     }
+
+
+def effect_document(stored: StoredMessage) -> dict[str, Any] | None:
+    """An effect of a handler: for which event, how far it came; None for what is none."""
+    try:
+        record = json.loads(stored.body)
+        return {name: record.get(name) for name in _EFFECT}
+    except (ValueError, AttributeError):
+        return None
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeVar
 from receiver.bus.message import StoredMessage
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.bus.read.reader import Scanned
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.documents import (
@@ -21,6 +23,7 @@ from receiver.operations.look.documents import (
     moment,
     schedule_document,
 )
+from receiver.operations.look.order_state import FoldedOrder, kept_state, state_document
 
 LIMIT: Final = 500
 """So many events are shown unless more are asked for, the latest."""
@@ -28,41 +31,78 @@ FoundT = TypeVar("FoundT")
 
 
 async def order_life(
-    archive: Archive, filters: Filters, *, reveal: bool = False
+    archive: Archive,
+    filters: Filters,
+    *,
+    reveal: bool = False,
+    scanned: Scanned = lambda _: None,
 ) -> dict[str, Any] | None:
     """Everything that is known of `filters.order_id`; None where no event of it is stored.
 
     `filters.until` cuts the life there: what came or ran later is left out, and so is what waits
-    now. `events_count` is how many are stored, of which `events` are the latest. What could not be
-    read is in `missing`, a sentence each.
+    now. `states` are what all its events say together, one a channel. `events_count` is how many
+    events are stored, of which `events` are the latest. What could not be read is in `missing`, a
+    sentence each.
     """
-    chosen = selection.events(filters, archive.subjects)
-    limited = replace(chosen, limit=filters.limit or LIMIT)
-    async with aclosing(archive.reader.read(limited)) as reading:
-        events = [stored async for stored in reading]
-    if not events:
+    chosen = replace(selection.events(filters, archive.subjects), limit=None)
+    latest = deque[StoredMessage](maxlen=filters.limit or LIMIT)
+    folded, total = FoldedOrder(filters.order_id or ""), 0
+    async with aclosing(archive.reader.read(chosen, scanned=scanned)) as reading:
+        async for stored in reading:
+            total += 1
+            latest.append(stored)
+            folded.add(stored)
+    if not total:
         return None
-    total = len(events)
-    if total == limited.limit and not chosen.tests:
-        total = await archive.reader.count(chosen)
-    missing: list[str] = []
+    events, missing = list(latest), list[str]()
     runs = await _runs(archive, filters, events, missing)
     ids = {one.headers.get("ce-id") for one in events}
     letters = await _or(archive.letters_of(runs, ids), [], "the dead letters", missing)
-    documents = [event_document(stored, reveal=reveal) for stored in events]
+    documents = [_event(stored, folded, filters, reveal=reveal) for stored in events]
+    facts = {one["fact_id"] for one in documents if one["fact_id"]}
+    effects = await _or(archive.effects_of(facts), [], "effects", missing)
     return {
         "order_id": filters.order_id,
         "channels": sorted({one["channel"] or "unknown" for one in documents}),
         "order_no": _own_number(documents),
         "at": filters.until.isoformat() if filters.until else None,
+        "states": await _states(archive, filters, folded, missing),
         "events_count": total,
         "callbacks": await _callbacks(archive, events, missing),
         "events": documents,
         "runs": runs,
+        "effects": _before(effects, "at", filters.until),
         "dead_letters": _before(map(letter_document, letters), "at", filters.until),
         "scheduled": await _scheduled(archive, filters, events, missing),
         "missing": missing,
     }
+
+
+def _event(
+    stored: StoredMessage, folded: FoldedOrder, filters: Filters, *, reveal: bool
+) -> dict[str, Any]:
+    """With its `arrival`: what it was to the order when it came, where all before it was read."""
+    arrival = folded.arrivals.get(stored.stream_seq) if _is_whole(filters) else None
+    return {**event_document(stored, reveal=reveal), "arrival": arrival}
+
+
+def _is_whole(filters: Filters) -> bool:
+    """Whether every event up to the last is among those selected."""
+    return filters.since is None and filters.event_type is None
+
+
+async def _states(
+    archive: Archive, filters: Filters, folded: FoldedOrder, missing: list[str]
+) -> list[dict[str, Any]]:
+    """As of the last event read; none where not all events were."""
+    found = []
+    for channel, state in folded.states.items() if _is_whole(filters) else ():
+        kept = None
+        if filters.until is None:
+            asked = archive.kept_state(channel, state.order_id)
+            kept = kept_state(await _or(asked, None, "the state that handlers keep", missing))
+        found.append(state_document(state, kept))
+    return found
 
 
 async def _runs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,13 +12,17 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.schedules import StreamSchedules
+from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.observability.logs import get_logger
+from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.outcomes import Ack, Term
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -47,20 +52,23 @@ class HandlerSink:
         """
         handler = replace(handler, options=replace(handler.options, retry=None, coalesce_s=None))
         once = DeduplicatingPublisher(publisher, connection, subjects)
-        policy = RetryPolicy(max_attempts=2**31)
-        runner = Runner(
-            once,
-            subjects,
-            policy,
-            api=api,
-            clock=lambda: datetime.now(UTC),
+        state = StateStore(connection, subjects)
+        holders = BusHolders([connection], subjects, sleep=asyncio.sleep)
+        services = Services(
+            publisher=once,
+            subjects=subjects,
+            policy=RetryPolicy(max_attempts=2**31),
+            clock=_now,
             schedules=StreamSchedules(connection, subjects, kept=kept),
+            state=state,
+            ledger=Ledger(state, holders, clock=_now, kept=kept),
+            api=api,
         )
-        return cls(handler, runner)
+        return cls(handler, Runner(services))
 
     async def close(self) -> None:
         """Close what the handler had opened."""
-        await self.runner.aclose()
+        await self.runner.services.aclose()
 
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
@@ -69,3 +77,7 @@ class HandlerSink:
         log = get_logger("yizhan.replay", handler=self.handler.name, event_id=event.id)
         ran = await self.runner.run(self.handler, stored, attempt=1, log=log)
         return "" if isinstance(ran.decision, Ack | Term) else ran.error or "to be retried"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

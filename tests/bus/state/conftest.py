@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from nats.js.errors import NotFoundError
 
 from receiver.bus.connection import Connection
 from receiver.bus.state.store import StateStore
@@ -19,5 +17,3 @@ async def store(connection: Connection, subjects: Subjects) -> AsyncIterator[Sta
     await made.ensure()
     yield made
     await made.stop()
-    with contextlib.suppress(NotFoundError):
-        await connection.jetstream.delete_stream(subjects.state_stream)

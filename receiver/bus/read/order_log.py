@@ -1,0 +1,100 @@
+"""The events of one order as the stream holds them, between two sequences, in order."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from receiver.bus.connection import Connection
+from receiver.bus.jetstream_api import call
+from receiver.bus.message import StoredMessage
+from receiver.bus.read.reader import Reader
+from receiver.bus.retention import read_time
+from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
+
+PAGE: Final = 256
+_NO_MESSAGE: Final = 10037
+_ANSWER_S: Final = 5.0
+
+
+class EventsOfOrders(Protocol):
+    """What holds the events of orders: `OrderLog`, or none in tests without a server."""
+
+    def between(
+        self, channel: str, order_id: str, after: int, before: int | None = None
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """Those with a sequence above `after` and below `before`, page by page, oldest first;
+        raises `BusError`.
+        """
+
+    async def last_seq(self) -> int:
+        """The last sequence that anything has; raises `BusError`."""
+
+
+class OrderLog:
+    """Reads the stream; nothing is left out, whichever server of a cluster answers.
+
+    Whether there is an event is asked of the stream's leader. What follows it comes in pages, which
+    any server may give: one that is behind gives less, and then the leader is asked again.
+    """
+
+    def __init__(
+        self, connection: Connection, subjects: Subjects, *, timeout_s: float = _ANSWER_S
+    ) -> None:
+        self._connection = connection
+        self._subjects = subjects
+        self._timeout_s = timeout_s
+        self._reader = Reader(connection, patience_s=timeout_s)
+
+    async def between(
+        self, channel: str, order_id: str, after: int, before: int | None = None
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """See `EventsOfOrders.between`."""
+        stream = self._subjects.stream
+        subject = self._subjects.events_of_order(order_id, channel=channel)
+        while before is None or after + 1 < before:
+            first = await self._next(subject, after)
+            if first is None or (before is not None and first.stream_seq >= before):
+                return
+            page: Sequence[StoredMessage] = [first]
+            while page:
+                yield page
+                after = page[-1].stream_seq
+                found = await self._reader.around(stream, subject, after + 1, PAGE)
+                page = [m for m in found if before is None or m.stream_seq < before]
+            if found:  # and the first of it is `before`, or beyond
+                return
+
+    async def last_seq(self) -> int:
+        """See `EventsOfOrders.last_seq`."""
+        client, name = self._connection.client, self._subjects.stream
+        info = await call(client, f"STREAM.INFO.{name}", {}, timeout_s=self._timeout_s)
+        if "error" in info:
+            raise BusError(f"the stream {name}: {info['error'].get('description')}")
+        last: int = info["state"]["last_seq"]
+        return last
+
+    async def _next(self, subject: str, after: int) -> StoredMessage | None:
+        verb = f"STREAM.MSG.GET.{self._subjects.stream}"
+        asked = {"seq": after + 1, "next_by_subj": subject}
+        answer = await call(self._connection.client, verb, asked, timeout_s=self._timeout_s)
+        error = answer.get("error")
+        if error is None:
+            return _stored(answer["message"])
+        if error.get("err_code") == _NO_MESSAGE:
+            return None
+        raise BusError(f"the events of an order cannot be read: {error.get('description')}")
+
+
+def _stored(message: Mapping[str, Any]) -> StoredMessage:
+    head = base64.b64decode(message.get("hdrs") or "").decode(errors="surrogateescape")
+    lines = (line.partition(":") for line in head.split("\r\n")[1:])
+    return StoredMessage(
+        message["subject"],
+        {name.strip(): value.strip() for name, colon, value in lines if colon},
+        base64.b64decode(message.get("data") or ""),
+        message["seq"],
+        read_time(message["time"]),
+    )

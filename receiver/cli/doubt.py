@@ -1,0 +1,181 @@
+"""`yizhan doubt`: effects that may have happened, and what an operator says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.options import not_empty, who
+from receiver.cli.process import refusing, run
+from receiver.composition.operations import opened_doubts
+from receiver.errors import ConfigurationError
+from receiver.operations.doubt import Doubt, Doubts
+
+_NOTE_CHARS: Final = 500
+
+doubt = typer.Typer()
+app.add_typer(doubt, name="doubt", rich_help_panel=REPAIR)
+
+KeyArgument = Annotated[str, typer.Argument(help="The effect's key, as listed.", metavar="KEY")]
+HandlerOption = Annotated[
+    str | None, typer.Option("--handler", help="Those of this handler alone.", metavar="NAME")
+]
+Act = Callable[[Doubts], Awaitable[int]]
+
+
+@doubt.callback(
+    invoke_without_command=True,
+    epilog=examples(
+        "yizhan doubt",
+        "yizhan doubt --handler ship_it --json",
+        "yizhan doubt show KEY",
+        'yizhan doubt settle KEY --happened --note "parcel 17 is in their list"',
+    ),
+)
+def list_doubts(
+    context: typer.Context,
+    config: ConfigOption = None,
+    handler: HandlerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List effects of handlers of which it is not known whether they happened.
+
+    Those whose process did not come back in time are among them. Each event that asked for one is
+    a dead letter, or waits.
+    """
+    context.obj = config
+    if context.invoked_subcommand is not None:
+        return
+    with refusing():
+        not_empty("--handler", handler, write="a handler's name, or leave the option out")
+
+    async def act(doubts: Doubts) -> int:
+        found = [one async for one in doubts.all(handler, datetime.now(UTC))]
+        if as_json:
+            typer.echo(_json({"effects": [_document(one) for one in found]}))
+        else:
+            typer.echo("\n".join(map(_text, found)) or "nothing is in doubt")
+        return 0
+
+    _operate(config, act)
+
+
+@doubt.command(epilog=examples("yizhan doubt show effect.ship_it.0a1b2c.notify-warehouse"))
+def show(
+    context: typer.Context,
+    key: KeyArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is kept of an effect, whatever its state."""
+
+    async def act(doubts: Doubts) -> int:
+        found = await doubts.of(key)
+        typer.echo(_json(_document(found)) if as_json else _text(found))
+        return 0
+
+    _operate(config or context.obj, act)
+
+
+@doubt.command(
+    epilog=examples(
+        'yizhan doubt settle KEY --happened --note "parcel 17 is in their list"',
+        'yizhan doubt settle KEY --not-happened --note "they have no such parcel"',
+    )
+)
+def settle(
+    context: typer.Context,
+    key: KeyArgument,
+    note: Annotated[str, typer.Option(help="How you know; it is kept with the effect.")],
+    happened: Annotated[
+        bool | None,
+        typer.Option(
+            "--happened/--not-happened",
+            help="It is not done again; or the next run does it.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether an effect happened; refused while its body may still run.
+
+    Final where it happened. Then have its event run again, by the command that is printed.
+    """
+    with refusing():
+        _check_note(note)
+        if happened is None:
+            raise ConfigurationError("write --happened or --not-happened: find out which")
+        verdict: bool = happened
+
+    async def act(doubts: Doubts) -> int:
+        now = datetime.now(UTC)
+        found = await doubts.settle(key, happened=verdict, by=who(), note=note.strip(), now=now)
+        typer.echo(_json(_document(found)) if as_json else _text(found))
+        return 0
+
+    _operate(config or context.obj, act)
+
+
+def _operate(config: Any, act: Act) -> None:
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_doubts(settings) as doubts:
+            return await act(doubts)
+
+    run(main)
+
+
+def _check_note(note: str) -> None:
+    not_empty("--note", note, write="say how you know, for whoever looks later")
+    if len(note) > _NOTE_CHARS or not note.isprintable():
+        raise ConfigurationError(f"--note: write one line of at most {_NOTE_CHARS} characters")
+
+
+def _document(found: Doubt) -> dict[str, Any]:
+    return {"key": found.key, **found.record.model_dump(mode="json")}
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _text(found: Doubt) -> str:
+    record = found.record
+    rows = {
+        "state": f"{record.state} since {record.at.astimezone().isoformat(timespec='seconds')}",
+        "why": record.why,
+        "handler": record.handler,
+        "effect": record.name,
+        "event": record.event_id,
+        "order": record.order_id,
+        "attempt": f"{record.attempt}, in the process {record.worker}",
+        "result": None if record.result is None else json.dumps(record.result, ensure_ascii=False),
+        "unkept": record.unkept,
+        "verdict": _verdict(found),
+        "again": _again(found) if record.state == "settled" else None,
+    }
+    lines = [f"  {name:<9} {value}" for name, value in rows.items() if value is not None]
+    return "\n".join((found.key, *lines))
+
+
+def _verdict(found: Doubt) -> str | None:
+    record = found.record
+    if record.happened is None:
+        return None
+    verdict = "happened" if record.happened else "did not happen"
+    return f"{verdict}, says {record.by}: {record.note}"
+
+
+def _again(found: Doubt) -> str:
+    record = found.record
+    which = "" if record.order_id is None else f" --order {record.order_id}"
+    return f"yizhan replay --to handler:{record.handler}{which}"

@@ -1,0 +1,89 @@
+"""Effects of which nothing here knows whether they happened, and what an operator says of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from receiver.bus.state.keys import key_token
+from receiver.bus.state.store import StateConflictError, StateStore
+from receiver.errors import ConfigurationError, DecodingError
+from receiver.worker.effects.holders import Holders
+from receiver.worker.effects.ledger import MARGIN
+from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
+
+
+class Doubt(NamedTuple):
+    """An effect and its key; `revision` is that of its entry."""
+
+    key: str
+    record: EffectRecord
+    revision: int
+
+
+class Doubts:
+    """The effects below one root; events are kept for `kept`."""
+
+    def __init__(self, store: StateStore, holders: Holders, *, kept: timedelta) -> None:
+        self._store = store
+        self._holders = holders
+        self._ttl = kept + MARGIN
+
+    async def all(self, handler: str | None, now: datetime) -> AsyncIterator[Doubt]:
+        """What is in doubt, and what is claimed although its time is up; those that changed last
+        come last. Raises `BusError`.
+        """
+        prefix = "effect" if handler is None else f"effect.{key_token(handler)}"
+        async for key, entry in self._store.scan(prefix):
+            if entry.value is None:
+                continue
+            record = _read(key, entry.value)
+            if record.state == "in_doubt" or (record.state == "claimed" and record.deadline < now):
+                yield Doubt(key, record, entry.revision)
+
+    async def of(self, key: str) -> Doubt:
+        """The effect of a key, in whatever state; raises `ConfigurationError` without one."""
+        entry = await self._store.get(key)
+        if entry.value is None or not key.startswith("effect."):
+            raise ConfigurationError(
+                f"{key}: there is no such effect: `yizhan doubt` lists what is in doubt"
+            )
+        return Doubt(key, _read(key, entry.value), entry.revision)
+
+    async def settle(self, key: str, *, happened: bool, by: str, note: str, now: datetime) -> Doubt:
+        """Say what became of an effect; final where it happened, else the next run does it.
+
+        Raises `ConfigurationError` where it is not in doubt, or changed at the same time, and
+        `BusError`.
+        """
+        found = await self.of(key)
+        record, revision = found.record, found.revision
+        try:
+            if record.state == "claimed":
+                record = record.moved("in_doubt", now, why=await self._why(key, record, now))
+                revision = await self._store.put(key, record.encoded(), revision, ttl=self._ttl)
+            if record.state != "in_doubt":
+                raise ConfigurationError(f"{key}: is {record.state}, and not in doubt")
+            settled = record.moved("settled", now, happened=happened, by=by, note=note)
+            revision = await self._store.put(key, settled.encoded(), revision, ttl=self._ttl)
+        except StateConflictError as error:
+            raise ConfigurationError(f"{key}: changed just now: look at it again") from error
+        return Doubt(key, settled, revision)
+
+    async def _why(self, key: str, record: EffectRecord, now: datetime) -> str:
+        answer = await self._holders.asked(record.worker, key)
+        why = why_in_doubt(answer, late=record.deadline < now)
+        if why is None:
+            raise ConfigurationError(
+                f"{key}: its body may still run, in the process {record.worker}: wait until "
+                f"{record.deadline.isoformat(timespec='seconds')}, or end that process"
+            )
+        return why
+
+
+def _read(key: str, value: bytes) -> EffectRecord:
+    try:
+        return read_record(value)
+    except DecodingError as error:
+        raise ConfigurationError(f"{key}: {error}: delete it from the bucket") from error
