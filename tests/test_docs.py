@@ -121,6 +121,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.due("<handler>", "<channel>", "<order id>"),
         subjects.audit("<verb>"),
         subjects.all_workers,
+        subjects.state("effect.<handler>.<fact id>.<name>"),
         subjects.broadcast,
         subjects.all_input,
     ]
@@ -133,6 +134,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
             subjects.runs_stream,
             subjects.audit_stream,
             subjects.workers_stream,
+            subjects.state_stream,
         )
     } <= set(re.findall(r"`\w+`", SUBJECTS))
 

@@ -35,8 +35,6 @@ from receiver.errors import BusError
 
 SHORT_S: Final = 30.0
 """Up to this a negative acknowledgement with a delay does."""
-_FIRED_KEPT: Final = timedelta(days=7)
-"""For how long the stream keeps what has fired: it is a copy."""
 _ORIGIN_SUBJECT: Final = "yizhan-subject"
 _ORIGIN_SEQ: Final = "yizhan-streamseq"
 _ANSWER_S: Final = 5.0
@@ -99,7 +97,10 @@ class Schedules(Protocol):
 
 
 class StreamSchedules:
-    """The `Schedules` of the main stream, which keeps messages for `kept`."""
+    """The `Schedules` of the main stream, which keeps messages for `kept`.
+
+    So long it keeps what has fired, too: its handler may be paused; and what was cancelled.
+    """
 
     def __init__(self, connection: Connection, subjects: Subjects, *, kept: timedelta) -> None:
         self.kept = kept
@@ -120,7 +121,7 @@ class StreamSchedules:
         asked = {
             "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}",
             "Nats-Schedule-Target": input_subject(due),
-            "Nats-Schedule-TTL": _ttl(_FIRED_KEPT),
+            "Nats-Schedule-TTL": _ttl(self.kept),
         }
         if over is not None:
             asked["Nats-Expected-Last-Subject-Sequence"] = str(over)
@@ -143,7 +144,7 @@ class StreamSchedules:
         headers = {
             "Nats-Scheduler": self._subjects.schedule(*place),
             "Nats-Schedule-Next": "purge",
-            "Nats-TTL": _ttl(_FIRED_KEPT),
+            "Nats-TTL": _ttl(self.kept),
         }
         await self._publish(self._subjects.schedule("cancel", *place[1:]), b"", headers)
 

@@ -178,4 +178,6 @@ def _verdict(found: Doubt) -> str | None:
 def _again(found: Doubt) -> str:
     record = found.record
     which = "" if record.order_id is None else f" --order {record.order_id}"
-    return f"yizhan replay --to handler:{record.handler}{which}"
+    return (
+        f"yizhan replay --to handler:{record.handler} --type {record.event_type}{which} --since 90d"
+    )

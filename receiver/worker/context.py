@@ -112,6 +112,7 @@ class RunContext:
             name=name,
             fact=cause.fact_id if key is None else key,
             event_id=cause.id,
+            event_type=cause.event_type,
             order_id=cause.order_id,
             attempt=self.attempt,
             timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),

@@ -19,6 +19,7 @@ from pydantic_core import to_json
 
 from receiver.bus.connection import Connection
 from receiver.bus.dead_letters import Attempt
+from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.runs_stream import ensure_runs_stream
@@ -108,7 +109,7 @@ class RunRecords:
                 opened_history(self._connection, stream, span) as history,
             ):
                 async for stored in history.read():
-                    found += _attempt(stored.body, message.stream_seq, event_id)
+                    found += _attempt(stored.body, message, event_id)
         return found
 
     def _look_soon(self) -> None:
@@ -138,12 +139,15 @@ def _known_since(message: StoredMessage) -> datetime:
         return message.stored_at
 
 
-def _attempt(body: bytes, stream_seq: int, event_id: str) -> list[Attempt]:
-    """The attempt of a record; none where it is of another message, or no record."""
+def _attempt(body: bytes, message: StoredMessage, event_id: str) -> list[Attempt]:
+    """The attempt of a record; none where it is of another message or timer, or no record."""
     try:
         record: Mapping[str, Any] = json.loads(body)
-        same = record["stream_seq"] == stream_seq or (event_id and record["event_id"] == event_id)
-        if not same or record["error_digest"] is None:
+        same = record["stream_seq"] == message.stream_seq or (
+            event_id and record["event_id"] == event_id
+        )
+        timer = decode_header(message.headers.get(TIMER, "")) or None
+        if not same or record.get("timer") != timer or record["error_digest"] is None:
             return []
         started = datetime.fromisoformat(record["started_at"])
         return [Attempt(started, record["error_digest"], record["place"] or "")]

@@ -133,7 +133,7 @@ async def test_a_simulated_platform_pushes_to_a_running_receiver(yizhan: Yizhan)
 
 async def test_check_reports_what_is_well_and_what_is_not(yizhan: Yizhan) -> None:
     well = await yizhan.anew.run("check")
-    assert (well.code, well.out.count("ok  ")) == (0, 9)
+    assert (well.code, well.out.count("ok  ")) == (0, 10)
     assert "FAIL" not in well.out
     away = await yizhan.run("check", YIZHAN_NATS__URL="nats://127.0.0.1:9")
     assert away.code == 1

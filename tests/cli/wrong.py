@@ -20,6 +20,13 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "errors.md"
 SETTINGS: Final = "yizhan.toml"
 HANDLERS: Final = "my_handlers.py"
+CONFIRMING: Final = """\
+from yizhan import Router
+from yizhan.events import OrderCreated
+router = Router()
+@router.on(OrderCreated, trust="requeried")
+async def book(event, ctx): ...
+"""
 
 _SOURCE: Final = '[[sources]]\nname = "shop"\ndialect = "xport"\n'
 _SIGNED: Final = f'{_SOURCE}verification = "signature"\naccess_key = "key"\n'
@@ -156,6 +163,11 @@ WRONG: Final = (
         "work",
         settings("[handlers.fetch_tracking.settings]\nask_agian_s = [60]\n"),
     ),
+    Wrong(
+        "events to be confirmed, and no API",
+        "work",
+        settings('[handlers]\nload = ["my_handlers:router"]\n') | {HANDLERS: CONFIRMING},
+    ),
     # commands
     Wrong("an empty `--to`", "replay --to ''", DATA),
     Wrong("a handler without name", "replay --to handler:", DATA),
@@ -163,6 +175,28 @@ WRONG: Final = (
     Wrong("a prefix that is Yizhan's own", "replay --to subject:yizhan.events", DATA),
     Wrong("a file that exists", "replay --to out", DATA | {"out": ""}),
     Wrong("a file in a missing directory", "replay --to no/out", DATA),
+    # what operators did, dead letters, quarantine
+    Wrong("an act by a nobody", "handlers resume slow --by ''", DATA),
+    Wrong("a verb that is empty", "audit --verb ''", DATA),
+    Wrong("acts since no time", "audit --since yesterday", DATA),
+    Wrong("letters of no cause", "dead list --cause 'key error'", DATA),
+    Wrong("letters of no type", "dead list --type order.closd", DATA),
+    Wrong("a letter without an id", "dead show ''", DATA),
+    Wrong("a letter of no sequence", "dead show '#12a'", DATA),
+    Wrong("a retry of nothing", "dead retry --yes", DATA),
+    Wrong("a retry of one and of all", "dead retry '#1' --all --yes", DATA),
+    Wrong("a retry of all and of some", "dead retry --all --handler slow --yes", DATA),
+    Wrong("a retry without a terminal", "dead retry --all", DATA),
+    Wrong("a letter dropped without a reason", "dead drop '#1' --yes --reason ''", DATA),
+    Wrong("letters dropped without a terminal", "dead drop --all --reason old", DATA),
+    Wrong("a handler that is no name", "dead list --handler 'a b'", DATA),
+    Wrong("no letters to look at", "dead list"),
+    Wrong("a quarantine of no source", "quarantine list --source 'a b'", DATA),
+    Wrong("a reparse of nothing", "quarantine reparse --yes", DATA),
+    Wrong("a reparse without a terminal", "quarantine reparse --all", DATA),
+    Wrong("one callback of a type unknown", "quarantine reparse '#1' --unknown --yes", DATA),
+    Wrong("a callback dropped without a reason", "quarantine drop '#1' --reason '' --yes", DATA),
+    Wrong("a callback of no sequence", "quarantine show '#0'", DATA),
     Wrong("an empty `--order`", "replay --to - --order ''", DATA),
     Wrong("an unknown type", "replay --to - --type payments", DATA),
     Wrong("a time that is none", "replay --to - --since yesterday", DATA),

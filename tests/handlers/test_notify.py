@@ -6,10 +6,12 @@ import asyncio
 import base64
 import contextlib
 import re
+import runpy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ __all__ = ["bench"]
 OLD, NEW = (f"whsec_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2))
 CREATED = OrderCreated(channel="1688", order_id="2745812000123456789")
 PATH = "/hooks/url-token"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "webhook_endpoint.py"
 
 
 @dataclass
@@ -295,6 +298,21 @@ async def test_what_handlers_make_is_forwarded_too(endpoint: Endpoint) -> None:
     assert (await endpoint.run(synced)).outcome == "done"
     ((headers, body),) = endpoint.taken
     assert Webhook(OLD).verify(body, headers)["type"] == "yizhan.order.synced.v1"
+
+
+async def test_the_example_of_an_endpoint_does_a_fact_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET", OLD)
+    app = runpy.run_path(str(EXAMPLE))["app"]
+    async with served(app) as url:
+        ran = [
+            await Endpoint(url=f"{url}/").run(secret=secret)
+            for secret in (f"{NEW} {OLD}", OLD, NEW)
+        ]
+    assert [run.outcome for run in ran] == ["done", "done", "retried"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count(f"yizhan.order.created.v1 {CREATED.order_id}") == 1
 
 
 @pytest.mark.parametrize(

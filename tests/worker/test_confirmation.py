@@ -24,8 +24,11 @@ from receiver.simulator.platform import PlatformConfig, SimulatedPlatform
 from receiver.simulator.signing import Account
 from receiver.simulator.trade import Notice
 from receiver.testing import eventually, make_event
-from receiver.worker.confirmation import confirmed
+from receiver.worker.confirmation import confirmed, decide_unconfirmed
 from receiver.worker.interface import Context
+from receiver.worker.options import HandlerOptions
+from receiver.worker.outcomes import DeadLetter, NakWithDelay
+from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
 from schemas.events import (
     AftersalesRefundUpdated,
@@ -225,3 +228,15 @@ def test_what_no_call_confirms_is_not_registered_for_it() -> None:
 
         with pytest.raises(ConfigurationError, match=f"no call .* {model.event_type}"):
             Router().on(model, trust="requeried")(look)
+
+
+def test_the_last_question_is_asked_as_the_limit_is_over() -> None:
+    policy, options = RetryPolicy(jitter=lambda: 0.0), HandlerOptions(confirm_within_s=1800)
+
+    def after(waited_s: float, *, final: bool = False) -> NakWithDelay | DeadLetter:
+        error = UnconfirmedError("not seen", final=final)
+        return decide_unconfirmed(error, waited_s, 4, options, policy)
+
+    assert after(60) == NakWithDelay(120, "postponed", failed=False)
+    assert after(1790) == NakWithDelay(10, "postponed", failed=False)
+    assert after(1800) == after(0, final=True) == DeadLetter("unconfirmed: not seen")

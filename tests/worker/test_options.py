@@ -15,7 +15,7 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.settings import HandlersSettings, load_settings
 from receiver.testing import make_event, run_handler
-from receiver.worker.configuration import configured_handlers
+from receiver.worker.configuration import check_confirming, configured_handlers
 from receiver.worker.interface import Context
 from receiver.worker.options import HandlerOptions
 from receiver.worker.retry_policy import RetryPolicy
@@ -99,9 +99,10 @@ def test_the_decorator_takes_every_option() -> None:
         settings=OrderCreated,
         coalesce=timedelta(seconds=5),
         coalesce_within=60,
+        trust="requeried",
     )
     plain = HandlerOptions(time, 60.0, policy, 4, "none", "before", OrderCreated)
-    assert given == replace(plain, coalesce_s=5.0, coalesce_within_s=60.0)
+    assert given == replace(plain, coalesce_s=5.0, coalesce_within_s=60.0, trust="requeried")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ def test_the_decorator_takes_every_option() -> None:
         ({"order": "any"}, "order: write 'one_at_a_time', 'strict' or 'none'"),
         ({"was": "a-b"}, "was: write the name of a handler"),
         ({"settings": {}}, "settings: give a pydantic model"),
+        ({"trust": "all"}, "trust: write 'any' or 'requeried'"),
         ({"coalesce": -1}, "coalesce: write a number greater than 0"),
         ({"coalesce_within": 86_400}, "coalesce_within: write a number .*43200"),
         ({"off_without": "url"}, "off_without: write the name of a field of its settings' model"),
@@ -160,6 +162,17 @@ def test_a_section_of_the_settings_goes_before_the_decorator() -> None:
     assert (options.was, options.coalesce_s) == ("older", 5)
     assert options.retry is not None
     assert (options.retry.max_attempts, options.retry.delays_s) == (3, (1.0, 2.0))
+
+
+def test_a_handler_of_confirmed_events_needs_an_api_to_ask() -> None:
+    asked = configured(f'confirm_within_s = 60\n[handlers.report]\ntrust = "requeried"\n{DESK}')
+    report = asked["report"]
+    assert (report.options.trust, report.options.confirm_within_s) == ("requeried", 60)
+    for quiet in (replace(report, needs_api=True), replace(report, off="off"), asked["desk"]):
+        check_confirming([quiet], configured=False)
+    check_confirming([report], configured=True)
+    with pytest.raises(ConfigurationError, match=r"report .*add an \[api\] section.*to \"any\""):
+        check_confirming([report], configured=False)
 
 
 def test_a_variable_sets_an_option_of_one_handler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.contract.asyncapi import asyncapi
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -167,7 +169,7 @@ async def test_a_cancelled_timer_does_not_fire(bench: Bench) -> None:
     (held,) = await schedules(bench)
     assert held.headers["yizhan-timer"] == "b"
     cancels = await schedules(bench, "cancel")
-    assert {stored.headers["Nats-TTL"] for stored in cancels} == {"604800s"}
+    assert {stored.headers["Nats-TTL"] for stored in cancels} == {f"{90 * 86_400}s"}
 
 
 async def test_a_timer_cancelled_after_it_fired_does_not_run(bench: Bench) -> None:
@@ -261,13 +263,15 @@ async def test_the_timers_of_a_renamed_handler_go_on_and_can_be_cancelled(bench:
     assert await schedules(bench) == []
 
 
-async def test_a_letter_names_the_timer(bench: Bench) -> None:
+async def test_a_letter_names_the_timer_and_lists_its_attempts_alone(bench: Bench) -> None:
     router = Router()
 
     @router.on(OrderCreated)
     async def remind(event: Event[OrderCreated], ctx: Context) -> None:
         if ctx.timer:
-            raise ConfigurationError("never")
+            raise KeyError if ctx.attempt == 1 else ConfigurationError("never")
+        if ctx.attempt == 1:
+            raise ValueError
         await ctx.schedule(after=SHORT, key="a b")
 
     await bench.store(created())
@@ -275,7 +279,9 @@ async def test_a_letter_names_the_timer(bench: Bench) -> None:
     await eventually(lambda: worker.counts.of("remind", "dead_lettered") == 1, within_s=60)
     (letter,) = await bench.dead()
     assert letter["yizhan-timer"] == "a b"
-    assert [record["timer"] for record in await bench.records("remind")] == [None, "a b"]
+    assert len(json.loads(letter["yizhan-history"])) == 2
+    timers = [record["timer"] for record in await bench.records("remind")]
+    assert timers == [None, None, "a b", "a b"]
 
 
 async def test_what_cannot_be_scheduled_is_said() -> None:
@@ -318,6 +324,38 @@ async def test_a_kit_keeps_what_a_handler_schedules() -> None:
     kit = Kit(remind)
     await kit.run(make_event(created()))
     assert dict(kit.schedules.timers) == {"b": kit.clock() + timedelta(seconds=60)}
+
+
+async def test_the_headers_of_schedules_and_of_what_is_due_are_documented(bench: Bench) -> None:
+    router = Router()
+
+    @router.on(OrderCreated)
+    async def remind(event: Event[OrderCreated], ctx: Context) -> None:
+        if ctx.timer is None:
+            await ctx.schedule(after=SHORT, key="a")
+            await ctx.schedule(after=LONG, key="b")
+        elif ctx.attempt < 2:
+            raise Retry(after=1)
+
+    @router.on(OrderCreated, coalesce=60)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None: ...
+
+    await bench.store(created())
+    worker = await bench.work(router, limits=ConsumerLimits(short_retry_s=0.1))
+    await eventually(lambda: worker.counts.of("remind", "done") == 2, within_s=60)
+    stored = await bench.messages(bench.subjects.stream, f"{bench.subjects.root}.due.>")
+    for kind in ("timer", "coalesce"):
+        stored += await schedules(bench, kind)
+    sent = {
+        name
+        for message in stored
+        for name in message.headers
+        if name.startswith(("yizhan-", "Nats-Schedule"))
+    }
+    messages = asyncapi(Subjects())["components"]["messages"]
+    documented = messages["schedule"]["headers"]["properties"].keys()
+    assert sent - {"Nats-Scheduler", "Nats-Schedule-Next"} == documented  # those are the server's
+    assert messages["dueEvent"]["headers"]["properties"].keys() < documented
 
 
 async def test_what_each_run_of_a_timer_publishes_is_stored(bench: Bench) -> None:

@@ -53,6 +53,7 @@ class Asked:
     name: str
     fact: str
     event_id: str
+    event_type: str
     order_id: str | None
     attempt: int
     timeout: timedelta
@@ -194,6 +195,7 @@ class Ledger:
             name=asked.name,
             fact=asked.fact,
             event_id=asked.event_id,
+            event_type=asked.event_type,
             order_id=asked.order_id,
             claim=secrets.token_hex(8),
             worker=self._holders.worker,

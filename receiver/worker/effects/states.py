@@ -53,6 +53,7 @@ class EffectRecord(BaseModel):
     name: str
     fact: str
     event_id: str
+    event_type: str
     order_id: str | None = None
     claim: str
     worker: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from receiver.worker.interface import Retry
 pytestmark = pytest.mark.anyio
 
 KEPT = timedelta(days=90)
-SHIP = Asked("ship", None, "notify", "0a1b", "e.0", "1", 1, timedelta(minutes=5))
+SHIP = Asked("ship", None, "notify", "0a1b", "e.0", "order.created", "1", 1, timedelta(minutes=5))
 
 
 @dataclass
@@ -293,7 +294,4 @@ async def test_entries_live_for_as_long_as_events_and_a_day(process: Process) ->
     asked = {"last_by_subj": process.subjects.state(SHIP.key)}
     verb = f"STREAM.MSG.GET.{process.subjects.state_stream}"
     message = (await call(process.connection.client, verb, asked))["message"]
-
-    import base64
-
     assert b"Nats-TTL: 7862400s\r\n" in base64.b64decode(message["hdrs"])
