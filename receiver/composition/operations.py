@@ -16,6 +16,7 @@ from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
+from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
@@ -60,13 +61,17 @@ async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
 @contextlib.asynccontextmanager
 async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
     """The effects that are in doubt; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-doubt") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
+    async with opened_to_act(settings) as bus:
         store = StateStore(bus.connection, bus.subjects)
         holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
         try:
             await store.ensure()
-            yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
+            yield Doubts(
+                store,
+                holders,
+                kept=timedelta(days=settings.nats.max_age_days),
+                trail_of=partial(AuditTrail, bus.connection, bus.subjects),
+            )
         finally:
             await store.stop()
 

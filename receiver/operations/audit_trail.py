@@ -31,6 +31,8 @@ VERBS: Final = (
     "dead-drop",
     "quarantine-reparse",
     "quarantine-drop",
+    "doubt-settle",
+    "retention-apply",
 )
 """The kinds of acts; more may be added."""
 

@@ -25,6 +25,7 @@ from receiver.dialects.dialect import Dialect
 from receiver.errors import YizhanError
 from receiver.ingest.intake import Intake
 from receiver.ingest.storing import IntakeResult, Receipt
+from receiver.operations.look.documents import callback_document
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.reparse import Findings, Reparsing, Today
 from receiver.settings import SourceSettings
@@ -140,6 +141,18 @@ async def test_a_callback_is_typed_once_the_dialect_is_corrected(desk: Desk) -> 
     assert {k: raw.headers[k] for k in kept} == {k: before.headers[k] for k in kept}
     assert "yizhan-reason" not in raw.headers
     assert await desk.stored(desk.subjects.quarantine("shop")) == []
+
+
+async def test_what_was_read_again_is_found_from_its_callback_and_back(desk: Desk) -> None:
+    receipt = await desk.push(source("xport"), body(STATUS))
+    await desk.reparse(source("global"))
+    archive = desk.quarantine.archive
+    raw = await archive.callback(receipt.callback_id, ALL)
+    (event,) = await desk.events()
+    assert raw is not None
+    assert await archive.events_of_callback(raw) == [event]
+    assert await archive.callbacks_of([event]) == {receipt.callback_id: raw}
+    assert callback_document(raw, desk.subjects, reveal=False)["callback_id"] == receipt.callback_id
 
 
 async def test_it_is_the_event_that_a_receiver_makes_now(desk: Desk) -> None:
