@@ -1,15 +1,23 @@
-"""The handlers that `bench.dispatch` measures: they count."""
+"""The handlers that `bench.dispatch` and `bench.order_state` measure: they count."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
-from schemas.events import PaymentSucceeded
+from schemas.events import (
+    LogisticsProgressed,
+    LogisticsShipped,
+    OrderCompleted,
+    OrderCreated,
+    PaymentSucceeded,
+)
 from yizhan import Context, Event, Router
 
 unordered, ordered = Router(), Router()
+without, with_state = Router(), Router()
 
 
 @dataclass(slots=True)
@@ -44,4 +52,17 @@ async def bench_ordered(event: Event[PaymentSucceeded], ctx: Context) -> None:
 
 @unordered.on(PaymentSucceeded, start="all", order="none")
 async def bench_unordered(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    SEEN[0].note()
+
+
+LIFE = (OrderCreated, PaymentSucceeded, LogisticsShipped, LogisticsProgressed, OrderCompleted)
+
+
+@without.on(*LIFE, start="all", concurrency=64)
+async def bench_without(event: Event[Any], ctx: Context) -> None:
+    SEEN[0].note()
+
+
+@with_state.on(*LIFE, start="all", concurrency=64, state=True)
+async def bench_with_state(event: Event[Any], ctx: Context) -> None:
     SEEN[0].note()

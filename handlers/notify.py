@@ -1,6 +1,7 @@
 """Forward events to an HTTP endpoint, as Standard Webhooks says (https://www.standardwebhooks.com).
 
-Off until it has a URL. docs/handlers.md#notify says what an endpoint gets, and what its answers do.
+Off until it has a URL. What an endpoint gets, and what its answers do, is said in
+docs/built-in-handlers.md#notify.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ async def _post(
     assert own.url is not None  # or the handler were off
     assert own.secret is not None
     body = json.dumps(payload(event), separators=(",", ":")).encode()
-    extra = {name: value.get_secret_value() for name, value in own.headers.items()}
+    extra = {name.lower(): value.get_secret_value() for name, value in own.headers.items()}
     signed = signature_headers(event.fact_id, int(time.time()), body, _keys(own.secret))
     headers = {"content-type": "application/json", **extra, **signed}
     request = http.build_request("POST", own.url, content=body, headers=headers)

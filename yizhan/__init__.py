@@ -10,8 +10,18 @@ format of your own is made of.
 """
 
 from receiver.event import Event
+from receiver.projection.state import Arrival, OrderState
 from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
 
-__all__ = ["Context", "Drop", "Event", "Retry", "RetryPolicy", "Router"]
+__all__ = [
+    "Arrival",
+    "Context",
+    "Drop",
+    "Event",
+    "OrderState",
+    "Retry",
+    "RetryPolicy",
+    "Router",
+]

@@ -66,8 +66,8 @@ def warehouse() -> Iterator[Shipping]:
 
 def test_a_payment_that_is_told_again_and_replayed_ships_once(warehouse: Shipping) -> None:
     async def ship() -> None:
-        kit = Kit(ship_order, settings=warehouse.settings)
-        runs = [await kit.run(PAID), await kit.retransmit(PAID), await kit.replay(PAID)]
+        async with Kit(ship_order, settings=warehouse.settings) as kit:
+            runs = [await kit.run(PAID), await kit.retransmit(PAID), await kit.replay(PAID)]
         assert [run.outcome for run in runs] == ["done", "done", "done"]
         assert [run.logs[-1]["parcel"] for run in runs] == ["P1", "P1", "P1"]
 
@@ -79,13 +79,13 @@ def test_a_shipment_whose_answer_was_lost_is_asked_for_and_not_made_again(
     warehouse: Shipping,
 ) -> None:
     async def ship() -> None:
-        kit = Kit(ship_order, settings=warehouse.settings)
-        warehouse.loses_answers = True
-        first = await kit.run(PAID)
-        warehouse.loses_answers = False
-        later = await kit.advance(timedelta(minutes=10))
-        assert (first.outcome, later[-1].outcome) == ("retried", "done")
-        assert [effect.state for effect in later[-1].effects] == ["done"]
+        async with Kit(ship_order, settings=warehouse.settings) as kit:
+            warehouse.loses_answers = True
+            lost = await kit.run(PAID)
+            warehouse.loses_answers = False
+            (asked,) = await kit.advance(timedelta(seconds=10))
+        assert [effect.state for effect in (*lost.effects, *asked.effects)] == ["in_doubt", "done"]
+        assert (lost.outcome, asked.outcome) == ("retried", "done")
 
     asyncio.run(ship())
     assert warehouse.shipped == [PAID.fact_id]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import httpx2
 from pydantic import BaseModel
 
 from yizhan import Context, Drop, Event, Router
@@ -28,15 +27,15 @@ async def ship_order(event: Event[PaymentSucceeded], ctx: Context) -> None:
     if event.order_id is None:
         raise Drop("no order to ship")
     warehouse: Warehouse = ctx.settings
-    async with httpx2.AsyncClient(base_url=warehouse.url) as http:
+    shipments = f"{warehouse.url}/shipments"
 
-        async def is_shipped() -> bool:
-            found = await http.get(f"/shipments/{event.fact_id}")
-            return found.status_code != 404 and bool(found.raise_for_status())
+    async def is_shipped() -> bool:
+        found = await ctx.http.get(f"{shipments}/{event.fact_id}")
+        return found.status_code != 404 and bool(found.raise_for_status())
 
-        async with ctx.once("ship", resolve=is_shipped, safe=(httpx2.ConnectError,)) as effect:
-            if effect.due:
-                order = {"key": event.fact_id, "order": event.order_id}
-                answer = await http.post("/shipments", json=order)
-                effect.result = answer.raise_for_status().json()["parcel"]
+    async with ctx.once("ship", resolve=is_shipped) as effect:
+        if effect.due:
+            order = {"key": event.fact_id, "order": event.order_id}
+            answer = await ctx.http.post(shipments, json=order)
+            effect.result = answer.raise_for_status().json()["parcel"]
     ctx.log.info("shipped", parcel=effect.result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,6 +12,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from receiver.bus.client import PipeliningClient
 from receiver.errors import BusError
 
 
@@ -27,14 +29,39 @@ async def call(
     """The answer to `$JS.API.<verb>`, an `error` in it included; raises `BusError` without one,
     `NoJetStreamError` where nothing could give one.
     """
+    subject, asked = f"$JS.API.{verb}", json.dumps(body).encode()
     try:
-        reply = await client.request(f"$JS.API.{verb}", json.dumps(body).encode(), timeout_s)
-        answer: dict[str, Any] = json.loads(reply.data)
+        if isinstance(client, PipeliningClient):
+            data = await _answer(client, subject, asked, timeout_s)
+        else:
+            data = (await client.request(subject, asked, timeout_s)).data
+        answer: dict[str, Any] = json.loads(data)
     except NoRespondersError as error:
         raise NoJetStreamError from error
-    except (NatsError, OSError, ValueError) as error:
+    except (NatsError, OSError, ValueError, TimeoutError) as error:
         raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
     return answer
+
+
+async def _answer(client: PipeliningClient, subject: str, body: bytes, timeout_s: float) -> bytes:
+    """As `Client.request`, in a fifth of its time."""
+    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def came(data: bytes) -> None:
+        if not future.done():
+            future.set_result(data)
+
+    def nobody() -> None:
+        if not future.done():
+            future.set_exception(NoRespondersError())
+
+    reply = client.expect(came, on_no_responders=nobody)
+    try:
+        client.write_soon(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply, len(body), body))
+        async with asyncio.timeout(timeout_s):
+            return await future
+    finally:
+        client.forget(reply)
 
 
 def nanoseconds(duration: timedelta) -> int:

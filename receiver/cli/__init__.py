@@ -21,6 +21,7 @@ MODULES: Final = {
     "event": "look.single",
     "tail": "look.tail",
     "status": "look.status",
+    "state": "state",
     "handlers": "handlers",
     "dead": "repair.dead_acts",
     "quarantine": "repair.quarantine_acts",

@@ -63,8 +63,8 @@ path_token = "{path_token}"
 # Import strings module:router; your own module lies in the working directory or is installed.
 load = ["handlers:router"]
 # load = ["handlers:router", "my_handlers:router"]
-# Each has a section of its own, such as [handlers.order_sync], where enabled = false switches it
-# off and, for [handlers.notify], settings.url forwards events to an HTTP endpoint: docs/handlers.md.
+# Each has a section of its own, such as [handlers.order_sync]: enabled = false switches it off. In
+# [handlers.notify], settings.url forwards events to an HTTP endpoint: docs/built-in-handlers.md.
 
 [log]
 # console, json, or auto: by whether a terminal watches

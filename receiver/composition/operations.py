@@ -24,6 +24,7 @@ from receiver.operations.look.status import Place
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing, Today
+from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
@@ -74,6 +75,19 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
             )
         finally:
             await store.stop()
+
+
+@contextlib.asynccontextmanager
+async def opened_states(settings: Settings) -> AsyncIterator[StateOperations]:
+    """The states of orders; raises `BusError` where NATS is away."""
+    async with opened_bus(settings, name="yizhan-state") as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        operations = StateOperations.of(bus.connection, bus.subjects)
+        await operations.store.ensure()
+        try:
+            yield operations
+        finally:
+            await operations.store.stop()
 
 
 @contextlib.asynccontextmanager

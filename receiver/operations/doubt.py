@@ -91,7 +91,7 @@ class Doubts:
         return Doubt(key, settled, revision)
 
     async def _why(self, key: str, record: EffectRecord, now: datetime) -> str:
-        answer = await self._holders.asked(record.worker, key)
+        answer = await self._holders.asked(record.worker, record.claim)
         why = why_in_doubt(answer, late=record.deadline < now)
         if why is None:
             raise ConfigurationError(

@@ -65,6 +65,8 @@ Start: TypeAlias = Annotated[Literal["new", "all"] | datetime, BeforeValidator(_
 """Where a handler that has no position yet begins in the stream."""
 Order: TypeAlias = Literal["one_at_a_time", "strict", "none"]
 """Which events of one order wait for each other."""
+Only: TypeAlias = Literal["advance"]
+"""Which events of an order a handler runs on, by what they are to the order's state."""
 Trusted: TypeAlias = Literal["any", "requeried"]
 """Which events a handler runs on: any, or what the platform's API has confirmed."""
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
@@ -100,6 +102,8 @@ class HandlerSettings(Section):
     max_attempts: Attempts | None = None
     delays_s: Delays | None = None
     order: Order | None = None
+    state: bool | None = None
+    only: Only | None = None
     coalesce_s: Window | None = None
     coalesce_within_s: Window | None = None
     trust: Trusted | None = None

@@ -27,6 +27,7 @@ from receiver.observability.logs import get_logger
 from receiver.testing.clock import ManualClock
 from receiver.testing.events import retransmitted
 from receiver.testing.observed import ObservedRunner
+from receiver.testing.order_log import RecordedLog
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.testing.schedules import RecordingSchedules
@@ -83,8 +84,8 @@ class Kit:
         self.subjects = Subjects()
         self.schedules = RecordingSchedules()
         self.state = MemoryEntries(self.clock)
-        ledger = Ledger(self.state, LocalHolders(), clock=self.clock, kept=self.schedules.kept)
-        self._runner = self.observed(
+        self.log = RecordedLog(self.publisher)
+        self.observed(
             Services(
                 publisher=self.publisher,
                 subjects=self.subjects,
@@ -92,13 +93,17 @@ class Kit:
                 clock=self.clock,
                 schedules=self.schedules,
                 state=self.state,
-                ledger=ledger,
+                ledger=Ledger(
+                    self.state, LocalHolders(), clock=self.clock, kept=self.schedules.kept
+                ),
+                log=self.log,
                 api=api,
             )
         )
         self._runs: list[HandlerRun] = []
         self._waiting: dict[tuple[str, str | None], Waiting] = {}
-        self._stored = 0
+        self._messages: dict[str, StoredMessage] = {}
+        self._retransmitted = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,11 +128,24 @@ class Kit:
 
     async def retransmit(self, event: Event[Any]) -> HandlerRun:
         """Run it on the same fact that another callback reports: another event id."""
-        return await self.run(retransmitted(event, self.clock(), self._stored))
+        self._retransmitted += 1
+        return await self.run(retransmitted(event, self.clock(), self._retransmitted))
 
     async def replay(self, event: Event[Any]) -> HandlerRun:
-        """Run it on the event as `yizhan replay --to handler:NAME` gives it again."""
-        return await self.run(replace(event, origin="replay"))
+        """Run it on the event as `yizhan replay --to handler:NAME` does: as it was stored first, at
+        once, and not again where it fails.
+        """
+        message = self._messages.get(event.id) or self.stored(event)
+        options = replace(self.handler.options, coalesce_s=None)
+        return await self._run(replace(self.handler, options=options), message, 1, 0)
+
+    async def given(self, *events: Event[Any]) -> None:
+        """Have the stream hold events that the handler is not registered for: they are in the state
+        of their order. Raises `ConfigurationError` for one that it would be run on.
+        """
+        for event in events:
+            self._check(event, runs=False)
+            self._store(event)
 
     async def advance(self, by: timedelta) -> Sequence[HandlerRun]:
         """Move the clock on, and run what is due by then, retries and timers, each at its time.
@@ -147,17 +165,8 @@ class Kit:
 
     async def attempt(self, message: StoredMessage, attempt: int, failures: int) -> HandlerRun:
         """Run attempt `attempt`, from 1, of which `failures` have failed so far."""
-        event = decode_event(message.headers, message.body)
-        log = get_logger("yizhan.handlers").bind(
-            handler=self.handler.name,
-            event_id=event.id,
-            event_type=event.event_type,
-            order_id=event.order_id,
-            attempt=attempt,
-        )
-        await self._runner.run(self.handler, message, attempt=attempt, failures=failures, log=log)
-        run = self._runs.pop()
-        place = (event.id, run.timer)
+        run = await self._run(self.handler, message, attempt, failures)
+        place = (message.headers["ce-id"], run.timer)
         self._waiting.pop(place, None)
         if isinstance(run.decision, NakWithDelay):
             due = self.clock() + timedelta(seconds=run.decision.delay_s)
@@ -170,24 +179,48 @@ class Kit:
 
         Raises `ConfigurationError` for one that the handler would not get.
         """
-        if not isinstance(event.data, self.handler.models):
-            raise ConfigurationError(
-                f"{self.handler.name} is not registered for {event.event_type}: no worker gives "
-                "it such an event"
-            )
-        self._stored += 1
-        encoded = encode_event(event, self.subjects)
-        return StoredMessage(
-            encoded.subject, encoded.headers, encoded.body, self._stored, self.clock()
-        )
+        self._check(event, runs=True)
+        return self._store(event)
 
     def observed(self, services: Services) -> ObservedRunner:
-        """A runner whose runs come to `on_run`."""
-        return ObservedRunner(services, recorder=self.publisher, on_run=self.on_run)
+        """A runner whose runs come to `on_run`; the kit's own from now on."""
+        self._runner = ObservedRunner(services, recorder=self.publisher, on_run=self.on_run)
+        return self._runner
 
     def on_run(self, message: StoredMessage, run: HandlerRun) -> None:
         """Take in a run that has ended."""
         self._runs.append(run)
+
+    async def _run(
+        self, handler: Handler, message: StoredMessage, attempt: int, failures: int
+    ) -> HandlerRun:
+        event = decode_event(message.headers, message.body)
+        log = get_logger("yizhan.handlers").bind(
+            handler=handler.name,
+            event_id=event.id,
+            event_type=event.event_type,
+            order_id=event.order_id,
+            attempt=attempt,
+        )
+        await self._runner.run(handler, message, attempt=attempt, failures=failures, log=log)
+        return self._runs.pop()
+
+    def _store(self, event: Event[Any]) -> StoredMessage:
+        encoded = encode_event(event, self.subjects)
+        seq = self.publisher.next_seq()
+        made = StoredMessage(encoded.subject, encoded.headers, encoded.body, seq, self.clock())
+        self.log.add(made)
+        self._messages.setdefault(event.id, made)
+        return made
+
+    def _check(self, event: Event[Any], *, runs: bool) -> None:
+        if isinstance(event.data, self.handler.models) is not runs:
+            name, kind = self.handler.name, event.event_type
+            raise ConfigurationError(
+                f"{name} is not registered for {kind}: no worker gives it such an event"
+                if runs
+                else f"{name} is registered for {kind}: run it on such an event"
+            )
 
     def _due(self, end: datetime) -> list[Waiting]:
         """What runs next, if that is by `end`: a retry, or the timers of one time."""

@@ -13,8 +13,10 @@ from structlog.typing import FilteringBoundLogger
 from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import Place, Schedules
+from receiver.bus.state.keys import order_key
 from receiver.bus.state.store import Entries
 from receiver.bus.subjects import decode_token
+from receiver.projection.state import OrderState
 from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.worker.effects.ledger import Asked as Effect
@@ -74,6 +76,8 @@ class ObservedRunner(Runner):
         result = await super().run(
             handler, message, attempt=attempt, log=own_log, failures=failures, deaths=deaths
         )
+        state = await self._state_of(message)
+        event_id = message.headers.get("ce-id", "")
         added = RecordingPublisher()
         added.messages = self._recorder.messages[messages_before:]
         run = HandlerRun(
@@ -87,12 +91,21 @@ class ObservedRunner(Runner):
             scheduled=scheduled,
             cancelled=cancelled,
             effects=await self._ledger.asked_for(),
+            state=state,
+            arrival=state.arrival_of(event_id) if state and handler.options.state else None,
             attempt=attempt,
             timer=fired_timer(message),
             at=at,
         )
         self._on_run(message, run)
         return result
+
+    async def _state_of(self, message: StoredMessage) -> OrderState | None:
+        """What is kept of the order of an event."""
+        channel = message.headers.get("ce-channel", "")
+        order_id = decode_header(message.headers.get("ce-subject", ""))
+        entry = await self.services.state.get(order_key(channel, order_id))
+        return None if entry.value is None else OrderState.from_json(entry.value)
 
 
 class ObservedSchedules:

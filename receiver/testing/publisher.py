@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from receiver.bus.codec import decode_event
-from receiver.bus.message import OutgoingMessage
+from receiver.bus.message import OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import OnResult, Stored
 from receiver.errors import BusError
 from receiver.event import Event
+from receiver.testing.clock import NOON
 from schemas.events import EventData
 
 
@@ -21,6 +22,13 @@ class RecordingPublisher:
     def __init__(self, error: BusError | None = None) -> None:
         self.error = error
         self.messages: list[OutgoingMessage] = []
+        self._seqs: list[int] = []
+        self._last_seq = 0
+
+    def next_seq(self) -> int:
+        """A sequence, for what is stored beside what is published."""
+        self._last_seq += 1
+        return self._last_seq
 
     @property
     def events(self) -> list[Event[EventData]]:
@@ -28,7 +36,16 @@ class RecordingPublisher:
         return [
             decode_event(message.headers, message.body)
             for message in self.messages
-            if "ce-id" in message.headers and "yizhan-handler" not in message.headers
+            if _is_event(message)
+        ]
+
+    @property
+    def stored_events(self) -> list[StoredMessage]:
+        """The same as the stream would hold them."""
+        return [
+            StoredMessage(message.subject, message.headers, message.body, seq, NOON)
+            for message, seq in zip(self.messages, self._seqs, strict=True)
+            if _is_event(message)
         ]
 
     @property
@@ -65,6 +82,11 @@ class RecordingPublisher:
     def _store(self, message: OutgoingMessage) -> Stored:
         known = [stored.msg_id for stored in self.messages]
         if message.msg_id in known:
-            return Stored(known.index(message.msg_id) + 1, duplicate=True)
+            return Stored(self._seqs[known.index(message.msg_id)], duplicate=True)
         self.messages.append(message)
-        return Stored(len(self.messages), duplicate=False)
+        self._seqs.append(self.next_seq())
+        return Stored(self._last_seq, duplicate=False)
+
+
+def _is_event(message: OutgoingMessage) -> bool:
+    return "ce-id" in message.headers and "yizhan-handler" not in message.headers

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import BaseModel
 
+from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import Stored
@@ -79,7 +80,7 @@ class RealKit(Kit):
         self._ended: asyncio.Queue[tuple[StoredMessage, HandlerRun]] = asyncio.Queue()
         self._early: list[HandlerRun] = []
         self._times: dict[tuple[str, str | None], datetime] = {}
-        self._known: set[str] = set()
+        self._replayed: StoredMessage | None = None
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -110,18 +111,26 @@ class RealKit(Kit):
 
     async def run(self, event: Event[Any]) -> HandlerRun:
         """Store the event, once more if it was stored before, and give what its first run did."""
-        stored = self.stored(event)
-        headers = dict(stored.headers)
-        if event.id in self._known:  # as after the duplicate window
-            headers[MSG_ID] = secrets.token_hex(8)
-        self._known.add(event.id)
-        message = OutgoingMessage.of(stored.nats_subject, headers, stored.body)
-        await self._stream.inner.publish([message])
+        self._check(event, runs=True)
+        await self._publish(event)
         while True:
             event_id, run = await self._next()
             if (event_id, run.attempt, run.timer) == (event.id, 1, None):
                 return run
             self._early.append(run)
+
+    async def replay(self, event: Event[Any]) -> HandlerRun:
+        """See `Kit.replay`; run beside the worker, as the command does."""
+        if event.id not in self._messages:
+            return await self.run(event)
+        self._replayed = self._messages[event.id]
+        return await super().replay(event)
+
+    async def given(self, *events: Event[Any]) -> None:
+        """See `Kit.given`."""
+        for event in events:
+            self._check(event, runs=False)
+            await self._publish(event)
 
     async def advance(self, by: timedelta) -> Sequence[HandlerRun]:
         """Wait so long, and until all that is due by then has run.
@@ -139,7 +148,22 @@ class RealKit(Kit):
 
     def on_run(self, message: StoredMessage, run: HandlerRun) -> None:
         """See `Kit.on_run`."""
-        self._ended.put_nowait((message, run))
+        if message is self._replayed:
+            super().on_run(message, run)
+        else:
+            self._ended.put_nowait((message, run))
+
+    async def _publish(self, event: Event[Any]) -> None:
+        """Store it; what was stored before is stored again, as after the duplicate window."""
+        message = encode_event(event, self.subjects)
+        if event.id in self._messages:
+            headers = message.headers | {MSG_ID: secrets.token_hex(8)}
+            message = OutgoingMessage.of(message.subject, headers, message.body)
+        (stored,) = await self._stream.inner.publish([message])
+        made = StoredMessage(
+            message.subject, message.headers, message.body, stored.stream_seq, self.clock()
+        )
+        self._messages.setdefault(event.id, made)
 
     async def _next(self) -> tuple[str, HandlerRun]:
         """The next run that ends; what it makes due is noted."""

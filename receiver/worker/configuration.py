@@ -61,6 +61,7 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
     section = settings.named.get(handler.name, HandlerSettings())
     given = handler.options
     policy = given.retry or RetryPolicy(max_attempts=settings.max_attempts)
+    only = section.only or given.only
     options = replace(
         given,
         start=section.start or given.start,
@@ -77,6 +78,8 @@ def _configured(handler: Handler, settings: HandlersSettings) -> Handler:
         coalesce_s=section.coalesce_s or given.coalesce_s,
         coalesce_within_s=section.coalesce_within_s or given.coalesce_within_s,
         was=section.was or given.was,
+        state=bool(given.state if section.state is None else section.state) or only is not None,
+        only=only,
     )
     handler = replace(handler, models=_wanted(handler, section.events), options=options)
     check_confirmable(handler)

@@ -14,12 +14,14 @@ from structlog.typing import FilteringBoundLogger
 from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
+from receiver.projection.state import Arrival, OrderState
 from receiver.worker.effects.ledger import Asked
 from receiver.worker.effects.once import Once, check_names
 from receiver.worker.execution import wait_for
 from receiver.worker.interface import Resolve
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.routing import Handler
+from receiver.worker.run_order import RunOrder
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
@@ -47,6 +49,7 @@ class RunContext:
         attempt: int,
         log: FilteringBoundLogger,
         timers: Timers,
+        order: RunOrder,
     ) -> None:
         self._services = services
         self._handler = handler
@@ -55,6 +58,7 @@ class RunContext:
         self._made = 0
         self._timers = timers
         self._effects: set[tuple[str, str | None]] = set()
+        self._order = order
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
@@ -63,6 +67,15 @@ class RunContext:
     def timer(self) -> str | None:
         """See `Context.timer`."""
         return self._timers.fired
+
+    @property
+    def arrival(self) -> Arrival:
+        """See `Context.arrival`."""
+        return self._order.arrival
+
+    async def order(self) -> OrderState:
+        """See `Context.order`."""
+        return await self._order.state()
 
     @property
     def settings(self) -> Any:

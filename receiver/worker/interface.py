@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import structlog
 
 from receiver.event import Event
+from receiver.projection.state import Arrival, OrderState
 from schemas.events import EventData
 
 if TYPE_CHECKING:
@@ -127,6 +128,26 @@ class Context(Protocol):
     @property
     def timer(self) -> str | None:
         """The key of the timer that this run is of; None where the event itself came."""
+
+    @property
+    def arrival(self) -> Arrival:
+        """What the event was to its order when it came in (docs/handlers.md#order-state).
+
+        - `advance`: it brought something new;
+        - `stale`: what it says was known, or was over by then;
+        - `conflict`: it takes back what was newer or higher, and the API could not be asked;
+        - `duplicate`: the same fact as an earlier event.
+
+        The same in each attempt and in a replay. An event without an order is an `advance`. Raises
+        `ConfigurationError` without `@router.on(..., state=True)`.
+        """
+
+    def order(self) -> Awaitable[OrderState]:
+        """What is known of the event's order, from all its events up to this one at least, and
+        later ones where they were folded already.
+
+        Raises `ConfigurationError` for an event without an order, `BusError`.
+        """
 
     @property
     def settings(self) -> Any:

@@ -37,6 +37,8 @@ class GivenOptions(TypedDict, total=False):
     was: str
     settings: type[BaseModel]
     off_without: str
+    state: bool
+    only: Literal["advance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class HandlerOptions:
     is None. An event of less than the `trust` asked for is confirmed by the platform's API before
     the run, within `confirm_within_s` after it came in. `was` is the name under which it ran
     before, and whose position it takes over. `settings` is the model of the handler's own settings,
-    `off_without` a field of it: while that is None, the handler does not run.
+    `off_without` a field of it: while that is None, the handler does not run. With
+    `state` the order's state is folded before a run, with `only` the handler runs on such events
+    alone, by what they are to it.
     """
 
     start: Literal["new", "all"] | datetime = "new"
@@ -61,6 +65,8 @@ class HandlerOptions:
     was: str | None = None
     settings: type[BaseModel] | None = None
     off_without: str | None = None
+    state: bool = False
+    only: Literal["advance"] | None = None
     coalesce_s: float | None = None
     coalesce_within_s: float | None = None
     trust: Trusted = "any"
@@ -106,12 +112,15 @@ def read_options(given: Mapping[str, Any], name: str) -> HandlerOptions:
         was=checked.was,
         settings=model,
         off_without=off_without,
+        state=checked.state or checked.only is not None,
+        only=checked.only,
     )
 
 
 def _checked(given: Mapping[str, Any], retry: RetryPolicy | None, name: str) -> HandlerSettings:
     """The same bounds and sentences as in the settings."""
-    values = {key: given.get(key) for key in ("start", "concurrency", "order", "was", "trust")}
+    same = ("start", "concurrency", "order", "was", "trust", "state", "only")
+    values = {key: given.get(key) for key in same}
     values |= {f"{key}_s": given.get(key) for key in _DURATIONS}
     if retry is not None:
         values |= {"max_attempts": retry.max_attempts, "delays_s": tuple(retry.delays_s)}

@@ -8,6 +8,7 @@ Where it cannot be written, runs go on and fold more of the log the next time.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -50,6 +51,22 @@ class Folded(NamedTuple):
     is_current: bool
 
 
+class NoEvents:
+    """A log that holds nothing, for tests of handlers: there, a state is what was run on."""
+
+    async def between(
+        self, channel: str, order_id: str, after: int, before: int | None = None
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """See `EventsOfOrders.between`."""
+        nothing: Sequence[Sequence[StoredMessage]] = ()
+        for page in nothing:
+            yield page
+
+    async def last_seq(self) -> int:
+        """See `EventsOfOrders.last_seq`."""
+        return 0
+
+
 class OrderStates:
     """Everything raises `BusError` where the log or the entry cannot be read."""
 
@@ -88,7 +105,8 @@ class OrderStates:
                         arrival = await self._arrival_long_ago(key, event, stored, order_id)
                         return Folded(state, arrival, is_current)
                     state = state.model_copy(update={"seq": 0})
-                state = await self._folded_to(state, event.data.channel, order_id, stored)
+                channel, seq = event.data.channel, stored.stream_seq
+                state = await self._folded_to(state, channel, order_id, seq)
                 state, arrival = fold(state, event, stored.stream_seq)
                 if await self._keep(key, state, kept):
                     return Folded(state, arrival, is_current=True)
@@ -105,6 +123,16 @@ class OrderStates:
                 if state is kept.state or await self._keep(key, state, kept):
                     return state
         raise BusError(f"others keep changing the state of the order {order_id}")
+
+    async def peek(self, channel: Channel, order_id: str) -> OrderState:
+        """The same, and nothing is kept."""
+        kept = await self._read(order_key(channel, order_id), channel, order_id)
+        return await self._folded_to(kept.state, channel, order_id)
+
+    async def from_log(self, channel: Channel, order_id: str, upto: int | None) -> OrderState:
+        """The state by the log alone, with its events up to a sequence, or all."""
+        before = None if upto is None else upto + 1
+        return await self._folded_to(empty(channel, order_id), channel, order_id, before)
 
     async def _read(self, key: str, channel: Channel, order_id: str) -> Kept:
         entry = await self._entries.get(key)
@@ -134,10 +162,9 @@ class OrderStates:
         state: OrderState,
         channel: Channel,
         order_id: str,
-        until: StoredMessage | None = None,
+        before: int | None = None,
     ) -> OrderState:
-        """The state with the events of the log that are behind it and before `until`."""
-        before = until.stream_seq if until else None
+        """The state with the events of the log that are behind it, up to a sequence."""
         async for page in self._log.between(channel, order_id, state.seq, before):
             for stored in page:
                 state = self._with(state, stored)
@@ -163,7 +190,8 @@ class OrderStates:
         state = self._earlier.get(key)
         if state is None or state.seq >= stored.stream_seq:
             state = empty(event.data.channel, order_id)
-        state = await self._folded_to(state, event.data.channel, order_id, stored)
-        state, arrival = fold(state, event, stored.stream_seq)
+        seq = stored.stream_seq
+        state = await self._folded_to(state, event.data.channel, order_id, seq)
+        state, arrival = fold(state, event, seq)
         self._earlier.put(key, state)
         return arrival

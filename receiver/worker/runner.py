@@ -31,6 +31,7 @@ from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import Ack, DeadLetter, Decision, NakWithDelay, Term, decide
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
+from receiver.worker.run_order import RunOrder
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
@@ -143,11 +144,16 @@ class Runner:
             timers = Timers(schedules, handler, run.message, run.event, clock)
             if await timers.superseded(first=run.attempt == 1):
                 return RunResult(Term(_SUPERSEDED), _SUPERSEDED, run.event.data)
+            order = RunOrder(services, handler, run.message, run.event)
+            arrival = await order.arrive()
+            if handler.options.only not in (None, arrival):
+                reason = f"to its order it is no {handler.options.only}: {arrival}"
+                return RunResult(Term(reason), reason, run.event.data)
             message = await self._confirmed(run)
             if await coalesced(schedules, handler, message, run.event, clock()):
                 return RunResult(Ack("coalesced"), data=run.event.data)
             timers = replace(timers, message=message)
-            context = RunContext(services, handler, run.event, run.attempt, run.log, timers)
+            context = RunContext(services, handler, run.event, run.attempt, run.log, timers, order)
             run.published = context.published
             called = await call(
                 handler.function,

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from receiver.bus.codec import encode_event
-from receiver.bus.publish.contract import Publisher
+from receiver.bus.publish.contract import Publisher, Stored
+from receiver.bus.read.order_log import EventsOfOrders
 from receiver.bus.schedules import Schedules
 from receiver.bus.state.store import Entries
 from receiver.bus.stream_plan import MARGIN
@@ -16,6 +17,7 @@ from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.worker.effects.ledger import Ledger
 from receiver.worker.http import SharedHTTP
+from receiver.worker.order_states import NoEvents, OrderStates
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.run_records import RunRecords
 from schemas.events import EventData
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
 class Services:
     """What runs share, as the worker, a replay or a test has it.
 
-    `policy` is for handlers without one of their own. `state` holds what handlers keep, `ledger`
-    the effects among it. `api` is None where none is configured. What is made of an old event goes
-    to `once`, which looks into the stream first: what an earlier run stored may be older than the
-    duplicate window. Without `records` no run is recorded; without `texts`, errors are given by
-    their types alone.
+    `policy` is for handlers without one of their own. `state` holds what handlers keep: effects in
+    the `ledger`, and `orders`, the states of orders, folded from the `log`. `api` is None where
+    none is configured. What is made of an old event goes to `once`, which looks into the stream
+    first: what an earlier run stored may be older than the duplicate window. Without `records` no
+    run is recorded; without `texts`, errors are given by their types alone.
     """
 
     publisher: Publisher
@@ -49,6 +51,11 @@ class Services:
     records: RunRecords | None = None
     texts: bool = True
     shared_http: SharedHTTP = field(default_factory=SharedHTTP)
+    log: EventsOfOrders = field(default_factory=NoEvents)
+    orders: OrderStates = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "orders", OrderStates(self.state, self.log))
 
     @property
     def http(self) -> httpx2.AsyncClient:
@@ -62,8 +69,8 @@ class Services:
         await self.ledger.stop()
         await self.shared_http.aclose()
 
-    async def store(self, events: Sequence[Event[EventData]]) -> None:
+    async def store(self, events: Sequence[Event[EventData]]) -> Sequence[Stored]:
         """Publish events; raises `BusError` where one is not acknowledged."""
         old = self.clock() - events[0].received_at > MARGIN
         publisher = self.once if old and self.once is not None else self.publisher
-        await publisher.publish([encode_event(event, self.subjects) for event in events])
+        return await publisher.publish([encode_event(event, self.subjects) for event in events])

@@ -17,6 +17,7 @@ from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import ensure_consumer
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.read.order_log import OrderLog
 from receiver.bus.schedules import StreamSchedules
 from receiver.bus.state.store import StateStore
 from receiver.bus.stream_plan import MAX_AGE
@@ -85,6 +86,7 @@ class Worker:
             schedules=StreamSchedules(connection, subjects, kept=kept),
             state=self._state,
             ledger=Ledger(self._state, holders, clock=clock, kept=kept),
+            log=OrderLog(connection, subjects),
             api=api,
             once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,

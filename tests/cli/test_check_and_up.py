@@ -342,6 +342,8 @@ async def test_check_and_up_agree_where_all_is_well(yizhan: Yizhan) -> None:
     assert "warn  nats      the stream COPY stores a copy of yizhan.events.>" in before.out
     assert "stream YIZHAN is not there yet: a start makes it" in before.out
     assert "stream YIZHAN_RUNS is not there yet: the handlers make it" in before.out
+    assert "stream KV_YIZHAN_STATE is not there yet: the handlers make it" in before.out
+    assert "stream KV_YIZHAN_STATE, 0 entries" in after.out
     assert "stream YIZHAN, 0 messages" in after.out
     assert "stream YIZHAN_RUNS, 0 messages" in after.out
 

@@ -160,6 +160,16 @@ async def test_while_a_secret_is_exchanged_both_verify(endpoint: Endpoint) -> No
     assert posted == ["yizhan.order.created.v1"] * 2
 
 
+async def test_headers_of_the_settings_are_sent_and_may_name_the_content_type(
+    endpoint: Endpoint,
+) -> None:
+    kind = "application/cloudevents+json"
+    await endpoint.run(headers={"Content-Type": kind, "X-Desk": "7"})
+    ((headers, body),) = endpoint.taken
+    assert (headers["content-type"], headers["x-desk"]) == (kind, "7")
+    assert Webhook(OLD).verify(body, headers)
+
+
 @pytest.mark.parametrize("simulated", [False, True])
 async def test_an_invented_event_is_sent_only_where_that_is_wished(
     endpoint: Endpoint, *, simulated: bool

@@ -112,16 +112,11 @@ async def test_a_fact_that_is_known_by_its_time_is_the_same_where_that_is_given(
     assert (seen[0] == seen[1]) is same
 
 
-async def test_a_replay_says_that_it_is_one() -> None:
-    origins: list[str] = []
-
-    async def note(event: Event[OrderCreated], ctx: Context) -> None:
-        origins.append(event.origin)
-
-    kit = Kit(note)
-    await kit.run(CREATED)
-    await kit.replay(CREATED)
-    assert origins == ["push", "replay"]
+async def test_a_replay_runs_at_once_and_not_again_where_it_fails() -> None:
+    kit = Kit(fails)
+    assert (await kit.replay(CREATED)).outcome == "retried"
+    assert list(await kit.advance(timedelta(days=1))) == []
+    assert (await Kit(newest).replay(CREATED)).outcome == "done"
 
 
 async def test_the_clock_runs_what_is_due_each_at_its_time() -> None:

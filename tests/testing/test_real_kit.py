@@ -16,7 +16,13 @@ from receiver.worker.interface import Context, Drop, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Router
 from schemas.api.alibaba_orders import OrderDetailRequest
-from schemas.events import OrderClosed, OrderCreated, OrderSynced
+from schemas.events import (
+    LogisticsShipped,
+    OrderClosed,
+    OrderCreated,
+    OrderSynced,
+    PaymentSucceeded,
+)
 
 router = Router()
 
@@ -131,3 +137,46 @@ async def test_a_timer_fires(kind: type[Kit]) -> None:
         (fired,) = await kit.advance(timedelta(seconds=1))
     assert (list(first.scheduled), first.cancelled) == (["unpaid"], ["other"])
     assert (fired.timer, fired.outcome) == ("unpaid", "done")
+
+
+@router.on(PaymentSucceeded, only="advance")
+async def pack(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    async with ctx.once("pack") as effect:
+        if effect.due:
+            effect.result = (await ctx.order()).status
+
+
+PAID = make_event(PaymentSucceeded(channel="1688", order_id="1"))
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_state_and_effects_are_shown(kind: type[Kit]) -> None:
+    async with kind(pack) as kit:
+        await kit.given(make_event(LogisticsShipped(channel="1688", order_id="1")))
+        first, told, again = await kit.run(PAID), await kit.retransmit(PAID), await kit.replay(PAID)
+    assert [run.arrival for run in (first, told, again)] == ["advance", "duplicate", "advance"]
+    assert [run.outcome for run in (first, told, again)] == ["done", "dropped", "done"]
+    assert [effect.result for effect in (*first.effects, *again.effects)] == ["shipped"] * 2
+    assert first.state is not None
+    assert (first.state.is_paid, len(first.state.parcels)) == (True, 0)
+
+
+@pytest.mark.parametrize("kind", [Kit, RealKit])
+async def test_what_a_handler_published_is_in_the_state_of_its_order(kind: type[Kit]) -> None:
+    seen: list[str] = []
+
+    @Router().on(PaymentSucceeded)
+    async def close(event: Event[PaymentSucceeded], ctx: Context) -> OrderClosed:
+        seen.append((await ctx.order()).status)
+        return OrderClosed(channel="1688", order_id=event.order_id)
+
+    async with kind(close) as kit:
+        await kit.run(PAID)
+        ran = await kit.retransmit(PAID)
+    assert seen == ["unknown", "closed"]
+    assert ran.arrival is None
+
+
+async def test_what_the_handler_would_run_on_is_not_given(kit: Kit) -> None:
+    with pytest.raises(ConfigurationError, match=r"follow is registered for order\.created: run"):
+        await kit.given(created("1"))

@@ -40,8 +40,11 @@ class Bench:
 
     async def store(self, *made: EventData) -> list[Event[EventData]]:
         events = [make_event(data) for data in made]
-        await self.publisher.publish([encode_event(event, self.subjects) for event in events])
+        await self.put(*events)
         return events
+
+    async def put(self, *events: Event[EventData]) -> None:
+        await self.publisher.publish([encode_event(event, self.subjects) for event in events])
 
     async def work(
         self,

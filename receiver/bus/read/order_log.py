@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from receiver.bus.connection import Connection
+from receiver.bus.durables import count_subjects
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.reader import Reader
 from receiver.bus.retention import read_time
-from receiver.bus.subjects import Subjects
+from receiver.bus.subjects import Subjects, decode_token
 from receiver.errors import BusError
 
 PAGE: Final = 256
@@ -75,6 +76,14 @@ class OrderLog:
             raise BusError(f"the stream {name}: {info['error'].get('description')}")
         last: int = info["state"]["last_seq"]
         return last
+
+    async def orders(self) -> Sequence[tuple[str, str]]:
+        """The channel and the id of every order that has an event, each once."""
+        client, stream = self._connection.client, self._subjects.stream
+        counted = await count_subjects(client, stream, self._subjects.all_events)
+        places = (subject.split(".") for subject in counted)
+        orders = {(place[2], decode_token(place[-1])) for place in places}
+        return sorted((channel, order_id) for channel, order_id in orders if order_id)
 
     async def _next(self, subject: str, after: int) -> StoredMessage | None:
         verb = f"STREAM.MSG.GET.{self._subjects.stream}"

@@ -11,6 +11,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
+from receiver.bus.read.order_log import OrderLog
 from receiver.bus.schedules import StreamSchedules
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
@@ -62,6 +63,7 @@ class HandlerSink:
             schedules=StreamSchedules(connection, subjects, kept=kept),
             state=state,
             ledger=Ledger(state, holders, clock=_now, kept=kept),
+            log=OrderLog(connection, subjects),
             api=api,
         )
         return cls(handler, Runner(services))

@@ -6,6 +6,7 @@ deadline of a claim counts only where no answer comes, as from a process that is
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -34,14 +35,14 @@ class Holders(Protocol):
     def worker(self) -> str:
         """The name of this process."""
 
-    async def begin(self, key: str) -> None:
-        """The body of an effect is about to be claimed here."""
+    async def begin(self, claim: str) -> None:
+        """A claim is about to be made here; the body runs from then on."""
 
-    def end(self, key: str) -> None:
+    def end(self, claim: str) -> None:
         """It does not run here any more."""
 
-    async def asked(self, worker: str, key: str) -> Answer:
-        """What a process says of an effect that it claimed; raises `BusError`."""
+    async def asked(self, worker: str, claim: str) -> Answer:
+        """What a process says of a claim that it made; raises `BusError`."""
 
 
 class LocalHolders:
@@ -51,19 +52,19 @@ class LocalHolders:
         self.worker = secrets.token_hex(6)
         self._running: set[str] = set()
 
-    async def begin(self, key: str) -> None:
+    async def begin(self, claim: str) -> None:
         """See `Holders.begin`."""
-        self._running.add(key)
+        self._running.add(claim)
 
-    def end(self, key: str) -> None:
+    def end(self, claim: str) -> None:
         """See `Holders.end`."""
-        self._running.discard(key)
+        self._running.discard(claim)
 
-    async def asked(self, worker: str, key: str) -> Answer:
+    async def asked(self, worker: str, claim: str) -> Answer:
         """See `Holders.asked`."""
         if worker != self.worker:
             return "gone"
-        return "runs" if key in self._running else "ended"
+        return "runs" if claim in self._running else "ended"
 
 
 class BusHolders(LocalHolders):
@@ -80,35 +81,42 @@ class BusHolders(LocalHolders):
         self._sleep = sleep
         self._listening: dict[int, Client] = {}
 
-    async def begin(self, key: str) -> None:
+    async def begin(self, claim: str) -> None:
         """See `Holders.begin`; raises `BusError` where NATS is away."""
-        await super().begin(key)
-        for connection in self._connections:
-            if not connection.ready:
-                continue
-            client = connection.client
-            if self._listening.get(id(connection)) is not client:  # it may have been dialled anew
-                self._listening[id(connection)] = client
-                subject = self._subjects.workers("effects", self.worker)
-                await client.subscribe(subject, cb=self._answer)
+        await self._listen(self._connections[0])
+        for connection in self._connections[1:]:
+            with contextlib.suppress(BusError):  # the first one answers
+                await self._listen(connection)
+        await super().begin(claim)
 
-    async def asked(self, worker: str, key: str) -> Answer:
+    async def asked(self, worker: str, claim: str) -> Answer:
         """See `Holders.asked`: gone is who has no responders several times in a row."""
         if worker == self.worker:
-            return await super().asked(worker, key)
+            return await super().asked(worker, claim)
         for number in range(_TRIES):
             if number:
                 await self._sleep(_AGAIN_S)
-            answer = await self._ask(worker, key)
+            answer = await self._ask(worker, claim)
             if answer != "gone":
                 return answer
         return "gone"
 
-    async def _ask(self, worker: str, key: str) -> Answer:
+    async def _listen(self, connection: Connection) -> None:
+        client = connection.client
+        if self._listening.get(id(connection)) is client:  # else it was dialled anew
+            return
+        try:
+            subject = self._subjects.workers("effects", self.worker)
+            await client.subscribe(subject, cb=self._answer)
+        except (NatsError, OSError) as error:
+            raise BusError(f"no other process could ask: {type(error).__name__}") from error
+        self._listening[id(connection)] = client
+
+    async def _ask(self, worker: str, claim: str) -> Answer:
         client = self._connections[0].client
         try:
             subject = self._subjects.workers("effects", worker)
-            reply = await client.request(subject, key.encode(), _ANSWER_S)
+            reply = await client.request(subject, claim.encode(), _ANSWER_S)
         except NoRespondersError:
             return "gone"
         except (NatsError, OSError):

@@ -164,7 +164,7 @@ class Ledger:
         if known is not None and record.state == "claimed":
             await self._put(key, known, revision)
         elif record.state == "claimed":
-            why = await self._why_in_doubt(key, record)
+            why = await self._why_in_doubt(record)
             await self._put(key, self._moved(record, "in_doubt", why=why), revision)
             self._warn(key, record, why)
         elif resolve is None:
@@ -178,9 +178,9 @@ class Ledger:
                 "effect_resolved", handler=record.handler, effect=record.name, happened=happened
             )
 
-    async def _why_in_doubt(self, key: str, record: EffectRecord) -> str:
+    async def _why_in_doubt(self, record: EffectRecord) -> str:
         """Raises `Retry` while the body may run."""
-        answer = await self._holders.asked(record.worker, key)
+        answer = await self._holders.asked(record.worker, record.claim)
         why = why_in_doubt(answer, late=self._clock() > record.deadline)
         if why is None:
             raise _held(record.name)
@@ -203,11 +203,11 @@ class Ledger:
             at=now,
             deadline=now + asked.timeout + BODY_MARGIN,
         )
-        await self._holders.begin(key)
+        await self._holders.begin(record.claim)
         try:
             return Found(key, record, await self._put(key, record, revision))
         except BaseException as error:
-            self._holders.end(key)
+            self._holders.end(record.claim)
             if not isinstance(error, StateConflictError):  # it may be stored yet
                 self._known.put(record.claim, self._moved(record, "released"))
             raise
@@ -220,7 +220,7 @@ class Ledger:
         except StateConflictError:
             await self._close_late(claim.key, record)
         finally:
-            self._holders.end(claim.key)
+            self._holders.end(record.claim)
         if state == "in_doubt":
             self._warn(claim.key, record, record.why or "")
 
@@ -228,9 +228,13 @@ class Ledger:
         """The claim was taken for ended. That it is done is kept where nobody claimed it since."""
         entry = await self._entries.get(key)
         now = None if entry.value is None else read_record(entry.value)
-        if now is not None and now.claim == record.claim and now.state == "in_doubt":
-            if record.state != "in_doubt":
+        if now is not None and now.claim == record.claim:
+            if now.state == record.state:  # as another run of this process stored it
+                return
+            if now.state == "in_doubt":
                 await self._put(key, record, entry.revision)
+                return
+        if record.state == "released":  # nothing happened, whoever goes on with it
             return
         self._log.error(
             "effect_claim_lost",

@@ -11,9 +11,11 @@ from nats.aio.client import Client
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.state.store import Entry, StateConflictError, StateStore
+from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.testing import eventually
+from tests.bus.relay import relayed
 
 pytestmark = pytest.mark.anyio
 
@@ -35,16 +37,28 @@ async def test_a_write_at_another_revision_is_a_conflict(store: StateStore) -> N
     assert await store.get("a.b") == Entry(b"two", second)
 
 
-async def test_many_writes_at_once_are_one_batch(store: StateStore, connection: Connection) -> None:
+async def test_many_writes_at_once_are_one_batch(
+    connection: Connection, subjects: Subjects
+) -> None:
+    sent = bytearray()
     keys = [f"order.1688.{number}" for number in range(100)]
+    async with relayed(connection.url, sent=sent) as url:
+        through = Connection(url, plans(subjects, []))
+        assert await through.start(patience_s=30)
+        store = StateStore(through, subjects)
+        await store.ensure()
 
-    revisions = await asyncio.gather(*(store.put(key, key.encode(), 0) for key in keys))
+        revisions = await asyncio.gather(*(store.put(key, key.encode(), 0) for key in keys))
+
+        found = [await store.get(key) for key in keys]
+        await store.stop()
+        await through.stop()
+    assert sent.count(b"Nats-Batch-Commit: 1") == 1
+    assert sent.count(b"Nats-Batch-Sequence: ") == 100
+    assert b"Nats-Expected-Last-Msg-Id" not in sent
 
     assert revisions == list(range(1, 101))
-    assert [await store.get(key) for key in keys[::33]] == [
-        Entry(key.encode(), revision)
-        for key, revision in list(zip(keys, revisions, strict=True))[::33]
-    ]
+    assert found == [Entry(key.encode(), n) for key, n in zip(keys, revisions, strict=True)]
 
 
 async def test_a_conflict_among_many_fails_alone(store: StateStore) -> None:
@@ -116,7 +130,7 @@ async def test_what_is_too_large_fails_alone(store: StateStore, connection: Conn
 
     results = await asyncio.gather(
         store.put("a.0", large, 0),
-        *(store.put(f"a.{number}", b"small", 0) for number in range(1, 20)),
+        *(store.put(f"a.{number}", b"small", 0) for number in range(1, 40)),
         return_exceptions=True,
     )
 
@@ -154,7 +168,7 @@ async def test_a_full_stream_refuses_and_keeps_what_it_has(
     assert "error" not in changed
 
     results = await asyncio.gather(
-        *(store.put(f"a.{number}", b"x" * 200, 0) for number in range(20)), return_exceptions=True
+        *(store.put(f"a.{number}", b"x" * 200, 0) for number in range(40)), return_exceptions=True
     )
 
     failed = [result for result in results if not isinstance(result, int)]
@@ -181,8 +195,8 @@ async def test_an_existing_stream_gets_what_it_lacks(
 
     await store.ensure()
 
-    revisions = await asyncio.gather(*(store.put(f"a.{n}", b"", 0) for n in range(20)))
-    assert revisions == list(range(1, 21))
+    revisions = await asyncio.gather(*(store.put(f"a.{n}", b"", 0) for n in range(40)))
+    assert revisions == list(range(1, 41))
     await store.stop()
     await connection.jetstream.delete_stream(subjects.state_stream)
 

@@ -23,7 +23,7 @@ from receiver.errors import BusError
 from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.effects.ledger import Asked, Found, Ledger
-from receiver.worker.effects.states import EffectRecord, read_record
+from receiver.worker.effects.states import EffectRecord, State, read_record
 from receiver.worker.interface import Retry
 
 pytestmark = pytest.mark.anyio
@@ -185,7 +185,7 @@ async def test_no_clock_makes_a_second_body_while_the_first_one_runs(
 
 async def test_who_comes_back_late_says_that_it_is_done(process: Process) -> None:
     claim = await process.claim()
-    process.holders.end(SHIP.key)  # as if its answer had not come in time
+    process.holders.end(claim.record.claim)  # as if its answer had not come in time
     async with another(process) as other:
         with pytest.raises(InDoubtError):
             await other.ledger.open(SHIP, None)
@@ -200,7 +200,7 @@ async def test_who_comes_back_late_does_not_write_over_the_claim_of_another(
     process: Process,
 ) -> None:
     late = await process.claim()
-    process.holders.end(SHIP.key)
+    process.holders.end(late.record.claim)
     async with another(process) as other:
         claim = await other.ledger.open(SHIP, no)
         with structlog.testing.capture_logs() as logs:
@@ -229,6 +229,21 @@ async def test_what_is_done_is_stored_when_nats_is_back(
 
     assert not found.is_claim
     assert found.record.result == "parcel"
+
+
+@pytest.mark.parametrize("state", ["done", "released"])
+async def test_who_comes_while_a_claim_is_closed_finds_it_closed(
+    process: Process, state: State
+) -> None:
+    claim = await process.claim()
+    with structlog.testing.capture_logs() as logs:
+        closing = asyncio.create_task(process.ledger.close(claim, state))
+        await asyncio.sleep(0)
+        found = await process.ledger.open(SHIP, None)
+        await closing
+
+    assert found.is_claim is (state == "released")
+    assert [line for line in logs if line["event"] == "effect_claim_lost"] == []
 
 
 async def test_a_claim_whose_answer_was_lost_is_a_claim(

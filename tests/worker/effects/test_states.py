@@ -137,10 +137,10 @@ class _AllHolders(LocalHolders):
         super().__init__()
         self._world = world
 
-    async def asked(self, worker: str, key: str) -> Answer:
+    async def asked(self, worker: str, claim: str) -> Answer:
         for process in self._world.processes:
             if process.holders.worker == worker:
-                return await LocalHolders.asked(process.holders, worker, key)
+                return await LocalHolders.asked(process.holders, worker, claim)
         return "gone"
 
 

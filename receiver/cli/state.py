@@ -1,0 +1,120 @@
+"""`yizhan state`: what is known of an order, and a rebuild from the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from typing import Annotated, Final
+
+import typer
+
+from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import ChannelOption
+from receiver.cli.options import not_empty
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.state_text import state_text
+from receiver.composition.operations import opened_states
+from receiver.errors import ConfigurationError
+from receiver.operations.states import CHANNELS, Rebuilt, Verdict
+from schemas.statuses import Channel
+
+_EVERY_S: Final = 1.0
+_WORDS: Final[dict[Verdict, str]] = {
+    "same": "as they are kept",
+    "new": "not kept yet",
+    "changed": "kept otherwise",
+    "older": "with events that the stream has no more, left as they are",
+}
+
+state = typer.Typer(no_args_is_help=True, help="The states of orders, as handlers see them.")
+app.add_typer(state, name="state", rich_help_panel=LOOK)
+
+
+@state.command(
+    epilog=examples(
+        "yizhan state show 2745812000123456789",
+        "yizhan state show 2745812000123456789 --channel taobao --json",
+    )
+)
+def show(
+    order_id: Annotated[str, typer.Argument(help="The platform's order id.", metavar="ORDER")],
+    config: ConfigOption = None,
+    channel: ChannelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the events of an order add up to; changes nothing.
+
+    Exits 1 where no event of the order is known.
+    """
+    with refusing():
+        not_empty("ORDER", order_id, write="the platform's order id")
+        wanted = _channel(channel)
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_states(settings) as states:
+            found = await states.show(order_id, wanted)
+        if not found:
+            typer.echo(f"yizhan: {order_id}: no event of such an order is known", err=True)
+            return EXIT_FAILED
+        if as_json:
+            documents = [one.model_dump(mode="json") for one in found]
+            typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        else:
+            typer.echo("\n".join(line for one in found for line in state_text(one)))
+        return 0
+
+    run(main)
+
+
+@state.command(epilog=examples("yizhan state rebuild --dry-run", "yizhan state rebuild"))
+def rebuild(
+    config: ConfigOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what differs; write nothing.")
+    ] = False,
+) -> None:
+    """Fold the state of every order anew from its events, and write what differs.
+
+    Safe beside running handlers. Exits 1 where a dry run finds a difference.
+    """
+    settings = load_to_look(config)
+
+    async def main(_: asyncio.Event) -> int:
+        counted, shown_at = Counter[Verdict](), time.monotonic()
+        async with opened_states(settings) as states:
+            async for rebuilt in states.rebuild(dry_run=dry_run):
+                counted[rebuilt.verdict] += 1
+                if rebuilt.verdict == "changed":
+                    typer.echo(_changed(rebuilt))
+                if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
+                    shown_at = time.monotonic()
+                    typer.echo(f"{counted.total():,} orders so far", err=True)
+        typer.echo(_summary(counted, dry_run=dry_run))
+        return EXIT_FAILED if dry_run and (counted["new"] or counted["changed"]) else 0
+
+    run(main)
+
+
+def _channel(text: str | None) -> Channel | None:
+    for channel in CHANNELS:
+        if text == channel:
+            return channel
+    if text is None:
+        return None
+    raise ConfigurationError(f"--channel {text}: write one of {', '.join(CHANNELS)}")
+
+
+def _changed(rebuilt: Rebuilt) -> str:
+    what = ", ".join(rebuilt.differs) or "the whole entry, which cannot be read"
+    return f"{rebuilt.channel} order {rebuilt.order_id} differs in {what}"
+
+
+def _summary(counted: Counter[Verdict], *, dry_run: bool) -> str:
+    parts = [f"{counted[verdict]:,} {words}" for verdict, words in _WORDS.items()]
+    done = "nothing was written" if dry_run else "what was not kept or otherwise was written"
+    return f"{counted.total():,} orders: {'; '.join(parts)}; {done}"
