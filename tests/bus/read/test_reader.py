@@ -177,8 +177,7 @@ async def test_a_large_message_is_read_though_it_exceeds_a_page(
     reader: Reader, client: Client, subjects: Subjects
 ) -> None:
     for size in (10, 1_000_000, 1_000_000, 10):
-        await client.publish(f"{subjects.root}.in.callbacks.big", b"x" * size)
-    await client.flush()
+        await client.jetstream().publish(f"{subjects.root}.in.callbacks.big", b"x" * size)
     raw = StreamSelection(subjects.stream, [subjects.raw("big")])
     sizes = [len(m.body) for m in await found(reader.read(raw))]
     assert sizes == [10, 1_000_000, 1_000_000, 10]
