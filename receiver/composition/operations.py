@@ -80,8 +80,7 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
 @contextlib.asynccontextmanager
 async def opened_states(settings: Settings) -> AsyncIterator[StateOperations]:
     """The states of orders; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-state") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
+    async with opened_to_act(settings) as bus:
         operations = StateOperations.of(bus.connection, bus.subjects)
         await operations.store.ensure()
         try:

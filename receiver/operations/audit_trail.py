@@ -33,6 +33,7 @@ VERBS: Final = (
     "quarantine-drop",
     "doubt-settle",
     "retention-apply",
+    "state-rebuild",
 )
 """The kinds of acts; more may be added."""
 
