@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -38,9 +39,33 @@ def check_selection(what: str, ids: str | None, filters: Filters, *, everything:
         raise ConfigurationError(f"--all: leave it out, or {', '.join(given)}")
 
 
-def confirmed(question: str, *, yes: bool) -> bool:
-    """The answer to a question on the terminal; with `yes` it is not asked."""
-    return yes or typer.confirm(question)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a command speaks: with `as_json` its one document is all of standard output. With `yes`
+    nothing is asked.
+    """
+
+    yes: bool
+    as_json: bool
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        typer.echo(text, err=self.as_json)
+
+    def confirmed(self, question: str) -> bool:
+        """The answer to a question on the terminal."""
+        return self.yes or typer.confirm(question, err=self.as_json)
+
+    def report(self, tally: Tally, *, outcome: Outcome | None) -> None:
+        """What became of it; without an outcome, what would."""
+        if self.as_json:
+            document = {**tally.document(), "outcome": outcome}
+            typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            return
+        parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
+        typer.echo(", ".join(parts) or "nothing was done")
+        for line in tally.reasons:
+            typer.echo(f"  {line}", err=True)
 
 
 @contextlib.contextmanager
@@ -57,6 +82,7 @@ class BulkAct:
     """An act on many messages, and what is recorded of it; `done` are the counts of success."""
 
     trail: AuditTrail
+    desk: Desk
     verb: str
     done: Collection[str]
     words: Mapping[str, str]
@@ -80,7 +106,7 @@ class BulkAct:
                 act.numbers |= tally.numbers
                 code = _exit_code(tally.counts, self.done)
                 act.outcome = _OUTCOMES[code]
-                _report(tally)
+                self.desk.report(tally, outcome=act.outcome)
         return code
 
 
@@ -92,10 +118,3 @@ def _exit_code(counts: Mapping[str, int], done: Collection[str]) -> int:
     if sum(counts.values()) == well:
         return 0
     return EXIT_PARTLY if well else EXIT_FAILED
-
-
-def _report(tally: Tally) -> None:
-    parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
-    typer.echo(", ".join(parts) or "nothing was done")
-    for line in tally.reasons:
-        typer.echo(f"  {line}", err=True)

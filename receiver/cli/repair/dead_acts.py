@@ -12,7 +12,7 @@ import typer
 
 from receiver.bus.read.filters import Filters
 from receiver.cli.acting import ByOption, checked_reason, who
-from receiver.cli.app import ConfigOption, examples
+from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import (
     CauseOption,
@@ -34,8 +34,8 @@ from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
     BulkAct,
+    Desk,
     check_selection,
-    confirmed,
     progress_of,
 )
 from receiver.cli.repair.dead import dead
@@ -82,6 +82,7 @@ def retry(
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give dead letters back to their handlers, in the order of their events.
 
@@ -105,29 +106,29 @@ def retry(
         seq = _checked(which, filters, everything=everything)
         operator = who(by)
         check_can_ask(yes=yes or which is not None)
-    settings = load_to_look(config)
+    settings, desk = load_to_look(config), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_to_act(settings) as bus:
             letters = Letters(bus.connection, bus.subjects)
-            refs = await _selected(letters, which, seq, filters)
+            refs = await _selected(desk, letters, which, seq, filters)
             taking = await letters.taking(ref.handler for ref in refs)
             there = [ref for ref in refs if taking[ref.handler] is not None]
             await _check_taken(letters, refs, there)
             if not there:
                 return 0
-            _say(there, "go back to")
-            if which is None and not confirmed("Retry them?", yes=yes):
+            desk.say(_counted(there, "go back to"))
+            if which is None and not desk.confirmed("Retry them?"):
                 return EXIT_FAILED
             tally = Tally()
             tally.counts["without handler"] = len(refs) - len(there)
             acts = LetterActs(letters, bus.publisher)
-            act = _act(bus, operator, filters, refs, verb="dead-retry", done="retried")
+            act = _act(bus, desk, operator, filters, refs, verb="dead-retry", done="retried")
             with progress_of("giving back", len(there)) as progress:
                 giving_back = partial(acts.retry, there, tally, progress)
                 code = await act.run(len(refs), tally, giving_back)
             for note in notes_on(taking):
-                typer.echo(note)
+                desk.say(note)
             return code
 
     run(main)
@@ -157,6 +158,7 @@ def drop(
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete dead letters for good. The events themselves stay in the stream.
 
@@ -180,19 +182,21 @@ def drop(
         why = checked_reason(reason, write="say why they are not needed, for whoever asks")
         operator = who(by)
         check_can_ask(yes=yes)
-    settings = load_to_look(config)
+    settings, desk = load_to_look(config), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_to_act(settings) as bus:
             letters = Letters(bus.connection, bus.subjects)
-            refs = await _selected(letters, which, seq, filters)
+            refs = await _selected(desk, letters, which, seq, filters)
             if not refs:
                 return 0
-            _say(refs, "are deleted for good:")
-            if not confirmed("Delete them?", yes=yes):
+            desk.say(_counted(refs, "are deleted for good:"))
+            if not desk.confirmed("Delete them?"):
                 return EXIT_FAILED
             tally, acts = Tally(), LetterActs(letters, bus.publisher)
-            act = _act(bus, operator, filters, refs, verb="dead-drop", done="dropped", reason=why)
+            act = _act(
+                bus, desk, operator, filters, refs, verb="dead-drop", done="dropped", reason=why
+            )
             with progress_of("deleting", len(refs)) as progress:
                 return await act.run(len(refs), tally, partial(acts.drop, refs, tally, progress))
 
@@ -201,6 +205,7 @@ def drop(
 
 def _act(
     bus: Bus,
+    desk: Desk,
     operator: str,
     filters: Filters,
     refs: Sequence[LetterRef],
@@ -214,6 +219,7 @@ def _act(
         words["letter"] = f"#{refs[0].seq}"
     return BulkAct(
         trail=AuditTrail(bus.connection, bus.subjects, operator),
+        desk=desk,
         verb=verb,
         done={done},
         words=words,
@@ -229,14 +235,16 @@ def _checked(which: str | None, filters: Filters, *, everything: bool) -> int | 
 
 
 async def _selected(
-    letters: Letters, which: str | None, seq: int | None, filters: Filters
+    desk: Desk, letters: Letters, which: str | None, seq: int | None, filters: Filters
 ) -> Sequence[LetterRef]:
     if which is not None:
         return [ref_of(await letters.one(which, seq))]
     with searching("selecting dead letters") as progress:
         found = await letters.chosen(filters, progress.scanned)
     if not found:
-        typer.echo("no dead letter is selected")
+        desk.say("no dead letter is selected")
+        if desk.as_json:
+            desk.report(Tally(), outcome="done")
     return found
 
 
@@ -253,8 +261,8 @@ async def _check_taken(
         typer.echo(line, err=True)
 
 
-def _say(refs: Sequence[LetterRef], what: str) -> None:
+def _counted(refs: Sequence[LetterRef], what: str) -> str:
     counted = Counter(ref.handler for ref in refs).most_common()
     names = ", ".join(f"{name} ({count:,})" for name, count in counted)
     letters = "1 dead letter" if len(refs) == 1 else f"{len(refs):,} dead letters"
-    typer.echo(f"{letters} {what} {names}")
+    return f"{letters} {what} {names}"

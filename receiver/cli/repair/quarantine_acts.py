@@ -11,7 +11,7 @@ import typer
 
 from receiver.bus.read.filters import Filters
 from receiver.cli.acting import ByOption, checked_reason, who
-from receiver.cli.app import ConfigOption, examples
+from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import LimitOption, SinceOption, SourceOption, UntilOption, chosen
 from receiver.cli.look.output import searching, sequence
@@ -20,8 +20,8 @@ from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
     BulkAct,
+    Desk,
     check_selection,
-    confirmed,
     progress_of,
 )
 from receiver.cli.repair.quarantine import quarantine
@@ -62,6 +62,7 @@ def reparse(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would come.")] = False,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Read callbacks again, as settings and dialects are now, and store the events that are new.
 
@@ -77,27 +78,29 @@ def reparse(
             )
         operator = who(by)
         check_can_ask(yes=yes or dry_run)
-    settings = load_to_look(config)
+    settings, desk = load_to_look(config), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_to_act(settings) as bus:
             found = Quarantine(bus.connection, bus.subjects)
-            refs = await _selected(found, which, seq, filters, unknown=unknown)
+            refs = await _selected(desk, found, which, seq, filters, unknown=unknown)
             if not refs:
                 return 0
             reading = reparsing(settings, bus, found)
             plan, done = Findings(), Findings()
             with progress_of("reading", len(refs)) as progress:
                 await reading.run(refs, plan, progress, dry=True)
-            typer.echo("\n".join(_plan_text(plan, len(refs))))
-            if dry_run:
-                return 0
-            if not plan.counts["read"]:
-                typer.echo("there is nothing to store")
+            desk.say("\n".join(_plan_text(plan, len(refs))))
+            if dry_run or not plan.counts["read"]:
+                if as_json:
+                    desk.report(plan, outcome=None)
+                if dry_run:
+                    return 0
+                desk.say("there is nothing to store")
                 return EXIT_FAILED if plan.done > plan.counts["unchanged"] else 0
-            if not confirmed("Store this?", yes=yes):
+            if not desk.confirmed("Store this?"):
                 return EXIT_FAILED
-            act = _act(bus, operator, "reparse", {"read", "unchanged"}, filters, refs)
+            act = _act(bus, desk, operator, "reparse", {"read", "unchanged"}, filters, refs)
             with progress_of("storing", len(refs)) as progress:
                 return await act.run(len(refs), done, partial(reading.run, refs, done, progress))
 
@@ -121,6 +124,7 @@ def drop(
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete callbacks in quarantine for good: nothing else holds what they said.
 
@@ -132,19 +136,19 @@ def drop(
         why = checked_reason(reason, write="say why they are not needed, for whoever asks")
         operator = who(by)
         check_can_ask(yes=yes)
-    settings = load_to_look(config)
+    settings, desk = load_to_look(config), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_to_act(settings) as bus:
             found = Quarantine(bus.connection, bus.subjects)
-            refs = await _selected(found, which, seq, filters)
+            refs = await _selected(desk, found, which, seq, filters)
             if not refs:
                 return 0
-            typer.echo(f"{_callbacks(len(refs))} deleted for good")
-            if not confirmed("Delete?", yes=yes):
+            desk.say(f"{_callbacks(len(refs))} deleted for good")
+            if not desk.confirmed("Delete?"):
                 return EXIT_FAILED
             acts, done = reparsing(settings, bus, found), Findings()
-            act = _act(bus, operator, "drop", {"dropped"}, filters, refs, why)
+            act = _act(bus, desk, operator, "drop", {"dropped"}, filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
                 return await act.run(len(refs), done, partial(acts.drop, refs, done, progress))
 
@@ -158,6 +162,7 @@ def _checked(which: str | None, filters: Filters, *, everything: bool) -> int | 
 
 
 async def _selected(
+    desk: Desk,
     found: Quarantine,
     which: str | None,
     seq: int | None,
@@ -173,12 +178,15 @@ async def _selected(
         select = found.chosen_unknown if unknown else found.chosen
         refs = await select(filters, progress.scanned)
     if not refs:
-        typer.echo("no callback is selected")
+        desk.say("no callback is selected")
+        if desk.as_json:
+            desk.report(Findings(), outcome="done")
     return refs
 
 
 def _act(
     bus: Bus,
+    desk: Desk,
     operator: str,
     verb: str,
     done: set[str],
@@ -191,6 +199,7 @@ def _act(
         words["callback"] = f"#{refs[0].seq}"
     return BulkAct(
         trail=AuditTrail(bus.connection, bus.subjects, operator),
+        desk=desk,
         verb=f"quarantine-{verb}",
         done=done,
         words=words,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.contract import Publisher, RefusedError
@@ -42,6 +42,10 @@ class Findings(Tally):
 
     new: Counter[str] = field(default_factory=Counter)
     known: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**Tally.document(self), "new": dict(self.new), "known": self.known}
 
 
 class _Reading(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 _MAX_REASONS: Final = 10
 
@@ -39,3 +39,7 @@ class Tally:
     def numbers(self) -> dict[str, int]:
         """All of them by name, without what is zero."""
         return {name: count for name, count in (self.counts + self.made).items() if count}
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"numbers": self.numbers, "reasons": self.reasons}

@@ -30,6 +30,7 @@ async def test_the_drill(desk: Desk) -> None:
     await desk.work()
     left = await desk.run("dead", "list")
     again = await desk.run("dead", "retry", *words, "--yes")
+    as_json = await desk.run("dead", "retry", *words, "--yes", "--json")
     audit = await desk.run("audit")
 
     assert (cause["handler"], cause["count"], cause["error"]) == ("slow", 3, "KeyError")
@@ -45,6 +46,7 @@ async def test_the_drill(desk: Desk) -> None:
     assert sorted(handled) == sorted(ORDERS)
     assert left.out == "no dead letter\n"
     assert (again.code, again.out) == (0, "no dead letter is selected\n")
+    assert json.loads(as_json.out) == {"numbers": {}, "reasons": [], "outcome": "done"}
     assert f"dead-retry  slow  --handler slow --cause {cause['cause']}" in audit.out
     assert "3 selected, 3 retried  by ann: done" in audit.out
     assert len(audit.out.splitlines()) == 1
@@ -61,7 +63,8 @@ async def test_letters_of_a_handler_that_is_gone_are_named_with_the_choices(desk
     declined = await desk.at_terminal("n\n", "dead", "drop", "--all", "--reason", "old")
     one = await desk.run("dead", "drop", "#1", "--reason", "a test order", "--yes")
     late = await desk.run("dead", "drop", "#1", "--reason", "a test order", "--yes")
-    rest = await desk.run("dead", "drop", "--handler", "slow", "--reason", "replaced", "--yes")
+    words = ("--handler", "slow", "--reason", "replaced", "--yes", "--json")
+    rest = await desk.run("dead", "drop", *words)
     audit = json.loads((await desk.run("audit", "--verb", "dead-drop", "--json")).out)["acts"]
 
     assert retried.code == 2
@@ -72,7 +75,8 @@ async def test_letters_of_a_handler_that_is_gone_are_named_with_the_choices(desk
     assert "2 dead letters are deleted for good: slow (2)" in declined[1]
     assert (one.code, one.out.splitlines()[-1]) == (0, "1 dropped")
     assert (late.code, "holds no such letter (any more)" in late.err) == (1, True)
-    assert (rest.code, rest.out.splitlines()[-1]) == (0, "1 dropped")
+    assert json.loads(rest.out) == {"numbers": {"dropped": 1}, "reasons": [], "outcome": "done"}
+    assert (rest.code, "are deleted for good: slow (1)" in rest.err) == (0, True)
     assert [(act["reason"], act["numbers"]) for act in audit] == [
         ("a test order", {"selected": 1, "dropped": 1}),
         ("replaced", {"selected": 1, "dropped": 1}),

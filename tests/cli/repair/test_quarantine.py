@@ -37,6 +37,7 @@ async def test_an_operator_reads_the_quarantine_again(desk: Desk) -> None:
     settings = desk.yizhan.directory / "yizhan.toml"
     settings.write_text(settings.read_text().replace('"xport"', '"global"'))
     dry = await desk.run("quarantine", "reparse", "--all", "--dry-run")
+    planned = await desk.run("quarantine", "reparse", "--all", "--dry-run", "--json")
     done = await desk.run("quarantine", "reparse", "--source", "s", "--yes", "--by", "ann")
     dropped = await desk.run("quarantine", "drop", "#2", "--reason", "a test", "--yes")
     left = await desk.run("quarantine", "list")
@@ -49,6 +50,8 @@ async def test_an_operator_reads_the_quarantine_again(desk: Desk) -> None:
     assert (same.code, "1 unreadable" in same.out) == (1, True)
     assert (dry.code, done.code, dropped.code) == (0, 3, 0), (dry, done, dropped)
     assert "  1 order.status_changed new\n  1 unverified\n" in dry.out
+    plan = json.loads(planned.out)
+    assert (plan["new"], plan["outcome"]) == ({"order.status_changed": 1}, None)
     assert "1 read, 1 unverified, 1 events\n" in done.out
     assert left.out == "nothing is in quarantine\n"
     reparsed, drop = audit.out.splitlines()
