@@ -29,38 +29,53 @@ async def call(
     """The answer to `$JS.API.<verb>`, an `error` in it included; raises `BusError` without one,
     `NoJetStreamError` where nothing could give one.
     """
+    return read_answer(await raw_call(client, verb, body, timeout_s=timeout_s))
+
+
+async def raw_call(
+    client: Client, verb: str, body: Mapping[str, Any], *, timeout_s: float = 5.0
+) -> bytes:
+    """As `call`; the answer as it came, for `read_answer`."""
     subject, asked = f"$JS.API.{verb}", json.dumps(body).encode()
     try:
         if isinstance(client, PipeliningClient):
-            data = await _answer(client, subject, asked, timeout_s)
-        else:
-            data = (await client.request(subject, asked, timeout_s)).data
-        answer: dict[str, Any] = json.loads(data)
+            return await _answer(client, subject, asked, timeout_s)
+        return (await client.request(subject, asked, timeout_s)).data
     except NoRespondersError as error:
         raise NoJetStreamError from error
-    except (NatsError, OSError, ValueError, TimeoutError) as error:
+    except (NatsError, OSError, TimeoutError) as error:
         raise BusError(f"JetStream does not answer: {type(error).__name__}") from error
+
+
+def read_answer(data: bytes) -> dict[str, Any]:
+    """An answer of the API; raises `BusError` where it is none."""
+    try:
+        answer: dict[str, Any] = json.loads(data)
+    except ValueError as error:
+        raise BusError("JetStream does not answer: no JSON") from error
     return answer
 
 
 async def _answer(client: PipeliningClient, subject: str, body: bytes, timeout_s: float) -> bytes:
     """As `Client.request`, in a fifth of its time."""
-    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[bytes] = loop.create_future()
 
     def came(data: bytes) -> None:
         if not future.done():
             future.set_result(data)
 
-    def nobody() -> None:
+    def failed(error: Exception) -> None:
         if not future.done():
-            future.set_exception(NoRespondersError())
+            future.set_exception(error)
 
-    reply = client.expect(came, on_no_responders=nobody)
+    reply = client.expect(came, on_no_responders=lambda: failed(NoRespondersError()))
+    end = loop.call_later(timeout_s, failed, TimeoutError())
     try:
         client.write_soon(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply, len(body), body))
-        async with asyncio.timeout(timeout_s):
-            return await future
+        return await future
     finally:
+        end.cancel()
         client.forget(reply)
 
 

@@ -102,6 +102,7 @@ class ObservedRunner(Runner):
 
     async def _state_of(self, message: StoredMessage) -> OrderState | None:
         """What is kept of the order of an event."""
+        await self.services.orders.flush()
         channel = message.headers.get("ce-channel", "")
         order_id = decode_header(message.headers.get("ce-subject", ""))
         entry = await self.services.state.get(order_key(channel, order_id))

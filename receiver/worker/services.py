@@ -63,9 +63,10 @@ class Services:
         return self.shared_http.client
 
     async def aclose(self) -> None:
-        """Store what became of effects, and close what the handlers had opened; no run is under way
-        any more.
+        """Store the states of orders and what became of effects, and close what the handlers had
+        opened; no run is under way any more.
         """
+        await self.orders.flush()
         await self.ledger.stop()
         await self.shared_http.aclose()
 

@@ -81,6 +81,7 @@ async def live(bench: Bench) -> dict[str, bytes | None]:
     await bench.put(*events)
     await bench.work(order_state.router, router)
     await bench.handled(order_state.router, router)
+    await bench.workers.pop().stop()  # which writes what is on its way
     return await entries(bench)
 
 

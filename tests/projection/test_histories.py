@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from schemas.events import EVENT_MODELS, UnknownReceived
 from tests.projection.histories import SAMPLES, START, check, histories, read, shuffled
 
 
+@pytest.mark.timeout(900)  # 1,000 histories take 20 s of processor time on a usual machine
 @settings(max_examples=1_000)
 @given(st.data())
 def test_any_permutation_duplication_and_retransmission_ends_in_one_state(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -68,10 +68,13 @@ class House:
     publisher: Publisher
     subjects: Subjects
     store: StateStore
+    processes: list[OrderStates] = field(default_factory=list)
 
     def states(self) -> OrderStates:
         """What one process has."""
-        return OrderStates(self.store, OrderLog(self.connection, self.subjects))
+        made = OrderStates(self.store, OrderLog(self.connection, self.subjects))
+        self.processes.append(made)
+        return made
 
     async def put(self, *events: Event[EventData]) -> list[StoredMessage]:
         """The events as the stream holds them."""
@@ -85,6 +88,9 @@ class House:
             return [stored async for stored in history.read()]
 
     async def entry(self, order_id: str = ORDER) -> bytes | None:
+        """What is kept once all is written."""
+        for states in self.processes:
+            await states.flush()
         return (await self.store.get(order_key("1688", order_id))).value
 
     async def delete_states(self) -> None:
@@ -99,6 +105,8 @@ async def house(
     await store.ensure()
     made = House(connection, publisher, subjects, store)
     yield made
+    for states in made.processes:
+        await states.flush()
     await store.stop()
     await made.delete_states()
 
@@ -161,6 +169,7 @@ async def test_states_are_folded_anew_where_their_stream_is_gone(house: House) -
     stored = await house.put(*LIFE)
     states = house.states()
     await states.at(LIFE[1], stored[1], ORDER)
+    assert await house.entry()
     await house.delete_states()
 
     with pytest.raises(BusError):
@@ -175,6 +184,7 @@ async def test_a_state_that_cannot_be_kept_is_folded_from_the_log(house: House) 
     stored = await house.put(*LIFE)
     states = house.states()
     await states.at(LIFE[0], stored[0], ORDER)
+    assert await house.entry()
     config: dict[str, Any] = (
         await call(house.connection.client, f"STREAM.INFO.{house.subjects.state_stream}", {})
     )["config"]
@@ -194,6 +204,7 @@ async def test_a_state_that_cannot_be_kept_is_folded_from_the_log(house: House) 
 async def test_the_state_goes_on_where_the_log_is_expired(house: House) -> None:
     stored = await house.put(*LIFE)
     await house.states().at(LIFE[1], stored[1], ORDER)
+    assert await house.entry()
     purge = f"STREAM.PURGE.{house.subjects.stream}"
     await call(house.connection.client, purge, {"seq": stored[2].stream_seq})
 
@@ -222,6 +233,7 @@ async def test_a_log_that_was_made_anew_is_folded_into_the_state(house: House) -
     events = [status(OrderStatus.SHIPPED, minute) for minute in range(3)]
     stored = await house.put(*events)
     await house.states().at(events[-1], stored[-1], ORDER)
+    assert await house.entry()
     closed = status(OrderStatus.CLOSED, 9)
     (in_new_log,) = await house.put(closed)
     renumbered = StoredMessage(

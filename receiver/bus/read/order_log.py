@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from receiver.bus.connection import Connection
 from receiver.bus.durables import count_subjects
-from receiver.bus.jetstream_api import call
+from receiver.bus.jetstream_api import call, raw_call, read_answer
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.reader import Reader
 from receiver.bus.retention import read_time
@@ -17,6 +18,7 @@ from receiver.errors import BusError
 
 PAGE: Final = 256
 _NO_MESSAGE: Final = 10037
+_SEQ: Final = re.compile(rb'"message":{"subject":"[^"]*","seq":(\d+)')
 _ANSWER_S: Final = 5.0
 
 
@@ -56,8 +58,8 @@ class OrderLog:
         stream = self._subjects.stream
         subject = self._subjects.events_of_order(order_id, channel=channel)
         while before is None or after + 1 < before:
-            first = await self._next(subject, after)
-            if first is None or (before is not None and first.stream_seq >= before):
+            first = await self._next(subject, after, before)
+            if first is None:
                 return
             page: Sequence[StoredMessage] = [first]
             while page:
@@ -85,10 +87,15 @@ class OrderLog:
         orders = {(place[2], decode_token(place[-1])) for place in places}
         return sorted((channel, order_id) for channel, order_id in orders if order_id)
 
-    async def _next(self, subject: str, after: int) -> StoredMessage | None:
+    async def _next(self, subject: str, after: int, before: int | None) -> StoredMessage | None:
         verb = f"STREAM.MSG.GET.{self._subjects.stream}"
         asked = {"seq": after + 1, "next_by_subj": subject}
-        answer = await call(self._connection.client, verb, asked, timeout_s=self._timeout_s)
+        client = self._connection.client
+        data = await raw_call(client, verb, asked, timeout_s=self._timeout_s)
+        found = _SEQ.search(data)
+        if before and found and int(found[1]) >= before:
+            return None  # mostly `before` itself, which is not worth reading
+        answer = read_answer(data)
         error = answer.get("error")
         if error is None:
             return _stored(answer["message"])

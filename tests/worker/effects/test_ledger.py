@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 import structlog
 from nats.aio.client import Client
 
+from receiver.bus.client import OnAnswer
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.state.store import Entry, StateStore
@@ -251,8 +252,9 @@ async def test_a_claim_whose_answer_was_lost_is_a_claim(
 ) -> None:
     async with another(process, timeout_s=0.2) as other:
         client = other.connection.client
-        forget = client.expect
-        monkeypatch.setattr(client, "expect", lambda *_, **__: forget(lambda _: None))
+        expect = client.expect
+        lost: Iterator[OnAnswer] = iter([lambda _: None])  # that of the write; a read is answered
+        monkeypatch.setattr(client, "expect", lambda on, **how: expect(next(lost, on), **how))
 
         found = await other.ledger.open(SHIP, None)
 
