@@ -206,7 +206,11 @@ def _optional_headers() -> dict[str, _Header]:
             "new event has it; one that 0.1 stored lacks it: use ce-id there.",
         ),
         "ce-subject": (_TEXT, "The order id; absent where there is none."),
-        "ce-causationid": (_TEXT, "The ce-id of the event that a handler made it from."),
+        "ce-causationid": (
+            _TEXT,
+            "The ce-id of the event that a handler made it from; with the origin `reparse` the id of "
+            "the callback that was read again.",
+        ),
         "ce-retransmissionof": (
             _TEXT,
             "The callback with the same content that this one probably repeats.",
