@@ -1,6 +1,6 @@
 """Reading callbacks again, as dialects and settings are now, and dropping what is of no use.
 
-The facts of a callback are compared with what is stored, by fact id, and only what is new is stored.
+A callback's facts are compared with what is stored, by fact id, and only what is new is stored.
 One that was in quarantine and can be read is then stored as if it had been read at once, and leaves
 quarantine. A process that ends in between leaves it there: read again, it stores nothing twice.
 """
