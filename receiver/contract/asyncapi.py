@@ -208,8 +208,8 @@ def _optional_headers() -> dict[str, _Header]:
         "ce-subject": (_TEXT, "The order id; absent where there is none."),
         "ce-causationid": (
             _TEXT,
-            "The ce-id of the event that a handler made it from; with the origin `reparse` the id of "
-            "the callback that was read again.",
+            "The ce-id of the event that a handler made it from; with the origin `reparse` the "
+            "id of the callback that was read again.",
         ),
         "ce-retransmissionof": (
             _TEXT,
