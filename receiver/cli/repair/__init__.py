@@ -1,0 +1,1 @@
+"""The commands that mend what is stored: dead letters, quarantine."""
