@@ -119,6 +119,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
         subjects.schedule("coalesce", "<handler>", "<channel>", "<order id>", ""),
         subjects.schedule("cancel", "<handler>", "<channel>", "<order id>", "<name>"),
         subjects.due("<handler>", "<channel>", "<order id>"),
+        subjects.audit("<verb>"),
         subjects.all_workers,
         subjects.state("effect.<handler>.<fact id>.<name>"),
         subjects.broadcast,
@@ -131,6 +132,7 @@ def test_every_subject_is_on_the_page_of_subjects() -> None:
             subjects.stream,
             subjects.dead_stream,
             subjects.runs_stream,
+            subjects.audit_stream,
             subjects.workers_stream,
             subjects.state_stream,
         )

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from receiver.bus.headers import TIMER, encode_header
-from receiver.bus.message import MSG_ID, OutgoingMessage
+from receiver.bus.codec import decode_event
+from receiver.bus.headers import TIMER, decode_header, encode_header
+from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
+from receiver.bus.schedules import place_in_order
 from receiver.bus.subjects import Subjects
 
 _MAX_TRACEBACK_CHARS: Final = 4000
+_EVENT_TOKENS: Final = 4
+HISTORY: Final = "yizhan-history"
+_KEPT: Final = frozenset({HISTORY, TIMER, "yizhan-subject", "yizhan-streamseq"})
+"""Of the headers of a letter, what is of use to a run of its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def encode_dead_letter(
         "yizhan-place": encode_header(failure.place),
         "yizhan-traceback": encode_header(failure.traceback[-_MAX_TRACEBACK_CHARS:]),
         "yizhan-attempts": str(failure.attempts),
-        "yizhan-history": encode_header(json.dumps(list(map(_as_json, failure.history)))),
+        HISTORY: encode_header(json.dumps(list(map(_as_json, failure.history)))),
         "yizhan-factid": failure.fact_id,
         "yizhan-codeversion": encode_header(failure.code_version),
         TIMER: encode_header(failure.timer),
@@ -82,6 +88,40 @@ def encode_dead_letter(
     given = {name: text for name, text in facts.items() if text}
     subject = subjects.dead(failure.handler, failure.fingerprint)
     return OutgoingMessage.of(subject, kept | given, body)
+
+
+def read_history(headers: Mapping[str, str]) -> list[Attempt]:
+    """The attempts that a letter, or a copy made of one, names; none where they are unreadable."""
+    try:
+        read = json.loads(decode_header(headers.get(HISTORY, "")))
+        return [
+            Attempt(datetime.fromisoformat(one["time"]), one["digest"], one["place"])
+            for one in read
+        ]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def retried_copy(letter: StoredMessage, subjects: Subjects) -> OutgoingMessage:
+    """What gives a letter back to its handler: a copy of the event that is due now, on the subject
+    that puts it into the lane of its order. It keeps the history.
+
+    Its `Nats-Msg-Id` names the burial: who gives the same letter back once more, within the
+    duplicate window, stores nothing. Raises `DecodingError` for what holds no event of ours.
+    """
+    headers, handler = letter.headers, letter.nats_subject.split(".")[2]
+    stored_on = headers.get("yizhan-subject", "")
+    if len(stored_on.split(".")) < _EVENT_TOKENS:
+        event = decode_event(headers, letter.body)
+        stored_on = subjects.event(event.data.channel, event.event_type, event.order_id)
+    kept = {
+        name: text if text.isprintable() else encode_header(text)
+        for name, text in headers.items()
+        if name in _KEPT or not name.lower().startswith(("nats-", "yizhan-"))
+    }
+    kept[MSG_ID] = f"retry.{letter.stream_seq}.{headers.get(MSG_ID, '')}"
+    subject = subjects.due(handler, *place_in_order(stored_on))
+    return OutgoingMessage.of(subject, kept, letter.body)
 
 
 def _as_json(attempt: Attempt) -> dict[str, Any]:

@@ -79,6 +79,11 @@ class Subjects:
         return f"{self.stream}_RUNS"
 
     @property
+    def audit_stream(self) -> str:
+        """The stream of what operators did."""
+        return f"{self.stream}_AUDIT"
+
+    @property
     def state_bucket(self) -> str:
         """The KV bucket of what handlers keep between runs."""
         return f"{self.stream}_STATE"
@@ -171,6 +176,11 @@ class Subjects:
         return f"{self.root}.runs.>"
 
     @property
+    def all_audit(self) -> str:
+        """Every act of an operator."""
+        return f"{self.root}.audit.>"
+
+    @property
     def all_events(self) -> str:
         """Every event."""
         return f"{self.root}.events.>"
@@ -199,6 +209,10 @@ class Subjects:
         without the fingerprint.
         """
         return f"{self.root}.dead.{handler}.{fingerprint}"
+
+    def audit(self, verb: str) -> str:
+        """Where it is recorded that an operator did one kind of thing."""
+        return f"{self.root}.audit.{verb}"
 
     def run(self, handler: str, event_subject: str) -> str:
         """Where the records of a handler's runs on the message of a subject go."""

@@ -6,14 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
+from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.options import YesOption, check_can_ask, not_empty, past_time, who
+from receiver.cli.options import YesOption, check_can_ask, past_time
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
@@ -22,8 +23,6 @@ from receiver.operations.handlers import HandlerOperations, Rewind
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
-
-_REASON_CHARS: Final = 500
 
 handlers = typer.Typer()
 app.add_typer(handlers, name="handlers", rich_help_panel=REPAIR)
@@ -78,14 +77,16 @@ def pause(
     name: NameArgument,
     reason: Annotated[str, typer.Option(help="Why; `yizhan handlers` and `check` show it.")],
     config: ConfigOption = None,
+    by: ByOption = None,
 ) -> None:
     """Give a handler no more events, until `resume`; what it runs now, it finishes."""
     with refusing():
-        _check_reason(reason)
+        reason = checked_reason(reason, write="say why, for whoever finds it paused")
+        operator = who(by)
     settings = load_to_look(config or context.obj)
 
     async def act(operations: HandlerOperations) -> int:
-        await operations.pause(name, reason=reason.strip(), by=who(), now=datetime.now(UTC))
+        await operations.pause(name, reason=reason, by=operator, now=datetime.now(UTC))
         typer.echo(f"{name} is paused; to go on: yizhan handlers resume {name}")
         return 0
 
@@ -97,12 +98,16 @@ def pause(
         "yizhan handlers resume fetch_tracking",
     )
 )
-def resume(context: typer.Context, name: NameArgument, config: ConfigOption = None) -> None:
+def resume(
+    context: typer.Context, name: NameArgument, config: ConfigOption = None, by: ByOption = None
+) -> None:
     """Let a paused handler go on where it stands."""
+    with refusing():
+        operator = who(by)
     settings = load_to_look(config or context.obj)
 
     async def act(operations: HandlerOperations) -> int:
-        was_paused = await operations.resume(name)
+        was_paused = await operations.resume(name, by=operator)
         typer.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
         return 0
 
@@ -125,13 +130,14 @@ def rewind(
     ],
     config: ConfigOption = None,
     yes: YesOption = False,
+    by: ByOption = None,
 ) -> None:
     """Have a handler run stored events again, from a time or a sequence on.
 
     Says how many it will run again, and asks. Exits 1 where that was declined.
     """
     with refusing():
-        target = _target(to, datetime.now(UTC))
+        target, operator = _target(to, datetime.now(UTC)), who(by)
         check_can_ask(yes=yes)
     settings = load_to_look(config or context.obj)
 
@@ -140,7 +146,7 @@ def rewind(
         typer.echo(_rewind_text(name, plan))
         if not (yes or typer.confirm("Rewind?")):
             return EXIT_FAILED
-        await operations.rewind(name, plan, by=who(), now=datetime.now(UTC))
+        await operations.rewind(name, plan, by=operator, now=datetime.now(UTC))
         typer.echo(f"{name} goes on from #{plan.seq}")
         return 0
 
@@ -153,13 +159,18 @@ def rewind(
     )
 )
 def forget(
-    context: typer.Context, name: NameArgument, config: ConfigOption = None, yes: YesOption = False
+    context: typer.Context,
+    name: NameArgument,
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    by: ByOption = None,
 ) -> None:
     """Delete the position of a handler that is no longer loaded; its dead letters stay.
 
     Asks first. Exits 1 where that was declined.
     """
     with refusing():
+        operator = who(by)
         check_can_ask(yes=yes)
     settings = load_to_look(config or context.obj)
     with refusing():
@@ -171,7 +182,7 @@ def forget(
         typer.echo(f"{name}: {waiting} events that it has not handled will not be")
         if not (yes or typer.confirm("Forget it?")):
             return EXIT_FAILED
-        await operations.forget(name)
+        await operations.forget(durable, by=operator)
         typer.echo(f"{name} is forgotten")
         return 0
 
@@ -214,9 +225,3 @@ def _target(text: str, now: datetime) -> int | datetime:
             f"--to {text}: is no sequence: write one such as '#1200', in quotes"
         )
     return int(digits)
-
-
-def _check_reason(reason: str) -> None:
-    not_empty("--reason", reason, write="say why, for whoever finds it paused")
-    if len(reason) > _REASON_CHARS or not reason.isprintable():
-        raise ConfigurationError(f"--reason: write one line of at most {_REASON_CHARS} characters")

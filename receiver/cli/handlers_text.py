@@ -39,13 +39,15 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _options(options: Mapping[str, Any]) -> str:
+    state = ", state" if options["state"] else ""
+    state = f", {options['only']} alone" if options["only"] else state
     coalesce = f", one run in {options['coalesce_s']:g} s" if options["coalesce_s"] else ""
     trust = f", {options['trust']} alone" if options["trust"] != "any" else ""
     was = f", was {options['was']}" if options["was"] else ""
     return (
         f"start {options['start']}, {options['timeout_s']:g} s a run, "
         f"{options['concurrency']} orders at once, {options['max_attempts']} attempts, "
-        f"order {options['order']}{coalesce}{trust}{was}"
+        f"order {options['order']}{coalesce}{state}{trust}{was}"
     )
 
 

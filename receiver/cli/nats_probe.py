@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 
+from receiver.bus.audit_stream import audit_rights
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import without_credentials
 from receiver.bus.examination import copies_of, examine_consumer, examine_stream
@@ -103,6 +104,7 @@ def _rights(settings: Settings) -> Iterator[Right]:
     yield from stream_rights(subjects)
     yield from reader_rights(subjects)
     yield from rights_to_handle(settings)
+    yield from audit_rights(subjects)
     yield from looking_rights()
 
 

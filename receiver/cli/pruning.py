@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from receiver.cli.acting import who
 from receiver.cli.options import existing_data
 from receiver.cli.process import EXIT_FAILED
 from receiver.composition.operations import opened_operations
@@ -33,6 +34,6 @@ async def prune_handlers(config: Path | None, *, yes: bool) -> int:
         if not (yes or typer.confirm(f"Delete {len(orphans)} positions?")):
             return EXIT_FAILED
         for orphan in orphans:
-            await operations.forget(orphan.handler)
+            await operations.forget(orphan, by=who())
             typer.echo(f"{orphan.handler} is forgotten")
     return 0

@@ -14,8 +14,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from receiver.bus.audit_stream import audit_rights
 from receiver.bus.read.history import opened_history
 from receiver.bus.subjects import Subjects
+from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, app
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import not_empty, option, time_range
@@ -23,6 +25,7 @@ from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus, opened_bus
 from receiver.errors import ConfigurationError, YizhanError
+from receiver.operations.audit_trail import Act, AuditTrail, words_of
 from receiver.replay.replay import Sink, Summary
 from receiver.replay.replay import replay as run_replay
 from receiver.replay.selection import Selection
@@ -61,6 +64,7 @@ def replay(
     order: Annotated[str | None, typer.Option(help="Only an order, by its id.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    by: ByOption = None,
 ) -> None:
     """Re-run stored events. Moves no handler's own position and stores nothing a second time.
 
@@ -71,6 +75,7 @@ def replay(
         not_empty("--order", order, write="write the order's id, or leave the option out")
         not_empty("--type", event_type, write="write one such as payment, or leave the option out")
         first, last = time_range(since, until, datetime.now(UTC))
+        operator = who(by)
     settings = load_to_look(config)
 
     async def main(stop: asyncio.Event) -> int:
@@ -82,13 +87,17 @@ def replay(
             among=_taken_by(to, settings),
         )
         _check(selection, to, settings, force=force)
-        async with opened_bus(settings, name="yizhan-replay") as bus:
+        rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
+        async with opened_bus(settings, name="yizhan-replay", rights=rights) as bus:
             bus.connection.client  # noqa: B018 - say now that NATS is away
             if dry_run:
                 typer.echo(f"{await _count(bus, selection)} events selected")
                 return 0
             async with _sink(to, settings, bus, force=force) as sink:
-                return await _run(bus, selection, sink, stop)
+                trail = AuditTrail(bus.connection, bus.subjects, operator)
+                words = words_of(selection.filters)
+                async with trail.act("replay", target=to, filters=words) as act:
+                    return await _run(bus, selection, sink, stop, act)
 
     run(main)
 
@@ -129,7 +138,7 @@ async def _count(bus: Bus, selection: Selection) -> int:
         return history.count
 
 
-async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) -> int:
+async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event, act: Act) -> int:
     console = Console(stderr=True)
     summary = Summary()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -149,8 +158,11 @@ async def _run(bus: Bus, selection: Selection, sink: Sink, stop: asyncio.Event) 
         await asyncio.wait({replaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
         interrupted = not replaying.done()
         await cancel_all({replaying, stopping}, patience_s=_END_S)
+        act.numbers |= summary.numbers
         if replaying.done() and not replaying.cancelled():
             replaying.result()
+    if summary.failed or summary.undecodable:
+        act.outcome = "partly"
     sys.stdout.flush()  # the events before the summary, also where both go into one pipe
     console.print(
         f"{summary.delivered} delivered, {summary.failed} failed, "

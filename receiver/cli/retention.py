@@ -18,11 +18,13 @@ from receiver.bus.retention import in_words
 from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import stream_info
 from receiver.bus.subjects import Subjects
+from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, app
 from receiver.cli.configuration import load
-from receiver.cli.process import EXIT_FAILED, run
+from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
+from receiver.operations.audit_trail import AuditTrail
 from receiver.settings import Settings
 
 retention = typer.Typer(no_args_is_help=True, help="How long and how much the streams keep.")
@@ -38,35 +40,42 @@ def _retention() -> None:
 def apply(
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even if messages go.")] = False,
+    by: ByOption = None,
 ) -> None:
     """Give the existing streams nats.max_age_days and nats.max_bytes.
 
     Says which messages would go, and asks before they do. Exits 1 where that was declined.
     """
+    with refusing():
+        operator = who(by)
     settings, _ = load(config, quiet=True)
 
     async def main(_: asyncio.Event) -> int:
-        async with _connected(settings) as client:
-            plans = stream_plans(settings, Subjects(settings.nats.subject_root))
-            applied = [await _apply(client, plan, yes=yes) for plan in plans]
+        async with _connected(settings) as connection:
+            subjects = Subjects(settings.nats.subject_root)
+            trail, client = AuditTrail(connection, subjects, operator), connection.client
+            plans = stream_plans(settings, subjects)
+            applied = [await _apply(client, plan, trail, yes=yes) for plan in plans]
         return 0 if all(applied) else EXIT_FAILED
 
     run(main)
 
 
 @contextlib.asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[PipeliningClient]:
-    """A client of the server, whatever its streams are like."""
+async def _connected(settings: Settings) -> AsyncIterator[Connection]:
+    """The server, whatever its streams are like."""
     async with running_server(settings) as url:
         connection = Connection(url, (), name="yizhan-retention", access=access(settings))
         try:
             await connection.start()
-            yield connection.client
+            yield connection
         finally:
             await connection.stop()
 
 
-async def _apply(client: PipeliningClient, plan: StreamPlan, *, yes: bool) -> bool:
+async def _apply(
+    client: PipeliningClient, plan: StreamPlan, trail: AuditTrail, *, yes: bool
+) -> bool:
     """Whether the stream has the bounds now, or will be made with them."""
     info = await stream_info(client, plan)
     if info is None:
@@ -84,9 +93,10 @@ async def _apply(client: PipeliningClient, plan: StreamPlan, *, yes: bool) -> bo
             return False
     elif lost:
         typer.echo(f"{plan.name}: {lost}")
-    reply = await call(client, f"STREAM.UPDATE.{plan.name}", wanted)
-    if "error" in reply:
-        raise BusError(f"NATS refuses the bounds: {reply['error'].get('description')}")
+    async with trail.act("retention-apply", target=plan.name, reason=_bounds(wanted)):
+        reply = await call(client, f"STREAM.UPDATE.{plan.name}", wanted)
+        if "error" in reply:
+            raise BusError(f"NATS refuses the bounds: {reply['error'].get('description')}")
     typer.echo(f"{plan.name}: applied")
     return True
 

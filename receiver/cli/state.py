@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from receiver.cli.acting import ByOption, who
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import ChannelOption
@@ -77,16 +79,21 @@ def rebuild(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what differs; write nothing.")
     ] = False,
+    by: ByOption = None,
 ) -> None:
     """Fold the state of every order anew from its events, and write what differs.
 
     Safe beside running handlers. Exits 1 where a dry run finds a difference.
     """
+    with refusing():
+        operator = who(by)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
         counted, shown_at = Counter[Verdict](), time.monotonic()
-        async with opened_states(settings) as states:
+        async with opened_states(settings) as states, contextlib.AsyncExitStack() as stack:
+            acting = states.trail_of(operator).act("state-rebuild")
+            act = None if dry_run else await stack.enter_async_context(acting)
             async for rebuilt in states.rebuild(dry_run=dry_run):
                 counted[rebuilt.verdict] += 1
                 if rebuilt.verdict == "changed":
@@ -94,6 +101,8 @@ def rebuild(
                 if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
                     shown_at = time.monotonic()
                     typer.echo(f"{counted.total():,} orders so far", err=True)
+            if act is not None:
+                act.numbers.update({str(verdict): count for verdict, count in counted.items()})
         typer.echo(_summary(counted, dry_run=dry_run))
         return EXIT_FAILED if dry_run and (counted["new"] or counted["changed"]) else 0
 

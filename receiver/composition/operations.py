@@ -9,14 +9,21 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from receiver.bus.audit_stream import audit_rights
 from receiver.bus.state.store import StateStore
+from receiver.bus.subjects import Subjects
 from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.spool import opened_spool
+from receiver.dialects.installed import installed_dialects
+from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.status import Place
+from receiver.operations.repair.letters import Letters
+from receiver.operations.repair.quarantine import Quarantine
+from receiver.operations.repair.reparse import Reparsing, Today
 from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
@@ -32,21 +39,40 @@ async def opened_operations(
     """What can be done to handlers, of which `loaded` are here; raises `BusError` where NATS is
     away.
     """
-    async with opened_bus(settings, name="yizhan-operate") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
+    async with opened_to_act(settings) as bus:
         yield handler_operations(settings, bus, loaded)
+
+
+@contextlib.asynccontextmanager
+async def opened_to_act(settings: Settings) -> AsyncIterator[Bus]:
+    """The bus of a command that changes something; raises `BusError` where NATS is away."""
+    rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
+    async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield bus
+
+
+@contextlib.asynccontextmanager
+async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
+    """The dead letters, to look at; raises `BusError` where NATS is away."""
+    async with opened_archive(settings) as archive:
+        yield Letters(archive.connection, archive.subjects)
 
 
 @contextlib.asynccontextmanager
 async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
     """The effects that are in doubt; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-doubt") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
+    async with opened_to_act(settings) as bus:
         store = StateStore(bus.connection, bus.subjects)
         holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
         try:
             await store.ensure()
-            yield Doubts(store, holders, kept=timedelta(days=settings.nats.max_age_days))
+            yield Doubts(
+                store,
+                holders,
+                kept=timedelta(days=settings.nats.max_age_days),
+                trail_of=partial(AuditTrail, bus.connection, bus.subjects),
+            )
         finally:
             await store.stop()
 
@@ -54,8 +80,7 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
 @contextlib.asynccontextmanager
 async def opened_states(settings: Settings) -> AsyncIterator[StateOperations]:
     """The states of orders; raises `BusError` where NATS is away."""
-    async with opened_bus(settings, name="yizhan-state") as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
+    async with opened_to_act(settings) as bus:
         operations = StateOperations.of(bus.connection, bus.subjects)
         await operations.store.ensure()
         try:
@@ -76,6 +101,20 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             spool.state if spool.path.exists() else None,
             _free_bytes(settings),
         )
+
+
+@contextlib.asynccontextmanager
+async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
+    """The callbacks that could not be read, to look at; raises `BusError` where NATS is away."""
+    async with opened_archive(settings) as archive:
+        yield Quarantine(archive.connection, archive.subjects)
+
+
+def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
+    """Reading callbacks again, as the settings say now."""
+    sources = {source.name: source for source in settings.sources}
+    today = Today(sources, installed_dialects(), settings.receiver.limit_bytes)
+    return Reparsing(quarantine, today, bus.publisher)
 
 
 def _free_bytes(settings: Settings) -> int | None:

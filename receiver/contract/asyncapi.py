@@ -18,6 +18,11 @@ from receiver.contract.handler_channels import (
     handler_components,
     handler_operations,
 )
+from receiver.contract.operator_channels import (
+    operator_channels,
+    operator_components,
+    operator_operations,
+)
 from receiver.event import Origin
 from schemas.events import EVENT_MODELS
 from schemas.json_schema import open_words, shared_schemas
@@ -65,9 +70,11 @@ def asyncapi(subjects: Subjects, *, nats_url: str = "nats://127.0.0.1:4222") -> 
             }
         },
         "channels": {_name(entry): _channel(entry) for entry in entries}
-        | handler_channels(subjects),
+        | handler_channels(subjects)
+        | operator_channels(subjects),
         "operations": {f"send{entry.model.__name__}": _operation(entry) for entry in entries}
-        | handler_operations(),
+        | handler_operations()
+        | operator_operations(),
         "components": _components(entries, subjects),
     }
 
@@ -108,9 +115,11 @@ def _operation(entry: Entry) -> dict[str, Any]:
 
 def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
     schemas = shared_schemas(EVENT_MODELS, "#/components/schemas/{model}")
-    of_handlers = handler_components()
+    of_handlers, of_operators = handler_components(), operator_components()
     return {
-        "messages": {_name(entry): _message(entry) for entry in entries} | of_handlers["messages"],
+        "messages": {_name(entry): _message(entry) for entry in entries}
+        | of_handlers["messages"]
+        | of_operators["messages"],
         "parameters": {
             "channel": {
                 "description": "Where the order was placed; more may be added.",
@@ -122,8 +131,14 @@ def _components(entries: Iterable[Entry], subjects: Subjects) -> dict[str, Any]:
                 "examples": ["3942871650123456789", NO_KEY],
             },
             **of_handlers["parameters"],
+            **of_operators["parameters"],
         },
-        "schemas": {"EventHeaders": event_headers(), **schemas, **of_handlers["schemas"]},
+        "schemas": {
+            "EventHeaders": event_headers(),
+            **schemas,
+            **of_handlers["schemas"],
+            **of_operators["schemas"],
+        },
     }
 
 
@@ -191,7 +206,11 @@ def _optional_headers() -> dict[str, _Header]:
             "new event has it; one that 0.1 stored lacks it: use ce-id there.",
         ),
         "ce-subject": (_TEXT, "The order id; absent where there is none."),
-        "ce-causationid": (_TEXT, "The ce-id of the event that a handler made it from."),
+        "ce-causationid": (
+            _TEXT,
+            "The ce-id of the event that a handler made it from; with the origin `reparse` the id "
+            "of the callback that was read again.",
+        ),
         "ce-retransmissionof": (
             _TEXT,
             "The callback with the same content that this one probably repeats.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from receiver.bus.state.keys import key_token
 from receiver.bus.state.store import StateConflictError, StateStore
 from receiver.errors import ConfigurationError, DecodingError
+from receiver.operations.audit_trail import AuditTrail
 from receiver.worker.effects.holders import Holders
 from receiver.worker.effects.ledger import MARGIN
 from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
@@ -23,9 +24,19 @@ class Doubt(NamedTuple):
 
 
 class Doubts:
-    """The effects below one root; events are kept for `kept`."""
+    """The effects below one root; events are kept for `kept`. What an operator says is recorded on
+    the trail that `trail_of` gives for who says it.
+    """
 
-    def __init__(self, store: StateStore, holders: Holders, *, kept: timedelta) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        holders: Holders,
+        *,
+        kept: timedelta,
+        trail_of: Callable[[str], AuditTrail],
+    ) -> None:
+        self._trail_of = trail_of
         self._store = store
         self._holders = holders
         self._ttl = kept + MARGIN
@@ -58,7 +69,15 @@ class Doubts:
         `BusError`.
         """
         found = await self.of(key)
-        record, revision = found.record, found.revision
+        said = {"effect": key, "verdict": "happened" if happened else "not-happened"}
+        trail, target = self._trail_of(by), found.record.handler
+        async with trail.act("doubt-settle", target=target, reason=note, filters=said):
+            return await self._settle(found, happened=happened, by=by, note=note, now=now)
+
+    async def _settle(
+        self, found: Doubt, *, happened: bool, by: str, note: str, now: datetime
+    ) -> Doubt:
+        key, record, revision = found
         try:
             if record.state == "claimed":
                 record = record.moved("in_doubt", now, why=await self._why(key, record, now))

@@ -65,6 +65,8 @@ def _options(handler: Handler) -> dict[str, Any]:
         "max_attempts": options.retry.max_attempts if options.retry else None,
         "order": options.order,
         "coalesce_s": options.coalesce_s,
+        "state": options.state,
+        "only": options.only,
         "trust": options.trust,
         "was": options.was,
     }

@@ -20,6 +20,7 @@ from receiver.bus.durables import PREFIX, Durable, Stored
 from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
+from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus
@@ -79,7 +80,8 @@ class HandlerOperations:
     zero where it keeps events for ever.
 
     Everything raises `BusError` where NATS does not answer, and `ConfigurationError` for a name
-    that no handler has and for what cannot be done.
+    that no handler has and for what cannot be done. What is done is recorded first, as done by
+    `by`: see `AuditTrail`.
     """
 
     def __init__(
@@ -135,14 +137,16 @@ class HandlerOperations:
 
     async def pause(self, name: str, *, reason: str, by: str, now: datetime) -> None:
         """Deliver nothing more to a handler; what it runs, it finishes."""
-        durable = (await self._durable(name)).name
-        await self._allowed(durables.pause(*self._stream, durable, reason=reason, by=by, now=now))
+        await self._durable(name)
+        async with self._trail(by).act("handlers-pause", target=name, reason=reason):
+            await self._pause(name, reason=reason, by=by, now=now)
 
-    async def resume(self, name: str) -> bool:
+    async def resume(self, name: str, *, by: str) -> bool:
         """Deliver again; whether it was paused."""
-        durable = await self._durable(name)
-        await self._allowed(durables.resume(*self._stream, durable.name))
-        return durable.pause is not None
+        was_paused = (await self._durable(name)).pause is not None
+        async with self._trail(by).act("handlers-resume", target=name):
+            await self._resume(name)
+        return was_paused
 
     async def plan_rewind(self, name: str, to: int | datetime) -> Rewind:
         """What going back to a sequence, or to what was stored since a time, comes to."""
@@ -172,14 +176,23 @@ class HandlerOperations:
         than `patience_s`, or where its owner does not answer.
         """
         was_paused = (await self._durable(name)).pause is not None
-        if not was_paused:
-            await self.pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
-        try:
-            await self._until_idle(name, patience_s)
-            await self._allowed(durables.reset(*self._stream, f"{PREFIX}{name}", plan.seq))
-        finally:
+        numbers = {"to sequence": plan.seq, "selected": plan.again}
+        async with self._trail(by).act("handlers-rewind", target=name, numbers=numbers):
             if not was_paused:
-                await self.resume(name)
+                await self._pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
+            try:
+                await self._until_idle(name, patience_s)
+                await self._allowed(durables.reset(*self._stream, f"{PREFIX}{name}", plan.seq))
+            finally:
+                if not was_paused:
+                    await self._resume(name)
+
+    async def _pause(self, name: str, *, reason: str, by: str, now: datetime) -> None:
+        durable = f"{PREFIX}{name}"
+        await self._allowed(durables.pause(*self._stream, durable, reason=reason, by=by, now=now))
+
+    async def _resume(self, name: str) -> None:
+        await self._allowed(durables.resume(*self._stream, f"{PREFIX}{name}"))
 
     async def _until_idle(self, name: str, patience_s: float) -> None:
         try:
@@ -211,9 +224,14 @@ class HandlerOperations:
             raise ConfigurationError(f"a worker runs {name}: stop it first")
         return durable
 
-    async def forget(self, name: str) -> None:
+    async def forget(self, durable: Durable, *, by: str) -> None:
         """Delete the durable of a handler, and with it how far it has come."""
-        await self._allowed(durables.delete(*self._stream, f"{PREFIX}{name}"))
+        numbers = {"not handled": durable.pending + durable.unfinished}
+        async with self._trail(by).act("handlers-forget", target=durable.handler, numbers=numbers):
+            await self._allowed(durables.delete(*self._stream, durable.name))
+
+    def _trail(self, by: str) -> AuditTrail:
+        return AuditTrail(self._connection, self._subjects, by)
 
     @property
     def _stream(self) -> tuple[PipeliningClient, str]:

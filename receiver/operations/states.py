@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from receiver.bus.state.keys import order_key
 from receiver.bus.state.store import StateConflictError, StateStore
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.operations.audit_trail import AuditTrail
 from receiver.projection.state import OrderState
 from receiver.worker.order_states import OrderStates
 from schemas.statuses import Channel
@@ -43,12 +45,15 @@ class StateOperations:
     log: OrderLog
     store: StateStore
     states: OrderStates
+    trail_of: Callable[[str], AuditTrail]
+    """What records the acts of an operator."""
 
     @classmethod
     def of(cls, connection: Connection, subjects: Subjects) -> StateOperations:
         """Those of one subject root."""
         log, store = OrderLog(connection, subjects), StateStore(connection, subjects)
-        return cls(log, store, OrderStates(store, log))
+        trail_of = partial(AuditTrail, connection, subjects)
+        return cls(log, store, OrderStates(store, log), trail_of)
 
     async def show(self, order_id: str, channel: Channel | None) -> Sequence[OrderState]:
         """What is known of an order, on each channel that has it; nothing is written."""

@@ -51,6 +51,12 @@ class Summary:
         """How many of the selected were looked at."""
         return self.delivered + self.failed + self.undecodable
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many were selected, and what became of them."""
+        names = ("selected", "delivered", "failed", "undecodable")
+        return {name: getattr(self, name) for name in names}
+
     def note(self, stored: StoredMessage, reason: str) -> None:
         """Keep the first reasons."""
         if len(self.failures) < 10:

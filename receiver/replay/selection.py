@@ -25,12 +25,16 @@ class Selection:
     order_id: str | None = None
     among: Sequence[str] = ()
 
-    def span(self, subjects: Subjects) -> Span:
-        """The part of the stream; raises `ConfigurationError` for a type that does not exist."""
-        filters = Filters(
+    @property
+    def filters(self) -> Filters:
+        """As filters; raises `ConfigurationError` for a type that does not exist."""
+        return Filters(
             since=self.since,
             until=self.until,
             event_type=self.event_type,
             order_id=self.order_id,
         )
-        return selection.events(filters, subjects, self.among).span
+
+    def span(self, subjects: Subjects) -> Span:
+        """The part of the stream; raises `ConfigurationError` likewise."""
+        return selection.events(self.filters, subjects, self.among).span

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from receiver.bus.codec import decode_event
-from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter
+from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter, read_history
 from receiver.bus.message import StoredMessage
 from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError, UnconfirmedError
@@ -241,13 +241,14 @@ class Runner:
         return result
 
     async def _history(self, run: _Run, cause: Cause) -> Sequence[Attempt]:
-        """The attempts on record, and this one."""
+        """The attempts of an earlier letter, those on record, and this one."""
+        found = read_history(run.message.headers)
+        records = self.services.records
+        if records is not None and run.attempt > 1:
+            found += await records.failures(run.handler.name, run.message, run.event_id)
+        before = {a.time: a for a in found if a.time < run.started_at}
         last = Attempt(run.started_at, cause.fingerprint, cause.place)
-        if self.services.records is None or run.attempt == 1:
-            return [last]
-        earlier = await self.services.records.failures(run.handler.name, run.message, run.event_id)
-        before = [attempt for attempt in earlier if attempt.time < run.started_at]
-        return [*before, last][-MAX_ATTEMPTS:]
+        return [*(before[time] for time in sorted(before)), last][-MAX_ATTEMPTS:]
 
     def _record(self, run: _Run, result: RunResult | None, began: float) -> None:
         """Without a result the run was cancelled, since the worker stops."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
+from receiver.bus.audit_stream import audit_rights
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import GROUP, ConsumerPlan, ensure_consumer
 from receiver.bus.jetstream_api import call
@@ -38,6 +39,7 @@ RIGHTS = (
     *handler_rights(SUBJECTS, [PLAN]),
     *caller_rights(SUBJECTS),
     *runs_rights(SUBJECTS),
+    *audit_rights(SUBJECTS),
     *state_rights(SUBJECTS),
     *looking_rights(),
 )

@@ -112,6 +112,8 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     assert f"result {result}" in replayed.out
     assert place.effects == effects
     assert await place.doubts() == []
+    audit = await place.run("audit", "--verb", "doubt-settle")
+    assert f'close_it  --effect {KEY} --verdict {verdict}happened  "we asked"' in audit.out
     shown = json.loads((await place.run("doubt", "show", KEY, "--json")).out)
     assert shown["state"] == ("done" if verdict else "settled")
 

@@ -97,14 +97,14 @@ async def desk(
     file.chmod(0o600)
     environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
     yield Desk(yizhan, environ, client, subjects)
-    for stream in (subjects.stream, subjects.dead_stream):
+    for stream in (subjects.stream, subjects.dead_stream, subjects.audit_stream):
         await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
 
 
 async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     before = await desk.handlers()
     await desk.work()
-    paused = await desk.run("handlers", "pause", "slow", "--reason", REASON)
+    paused = await desk.run("handlers", "pause", "slow", "--reason", REASON, "--by", "ann")
     await desk.store("1", "2")
     waiting, text = await desk.handlers(), await desk.run("handlers")
     checked = await desk.run("check")
@@ -112,6 +112,8 @@ async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     await desk.work()
     rewound = await desk.run("handlers", "rewind", "slow", "--to", "#1", "--yes")
     after = await desk.handlers()
+    audit = await desk.run("audit", "--handler", "slow", "--limit", "2")
+    acts = json.loads((await desk.run("audit", "--json")).out)["acts"]
 
     assert (before["durable"], before["source"]) == (None, "my.py:9")
     assert (paused.code, resumed.code, rewound.code) == (0, 0, 0), (paused, resumed, rewound)
@@ -124,6 +126,12 @@ async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     assert resumed.out == "slow goes on\n"
     assert "slow goes back to #1: 2 events that are done run again\n" in rewound.out
     assert (after["pending"], after["paused"]) == (2, None)
+    assert [line.split("  ")[1] for line in audit.out.splitlines()] == [
+        "handlers-resume",
+        "handlers-rewind",
+    ]
+    assert [act["outcome"] for act in acts] == ["done"] * 3
+    assert (acts[0]["reason"], acts[0]["by"]) == (REASON, "ann")
 
 
 async def test_positions_of_handlers_that_are_not_loaded_are_named_and_deleted(desk: Desk) -> None:

@@ -55,13 +55,17 @@ async def test_lowering_prints_what_would_go_and_asks(
             "retention", "apply", *(["--yes"] if yes else []), within_s=90, **environ
         )
         age, limit_bytes, messages = await bounds(client, subjects)
+        audit = await yizhan.run("audit", within_s=90, **environ)
         await client.close()
     assert "keeps messages for ever, and would keep messages for 7 days, at most" in ended.out
     assert "bytes would go" in ended.out
+    acts = audit.out.splitlines()
     if yes:
+        assert ["retention-apply" in act and act.endswith(": done") for act in acts] == [True, True]
         assert (ended.code, age, limit_bytes) == (0, 7 * 86400, LEAST)
         assert messages < 200
     else:
+        assert acts == ["no act is recorded"]
         assert (ended.code, age, limit_bytes, messages) == (1, 0, -1, 200)
 
 

@@ -32,6 +32,8 @@ async def test_the_state_of_orders_is_shown_and_rebuilt(desk: Desk) -> None:
     )
     real = await desk.run("state", "rebuild")
     assert (real.code, "3 not kept yet" in real.out) == (0, True)
+    audit = await desk.run("audit", "--verb", "state-rebuild")
+    assert "state-rebuild  3 new  by " in audit.out
     again = await desk.run("state", "rebuild", "--dry-run")
     assert (again.code, again.out.startswith("3 orders: 3 as they are kept; ")) == (0, True)
 

@@ -72,7 +72,11 @@ OF_HANDLERS = ["dead letter", "run of a handler", "schedule", "coalescing event"
 
 def test_there_is_one_channel_and_one_operation_for_each_type() -> None:
     titles = [channel["title"] for channel in DOCUMENT["channels"].values()]
-    assert titles == [*(model.event_type for model in EVENT_MODELS), *OF_HANDLERS]
+    assert titles == [
+        *(model.event_type for model in EVENT_MODELS),
+        *OF_HANDLERS,
+        "act of an operator",
+    ]
     assert {op["action"] for op in DOCUMENT["operations"].values()} == {"send"}
     sent = [op["channel"]["$ref"] for op in DOCUMENT["operations"].values()]
     assert sent == [f"#/channels/{name}" for name in DOCUMENT["channels"]]

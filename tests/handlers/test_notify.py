@@ -299,7 +299,7 @@ async def test_a_paused_notify_sends_what_waited_once_it_is_resumed(
     (view,) = await operating.look()
     assert view.durable is not None
     assert (view.durable.pending, len(endpoint.taken)) == (1, 1)
-    await operating.resume("notify")
+    await operating.resume("notify", by="ann")
     await eventually(lambda: len(endpoint.taken) == 2, within_s=60)
 
 

@@ -132,10 +132,10 @@ async def test_a_pause_holds_over_new_workers_and_keeps_its_reason(
     assert (durable.pause.reason, durable.pause.by) == (REASON, "root@desk")
     assert durable.pause.until > datetime.now(UTC) + timedelta(days=3000)
     assert seen == []
-    assert await operating.resume("note")
+    assert await operating.resume("note", by="ann")
     await bench.handled(router)
     assert seen == ["1"]
-    assert not await operating.resume("note")
+    assert not await operating.resume("note", by="ann")
     assert "pause" not in str(await _metadata(bench))
 
 
@@ -163,7 +163,7 @@ async def test_a_rewound_handler_runs_again_what_it_said(
     await bench.handled(router)
     assert plan == Rewind(seq=2, again=2)
     assert sorted(seen) == ["1", "2", "2", "3", "3"]
-    assert not await operating.resume("note")
+    assert not await operating.resume("note", by="ann")
 
 
 async def test_a_rewind_to_a_time_begins_with_what_was_stored_since(
@@ -199,7 +199,7 @@ async def test_a_handler_that_does_not_finish_is_not_rewound(
     with pytest.raises(BusError, match="note still runs what it was given before"):
         await operating.rewind("note", plan, by="root@desk", now=now, patience_s=0.1)
     go.set()
-    assert not await operating.resume("note")
+    assert not await operating.resume("note", by="ann")
     await bench.handled(router)
 
 
@@ -237,7 +237,7 @@ async def test_a_handler_that_is_half_made_is_left_to_its_worker(
     assert "error" not in await call(bench.connection.client, verb, body)
     operating = operations(noting([]))
     with pytest.raises(ConfigurationError, match="note is not yet where it begins"):
-        await operating.resume("note")
+        await operating.resume("note", by="ann")
     assert handler_report(await view(operating), datetime.now(UTC))["paused"] is None
 
 
@@ -284,8 +284,7 @@ async def test_only_a_handler_that_is_not_loaded_is_forgotten(
         await loading.forgettable("note")
     assert [orphan.handler for orphan in await operating.orphans()] == ["note"]
     assert await loading.orphans() == []
-    await operating.forgettable("note")
-    await operating.forget("note")
+    await operating.forget(await operating.forgettable("note"), by="ann")
     assert await operating.orphans() == []
 
 
@@ -294,7 +293,7 @@ async def test_a_wrong_name_gets_a_suggestion(bench: Bench, operations: Operatio
     await (await bench.work(router)).stop()
     stored, loaded = operations(), operations(failing())
     with pytest.raises(ConfigurationError, match=r"'noet': no such handler: did you mean note\?"):
-        await stored.resume("noet")
+        await stored.resume("noet", by="ann")
     with pytest.raises(ConfigurationError, match="no such handler: there are: fail, note"):
         await loaded.plan_rewind("zzz", 1)
 

@@ -20,3 +20,5 @@ def state_rights(subjects: Subjects) -> Iterator[Right]:
         subject = f"$JS.API.{verb}.{subjects.state_stream}"
         yield Right(subject, subject, keeping, needed=False)
     yield Right(subjects.state(_PROBE), subjects.all_state, keeping, needed=False)
+    read = f"$JS.API.DIRECT.GET.{subjects.stream}"
+    yield Right(read, read, "to fold the events of an order", needed=False)

@@ -32,6 +32,8 @@ _STEPS: Final = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 72
 _NEAR: Final = 64
 """Within so many messages of an event its callback lies, where another was stored in between."""
 _AT_ONCE: Final = 16
+_OF_CALLBACKS: Final = frozenset({"push", "reparse"})
+"""The origins of what a callback said."""
 _MAX_LETTERS: Final = 1000
 
 
@@ -76,7 +78,7 @@ class Archive:
         firsts: dict[str, StoredMessage] = {}
         for event in events:
             callback_id = header(event.headers, "ce-callbackid")
-            if callback_id and event.headers.get("ce-origin", "push") == "push":
+            if callback_id and event.headers.get("ce-origin", "push") in _OF_CALLBACKS:
                 firsts.setdefault(callback_id, event)
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -89,7 +91,7 @@ class Archive:
 
     async def events_of_callback(self, raw: StoredMessage) -> Sequence[StoredMessage]:
         """The events that were stored with a raw callback."""
-        callback_id = raw.headers.get(MSG_ID, "")
+        callback_id = _id_of(raw)
         behind = await self.reader.around(
             self.subjects.stream, self.subjects.all_events, raw.stream_seq, _NEAR
         )
@@ -196,13 +198,13 @@ class Archive:
         stream, number = self.subjects.stream, event.headers.get("ce-id", "").rpartition(".")[2]
         if number.isdecimal():
             guess = await self.reader.get(stream, event.stream_seq - int(number) - 1)
-            if guess is not None and guess.headers.get(MSG_ID) == callback_id:
+            if guess is not None and _id_of(guess) == callback_id:
                 return guess
         source = (header(event.headers, "ce-source") or "").removeprefix("/sources/")
         near = await self.reader.around(
             stream, self.subjects.raw(source or ANY), event.stream_seq - _NEAR, _NEAR
         )
-        return next((one for one in near if one.headers.get(MSG_ID) == callback_id), None)
+        return next((one for one in near if _id_of(one) == callback_id), None)
 
     async def _searched(
         self, chosen: StreamSelection, msg_id: str, scanned: Scanned
@@ -214,7 +216,7 @@ class Archive:
             reading = self.reader.read(some, headers_only=True, scanned=counter.part())
             async with aclosing(reading) as messages:
                 async for stored in messages:
-                    if stored.headers.get(MSG_ID) == msg_id:
+                    if _id_of(stored) == msg_id:
                         return await self.reader.get(chosen.stream, stored.stream_seq)
         return None
 
@@ -234,6 +236,11 @@ class _Counter:
             self._scanned(self._total)
 
         return count
+
+
+def _id_of(stored: StoredMessage) -> str | None:
+    """The id of a callback or an event. A callback that was read again has another message id."""
+    return stored.headers.get("yizhan-callbackid") or stored.headers.get(MSG_ID)
 
 
 def searched_from(filters: Filters) -> datetime:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from receiver.bus.codec import decode_event
 from receiver.bus.headers import decode_header
-from receiver.bus.message import MSG_ID, StoredMessage
+from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects, decode_token
 from receiver.errors import DecodingError
 from receiver.operations.look.bodies import shown_body, shown_data
@@ -33,7 +33,7 @@ _EVENT: Final = {
     "dataschema": "ce-dataschema",
 }
 _CALLBACK: Final = {
-    "callback_id": MSG_ID,
+    "callback_id": "yizhan-callbackid",
     "received_at": "yizhan-receivedtime",
     "dialect": "yizhan-dialect",
     "trust": "yizhan-trust",

@@ -1,0 +1,1 @@
+"""The commands that act on dead letters and on the quarantine."""

@@ -1,0 +1,76 @@
+"""The texts of `yizhan dead`, from the documents of `--json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from receiver.bus.durables import Durable
+from receiver.cli.look.output import local, strong
+
+
+def groups_text(document: Mapping[str, Any]) -> Iterator[str]:
+    """A heading, then two lines a cause."""
+    causes = document["causes"]
+    if not causes:
+        yield "no dead letter"
+        return
+    yield f"{sum(c['count'] for c in causes):,} dead letters of {len(causes)} causes"
+    for cause in causes:
+        yield strong(
+            f"{cause['handler']}  {cause['cause'] or 'without a fingerprint (version 0.1)'}  "
+            f"{cause['count']:,} letters"
+        )
+        place = f" at {cause['place']}" if cause["place"] else ""
+        yield f"  {cause['reason'] or 'no reason is given'}{place}"
+        yield (
+            f"  first {local(cause['first_at'])}, last {local(cause['last_at'])}: "
+            f"yizhan dead show '#{cause['newest_seq']}'"
+        )
+
+
+def letter_text(document: Mapping[str, Any]) -> Iterator[str]:
+    """Why, the attempts, the event."""
+    letter, event = document["letter"], document["event"]
+    yield strong(f"dead letter #{letter['stream_seq']} of {letter['handler']}")
+    yield f"  {'reason':<14} {letter['reason']}"
+    for name in ("place", "cause", "code_version"):
+        yield f"  {name:<14} {letter[name] or '-'}"
+    yield f"  {'given up':<14} {local(letter['at'])} after {letter['attempts']} attempts"
+    for attempt in letter["history"]:
+        yield f"    {local(attempt['time'])}  {attempt['digest']} at {attempt['place']}"
+    if letter["traceback"]:
+        yield strong("traceback")
+        yield from (f"  {line}" for line in letter["traceback"].splitlines())
+    yield strong(f"event {event['type']} {event['id']} #{event['stream_seq']}")
+    for name in ("nats_subject", "order_id", "time", "received_at", "source", "trust", "fact_id"):
+        yield f"  {name:<14} {event[name] or '-'}"
+    if event["unreadable"]:
+        yield f"  unreadable: {event['unreadable']}"
+    yield from (f"  {line}" for line in _pretty(event["data"]))
+
+
+def _pretty(data: Any) -> Iterable[str]:
+    return json.dumps(data, indent=2, ensure_ascii=False).splitlines()
+
+
+def gone_text(handler: str, count: int, known: Iterable[str]) -> str:
+    """That no handler takes what would be given back, and what can be done."""
+    others = ", ".join(known) or "none"
+    return (
+        f"{handler}: no handler of this name takes its {count:,} letters: start a worker that "
+        f'loads it, or one whose handler has was="{handler}"; or drop them: '
+        f"yizhan dead drop --handler {handler} --reason TEXT (handlers: {others})"
+    )
+
+
+def notes_on(handlers: Mapping[str, Durable | None]) -> Iterator[str]:
+    """Why what was given back does not run at once."""
+    for name, durable in handlers.items():
+        if durable is None:
+            continue
+        if durable.pause is not None:
+            yield f"{name} is paused: yizhan handlers resume {durable.handler}"
+        elif not durable.requests:
+            yield f"no worker asks for events of {name} now: they run once one does"
