@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,12 +18,21 @@ their order went on; *out of order* are events first finished after a later one 
 rate is also given as a share of that of the undisturbed run. A *takeover* is the time from the
 death of a worker to the first run of the next one, p50 / p99.
 """
+_EFFECTS = """\
+The same with `ctx.once`: 4,000 events report 2,000 facts, each twice, and the handler acts once for
+a fact on a world outside, with 5 to 10 ms before and after the act in which it may be killed.
+*Twice* are facts that were acted on more than once, *never* those that were not although their
+event was handled to an end, *undecided* those that the ledger does not know as done in the end.
+*Asked* counts the answers of `resolve` where a process had left an effect in doubt: it happened /
+it did not, and then it was done.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What one scenario did; `share` is its rate by that of the undisturbed run, 0 where that did
-    not run before. Takeovers are seconds, None where no worker was killed."""
+    not run before. Takeovers are seconds, None where no worker was killed. `effects` are the counts
+    of `bench.chaos_handlers.effects.Effects`."""
 
     name: str
     when: str
@@ -38,6 +47,7 @@ class Row:
     share: float
     takeover_p50_s: float | None
     takeover_p99_s: float | None
+    effects: Mapping[str, int] | None = None
 
     @property
     def summary(self) -> str:
@@ -48,8 +58,14 @@ class Row:
         return (
             f"{self.name:<22} hurt {self.hurt:3d}  lost {self.lost}  overlaps {self.overlaps}"
             f"  out of order {self.disorder}  letters {self.letters}"
-            f"  {self.rate_per_s}/s ({self.share or '-'}){takeover}"
+            f"  {self.rate_per_s}/s ({self.share or '-'}){takeover}{self._effects}"
         )
+
+    @property
+    def _effects(self) -> str:
+        if self.effects is None:
+            return ""
+        return "  effects: " + "  ".join(f"{name} {n}" for name, n in self.effects.items())
 
 
 def read_rows() -> dict[str, Row]:
@@ -76,9 +92,32 @@ def section() -> Iterator[str]:
     yield "| what was done | killed | lost | overlaps | out of order | letters | rate | takeover |"
     yield "| --- |" + " ---: |" * 7
     for scenario in SCENARIOS:
-        row = rows.get(scenario.name)
-        yield f"| {scenario.title} | " + (_cells(row) if row else "not run |" + " |" * 6)
+        if not scenario.effects:
+            row = rows.get(scenario.name)
+            yield f"| {scenario.title} | " + (_cells(row) if row else "not run |" + " |" * 6)
     yield ""
+    yield from _effects(rows)
+
+
+def _effects(rows: Mapping[str, Row]) -> Iterator[str]:
+    yield from _EFFECTS.splitlines()
+    yield ""
+    yield "| what was done | killed | twice | never | undecided | lost | letters | asked | rate |"
+    yield "| --- |" + " ---: |" * 8
+    for scenario in SCENARIOS:
+        if scenario.effects:
+            row = rows.get(scenario.name)
+            yield f"| {scenario.title} | " + (_effect_cells(row) if row else "not run |" + " |" * 7)
+    yield ""
+
+
+def _effect_cells(row: Row) -> str:
+    counts = row.effects or {}
+    wrong = (f"**{counts[name]}**" for name in ("twice", "never", "undecided"))
+    asked = f"{counts['happened']} / {counts['did_not']}"
+    rate = f"{row.rate_per_s}/s ({row.share:.2f})"
+    cells = (row.hurt, *wrong, f"**{row.lost}**", row.letters, asked, rate)
+    return " | ".join(map(str, cells)) + " |"
 
 
 def _cells(row: Row) -> str:

@@ -116,7 +116,8 @@ async def killer_message(stage: Stage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`title` says what is done. `deserved` events become dead letters."""
+    """`title` says what is done. `deserved` events become dead letters. With `effects`, each fact
+    is reported twice and its runs act once on a world outside."""
 
     name: str
     title: str
@@ -124,6 +125,7 @@ class Scenario:
     hurting: Hurting
     killer: str = ""
     deserved: int = 0
+    effects: bool = False
 
 
 SCENARIOS = (
@@ -175,4 +177,26 @@ SCENARIOS = (
         _worker_and_leader_killed,
     ),
     Scenario("server_frozen", "three servers: the leader frozen for 8 s, every 14 s", 3, _frozen),
+    Scenario("effects_calm", "nothing", 1, calm, effects=True),
+    Scenario(
+        "effects_killed",
+        "the owner killed with -9 every 0.7 s",
+        1,
+        _kill_every(0.7),
+        effects=True,
+    ),
+    Scenario(
+        "effects_suspended",
+        "the owner suspended for 4 s, every 9 s",
+        1,
+        _suspend,
+        effects=True,
+    ),
+    Scenario(
+        "effects_restarted",
+        "NATS killed and started again, twice",
+        1,
+        _restart,
+        effects=True,
+    ),
 )

@@ -17,6 +17,7 @@ from typing import Any
 
 from nats.errors import Error as NatsError
 
+from bench.chaos_handlers.effects import Effects, World, judge_effects
 from bench.chaos_handlers.judge import Run, Verdict, judge, last_note, read_runs
 from bench.chaos_handlers.worker import work
 from bench.faults.tree import NatsServer
@@ -25,10 +26,13 @@ from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import encode_hpub
+from receiver.bus.state.store import StateStore
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.event import Event
 from receiver.testing import make_event
+from receiver.worker.effects.states import read_record
 from schemas.events import OrderCreated
 
 WORKERS = 3
@@ -56,6 +60,7 @@ class Stage:
     connection: Connection
     load: Load
     killer: str = ""
+    world: Path | None = None
     workers: dict[str, BaseProcess] = field(default_factory=dict)
     died: dict[str, float] = field(default_factory=dict)
     hurt: list[tuple[str, float]] = field(default_factory=list)
@@ -73,7 +78,9 @@ class Stage:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["bench.chaos_handlers.worker"])
         process = context.Process(
-            target=work, args=(self.url, self.replicas, str(log), self.killer), daemon=True
+            target=work,
+            args=(self.url, self.replicas, str(log), self.killer, self.world),
+            daemon=True,
         )
         process.start()
         self.workers[name] = process
@@ -138,15 +145,27 @@ class Stage:
         """Store the events, those of each order in the order of their numbers."""
         client = self.connection.client
         for number in range(self.load.events):
-            order = f"{number * 7919 % self.load.orders}"
-            data = OrderCreated(channel="1688", order_id=order, order_no=str(number))
-            client.write(encode_hpub(encode_event(make_event(data), _SUBJECTS)))
+            client.write(encode_hpub(encode_event(self._event(number), _SUBJECTS)))
             if number % 200 == 0:
                 await client.round_trip(timeout_s=60)
                 await asyncio.sleep(0)
         async with asyncio.timeout(_PATIENCE_S):
             while await self._stored() < self.load.events:
                 await asyncio.sleep(_POLL_S)
+
+    def _event(self, number: int) -> Event[OrderCreated]:
+        """Those of one order report one fact."""
+        order = f"{number * 7919 % self.load.orders}"
+        return make_event(OrderCreated(channel="1688", order_id=order, order_no=str(number)))
+
+    async def effects(self) -> Effects:
+        """What became of the effects on the `world`; raises `BusError`."""
+        assert self.world is not None
+        ended = {run.number for run in self.runs() if run.ended is not None}
+        facts = {self._event(number).fact_id for number in ended}
+        kept = StateStore(self.connection, _SUBJECTS).scan("effect")
+        records = [read_record(entry.value) async for _, entry in kept if entry.value]
+        return judge_effects(World(self.world), facts, records)
 
     async def _stored(self) -> int:
         info = await call(self.connection.client, f"STREAM.INFO.{_SUBJECTS.stream}", {})
@@ -199,9 +218,10 @@ async def play(stage: Stage, hurting: Hurting, *, but: int = 0) -> Verdict:
 
 @contextlib.asynccontextmanager
 async def staged(
-    directory: Path, servers: int, load: Load, killer: str = ""
+    directory: Path, servers: int, load: Load, killer: str = "", *, effects: bool = False
 ) -> AsyncIterator[Stage]:
-    """One nats-server, or three that form a cluster, and a connection to look and publish."""
+    """One nats-server, or three that form a cluster, and a connection to look and publish; with
+    `effects`, a world for runs to act on."""
     names = [f"n{number}" for number in range(servers)]
     ports, routes = {n: free_port() for n in names}, {n: free_port() for n in names}
     listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes.values())
@@ -222,7 +242,8 @@ async def staged(
             await node.start()
         if not await connection.start(patience_s=120):
             raise RuntimeError("NATS does not start")
-        yield Stage(directory, nodes, url, connection, load, killer)
+        world = directory / "world" if effects else None
+        yield Stage(directory, nodes, url, connection, load, killer, world)
     finally:
         await connection.stop()
         for node in nodes.values():

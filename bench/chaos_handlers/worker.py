@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.chaos_handlers.effects import World, ship_once
 from receiver.bus.connection import Connection
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.stream_plan import plans
@@ -27,13 +28,14 @@ from schemas.events import OrderCreated
 RUN_S = (0.01, 0.02)
 
 
-def work(url: str, replicas: int, log: str, killer: str) -> None:
-    """Handle events for ever; the run of the number `killer` ends the process."""
+def work(url: str, replicas: int, log: str, killer: str, world: Path | None) -> None:
+    """Handle events for ever; the run of the number `killer` ends the process. Where there is a
+    `world`, each run has an effect on it."""
     configure_logs(LogSettings(level="info"), stream=Path(f"{log}.out").open("a"))  # noqa: SIM115
-    asyncio.run(_work(url, replicas, log, killer))
+    asyncio.run(_work(url, replicas, _router(log, killer, world)))
 
 
-async def _work(url: str, replicas: int, log: str, killer: str) -> None:
+async def _work(url: str, replicas: int, router: Router) -> None:
     subjects = Subjects()
     connection = Connection(url, plans(subjects, [timedelta(hours=1)], replicas=replicas))
     await connection.start(patience_s=30)
@@ -44,7 +46,7 @@ async def _work(url: str, replicas: int, log: str, killer: str) -> None:
         connection,
         JetStreamPublisher(connection, timeout_s=10),
         subjects,
-        _router(log, killer).handlers,
+        router.handlers,
         api=None,
         policy=RetryPolicy(),
         limits=ConsumerLimits(),
@@ -57,8 +59,8 @@ async def _work(url: str, replicas: int, log: str, killer: str) -> None:
     await asyncio.Event().wait()
 
 
-def _router(log: str, killer: str) -> Router:
-    router = Router()
+def _router(log: str, killer: str, world: Path | None) -> Router:
+    router, outside = Router(), World(world) if world else None
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def note(what: str, event: Event[OrderCreated], attempt: int) -> None:
@@ -70,7 +72,10 @@ def _router(log: str, killer: str) -> Router:
         note("S", event, ctx.attempt)
         if event.data.order_no == killer:
             os._exit(1)
-        await asyncio.sleep(random.uniform(*RUN_S))
+        if outside is None:
+            await asyncio.sleep(random.uniform(*RUN_S))
+        else:
+            await ship_once(outside, event, ctx)
         note("E", event, ctx.attempt)
 
     return router

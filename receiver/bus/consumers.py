@@ -13,7 +13,6 @@ from typing import Any, Final, Literal
 from nats.aio.client import Client
 
 from receiver.bus.beginning import finish, first_sequence, is_unfinished, unfinished
-from receiver.bus.catch_up import go_back, without_end
 from receiver.bus.jetstream_api import call
 from receiver.errors import BusError, ConfigurationError
 
@@ -43,8 +42,7 @@ class ConsumerPlan:
 
     `max_deliver` has no limit, since we count the attempts. A durable that is made begins at
     `start`: all that is stored, only what comes from now on, or what was stored since a time; where
-    the durable `was` exists, it begins where that one stands. On the `rare_subjects` of its filter
-    little comes: see `receiver.bus.catch_up`.
+    the durable `was` exists, it begins where that one stands.
     """
 
     stream: str
@@ -53,7 +51,6 @@ class ConsumerPlan:
     ack_wait_s: float = 30.0
     start: Literal["all", "new"] | datetime = "all"
     was: str = ""
-    rare_subjects: Sequence[str] = ()
 
     def config(self) -> dict[str, Any]:
         """The configuration of a durable that does not exist yet (durations in nanoseconds)."""
@@ -94,12 +91,10 @@ async def ensure_consumer(client: Client, plan: ConsumerPlan, *, timeout_s: floa
     if is_unfinished(info["config"]):
         await finish(client, plan, info)
         return ""
-    existing, end = without_end(info["config"])
+    existing = info["config"]
     wanted = {k: v for k, v in existing.items() if k not in _TAKEN_AWAY} | plan.changeable()
-    if wanted != info["config"]:
-        updated = await _create(client, plan, wanted, "update")
-        if end:
-            await go_back(client, plan, end, updated)
+    if wanted != existing:
+        await _create(client, plan, wanted, "update")
     return paused(info, plan)
 
 

@@ -17,6 +17,8 @@ TIMER: Final = "yizhan-timer"
 """The key, encoded, of the timer that an event came in time for."""
 FIRED_SEQ: Final = "yizhan-firedseq"
 """The sequence of the copy that fired, in a retry of it."""
+SET_BY: Final = "yizhan-setby"
+"""Of a timer that the run of a timer set: the sequence of what that run is of."""
 LATEST: Final = "yizhan-latest"
 """When an event that waits for a newer one of its order is run, however many come."""
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")

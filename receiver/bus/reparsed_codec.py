@@ -77,13 +77,13 @@ def verified_again(
 
 
 def facts_of(verified: VerifiedRequest, callback: Callback, subjects: Subjects) -> list[Fact]:
-    """What the events of a callback tell."""
+    """The facts that the events of a callback report."""
     found = []
     for number, draft in enumerate(callback.events):
         data = draft.data
-        told = fact_id(data, f"{verified.callback_id}.{number}", draft.time)
+        fact = fact_id(data, f"{verified.callback_id}.{number}", draft.time)
         subject = subjects.event(data.channel, data.event_type, data.order_id)
-        found.append(Fact(number, data.event_type, told, data.order_id, subject))
+        found.append(Fact(number, data.event_type, fact, data.order_id, subject))
     return found
 
 

@@ -22,12 +22,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
-from receiver.bus.headers import FIRED_SEQ, encode_header
+from receiver.bus.headers import FIRED_SEQ, SET_BY, encode_header
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects, encode_token, input_subject
@@ -42,6 +43,8 @@ _NO_MESSAGE: Final = 10037
 _NOT_THE_LAST: Final = frozenset({10071, 10164})
 """Another message is the last one on the subject, be it stored or about to be."""
 _MAX_TOKEN_CHARS: Final = 64
+
+NO_HEADERS: Final = MappingProxyType[str, str]({})
 
 ScheduleKind = Literal["retry", "timer", "coalesce"]
 
@@ -87,12 +90,14 @@ class Schedules(Protocol):
     async def held(self, place: Place) -> Held | None:
         """What waits at `place`."""
 
-    async def cancel(self, place: Place) -> None:
-        """Take away what waits at `place`, if there is something."""
+    async def cancel(self, place: Place, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """Take away what waits at `place`, if there is something; `headers` are for the note of
+        that."""
 
     async def superseded(self, place: Place, fired: int, *, replaced: bool) -> bool:
         """Whether what fired from `place` and has the sequence `fired` was cancelled since then,
-        or, where `replaced` is asked, another put in its place.
+        or, where `replaced` is asked, another put in its place; what names it as `SET_BY` is its
+        own run's and does not count.
         """
 
 
@@ -135,18 +140,17 @@ class StreamSchedules:
         last = await self._last(self._subjects.schedule(*place))
         if last is None:
             return None
-        head = base64.b64decode(last.get("hdrs", "")).decode(errors="surrogateescape")
-        lines = (line.partition(": ") for line in head.split("\r\n")[1:] if line)
-        return Held(int(last["seq"]), {name: text for name, _, text in lines})
+        return Held(int(last["seq"]), _headers_of(last))
 
-    async def cancel(self, place: Place) -> None:
+    async def cancel(self, place: Place, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """See `Schedules.cancel`."""
-        headers = {
+        asked = {
+            **headers,
             "Nats-Scheduler": self._subjects.schedule(*place),
             "Nats-Schedule-Next": "purge",
             "Nats-TTL": _ttl(self.kept),
         }
-        await self._publish(self._subjects.schedule("cancel", *place[1:]), b"", headers)
+        await self._publish(self._subjects.schedule("cancel", *place[1:]), b"", asked)
 
     async def superseded(self, place: Place, fired: int, *, replaced: bool) -> bool:
         """See `Schedules.superseded`."""
@@ -154,7 +158,8 @@ class StreamSchedules:
         if replaced:
             asked.append(self._subjects.schedule(*place))
         found = [await self._last(subject) for subject in asked]
-        return any(last is not None and last["seq"] > fired for last in found)
+        later = [last for last in found if last is not None and last["seq"] > fired]
+        return any(_headers_of(last).get(SET_BY) != str(fired) for last in later)
 
     async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> bool:
         """Store a message; False where what it was to replace is not what is there."""
@@ -182,6 +187,13 @@ class StreamSchedules:
         if answer["error"].get("err_code") == _NO_MESSAGE:
             return None
         raise BusError(f"the schedule cannot be read: {answer['error'].get('description')}")
+
+
+def _headers_of(message: Mapping[str, Any]) -> dict[str, str]:
+    """Those of a message as the API gives it."""
+    head = base64.b64decode(message.get("hdrs", "")).decode(errors="surrogateescape")
+    lines = (line.partition(": ") for line in head.split("\r\n")[1:] if line)
+    return {name: text for name, _, text in lines}
 
 
 def token_of(text: str) -> str:

@@ -54,7 +54,7 @@ def list_doubts(
     if context.invoked_subcommand is not None:
         return
     with refusing():
-        not_empty("--handler", handler, write="a handler's name, or leave the option out")
+        not_empty("--handler", handler, write="write a handler's name, or leave the option out")
 
     async def act(doubts: Doubts) -> int:
         found = [one async for one in doubts.all(handler, datetime.now(UTC))]

@@ -189,13 +189,14 @@ class HandlerProcess:
         read = b""
         try:
             await loop.sock_sendall(self._control, _dumped(self._settings, self.share))
-            while not read.endswith(b"\n"):
+            while b"\n" not in read:
                 if not (more := await loop.sock_recv(self._control, _CHUNK_BYTES)):
                     return ""
                 read += more
         except ConnectionError:
             return ""
-        error: str | None = json.loads(read)["error"]
+        line, _, self._reported = read.partition(b"\n")  # a handler may have blocked by now
+        error: str | None = json.loads(line)["error"]
         return error
 
     async def _keep(self) -> None:

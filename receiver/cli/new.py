@@ -49,7 +49,7 @@ from yizhan.testing import Kit, make_event
 CREATED = make_event(OrderCreated(channel="1688", order_id="1"))
 
 
-async def tell_twice() -> None:
+async def run_twice() -> None:
     kit = Kit({name})
     first, again = await kit.run(CREATED), await kit.retransmit(CREATED)
     assert (first.outcome, again.outcome) == ("done", "done"), first.error
@@ -58,11 +58,11 @@ async def tell_twice() -> None:
 
 
 def test_a_new_order_is_seen_once() -> None:
-    asyncio.run(tell_twice())
+    asyncio.run(run_twice())
 '''
 _TAKEN: Final = frozenset(
     {"CREATED", "Context", "Event", "Kit", "OrderCreated", "Router"}
-    | {"asyncio", "make_event", "router", "tell_twice"}
+    | {"asyncio", "make_event", "router", "run_twice"}
 )
 """What the two files call something else."""
 

@@ -53,7 +53,7 @@ def show(
     Exits 1 where no event of the order is known.
     """
     with refusing():
-        not_empty("ORDER", order_id, write="the platform's order id")
+        not_empty("ORDER", order_id, write="write the platform's order id")
         wanted = _channel(channel)
     settings = load_to_look(config)
 

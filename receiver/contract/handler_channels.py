@@ -38,6 +38,7 @@ _COPY_HEADERS: Final = {
     "yizhan-failures": "Of a retry: how many of these runs failed.",
     "yizhan-firedseq": "Of a retry of what had fired: the sequence of that.",
     "yizhan-timer": "Of a timer: its key.",
+    "yizhan-setby": "Of a timer that the run of a timer set: the sequence of what had fired.",
     "yizhan-history": "Of a dead letter that was given back: its attempts.",
     "yizhan-latest": "Of what waits for a newer event: when it is run in any case.",
 }

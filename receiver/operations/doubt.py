@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from receiver.bus.state.keys import key_token
-from receiver.bus.state.store import StateConflictError, StateStore
+from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
 from receiver.errors import ConfigurationError, DecodingError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.worker.effects.holders import Holders
 from receiver.worker.effects.ledger import MARGIN
 from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
+
+_KEY: Final = re.compile(r"effect(\.[A-Za-z0-9_=-]+){3}")
+"""What `effect_key` gives: no wildcards, by which another effect would be found."""
 
 
 class Doubt(NamedTuple):
@@ -55,12 +59,12 @@ class Doubts:
 
     async def of(self, key: str) -> Doubt:
         """The effect of a key, in whatever state; raises `ConfigurationError` without one."""
-        entry = await self._store.get(key)
-        if entry.value is None or not key.startswith("effect."):
+        value, revision = await self._store.get(key) if _KEY.fullmatch(key) else NOTHING
+        if value is None:
             raise ConfigurationError(
                 f"{key}: there is no such effect: `yizhan doubt` lists what is in doubt"
             )
-        return Doubt(key, _read(key, entry.value), entry.revision)
+        return Doubt(key, _read(key, value), revision)
 
     async def settle(self, key: str, *, happened: bool, by: str, note: str, now: datetime) -> Doubt:
         """Say what became of an effect; final where it happened, else the next run does it.

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from receiver.bus.headers import TIMER, decode_header
 from receiver.bus.message import StoredMessage
-from receiver.bus.schedules import Place, Schedules
+from receiver.bus.schedules import NO_HEADERS, Place, Schedules
 from receiver.bus.state.keys import order_key
 from receiver.bus.state.store import Entries
 from receiver.bus.subjects import decode_token
@@ -142,9 +142,9 @@ class ObservedSchedules:
             self._scheduled[self._keys[place]] = at
         return done
 
-    async def cancel(self, place: Place) -> None:
+    async def cancel(self, place: Place, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """See `Schedules.cancel`."""
-        await self._inner.cancel(place)
+        await self._inner.cancel(place, headers)
         if place.kind == "timer" and place.handler == self._handler:
             key = self._keys.get(place) or decode_token(place.name.partition("=")[0]) or ""
             self._scheduled.pop(key, None)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from receiver.bus.headers import TIMER, decode_header
+from receiver.bus.headers import SET_BY, TIMER, decode_header
 from receiver.bus.message import StoredMessage
-from receiver.bus.schedules import Held, Place, fired_copy
+from receiver.bus.schedules import NO_HEADERS, Held, Place, fired_copy
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.errors import BusError
 
@@ -40,7 +40,7 @@ class RecordingSchedules:
         self.waiting: dict[Place, Waiting] = {}
         self.cancelled: list[Place] = []
         self._seq = 0
-        self._cancels: dict[Place, int] = {}
+        self._cancels: dict[Place, Held] = {}
 
     @property
     def timers(self) -> Mapping[str, datetime]:
@@ -69,17 +69,18 @@ class RecordingSchedules:
         waiting = self.waiting.get(place)
         return Held(waiting.seq, waiting.fires.headers) if waiting else None
 
-    async def cancel(self, place: Place) -> None:
+    async def cancel(self, place: Place, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """See `Schedules.cancel`."""
-        self._cancels[place] = self._next_seq()
+        self._cancels[place] = Held(self._next_seq(), headers)
         self.cancelled.append(place)
         self.waiting.pop(place, None)
 
     async def superseded(self, place: Place, fired: int, *, replaced: bool) -> bool:
         """See `Schedules.superseded`."""
-        latest = self.waiting.get(place)
-        return self._cancels.get(place, 0) > fired or (
-            replaced and latest is not None and latest.seq > fired
+        latest = (self._cancels.get(place), await self.held(place) if replaced else None)
+        return any(
+            last is not None and last.seq > fired and last.headers.get(SET_BY) != str(fired)
+            for last in latest
         )
 
     def due(self, until: datetime) -> list[tuple[datetime, StoredMessage]]:

@@ -140,9 +140,19 @@ class _Handler(Protocol):
 
 
 def check_confirmable(handler: _Handler) -> None:
-    """Raise `ConfigurationError` for a handler whose events are to be confirmed and cannot be."""
+    """Raise `ConfigurationError` for a handler whose events are to be confirmed and cannot be, or
+    whose `only` would go by events that were not.
+    """
+    if handler.options.trust != "requeried":
+        return
+    if handler.options.only is not None:
+        raise ConfigurationError(
+            f"the handler {handler.name} (trust): only={handler.options.only!r} goes by every "
+            "event that came, so an invented one would hold back a true one: leave it out, and do "
+            "what is to be done once in ctx.once"
+        )
     never = [model.event_type for model in handler.models if model in _NEVER]
-    if never and handler.options.trust == "requeried":
+    if never:
         raise ConfigurationError(
             f"the handler {handler.name} (trust): no call of the platform confirms "
             f"{', '.join(never)}: take that in a handler of its own"

@@ -16,7 +16,7 @@ from receiver.errors import ConfigurationError
 from receiver.event import Event
 from receiver.projection.state import Arrival, OrderState
 from receiver.worker.effects.ledger import Asked
-from receiver.worker.effects.once import Once, check_names
+from receiver.worker.effects.once import Once, check_names, check_outside
 from receiver.worker.execution import wait_for
 from receiver.worker.interface import Resolve
 from receiver.worker.options import DEFAULT_TIMEOUT_S
@@ -148,7 +148,12 @@ class RunContext:
         await self._timers.cancel(key)
 
     async def publish(self, data: EventData) -> Event[EventData]:
-        """See `Context.publish`."""
+        """See `Context.publish`.
+
+        A rerun leaves the body of an effect out: what it publishes behind would have the id of what
+        was published in the body, and count as stored.
+        """
+        check_outside("ctx.publish")
         (event,) = await self.publish_all([data])
         return event
 

@@ -123,7 +123,7 @@ class Context(Protocol):
 
     @property
     def attempt(self) -> int:
-        """Which delivery of this event to this handler this is, from 1."""
+        """Which run of this event by this handler this is, from 1."""
 
     @property
     def timer(self) -> str | None:
@@ -186,7 +186,8 @@ class Context(Protocol):
         """
 
     def publish(self, data: EventData) -> Awaitable[Event[EventData]]:
-        """Publish an event now, before the handler is done; raises `BusError`.
+        """Publish an event now, before the handler is done; raises `BusError`, and
+        `ConfigurationError` in the body of `once`: publish behind that, by what `result` holds.
 
         Its id is made from the cause, the handler and its place in this run, so a rerun that
         publishes in the same order publishes nothing twice.

@@ -51,5 +51,4 @@ def consumer_plan(handler: Handler, subjects: Subjects, limits: ConsumerLimits) 
         limits.ack_wait_s,
         start=options.start,
         was=f"handler-{was}" if was else "",
-        rare_subjects=due,
     )

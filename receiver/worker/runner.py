@@ -206,7 +206,7 @@ class Runner:
         return RunResult(decision, cause.reason, data, cause, error)
 
     async def _given_up(self, run: _Run, kind: str, reason: str) -> RunResult:
-        """Without an error to tell of; `kind` stands for its type in the fingerprint."""
+        """Without an error to report; `kind` stands for its type in the fingerprint."""
         place = run.handler.place
         cause = Cause(reason, place, "", fingerprint(kind, place))
         decision = DeadLetter(reason, place)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from receiver.bus.headers import TIMER, decode_header, encode_header
+from receiver.bus.headers import SET_BY, TIMER, decode_header, encode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import Place, Schedules, digest, fired_seq, place_in_order, token_of
 from receiver.bus.subjects import NO_KEY
@@ -54,9 +54,10 @@ class Timers:
                 "too: name an earlier time, or raise nats.max_age_days"
             )
         new, *former = self._places(key)
-        await self.schedules.put(new, self.message, due, {TIMER: encode_header(key)})
+        set_by = {SET_BY: str(self.firing)} if self.firing else {}
+        await self.schedules.put(new, self.message, due, {TIMER: encode_header(key), **set_by})
         for place in former:
-            await self.schedules.cancel(place)
+            await self.schedules.cancel(place, set_by)
 
     async def cancel(self, key: str) -> None:
         """See `Context.cancel`."""
@@ -65,7 +66,7 @@ class Timers:
 
     async def superseded(self, *, first: bool) -> bool:
         """Whether the timer that this run is of was cancelled after it fired, or, where the run is
-        the `first` attempt, set anew.
+        the `first` attempt, set anew by another run than its own: that one may not have ended.
         """
         if self.fired is None:
             return False

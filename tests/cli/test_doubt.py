@@ -93,6 +93,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     place: Place, verdict: str, effects: int, result: str
 ) -> None:
     claimed = await place.run("doubt", "show", KEY)
+    any_effect = await place.run("doubt", "show", "effect.*.>")
     await place.work("InDoubtError: in_doubt", signal.SIGTERM)
     (doubt,) = await place.doubts()
     listed = await place.run("doubt")
@@ -101,6 +102,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     replayed = await place.run("replay", "--to", "handler:close_it", "--since", "90d")
 
     assert "state     claimed since" in claimed.out
+    assert "effect.*.>: there is no such effect" in any_effect.err
     assert (doubt["key"], doubt["state"]) == (KEY, "in_doubt")
     assert doubt["why"] == "the process that ran it ended"
     assert "effect    tell shop" in listed.out
@@ -124,6 +126,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
         (("show", "effect.x.y.z"), "effect.x.y.z: there is no such effect"),
         (("settle", "effect.x.y.z", "--happened", "--note", " "), "--note: is empty: say how"),
         (("settle", "effect.x.y.z", "--note", "n"), "write --happened or --not-happened"),
+        (("--handler", ""), "--handler: is empty: write a handler's name"),
     ],
 )
 async def test_what_cannot_be_is_refused(

@@ -176,7 +176,7 @@ WRONG: Final = (
     Wrong("a file that exists", "replay --to out", DATA | {"out": ""}),
     Wrong("a file in a missing directory", "replay --to no/out", DATA),
     # what operators did, dead letters, quarantine
-    Wrong("an act by a nobody", "handlers resume slow --by ''", DATA),
+    Wrong("an act of an empty name", "handlers resume slow --by ''", DATA),
     Wrong("a verb that is empty", "audit --verb ''", DATA),
     Wrong("acts since no time", "audit --since yesterday", DATA),
     Wrong("letters of no cause", "dead list --cause 'key error'", DATA),

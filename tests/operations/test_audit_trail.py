@@ -134,7 +134,7 @@ async def test_acts_are_selected_by_time_verb_person_handler_and_number(
         await recorded(trail, verb="handler-pause")
 
 
-async def test_no_act_is_recorded_where_nobody_acted(trail: AuditTrail) -> None:
+async def test_no_act_is_recorded_where_none_was_done(trail: AuditTrail) -> None:
     assert await recorded(trail) == []
 
 

@@ -230,6 +230,13 @@ def test_what_no_call_confirms_is_not_registered_for_it() -> None:
             Router().on(model, trust="requeried")(look)
 
 
+def test_what_is_to_be_confirmed_is_not_left_out_for_what_was_not() -> None:
+    async def book(event: Event[Any], ctx: Context) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="an invented one would hold back a true one"):
+        Router().on(PaymentSucceeded, trust="requeried", only="advance")(book)
+
+
 def test_the_last_question_is_asked_as_the_limit_is_over() -> None:
     policy, options = RetryPolicy(jitter=lambda: 0.0), HandlerOptions(confirm_within_s=1800)
 

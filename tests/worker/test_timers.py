@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 import structlog
 
 from receiver.bus.connection import Connection
+from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.bus.stream_plan import plans
@@ -198,6 +200,48 @@ async def test_a_timer_cancelled_after_it_fired_does_not_run(bench: Bench) -> No
     assert (line["timer"], "cancelled" in line["error"]) == ("a", True)
 
 
+async def test_a_renamed_handler_tries_a_run_again_that_set_its_own_timer_and_failed(
+    bench: Bench,
+) -> None:
+    router, runs = Router(), list[tuple[str | None, int]]()
+
+    @router.on(OrderCreated, was="old")
+    async def remind(event: Event[OrderCreated], ctx: Context) -> None:
+        runs.append((ctx.timer, ctx.attempt))
+        await ctx.schedule(after=SHORT if ctx.timer is None else LONG, key="a")
+        if ctx.timer is not None and ctx.attempt == 1:
+            raise ValueError
+
+    await bench.store(created())
+    worker = await bench.work(router)
+    await eventually(lambda: sum(worker.counts.read().values()) == 3, within_s=60)
+    assert runs == [(None, 1), ("a", 1), ("a", 2)]
+
+
+async def test_a_run_that_set_its_own_timer_again_and_did_not_end_is_run_again(
+    bench: Bench,
+) -> None:
+    router, runs, stays = Router(), list[str | None](), asyncio.Event()
+
+    @router.on(OrderCreated)
+    async def remind(event: Event[OrderCreated], ctx: Context) -> None:
+        await ctx.schedule(after=SHORT if ctx.timer is None else LONG, key="a")
+        runs.append(ctx.timer)
+        if runs == [None, "a"]:
+            await stays.wait()
+
+    await bench.store(created())
+    worker = await bench.work(router, grace_s=0.01)
+    await eventually(lambda: runs == [None, "a"], within_s=60)
+    await worker.stop()
+    # As a lone server that begins anew: what is known of attempts is in its memory alone.
+    await call(bench.connection.client, f"STREAM.PURGE.{bench.subjects.workers_stream}", {})
+    worker = await bench.work(router)
+    await eventually(lambda: bool(worker.counts.read()), within_s=60)
+    assert worker.counts.read() == {("remind", "done"): 1}
+    assert runs == [None, "a", "a"]
+
+
 async def test_a_timer_outlives_the_worker_that_set_it(bench: Bench) -> None:
     router, fired = Router(), list[str | None]()
 
@@ -334,7 +378,9 @@ async def test_the_headers_of_schedules_and_of_what_is_due_are_documented(bench:
         if ctx.timer is None:
             await ctx.schedule(after=SHORT, key="a")
             await ctx.schedule(after=LONG, key="b")
-        elif ctx.attempt < 2:
+            return
+        await ctx.schedule(after=LONG, key="c")
+        if ctx.attempt < 2:
             raise Retry(after=1)
 
     @router.on(OrderCreated, coalesce=60)

@@ -18,7 +18,6 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from receiver.bus.catch_up import narrow
 from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection, Sleep
 from receiver.bus.consumers import GROUP, ConsumerPlan, consumer_info, ensure_consumer
@@ -34,8 +33,6 @@ _RETRY_WAIT_S: Final = 0.25
 _ANSWER_S: Final = 2.0
 _SET_UP_S: Final = 5.0
 """How long a consumer is taken to be as it was set up."""
-_CATCH_UP_S: Final = 30.0
-"""The same while it catches up: to bring it up to date is more work then."""
 _GATHER_S: Final = 0.05
 """How long to wait for much room before little will do: few requests bring many messages each."""
 _KEEP_PIN_S: Final = 2.0
@@ -115,7 +112,6 @@ class PullLoop:
         self._told = ""
         self._paused = ""
         self._set_up_at = 0.0
-        self._to_catch_up: int | None = None
         self._log = get_logger("yizhan.handlers", consumer=plan.durable)
 
     def wake(self) -> None:
@@ -150,11 +146,9 @@ class PullLoop:
         async with self._subscribed(client):
             reconnects = client.stats["reconnects"]
             await self._lease.begin(client)
-            self._to_catch_up = await narrow(client, self._plan)
             while True:
                 if self._is_due():
                     await self._set_up(client)
-                    self._to_catch_up = await narrow(client, self._plan)
                 await self._request(client)
                 while self._pull.wanted > 0:
                     await self._look()
@@ -180,13 +174,9 @@ class PullLoop:
             self._log.warning("consumer_paused", warning=pause)
         self._paused = pause
         self._set_up_at = _now()
-        self._to_catch_up = None
 
     def _is_due(self) -> bool:
-        age_s = _now() - self._set_up_at
-        if self._to_catch_up is None:
-            return age_s > _SET_UP_S
-        return age_s > _CATCH_UP_S or self._to_catch_up <= 0
+        return _now() - self._set_up_at > _SET_UP_S
 
     async def _look_again(self, client: PipeliningClient) -> None:
         """While a pull waits, too: it would bring nothing, in silence. A server that does not
@@ -232,9 +222,6 @@ class PullLoop:
         """Ask for what there is room for; without room for a message of one byte, of which there is
         none, so that the server sees that its pinned client is still there."""
         room = self._room()
-        if self._to_catch_up is not None:
-            room = min(room, self._to_catch_up)
-            self._to_catch_up -= room
         self._pull = _Pull(wanted=max(1, room), heard_at=_now(), asked_at=_now())
         request = PullRequest(
             self._pull.wanted,

@@ -1,1 +1,1 @@
-"""The commands that mend what is stored: dead letters, quarantine."""
+"""The commands that act on dead letters and on the quarantine."""

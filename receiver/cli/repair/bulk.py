@@ -20,7 +20,7 @@ from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.tally import Tally
 
 AllOption = Annotated[bool, typer.Option("--all", help="Select everything.")]
-_WORDS: Final = {"taken": "already done by another", "unchanged": "that tell nothing new"}
+_WORDS: Final = {"taken": "already done by another", "unchanged": "with nothing new"}
 """The words of some counts."""
 
 

@@ -212,7 +212,7 @@ def _plan_text(plan: Findings, selected: int) -> Iterator[str]:
     for event_type, count in plan.new.most_common():
         yield f"  {count:,} {event_type} new"
     if plan.known:
-        yield f"  {plan.known:,} events tell what is stored already"
+        yield f"  {plan.known:,} events report facts that are stored already"
     for word in ("unreadable", "unverified", "without source", "taken"):
         if count := plan.counts[word]:
             yield f"  {count:,} {word}"

@@ -32,7 +32,7 @@ _STEPS: Final = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 72
 _NEAR: Final = 64
 """Within so many messages of an event its callback lies, where another was stored in between."""
 _AT_ONCE: Final = 16
-_TOLD: Final = frozenset({"push", "reparse"})
+_OF_CALLBACKS: Final = frozenset({"push", "reparse"})
 """The origins of what a callback said."""
 _MAX_LETTERS: Final = 1000
 
@@ -78,7 +78,7 @@ class Archive:
         firsts: dict[str, StoredMessage] = {}
         for event in events:
             callback_id = header(event.headers, "ce-callbackid")
-            if callback_id and event.headers.get("ce-origin", "push") in _TOLD:
+            if callback_id and event.headers.get("ce-origin", "push") in _OF_CALLBACKS:
                 firsts.setdefault(callback_id, event)
         limit = asyncio.Semaphore(_AT_ONCE)
 

@@ -1,6 +1,6 @@
 """Reading callbacks again, as dialects and settings are now, and dropping what is of no use.
 
-What a callback tells is compared with what is stored, by fact id, and only what is new is stored.
+A callback's facts are compared with what is stored, by fact id, and only what is new is stored.
 One that was in quarantine and can be read is then stored as if it had been read at once, and leaves
 quarantine. A process that ends in between leaves it there: read again, it stores nothing twice.
 """
@@ -35,7 +35,7 @@ class Today(NamedTuple):
 
 @dataclass(slots=True)
 class Findings(Tally):
-    """Of callbacks: `read`, `unchanged` (read before, and it tells nothing new), `unreadable`,
+    """Of callbacks: `read`, `unchanged` (read before, with nothing new), `unreadable`,
     `unverified`, `without source`, `taken`. `new` are the events that came or would come by type,
     `known` is how many facts were stored already.
     """
@@ -81,12 +81,12 @@ class Reparsing:
         dry: bool = False,
     ) -> None:
         """Read each again, and store what is new, unless `dry`."""
-        told: set[str] = set()
+        seen: set[str] = set()
         for ref in chosen:
             stored = await self._quarantine.reader.get(self._quarantine.subjects.stream, ref.seq)
             if stored is None:
                 findings.counts["taken"] += 1
-            elif (reading := await self._read(stored, findings, told)) is not None:
+            elif (reading := await self._read(stored, findings, seen)) is not None:
                 await self._keep(ref, reading, findings, dry=dry)
             progress(findings.done)
 
@@ -99,9 +99,9 @@ class Reparsing:
             progress(findings.done)
 
     async def _read(
-        self, stored: StoredMessage, findings: Findings, told: set[str]
+        self, stored: StoredMessage, findings: Findings, seen: set[str]
     ) -> _Reading | None:
-        """What a callback tells that is new; None where it cannot be read, which is counted."""
+        """The facts of a callback that are new; None where it cannot be read, which is counted."""
         name = stored.nats_subject.rpartition(".")[2]
         source = self._today.sources.get(name)
         if source is None:
@@ -122,15 +122,15 @@ class Reparsing:
             return None
         chosen = []
         for fact in facts_of(verified, callback, self._quarantine.subjects):
-            if fact.fact_id in told or await self._is_stored(fact, stored):
+            if fact.fact_id in seen or await self._is_stored(fact, stored):
                 findings.known += 1
             else:
-                told.add(fact.fact_id)
+                seen.add(fact.fact_id)
                 chosen.append(fact)
         return _Reading(verified, callback, chosen)
 
     async def _is_stored(self, fact: Fact, raw: StoredMessage) -> bool:
-        """Whether an event tells the fact. Without an order only its own callback's do, and those
+        """Whether an event reports the fact. Without an order only its own callback's do, and those
         are later than that.
         """
         subjects = self._quarantine.subjects

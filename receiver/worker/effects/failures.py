@@ -21,7 +21,7 @@ class InDoubtError(YizhanError):
     def __init__(self, name: str, key: str, why: str) -> None:
         super().__init__(
             f"in_doubt: the effect {name!r} may have happened ({why}): find out, then "
-            f"`yizhan doubt settle {key} --happened` or `--not-happened`"
+            f'`yizhan doubt settle {key} --happened --note "how you know"` or `--not-happened`'
         )
 
 

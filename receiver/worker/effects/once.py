@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ MAX_RESULT_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 200
 MAX_KEY_CHARS: Final = 1000
 MAX_WHY_CHARS: Final = 200
+_BODY: Final = ContextVar[str | None]("effect_body", default=None)
+"""The effect whose body runs in this task or thread."""
 
 
 class Effect:
@@ -91,11 +94,10 @@ class Once:
         self._effect: Effect | None = None
 
     async def __aenter__(self) -> Effect:
-        if self._found is not None:
-            raise ConfigurationError("what ctx.once gives is for one `with` statement")
-        self._found = await self._ledger.open(self._asked, self._resolve)
-        self._effect = Effect(self._found)
-        return self._effect
+        self._check_enters()
+        effect = await self._open()
+        _BODY.set(self._asked.name)
+        return effect
 
     async def __aexit__(
         self,
@@ -103,6 +105,40 @@ class Once:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        _BODY.set(None)
+        await self._end(exc)
+
+    def __enter__(self) -> Effect:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._check_enters()
+            effect: Effect = self._wait(self._open())
+            _BODY.set(self._asked.name)
+            return effect
+        raise ConfigurationError("in a coroutine function write `async with ctx.once(...)`")
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _BODY.set(None)
+        self._wait(self._end(exc))
+
+    def _check_enters(self) -> None:
+        """An error in an effect within another would release both."""
+        if self._found is not None:
+            raise ConfigurationError("what ctx.once gives is for one `with` statement")
+        check_outside(f"ctx.once({self._asked.name!r})")
+
+    async def _open(self) -> Effect:
+        self._found = await self._ledger.open(self._asked, self._resolve)
+        self._effect = Effect(self._found)
+        return self._effect
+
+    async def _end(self, exc: BaseException | None) -> None:
         assert self._found is not None
         assert self._effect is not None
         if self._found.is_claim:
@@ -115,22 +151,6 @@ class Once:
                 f"the body of ctx.once({self._asked.name!r}) never asks `effect.due`: without "
                 "`if effect.due:` it would run every time"
             )
-
-    def __enter__(self) -> Effect:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            effect: Effect = self._wait(self.__aenter__())
-            return effect
-        raise ConfigurationError("in a coroutine function write `async with ctx.once(...)`")
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._wait(self.__aexit__(exc_type, exc, traceback))
 
     async def _close(self, found: Found, effect: Effect, error: BaseException | None) -> None:
         if not effect.asked or (error is not None and self._did_not_happen(effect, error)):
@@ -156,6 +176,14 @@ class Once:
         except BusError:
             if error is None:
                 raise
+
+
+def check_outside(call: str) -> None:
+    """Raise `ConfigurationError` where `call` is made in the body of an effect."""
+    if (name := _BODY.get()) is not None:
+        raise ConfigurationError(
+            f"{call} stands in the body of ctx.once({name!r}): write it behind that"
+        )
 
 
 def check_names(name: str, key: str | None) -> None:

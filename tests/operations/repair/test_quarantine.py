@@ -240,7 +240,7 @@ async def test_a_callback_of_a_type_that_became_known_is_typed_once(desk: Desk) 
 
 
 async def test_a_form_is_read_as_its_signature_covered_it(desk: Desk) -> None:
-    """A `+` is a space or itself: the id of the callback tells which."""
+    """A `+` is a space or itself: the id of the callback shows which."""
     signed = SourceSettings.model_validate(
         {"name": "shop", "dialect": "aop", "verification": "signature"}
         | {"access_key": "k", "secrets": ["s"]}

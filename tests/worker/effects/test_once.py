@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from receiver.testing import Kit, make_event
 from receiver.worker.interface import Context, Drop, HandlerFunction, Resolve, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
-from schemas.events import OrderCreated
+from schemas.events import OrderClosed, OrderCompleted, OrderCreated
 
 pytestmark = pytest.mark.anyio
 
@@ -137,6 +138,7 @@ async def test_what_is_in_doubt_becomes_a_letter_that_says_so(error: BaseExcepti
     assert again.outcome == "dead_lettered"
     assert again.error.startswith("InDoubtError: in_doubt: the effect 'ship' may have happened")
     assert "yizhan doubt settle effect.ship." in again.error
+    assert '--happened --note "' in again.error  # without a note it is refused
     assert len(warehouse.sent) == 1
 
 
@@ -214,6 +216,92 @@ async def test_one_effect_twice_in_a_run_is_a_fault_of_the_handler() -> None:
 
     assert run.outcome == "dead_lettered"
     assert "give each its name, or a key=" in run.error
+
+
+async def test_an_effect_in_the_body_of_another_is_refused_and_leaves_that_in_doubt() -> None:
+    paid: list[str] = []
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("pay") as effect:
+            if effect.due:
+                paid.append(effect.key)
+                async with ctx.once("ship") as inner:
+                    assert inner.due
+                    raise APIRejectedError("no")
+
+    async with Kit(ship) as kit:
+        first, again = await kit.run(CREATED), await kit.replay(CREATED)
+
+    assert "ctx.once('ship') stands in the body of ctx.once('pay')" in first.error
+    assert "the effect 'pay' may have happened" in again.error
+    assert len(paid) == 1
+
+
+async def test_publishing_in_the_body_of_an_effect_is_refused() -> None:
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("ship") as effect:
+            if effect.due:
+                await ctx.publish(OrderClosed(channel="1688", order_id="1"))
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert "ctx.publish stands in the body of ctx.once('ship')" in run.error
+    assert list(run.published) == []
+
+
+async def test_what_is_published_behind_an_effect_is_stored_once_by_whichever_run() -> None:
+    errors = [RuntimeError("between")]
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> OrderClosed:
+        async with ctx.once("ship") as effect:
+            if effect.due:
+                effect.result = "1"
+        await ctx.publish(OrderCompleted(channel="1688", order_id=effect.result))
+        if errors:
+            raise errors.pop()
+        return OrderClosed(channel="1688", order_id="1")
+
+    async with Kit(ship, policy=MANY) as kit:
+        await kit.run(CREATED)
+        await kit.advance(timedelta(seconds=2))
+        await kit.replay(CREATED)
+
+    assert [type(event.data) for event in kit.published] == [OrderCompleted, OrderClosed]
+
+
+async def test_a_plain_function_has_no_effect_in_another_either() -> None:
+    def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        with ctx.once("pay") as effect:
+            assert effect.due
+            with ctx.once("ship"):
+                pass
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert "ctx.once('ship') stands in the body of ctx.once('pay')" in run.error
+
+
+async def test_effects_may_follow_one_another_and_run_beside_each_other() -> None:
+    done: list[str] = []
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async def one(name: str) -> None:
+            async with ctx.once(name) as effect:
+                if effect.due:
+                    await asyncio.sleep(0)
+                    done.append(name)
+
+        await asyncio.gather(one("a"), one("b"))
+        await one("c")
+        await one("d")
+
+    async with Kit(ship) as kit:
+        run = await kit.run(CREATED)
+
+    assert run.outcome == "done"
+    assert done == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("result", ["x" * 9000, {"parcel": object()}])
