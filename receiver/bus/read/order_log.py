@@ -56,8 +56,8 @@ class OrderLog:
         stream = self._subjects.stream
         subject = self._subjects.events_of_order(order_id, channel=channel)
         while before is None or after + 1 < before:
-            first = await self._next(subject, after)
-            if first is None or (before is not None and first.stream_seq >= before):
+            first = await self._next(subject, after, before)
+            if first is None:
                 return
             page: Sequence[StoredMessage] = [first]
             while page:
@@ -85,13 +85,16 @@ class OrderLog:
         orders = {(place[2], decode_token(place[-1])) for place in places}
         return sorted((channel, order_id) for channel, order_id in orders if order_id)
 
-    async def _next(self, subject: str, after: int) -> StoredMessage | None:
+    async def _next(self, subject: str, after: int, before: int | None) -> StoredMessage | None:
         verb = f"STREAM.MSG.GET.{self._subjects.stream}"
         asked = {"seq": after + 1, "next_by_subj": subject}
         answer = await call(self._connection.client, verb, asked, timeout_s=self._timeout_s)
         error = answer.get("error")
         if error is None:
-            return _stored(answer["message"])
+            found = answer["message"]
+            if before is not None and found["seq"] >= before:  # mostly the event that is folded
+                return None
+            return _stored(found)
         if error.get("err_code") == _NO_MESSAGE:
             return None
         raise BusError(f"the events of an order cannot be read: {error.get('description')}")
