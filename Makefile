@@ -85,7 +85,7 @@ faults: install ## Hurt a running receiver, write docs/guarantees.md (40 minutes
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.faults $(if $(LIST),--list) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: chaos
-chaos: install ## Call a platform that fails: 10,000 reads, 2,000 changes (5 minutes); kill workers and servers (20 minutes)
+chaos: install ## Call a platform that fails: 10,000 reads, 2,000 changes (5 minutes); kill workers and servers, also within effects (25 minutes)
 	@timeout --foreground --signal=INT 900 $(BIN)/python -m bench.chaos
 	@timeout --foreground --signal=INT 1800 $(BIN)/python -m bench.histories
 	@timeout --foreground --signal=INT 3600 $(BIN)/python -m bench.chaos_handlers $(if $(ONLY),--only $(ONLY))

@@ -1,4 +1,4 @@
-"""The handlers that `bench.dispatch` and `bench.order_state` measure: they count."""
+"""The handlers that `bench.dispatch`, `bench.order_state` and `bench.costs` measure: they count."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.events import (
 from yizhan import Context, Event, Router
 
 unordered, ordered = Router(), Router()
-without, with_state = Router(), Router()
+plain, without, with_state, with_once = Router(), Router(), Router(), Router()
 
 
 @dataclass(slots=True)
@@ -65,4 +65,17 @@ async def bench_without(event: Event[Any], ctx: Context) -> None:
 
 @with_state.on(*LIFE, start="all", concurrency=64, state=True)
 async def bench_with_state(event: Event[Any], ctx: Context) -> None:
+    SEEN[0].note()
+
+
+@plain.on(*LIFE, start="all", concurrency=64, order="none")
+async def bench_plain(event: Event[Any], ctx: Context) -> None:
+    SEEN[0].note()
+
+
+@with_once.on(*LIFE, start="all", concurrency=64)
+async def bench_with_once(event: Event[Any], ctx: Context) -> None:
+    async with ctx.once("count", key=event.id) as effect:
+        if effect.due:
+            effect.result = 1
     SEEN[0].note()

@@ -75,7 +75,7 @@ def _event(data: EventData, identity: str, minute: int) -> Event[EventData]:
     return Event(f"{identity}.0", "bench", time, time, data, identity, "headers")
 
 
-async def _fill(url: str, orders: int) -> int:
+async def fill_lives(url: str, orders: int) -> int:
     """Store the lives of orders; of any two that begin together, the events take turns."""
     settings = Settings(nats=NatsSettings(url=url))
     stored = 0
@@ -88,7 +88,7 @@ async def _fill(url: str, orders: int) -> int:
     return stored
 
 
-async def _run(name: str, url: str, events: int) -> None:
+async def run_handler(name: str, url: str, events: int) -> None:
     configure_logs(LogSettings(level="error"))
     tune_gc()  # as the command does
     SEEN.append(Seen(events))
@@ -107,7 +107,7 @@ async def _compare(orders: int, rounds: int) -> int:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     with tempfile.TemporaryDirectory(prefix="state-", ignore_cleanup_errors=True) as where:
         async with running_broker(Path(where), sync_always=True) as broker:
-            events = await _fill(broker.url, orders)
+            events = await fill_lives(broker.url, orders)
             for _ in range(rounds):
                 for name in CONTENDERS:
                     command = (sys.executable, "-m", "bench.order_state", "--contender", name)
@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.contender:
-        uvloop.run(_run(given.contender, given.url, given.events))
+        uvloop.run(run_handler(given.contender, given.url, given.events))
         return 0
     return asyncio.run(_compare(given.orders, given.rounds))
 

@@ -65,12 +65,13 @@ async def _run(chosen: Sequence[Scenario], load: Load, *, keep: bool) -> int:
             calm_rate[kind] = verdict.rate
         rows.append(_row(scenario, verdict, stage, letters, calm_rate.get(kind, 0.0), done))
         print(rows[-1].summary, flush=True)
+        if load == WHOLE:
+            keep_rows(rows)
         kept = verdict.lost == scenario.deserved == letters and not (
             verdict.overlaps or verdict.disorder or (done and not done.kept)
         )
         broken += not kept
     if load == WHOLE:
-        keep_rows(rows)
         print("kept: `python -m bench.faults --page` writes docs/guarantees.md")
     return 1 if broken else 0
 

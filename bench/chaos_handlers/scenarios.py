@@ -179,10 +179,10 @@ SCENARIOS = (
     Scenario("server_frozen", "three servers: the leader frozen for 8 s, every 14 s", 3, _frozen),
     Scenario("effects_calm", "nothing", 1, calm, effects=True),
     Scenario(
-        "effects_killed",
-        "the owner killed with -9 every 0.7 s",
+        "effects_killed_every_2s",
+        "the owner killed with -9 every 2 s",
         1,
-        _kill_every(0.7),
+        _kill_every(2.0),
         effects=True,
     ),
     Scenario(
@@ -197,6 +197,13 @@ SCENARIOS = (
         "NATS killed and started again, twice",
         1,
         _restart,
+        effects=True,
+    ),
+    Scenario(
+        "effects_killed_every_0.7s",
+        "the owner killed with -9 every 0.7 s",
+        1,
+        _kill_every(0.7),
         effects=True,
     ),
 )

@@ -40,6 +40,8 @@ HANDLER = "chaos"
 _SUBJECTS = Subjects()
 _POLL_S = 0.05
 _PATIENCE_S = 600.0
+_STALLED_S = 60.0
+"""Nothing was handled to an end for so long: the rest is dead letters, or lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +200,15 @@ async def play(stage: Stage, hurting: Hurting, *, but: int = 0) -> Verdict:
         stage.start_worker()
     task = asyncio.create_task(hurting(stage))
     try:
-        async with asyncio.timeout(_PATIENCE_S):
-            while stage.finished() < stage.load.events - but:
+        finished, loop = 0, asyncio.get_running_loop()
+        async with asyncio.timeout(_STALLED_S) as patience:
+            while finished < stage.load.events - but:
                 if task.done():
                     task.result()
                 await asyncio.sleep(4 * _POLL_S)
+                if (now := stage.finished()) > finished:
+                    finished = now
+                    patience.reschedule(loop.time() + _STALLED_S)
     except TimeoutError:
         pass  # what is lost then is counted
     finally:

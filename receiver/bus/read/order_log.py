@@ -98,7 +98,10 @@ class OrderLog:
         answer = read_answer(data)
         error = answer.get("error")
         if error is None:
-            return _stored(answer["message"])
+            found = answer["message"]
+            if before is not None and found["seq"] >= before:  # mostly the event that is folded
+                return None
+            return _stored(found)
         if error.get("err_code") == _NO_MESSAGE:
             return None
         raise BusError(f"the events of an order cannot be read: {error.get('description')}")
