@@ -68,8 +68,8 @@ async def test_the_steps_work_one_after_the_other(yizhan: Yizhan) -> None:
     (here / "my_handlers.py").write_text(block("python", handler))
     (here / "yizhan.toml").write_text(block("toml", handler))
     running = await made_up(yizhan)
-    paid = json.loads(await running.line(lambda line: '"event":"paid"' in line))
-    assert paid["handler"] == "ship_it"
+    shipped = json.loads(await running.line(lambda line: '"event":"shipped"' in line))
+    assert shipped["handler"] == "ship_it"
 
     commands = block("console", section("Replay")).splitlines()
     assert len(commands) == 3
