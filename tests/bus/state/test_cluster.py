@@ -32,12 +32,18 @@ async def written(store: StateStore, key: str, value: bytes) -> int:
             return await store.put(key, value, 0)
         except (StateConflictError, BusError):
             await asyncio.sleep(0.05)
-        try:
-            entry = await store.get(key)
-        except BusError:
-            continue
+        entry = await read(store, key)
         if entry.value == value:
             return entry.revision
+
+
+async def read(store: StateStore, key: str) -> Entry:
+    """An entry, for as long as it takes: an election may be under way."""
+    while True:
+        try:
+            return await store.get(key)
+        except BusError:
+            await asyncio.sleep(0.05)
 
 
 async def test_what_is_acknowledged_outlives_the_leader(
@@ -54,7 +60,7 @@ async def test_what_is_acknowledged_outlives_the_leader(
     cluster.processes[await cluster.leader_of(subjects.state_stream)].kill()
     revisions = {"a": first, "b": await later}
     found = [
-        await store.get(f"{kind}.{n}") == Entry(b"%d" % n, revision)
+        await read(store, f"{kind}.{n}") == Entry(b"%d" % n, revision)
         for kind, of_kind in revisions.items()
         for n, revision in enumerate(of_kind)
     ]
