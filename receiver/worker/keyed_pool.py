@@ -160,12 +160,17 @@ class KeyedPool(Generic[ItemT]):
             del self._queues[key]
 
     def _after(self, pause: Coroutine[Any, Any, None], then: Callable[[], None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if task in self._pauses:  # not given up in the turn in which it ended
+                self._pauses.discard(task)
+                then()
+
         task = asyncio.create_task(pause, name="lane-pause")
         self._pauses.add(task)
-        task.add_done_callback(self._pauses.discard)
-        task.add_done_callback(lambda ended: None if ended.cancelled() else then())
+        task.add_done_callback(ended)
 
     def _end_pauses(self) -> None:
         for task in self._pauses:
             task.cancel()
+        self._pauses.clear()
         self._starts_soon = False

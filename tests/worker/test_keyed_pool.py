@@ -206,3 +206,27 @@ async def test_what_is_cleared_is_forgotten_but_what_runs_ends() -> None:
     await eventually(lambda: not lanes.busy)
     lanes.add("b", "b2")
     await eventually(lambda: gate.left == ["a1", "b2"])
+
+
+async def test_a_pause_that_ends_as_all_is_forgotten_starts_nothing_twice() -> None:
+    gate, ends = Gate(), asyncio.Event()
+
+    def due(item: str) -> Pause:
+        return wait_for_end() if item == "early" else None
+
+    async def wait_for_end() -> None:
+        await ends.wait()
+
+    lanes = KeyedPool(8, gate.work, gate.left.append, due=due)
+    lanes.add("a", "early")
+    await asyncio.sleep(0)  # the pause waits
+    ends.set()
+    await asyncio.sleep(0)  # the pause has ended, and who waits for it is not called yet
+    lanes.clear()
+    lanes.add("a", "again")
+    await eventually(lambda: bool(gate.running))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert gate.running == ["again"]
+    gate.open.set()
+    await eventually(lambda: gate.left == ["again"])
