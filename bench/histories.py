@@ -1,5 +1,5 @@
-"""`python -m bench.histories`: many histories of orders, each told in two ways; one state, one set
-of effects. The tests draw a thousand of them.
+"""`python -m bench.histories`: many histories of orders, each reported in two ways; one state, and
+one set of effects. The tests draw a thousand of them.
 """
 
 from __future__ import annotations
