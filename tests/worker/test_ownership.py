@@ -164,10 +164,16 @@ async def test_a_new_handler_begins_with_what_comes_and_can_be_rewound(bench: Be
         seen.append(event.order_id)
 
     await bench.store(*map(created, "12"))
-    await bench.work(router, as_they_say=True)
+    worker = await bench.work(router, as_they_say=True)
     await bench.store(created("3"))
     await bench.handled(router)
     assert seen == ["3"]
+
+    def idle() -> bool:
+        note = worker.status().handlers["note"]
+        return note.running == note.waiting == 0
+
+    await eventually(idle)  # or what is rewound could be taken for what still runs
     rewound = f"CONSUMER.RESET.{bench.subjects.stream}.handler-note"
     assert "error" not in await call(bench.connection.client, rewound, {"seq": 1})
     await eventually(lambda: sorted(map(str, seen)) == ["1", "2", "3", "3"])
