@@ -17,10 +17,12 @@ from nats.aio.client import Client
 from receiver.bus.client import OnAnswer
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
+from receiver.bus.server_watch import RETURN_S
 from receiver.bus.state.store import Entry, StateStore
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.testing import eventually
 from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.effects.ledger import Asked, Found, Ledger
@@ -35,19 +37,23 @@ SHIP = Asked("ship", None, "notify", "0a1b", "e.0", "order.created", "1", 1, tim
 
 @dataclass
 class Process:
-    """What a worker process has of the ledger; `ahead` is how far its clock is."""
+    """What a worker process has of the ledger; `ahead` is how far its clock is, `awake_s` what its
+    monotonic clock says."""
 
     connection: Connection
     subjects: Subjects
     ahead: timedelta = timedelta()
     timeout_s: float = 30
+    awake_s: float = 0.0
     store: StateStore = field(init=False)
     holders: BusHolders = field(init=False)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = StateStore(self.connection, self.subjects, timeout_s=self.timeout_s)
-        self.holders = BusHolders([self.connection], self.subjects, sleep=asyncio.sleep)
+        self.holders = BusHolders(
+            [self.connection], self.subjects, sleep=asyncio.sleep, clock=lambda: self.awake_s
+        )
         self.ledger = Ledger(self.store, self.holders, clock=self.now, kept=KEPT)
 
     def now(self) -> datetime:
@@ -153,6 +159,33 @@ async def test_what_a_process_began_that_is_gone_is_asked_for(
 
     assert found.is_claim is again
     assert (await process.state()).state == ("claimed" if again else "done")
+
+
+async def test_a_process_has_the_time_to_come_back_to_a_server_that_was_started_anew(
+    process: Process,
+) -> None:
+    async with another(process) as other:
+        await other.claim()
+    entry = await process.store.get(SHIP.key)
+    record = (await process.state()).model_copy(update={"server": "before it was started anew"})
+    await process.store.put(SHIP.key, record.encoded(), entry.revision)
+
+    with pytest.raises(Retry, match="under way"):
+        await process.ledger.open(SHIP, no)
+    process.awake_s += RETURN_S
+
+    assert (await process.ledger.open(SHIP, no)).is_claim
+
+
+async def test_a_process_that_was_cut_off_says_again_that_a_body_runs(process: Process) -> None:
+    async with another(process) as other:
+        claim = await other.claim()
+        await other.connection.client.close()  # it dials anew
+
+        async def runs() -> bool:
+            return await process.holders.asked(claim.record) == "runs"
+
+        await eventually(runs, within_s=60)
 
 
 async def test_a_process_that_does_not_answer_has_its_time(
