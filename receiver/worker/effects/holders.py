@@ -4,7 +4,7 @@ It answers on `<root>.workers.effects.<worker>`. So neither clock decides while 
 deadline of a claim counts only where no answer comes, as from a process that is suspended.
 
 That a process has no responders is no proof that it is gone: its server may have been started anew,
-or have hung up. It is taken for gone at once where the operating system knows that it ended; else
+or have hung up. On its machine the operating system knows. From elsewhere it is taken for gone
 where it stays away from the server that it was connected with, or from one that it had the time to
 come back to.
 """
@@ -116,8 +116,8 @@ class BusHolders(LocalHolders):
         return server
 
     async def asked(self, record: EffectRecord) -> Answer:
-        """See `Holders.asked`: gone is whose end the system knows, or who has no responders several
-        times in a row where it had them before; one that may be on its way back is silent.
+        """See `Holders.asked`; without responders it is asked again, and silent where it may be on
+        its way back.
         """
         if record.worker == self.worker:
             return await super().asked(record)
@@ -125,8 +125,10 @@ class BusHolders(LocalHolders):
             if number:
                 await self._sleep(_AGAIN_S)
             answer = await self._ask(record)
-            if answer != "gone" or os_process.has_ended(record.process):
+            if answer != "gone" or os_process.lives(record.process) is False:
                 return answer
+        if os_process.lives(record.process):
+            return "silent"
         return "gone" if self._watch.misses(seen_on=record.server) else "silent"
 
     def _listen_soon(self) -> None:

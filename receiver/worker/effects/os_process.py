@@ -1,7 +1,7 @@
-"""A name for a process of the operating system, by which another one of the machine sees that it
-has ended: killed, its sockets may be open for a moment, and a server may not have seen the end.
+"""A name for a process of the operating system, by which others of its machine know whether it is
+there: what a server sees of it is its connections alone.
 
-Linux says enough in `/proc`. Elsewhere there is no name, and nothing is known to have ended.
+Linux says enough in `/proc`. Elsewhere there is no name, and nothing is known.
 """
 
 from __future__ import annotations
@@ -28,24 +28,23 @@ def name_of(pid: int) -> str | None:
         return None
 
 
-def has_ended(process: str | None) -> bool:
-    """Whether it was a process of this machine, and runs no code any more for sure.
-
-    One that is suspended has not ended.
+def lives(process: str | None) -> bool | None:
+    """Whether a process is there, be it suspended; False where it runs no code any more for sure,
+    None where this machine cannot know.
     """
     with suppress(OSError, ValueError):
         machine, pid, started = (process or "").split(".")
         if machine != _machine():
-            return False
+            return None
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
-            return True
+            return False
         except PermissionError:
-            pass  # another user's: it may be hidden from us in /proc, and is there
+            pass  # another user's: it is there, and may be hidden from us in /proc
         state, started_now = _state_of(int(pid))
-        return state in _OVER or started_now != started
-    return False
+        return state not in _OVER and started_now == started
+    return None
 
 
 def _machine() -> str:
