@@ -20,7 +20,7 @@ from receiver.bus.subjects import ANY
 from receiver.errors import BusError
 from receiver.operations.look.archive import Archive
 
-MAX_READ: Final = 20_000
+MAX_READ: Final = 10_000
 _MARGIN: Final = timedelta(minutes=5)
 """A letter and the record of its run are stored at about the same time."""
 
