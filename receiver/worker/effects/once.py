@@ -15,6 +15,7 @@ from receiver.errors import BusError, ConfigurationError, OutcomeUnknownError
 from receiver.worker.effects.failures import did_not_happen
 from receiver.worker.effects.ledger import Asked, Found, Ledger
 from receiver.worker.interface import Resolve, Retry
+from receiver.worker.run_start import in_ledger
 
 MAX_RESULT_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 200
@@ -140,7 +141,8 @@ class Once:
         return effect
 
     async def _open(self) -> Effect:
-        self._found = await self._ledger.open(self._asked, self._resolve)
+        async with in_ledger():
+            self._found = await self._ledger.open(self._asked, self._resolve)
         self._effect = Effect(self._found)
         return self._effect
 
@@ -185,7 +187,8 @@ class Once:
             self._ledger.close_soon(found, state, **changes)
             return
         try:
-            await self._ledger.close(found, state, **changes)
+            async with in_ledger():
+                await self._ledger.close(found, state, **changes)
         except BusError:
             if error is None:
                 raise
