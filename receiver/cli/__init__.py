@@ -30,6 +30,7 @@ MODULES: Final = {
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",
+    "purge": "purge",
     "init": "init",
     "new": "new",
     "events": "events",

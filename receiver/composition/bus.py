@@ -12,6 +12,7 @@ from typing import Final
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.raw_age import RawAge
 from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
@@ -67,6 +68,14 @@ def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ..
         max_age=timedelta(days=nats.max_age_days),
         max_bytes=nats.max_bytes or -1,
     )
+
+
+def raw_age(settings: Settings, subjects: Subjects) -> RawAge | None:
+    """The lifetime of raw callbacks; None where it is that of the stream."""
+    days = settings.nats.callbacks_max_age_days
+    if days is None or days == settings.nats.max_age_days:
+        return None
+    return RawAge(subjects, timedelta(days=days))
 
 
 def access(settings: Settings) -> ConnectOptions:

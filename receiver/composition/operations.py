@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from receiver.bus.audit_stream import audit_rights
+from receiver.bus.rights import archive_rights, purge_rights
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.composition.archive import opened_archive
-from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.bus import Bus, opened_bus, raw_age
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
 from receiver.operations.audit_trail import AuditTrail
@@ -48,6 +49,16 @@ async def opened_to_act(settings: Settings) -> AsyncIterator[Bus]:
     """The bus of a command that changes something; raises `BusError` where NATS is away."""
     rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
     async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield bus
+
+
+@contextlib.asynccontextmanager
+async def opened_to_purge(settings: Settings) -> AsyncIterator[Bus]:
+    """The same, of a command that deletes what is stored."""
+    subjects = Subjects(settings.nats.subject_root)
+    rights = (*audit_rights(subjects), *archive_rights(subjects), *purge_rights(subjects))
+    async with opened_bus(settings, name="yizhan-purge", rights=rights) as bus:
         bus.connection.client  # noqa: B018 - say now that NATS is away
         yield bus
 
@@ -113,7 +124,8 @@ async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
 def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
     """Reading callbacks again, as the settings say now."""
     sources = {source.name: source for source in settings.sources}
-    today = Today(sources, installed_dialects(), settings.receiver.limit_bytes)
+    age = raw_age(settings, bus.subjects)
+    today = Today(sources, installed_dialects(), settings.receiver.limit_bytes, age)
     return Reparsing(quarantine, today, bus.publisher)
 
 

@@ -10,7 +10,8 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from receiver.composition.bus import Bus, duplicate_window
+from receiver.bus.publish.raw_age import RawAgeSubmitter
+from receiver.composition.bus import Bus, duplicate_window, raw_age
 from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
@@ -55,7 +56,7 @@ async def running_receiver(
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls = certificate(settings)
-    window = duplicate_window(settings)
+    window, age = duplicate_window(settings), raw_age(settings, bus.subjects)
     retransmissions = Retransmissions(window)
     broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, retransmissions.remember)
     async with (
@@ -74,7 +75,7 @@ async def running_receiver(
     ):
         endpoint = CallbackEndpoint(
             Intake(
-                publisher,
+                publisher if age is None else RawAgeSubmitter(publisher, age),
                 bus.subjects,
                 installed_dialects(),
                 retransmissions=retransmissions,
