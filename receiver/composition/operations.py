@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from receiver.bus.audit_stream import audit_rights
+from receiver.bus.read.reader import Reader
 from receiver.bus.rights import archive_rights, purge_rights
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
@@ -21,6 +22,7 @@ from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
+from receiver.operations.keeping.watch import warn_of_room
 from receiver.operations.look.status import Place
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
@@ -143,6 +145,19 @@ def handler_operations(
     handlers = configured_handlers(settings.handlers) if loaded is None else loaded
     kept = timedelta(days=settings.nats.max_age_days)
     return HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept)
+
+
+def watching_room(settings: Settings, bus: Bus) -> contextlib.AbstractAsyncContextManager[None]:
+    """Warn before the streams, or the disk of an embedded server, are full."""
+    watch = partial(
+        warn_of_room,
+        Reader(bus.connection),
+        bus.subjects,
+        free_bytes=partial(_free_bytes, settings),
+        now=lambda: datetime.now(UTC),
+        sleep=asyncio.sleep,
+    )
+    return supervision.running(watch, name="room-watch")
 
 
 def watching_expiry(

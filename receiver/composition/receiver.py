@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from receiver.bus.publish.raw_age import RawAgeSubmitter
 from receiver.composition.bus import Bus, duplicate_window, raw_age
+from receiver.composition.operations import watching_room
 from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
@@ -97,7 +98,8 @@ async def running_receiver(
             worker=worker,
         )
         config = _server_config(settings.receiver, bus, tls, counts)
-        async with serving(app, listener, config, fast_path=endpoint) as url:
+        watching = watching_room(settings, bus) if worker == 0 else contextlib.nullcontext()
+        async with serving(app, listener, config, fast_path=endpoint) as url, watching:
             yield Receiver(url, counts, sources, tls)
 
 

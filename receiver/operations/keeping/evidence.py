@@ -12,7 +12,7 @@ from receiver.bus.state.keys import key_token, order_key
 from receiver.bus.subjects import ANY, Subjects, decode_token, overlap
 from receiver.operations.look.documents import effect_document, header
 
-_FACTS_AT_ONCE: Final = 64
+_AT_ONCE: Final = 64
 """A question whose wildcards match more than 1,024 entries is refused."""
 _DELETED: Final = frozenset({"DEL", "PURGE"})
 
@@ -54,6 +54,11 @@ class Evidence:
         """The states of the orders."""
         return await self._entries([order_key(*order) for order in sorted(self._orders)], 1000)
 
+    async def numbers(self) -> list[StoredMessage]:
+        """The entries by which the orders are found under other numbers."""
+        orders = [".".join(map(key_token, order)) for order in sorted(self._orders)]
+        return await self._entries([f"number.{ANY}.{ANY}.{one}" for one in orders], _AT_ONCE)
+
     async def effects(self) -> list[tuple[str, StoredMessage]]:
         """The effects for the facts, each with its state; of an entry that is none, `unreadable`.
 
@@ -62,7 +67,7 @@ class Evidence:
         keys = [f"effect.{ANY}.{key_token(fact)}.{ANY}" for fact in sorted(self._facts)]
         return [
             (str((effect_document(entry) or {}).get("state") or "unreadable"), entry)
-            for entry in await self._entries(keys, _FACTS_AT_ONCE)
+            for entry in await self._entries(keys, _AT_ONCE)
         ]
 
     async def _entries(self, keys: Sequence[str], at_once: int) -> list[StoredMessage]:

@@ -150,5 +150,6 @@ class Planning:
             plan.states_kept = len(states) if "events" in self._what else 0
             return
         part = plan.part("state", self._archive.subjects.state_stream)
-        for entry in (*states, *(entry for _, entry in effects)):
+        numbers = await evidence.numbers()
+        for entry in (*states, *numbers, *(entry for _, entry in effects)):
             part.add(entry)
