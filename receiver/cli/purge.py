@@ -14,19 +14,7 @@ from receiver.bus.read.filters import Filters, nearest
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    CauseOption,
-    ChannelOption,
-    FactOption,
-    HandlerOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_LETTERS, selecting
 from receiver.cli.look.output import local, searching, strong
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -62,23 +50,15 @@ WhatOption = Annotated[
         'yizhan purge --source shop --until 30d --what callbacks --reason "disk" --no-erase --yes',
     ),
 )
+@selecting(*OF_LETTERS)
 def purge(
     what: WhatOption,
+    filters: Filters,
     reason: Annotated[
         str | None,
         typer.Option(help="Why; `yizhan audit` shows it. Needed unless --dry-run."),
     ] = None,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    handler: HandlerOption = None,
-    cause: CauseOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
     unprocessed: Annotated[
         bool,
         typer.Option("--unprocessed", help="Delete also what a handler has not handled yet."),
@@ -103,18 +83,6 @@ def purge(
     that was declined, 2 where a handler still needs it, 3 where another was faster with some.
     """
     with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            handler=handler,
-            cause=cause,
-            fact_id=fact,
-            origin=origin,
-        )
         kinds = _kinds(what)
         check_purge(filters, kinds)
         why = _why(reason, dry_run=dry_run)

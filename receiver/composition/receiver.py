@@ -10,8 +10,7 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from receiver.bus.publish.raw_age import RawAgeSubmitter
-from receiver.composition.bus import Bus, duplicate_window, raw_age
+from receiver.composition.bus import Bus, duplicate_window
 from receiver.composition.operations import watching_room
 from receiver.composition.spool import spooling_publisher
 from receiver.contract.documents import documents
@@ -57,26 +56,19 @@ async def running_receiver(
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls = certificate(settings)
-    window, age = duplicate_window(settings), raw_age(settings, bus.subjects)
+    window = duplicate_window(settings)
     retransmissions = Retransmissions(window)
-    broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, retransmissions.remember)
+    remember = retransmissions.remember
+    warming = partial(keep_warm, bus.connection, bus.subjects, window=window, remember=remember)
+    broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, remember)
     async with (
-        supervision.running(
-            partial(
-                keep_warm,
-                bus.connection,
-                bus.subjects,
-                window=window,
-                remember=retransmissions.remember,
-            ),
-            name="recollection",
-        ),
+        supervision.running(warming, name="recollection"),
         supervision.running(broadcast.run, name="gossip"),
         spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
             Intake(
-                publisher if age is None else RawAgeSubmitter(publisher, age),
+                publisher,
                 bus.subjects,
                 installed_dialects(),
                 retransmissions=retransmissions,
@@ -98,9 +90,16 @@ async def running_receiver(
             worker=worker,
         )
         config = _server_config(settings.receiver, bus, tls, counts)
-        watching = watching_room(settings, bus) if worker == 0 else contextlib.nullcontext()
-        async with serving(app, listener, config, fast_path=endpoint) as url, watching:
+        serve = serving(app, listener, config, fast_path=endpoint)
+        async with serve as url, _beside(settings, bus, worker):
             yield Receiver(url, counts, sources, tls)
+
+
+def _beside(
+    settings: Settings, bus: Bus, worker: int
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """What one process of those that share the port looks after."""
+    return watching_room(settings, bus) if worker == 0 else contextlib.nullcontext()
 
 
 def _server_config(
