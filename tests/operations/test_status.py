@@ -201,6 +201,7 @@ def info(messages: int, size: int, *, days: float, max_age: int = 90, bound: int
             "messages": messages,
             "bytes": size,
             "first_ts": first,
+            "last_seq": messages,
             "last_ts": NOW.isoformat(),
         },
     }

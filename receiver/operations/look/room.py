@@ -62,6 +62,7 @@ def stream_document(
     return {
         "stream": config["name"],
         "messages": messages,
+        "last_seq": state["last_seq"],
         "bytes": size,
         "first_at": first.isoformat(timespec="seconds") if first else None,
         "last_at": read_time(state["last_ts"]).isoformat(timespec="seconds") if messages else None,
