@@ -67,7 +67,7 @@ class MetricReporter:
         await supervision.stop(self._task)
         try:
             async with asyncio.timeout(min(within_s, _LAST_S)):
-                await self._report(ended=True)
+                await self.report(ended=True)
         except (BusError, TimeoutError) as error:
             self._log.debug("last_metrics_not_reported", error=str(error))
 
@@ -75,7 +75,7 @@ class MetricReporter:
         failures = 0
         while True:
             try:
-                await self._report()
+                await self.report()
                 failures = 0
             except BusError as error:
                 failures = failures + 1 if self._connection.ready else 0
@@ -85,7 +85,8 @@ class MetricReporter:
                     await self._sleep(_REFUSED_S)
             await self._sleep(EVERY_S)
 
-    async def _report(self, *, ended: bool = False) -> None:
+    async def report(self, *, ended: bool = False) -> None:
+        """Report once; `ended` is the last time. Raises `BusError`."""
         stream = MetricsStream(self._connection.client, self._subjects)
         if not self._ready:
             await stream.ensure()

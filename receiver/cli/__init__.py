@@ -13,6 +13,7 @@ MODULES: Final = {
     "up": "up",
     "receive": "serve",
     "work": "serve",
+    "metrics": "metrics",
     "check": "check",
     "demo": "demo",
     "simulate": "simulate",

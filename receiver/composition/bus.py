@@ -11,6 +11,7 @@ from typing import Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions
+from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.raw_age import RawAge
 from receiver.bus.rights import Right, reader_rights, stream_rights
@@ -128,7 +129,7 @@ async def opened_bus(
             body_bytes=settings.receiver.limit_bytes if receiving else 0,
             rights=(
                 *stream_rights(subjects),
-                *(reader_rights(subjects) if receiving else ()),
+                *((*reader_rights(subjects), *metrics_rights(subjects)) if receiving else ()),
                 *rights,
             ),
         )

@@ -112,7 +112,7 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             HandlerOperations(archive.connection, archive.subjects, loaded, kept=kept),
             [source.name for source in settings.sources],
             spool.state if spool.path.exists() else None,
-            _free_bytes(settings),
+            free_bytes(settings),
         )
 
 
@@ -131,7 +131,7 @@ def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing
     return Reparsing(quarantine, today, bus.publisher)
 
 
-def _free_bytes(settings: Settings) -> int | None:
+def free_bytes(settings: Settings) -> int | None:
     """Of the disk of an embedded server; that of another is not ours to see."""
     if settings.nats.url is not None or not settings.nats.data_dir.is_dir():
         return None
@@ -153,7 +153,7 @@ def watching_room(settings: Settings, bus: Bus) -> contextlib.AbstractAsyncConte
         warn_of_room,
         Reader(bus.connection),
         bus.subjects,
-        free_bytes=partial(_free_bytes, settings),
+        free_bytes=partial(free_bytes, settings),
         now=lambda: datetime.now(UTC),
         sleep=asyncio.sleep,
     )

@@ -98,9 +98,15 @@ def _spool_readable(readable: int) -> Metric:
 
 def exposition(families: Iterable[Metric]) -> Response:
     """The answer that holds them."""
+    page = generate_latest(registry_of(families))
+    return Response(page, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+def registry_of(families: Iterable[Metric]) -> CollectorRegistry:
+    """A registry of what was collected already."""
     registry = CollectorRegistry()
     registry.register(_StaticCollector(families))
-    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+    return registry
 
 
 class _StaticCollector(Collector):
