@@ -15,7 +15,7 @@ from receiver.bus.metrics_stream import Kept, MetricsStream, ReportConflictError
 from receiver.bus.subjects import Subjects
 from receiver.observability.figures import Figures, read_figures
 
-FRESH: Final = timedelta(seconds=30)
+FRESH: Final = timedelta(seconds=15)
 """An older report is of a process that does not run now, as far as gauges go."""
 _DEAD: Final = timedelta(hours=1)
 _NAMED: Final = timedelta(hours=1)

@@ -13,7 +13,7 @@ from receiver.cli.process import EXIT_PARTLY, Stop, run
 from receiver.composition.metrics import opened_collector
 from receiver.errors import ConfigurationError
 from receiver.observability.figures import Figures, families
-from receiver.observability.logs import get_logger
+from receiver.observability.logs import configure_logs, get_logger
 from receiver.operations.metrics.collector import MetricCollector
 from receiver.resilience.single_flight import SingleFlight
 from receiver.settings import Settings
@@ -41,6 +41,8 @@ def metrics(
     each of them reported last. With --once it exits 3 where a part could not be read.
     """
     settings = load_to_look(config)
+    if not once:
+        configure_logs(settings.log)
 
     async def main(stop: Stop) -> int:
         async with opened_collector(settings, _handlers(settings)) as collector:

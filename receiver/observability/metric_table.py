@@ -21,6 +21,7 @@ from receiver.observability.metric_row import (
     MetricRow,
     Page,
 )
+from receiver.observability.process_metrics import OF_ONE_PROCESS
 
 _AND_RECEIVER: Final[tuple[Page, ...]] = ("collected", "receiver")
 _AND_HANDLERS: Final[tuple[Page, ...]] = ("collected", "handlers")
@@ -34,10 +35,10 @@ _SOURCES: Final = (
     MetricRow(
         "yizhan_callbacks",
         "counter",
-        "Deliveries to the URL of a source, by how they were answered; source is empty where there "
-        "is no such source.",
+        "Deliveries by how they were answered; source is empty where there is no such source.",
         "process",
         {"source": NAMES, "outcome": ANSWERS},
+        pages=_AND_RECEIVER,
     ),
     MetricRow(
         "yizhan_ack_seconds",
@@ -46,14 +47,15 @@ _SOURCES: Final = (
         "process",
         _SOURCE,
         ACK_BOUNDS_S,
+        pages=_AND_RECEIVER,
     ),
     MetricRow(
         "yizhan_retransmissions",
         "counter",
-        "Callbacks that came again: provoked by an answer of ours that was late or no 200, or by "
-        "the platform's own doing.",
+        "Callbacks that came again: provoked by our answer (late, no 200), or by the platform.",
         "process",
         {"source": NAMES, "cause": CAUSES},
+        pages=_AND_RECEIVER,
     ),
     MetricRow(
         "yizhan_callbacks_stored",
@@ -182,8 +184,7 @@ _HANDLERS: Final = (
     MetricRow(
         "yizhan_handler_behind",
         "gauge",
-        "Events and what was due that the log holds for the handler and that are behind it: "
-        "handled, or stored before it began.",
+        "Events and what was due that it has handled, or that were stored before it began.",
         "log",
         _HANDLER,
     ),
@@ -288,7 +289,7 @@ _PROCESSES: Final = (
     MetricRow(
         "yizhan_processes",
         "gauge",
-        "Processes that reported within the last half minute.",
+        "Processes that reported within the last 15 seconds.",
         "process",
         {"kind": PROCESSES},
     ),
@@ -306,48 +307,6 @@ _PROCESSES: Final = (
         "collector",
         {"version": NAMES, "python": NAMES},
     ),
-    MetricRow(
-        "yizhan_log_ready",
-        "gauge",
-        "Whether NATS stores messages now.",
-        "process",
-        pages=("receiver",),
-    ),
-    MetricRow(
-        "yizhan_batches_in_memory",
-        "gauge",
-        "Whether the server stages atomic batches in memory (0: on disk, which is slower).",
-        "process",
-        pages=("receiver",),
-    ),
-    MetricRow(
-        "yizhan_backlog_readable",
-        "gauge",
-        "Whether NATS says what waits for the handlers.",
-        "process",
-        pages=("handlers",),
-    ),
 )
-_FORMER: Final = (
-    MetricRow(
-        "yizhan_deliveries",
-        "counter",
-        "Deliveries since the start of the process, by outcome or reason of refusal.",
-        "process",
-        {"outcome": NAMES},
-        pages=("receiver",),
-        former="yizhan_callbacks_total",
-    ),
-    MetricRow(
-        "yizhan_api_try_seconds",
-        "histogram",
-        "How long one try took, without the wait for its turn, by row.",
-        "process",
-        _ROW,
-        CALL_BOUNDS_S,
-        pages=("api",),
-        former="yizhan_api_seconds",
-    ),
-)
-ROWS: Final = (*_SOURCES, *_SPOOL, *_HANDLERS, *_API, *_STREAMS, *_PROCESSES, *_FORMER)
+ROWS: Final = (*_SOURCES, *_SPOOL, *_HANDLERS, *_API, *_STREAMS, *_PROCESSES, *OF_ONE_PROCESS)
 BY_NAME: Final[Mapping[str, MetricRow]] = MappingProxyType({row.name: row for row in ROWS})

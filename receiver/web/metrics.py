@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
+from receiver.observability.figures import families as made_of
 from receiver.spool.file import SpoolState
 from receiver.web.health import Probe
 
@@ -42,6 +43,7 @@ class MetricsEndpoint:
     async def metrics(self, request: Request) -> Response:
         """200, whatever is wrong: that is in the figures."""
         families = [self._deliveries(), await self._log_ready(), self._batches_in_memory()]
+        families += made_of(self._counts.figures, worker=self._worker)
         if self._spool is not None:
             families += await self._of_spool(self._spool)
         return exposition(families)
