@@ -12,8 +12,9 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.process import EXIT_PARTLY, Stop, run
 from receiver.composition.metrics import opened_collector
 from receiver.errors import ConfigurationError
-from receiver.observability.figures import Figures, families
+from receiver.observability.figures import Figures
 from receiver.observability.logs import configure_logs, get_logger
+from receiver.observability.metric_families import families
 from receiver.operations.metrics.collector import MetricCollector
 from receiver.resilience.single_flight import SingleFlight
 from receiver.settings import Settings

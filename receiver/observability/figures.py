@@ -6,18 +6,9 @@ Each is kept under its row of `metric_table` and the values of its labels, in or
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-
-from receiver.observability.metric_row import MetricRow
 from receiver.observability.metric_table import BY_NAME
 
 Key = tuple[str, ...]
@@ -104,31 +95,3 @@ def read_figures(document: Mapping[str, Any]) -> Figures:
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"no figures: {type(error).__name__}") from error
     return found
-
-
-def families(figures: Figures, **more: str) -> Iterator[Metric]:
-    """The metrics of what is counted, with `more` labels; a row of which nothing is known is left
-    out. Raises `KeyError` for what is in no row.
-    """
-    made: dict[str, Metric] = {}
-    for key, value in (*figures.counters.items(), *figures.gauges.items()):
-        family = made.setdefault(key[0], _family(BY_NAME[key[0]], tuple(more)))
-        assert isinstance(family, CounterMetricFamily | GaugeMetricFamily)
-        family.add_metric((*key[1:], *more.values()), value)
-    for key, values in figures.histograms.items():
-        row = BY_NAME[key[0]]
-        family = made.setdefault(key[0], _family(row, tuple(more)))
-        assert isinstance(family, HistogramMetricFamily)
-        names = [*(f"{bound:g}" for bound in row.bounds), "+Inf"]
-        buckets = list(zip(names, accumulate(values[:-1]), strict=True))
-        family.add_metric((*key[1:], *more.values()), buckets, values[-1])
-    yield from made.values()
-
-
-def _family(row: MetricRow, more: Sequence[str]) -> Metric:
-    labels = (*row.labels, *more)
-    if row.kind == "counter":
-        return CounterMetricFamily(row.name, row.help, labels=labels)
-    if row.kind == "gauge":
-        return GaugeMetricFamily(row.name, row.help, labels=labels)
-    return HistogramMetricFamily(row.name, row.help, labels=labels)

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from receiver.observability.figures import Figures, families
+from receiver.observability.figures import Figures
+from receiver.observability.metric_families import families
 from receiver.web.metrics import exposition
 from receiver.web.metrics_access import guarded
 from receiver.web.middleware import ErrorMiddleware

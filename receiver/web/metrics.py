@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
-from receiver.observability.figures import families as made_of
+from receiver.observability.metric_families import families as made_of
 from receiver.spool.file import SpoolState
 from receiver.web.health import Probe
 

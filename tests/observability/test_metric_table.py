@@ -13,7 +13,8 @@ from receiver.ingest.storing import Outcome as TakenOutcome
 from receiver.observability.call_counts import CallCounts, CallOutcome
 from receiver.observability.call_metrics import CallCollector
 from receiver.observability.counters import DeliveryCounts
-from receiver.observability.figures import Figures, families
+from receiver.observability.figures import Figures
+from receiver.observability.metric_families import families
 from receiver.observability.metric_row import (
     ANSWERS,
     CALL_OUTCOMES,
