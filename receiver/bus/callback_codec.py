@@ -22,6 +22,7 @@ MAX_UNKNOWN_FIELDS: Final = 20
 _NONCE_MARGIN_S: Final = 60
 _MAX_HEADER_BYTES: Final = 256
 _END: Final = "\r\n"
+_LIFETIME: Final = re.compile(r"^Nats-TTL: .*\r\n", re.MULTILINE)
 
 
 class Marks(NamedTuple):
@@ -105,7 +106,7 @@ def quarantined(raw: OutgoingMessage, reason: str, subjects: Subjects) -> Outgoi
     """A raw message that was made already, to be kept in quarantine in place of its events."""
     source = raw.subject.removeprefix(subjects.raw(""))
     why = header_line("yizhan-reason", reason) + header_line("yizhan-place", "body")
-    head = f"{raw.head.decode()}{why}"
+    head = f"{_LIFETIME.sub('', raw.head.decode())}{why}"
     return raw._replace(subject=subjects.quarantine(source), head=head.encode())
 
 

@@ -51,6 +51,11 @@ COMMANDS: Final = {
     ),
     "receive": Entry("serve", RUN, "Run the receiver alone: callbacks in, events out."),
     "work": Entry("serve", RUN, "Run the handlers alone."),
+    "metrics": Entry(
+        "metrics",
+        RUN,
+        "Collect the metrics of all processes, and serve them at /metrics for Prometheus.",
+    ),
     "check": Entry(
         "check",
         RUN,
@@ -112,6 +117,11 @@ COMMANDS: Final = {
         "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
     ),
     "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
+    "purge": Entry(
+        "purge",
+        REPAIR,
+        "Delete for good what filters select, kind by kind; shows a plan first.",
+    ),
     "init": Entry(
         "init", BUILD, "Write a commented settings file with one source, for its owner alone."
     ),

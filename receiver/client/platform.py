@@ -117,6 +117,8 @@ class PlatformAPI:
         http = _http_client(settings, transport)
         policies = _policies(settings, shared, now, sleep)
         observer = Observer()
+        admission, availability = policies.admission, policies.availability
+        observer.counts.load = lambda: (admission.waiting, availability.is_open)
         calls = PlatformTransport(
             settings,
             routes=resolve_routes(settings.edition, settings.paths),

@@ -14,6 +14,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions, servers
 from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
+from receiver.composition.metrics import reporting_worker
 from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import check_confirming, configured_handlers
@@ -85,6 +86,7 @@ async def running_worker(
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))
+        await stack.enter_async_context(reporting_worker(bus, worker, api))
         await worker.start()
         try:
             yield worker

@@ -34,6 +34,7 @@ VERBS: Final = (
     "doubt-settle",
     "retention-apply",
     "state-rebuild",
+    "purge",
 )
 """The kinds of acts; more may be added."""
 

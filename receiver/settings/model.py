@@ -23,6 +23,7 @@ from receiver.settings.api import APISettings
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
+from receiver.settings.metrics import MetricsSettings
 from receiver.settings.nats import NatsSettings
 from receiver.settings.receiver import ReceiverSettings
 from receiver.settings.secret_files import with_secrets
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("sources")
     @classmethod

@@ -9,6 +9,7 @@ for any other server.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -98,6 +99,7 @@ class CallbackEndpoint:
     def broken_off(self, delivery: Delivery) -> None:
         """See `FastPath.broken_off`."""
         self._counts.add("gone")
+        self._counts.answered(self._source_of(delivery), "gone")
         self._lines.broken_off(delivery)
 
     def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
@@ -146,19 +148,35 @@ class CallbackEndpoint:
         """Answer what became of it, then count and log: no sender should wait for that."""
         if isinstance(result, Receipt):
             delivery.answer(200, _receipt_body(result))
-            self._counts.add(result.outcome)
+            self._count_taken(delivery, result)
             self._lines.taken(delivery, result)
         elif isinstance(result, DeliveryError):
             delivery.answer(result.status, answers.BODIES[result.status])
             self._counts.add(result.reason)
+            outcome = "unauthorized" if result.status == 401 else "refused"
+            self._counts.answered(self._source_of(delivery), outcome)
             self._advise(delivery, result)
             self._lines.rejected(delivery, result)
         elif isinstance(result, BusError):
             delivery.answer(503, answers.BODIES[503])
             self._counts.add("unavailable")
+            self._counts.answered(delivery.source_name, "unavailable")
             self._lines.not_stored(delivery, result)
         else:
             self._failed(delivery, result)
+
+    def _count_taken(self, delivery: Delivery, receipt: Receipt) -> None:
+        counts, outcome = self._counts, receipt.outcome
+        counts.add(outcome)
+        if outcome == "checked":
+            counts.answered(delivery.source_name, outcome)
+        else:
+            seconds = time.perf_counter() - delivery.started
+            counts.taken(delivery.source_name, outcome, seconds, provoked=receipt.provoked)
+
+    def _source_of(self, delivery: Delivery) -> str:
+        """The name of a source of the settings, else empty: senders do not make up labels."""
+        return "" if self._sources.get(delivery.source_name) is None else delivery.source_name
 
     def _advise(self, delivery: Delivery, error: DeliveryError) -> None:
         source = self._sources.get(delivery.source_name)
@@ -168,6 +186,7 @@ class CallbackEndpoint:
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
+        self._counts.answered(self._source_of(delivery), "failed")
         self._lines.failed(error)
 
 

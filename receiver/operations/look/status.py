@@ -16,7 +16,7 @@ from receiver.errors import BusError, ConfigurationError, SpoolError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
-from receiver.operations.look.room import stream_document
+from receiver.operations.look.room import disk_document, stream_documents
 from receiver.operations.look.verdict import away, verdict
 from receiver.spool.file import SpoolState
 
@@ -68,6 +68,7 @@ async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> di
         "at": now.isoformat(timespec="seconds"),
         "sources": sources,
         "streams": streams,
+        "disk": disk_document(streams or (), place.free_bytes, now),
         "handlers": handlers,
         "dead_letters": letters,
         "spool": spool,
@@ -165,23 +166,8 @@ async def _day(archive: Archive, nats_subject: str, now: datetime) -> int:
 
 
 async def _streams(place: Place, now: datetime) -> list[dict[str, Any]]:
-    reader, subjects = place.archive.reader, place.archive.subjects
-    found = []
-    for name in (
-        subjects.stream,
-        subjects.dead_stream,
-        subjects.runs_stream,
-        f"{subjects.stream}_AUDIT",
-        f"KV_{subjects.stream}_STATE",
-    ):
-        info = await reader.info(name)
-        if info is None:
-            continue
-        lately = 0
-        if info["config"].get("allow_direct"):
-            lately = await reader.count(StreamSelection(name, [">"], now - DAY))
-        found.append(stream_document(info, lately, place.free_bytes, now))
-    return found
+    archive = place.archive
+    return await stream_documents(archive.reader, archive.subjects, place.free_bytes, now)
 
 
 async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
