@@ -27,6 +27,8 @@ MODULES: Final = {
     "quarantine": "repair.quarantine_acts",
     "doubt": "doubt",
     "replay": "replay",
+    "export": "transfer.export",
+    "import": "transfer.import_",
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",

@@ -34,6 +34,8 @@ VERBS: Final = (
     "doubt-settle",
     "retention-apply",
     "state-rebuild",
+    "export",
+    "import",
 )
 """The kinds of acts; more may be added."""
 

@@ -1,0 +1,132 @@
+"""What can be exported, kind by kind: where it is stored, and which filters select in it. No I/O.
+
+`callbacks` are the raw ones, with the nonces that they used up; `schedules` what handlers put off
+(retries, timers, events that wait for a newer one), with what is due; `state` is what handlers
+keep: effects and states of orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from receiver.bus.message import StoredMessage
+from receiver.bus.read import selection
+from receiver.bus.read.filters import WORDS, Filters, nearest
+from receiver.bus.read.selection import StreamSelection
+from receiver.bus.subjects import Subjects
+from receiver.errors import ConfigurationError
+
+Kind = Literal[
+    "events", "callbacks", "quarantine", "schedules", "letters", "runs", "audit", "state"
+]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_OF_TOKEN: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "events": "events",
+        "callbacks": "callbacks",
+        "nonces": "callbacks",
+        "quarantine": "quarantine",
+        "schedules": "schedules",
+        "due": "schedules",
+        "dead": "letters",
+        "runs": "runs",
+        "audit": "audit",
+    }
+)
+"""By the second token of a subject."""
+_LOGGED: Final[Mapping[Kind, Callable[[Filters, Subjects], StreamSelection]]] = MappingProxyType(
+    {
+        "events": selection.events,
+        "callbacks": selection.callbacks,
+        "quarantine": selection.quarantine,
+    }
+)
+"""The kinds of the main stream, which are read in one pass: an event stays behind its callback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One pass over a stream. Of what the server selects, `takes` says what belongs to it."""
+
+    selection: StreamSelection
+    skipped: str = ""
+
+    def takes(self, stored: StoredMessage) -> bool:
+        """Whether a message is of this section. Only events have headers to compare."""
+        if self.skipped and stored.nats_subject.startswith(self.skipped):
+            return False
+        is_event = stored.nats_subject.split(".", 2)[1] in {"events", "dead"}
+        return not is_event or self.selection.keeps(stored)
+
+
+def chosen_kinds(text: str) -> tuple[Kind, ...]:
+    """The kinds of a list with commas, each once; raises `ConfigurationError`."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in KINDS:
+            raise ConfigurationError(f"{word}: is no kind: {nearest(word, KINDS)}")
+    if not words:
+        raise ConfigurationError(f"is empty: name some of {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in words)
+
+
+def kind_of(nats_subject: str, subjects: Subjects) -> Kind | None:
+    """What a message on a subject is; None for what is none of these."""
+    if nats_subject.startswith(subjects.state("")):
+        return "state"
+    root, _, rest = nats_subject.partition(".")
+    token, _, key = rest.partition(".")
+    return _OF_TOKEN.get(token) if key and root == subjects.root else None
+
+
+def sections(kinds: Collection[Kind], filters: Filters, subjects: Subjects) -> list[Section]:
+    """The passes that read these kinds, in the order of an export; raises `ConfigurationError`
+    where a filter selects none of a kind.
+
+    Effects come before events, so that no handler can run one without knowing of its effects; what
+    names events by their place in the stream comes behind them.
+    """
+    found: list[Section] = []
+    effects = subjects.state("effect.")
+    if "state" in kinds:
+        _refuse(filters, "state")
+        found.append(Section(StreamSelection(subjects.state_stream, [f"{effects}>"])))
+    if logged := [
+        _LOGGED[kind](filters, subjects) for kind in KINDS if kind in _LOGGED.keys() & kinds
+    ]:
+        found.append(_merged(logged, nonces="callbacks" in kinds, subjects=subjects))
+    if "schedules" in kinds:
+        _refuse(filters, "schedules")
+        put_off = [f"{subjects.root}.{token}.>" for token in ("schedules", "due")]
+        found.append(Section(StreamSelection(subjects.stream, put_off)))
+    if "letters" in kinds:
+        found.append(Section(selection.letters(filters, subjects)))
+    if "runs" in kinds:
+        found.append(Section(selection.runs(filters, subjects)))
+    if "audit" in kinds:
+        _refuse(replace(filters, since=None, until=None), "audit", "since, until")
+        records = [subjects.all_audit]
+        found.append(
+            Section(StreamSelection(subjects.audit_stream, records, filters.since, filters.until))
+        )
+    if "state" in kinds:
+        everything = StreamSelection(subjects.state_stream, [subjects.all_state])
+        found.append(Section(everything, skipped=effects))
+    return found
+
+
+def _merged(logged: Sequence[StreamSelection], *, nonces: bool, subjects: Subjects) -> Section:
+    wanted = [subject for one in logged for subject in one.nats_subjects]
+    if nonces:
+        source = next(s for s in wanted if s.startswith(subjects.raw(""))).rpartition(".")[2]
+        wanted.append(subjects.nonce(source, "*"))
+    return Section(replace(logged[0], nats_subjects=wanted))
+
+
+def _refuse(filters: Filters, kind: str, taken: str = "") -> None:
+    if filters.given:
+        what = f"that takes {taken} alone" if taken else "that takes no filter"
+        raise ConfigurationError(f"{WORDS[filters.given[0]]}: selects nothing in {kind}: {what}")
