@@ -36,7 +36,7 @@ _LOOK_S: Final = 5.0
 """How often it is looked whether handlers have begun meanwhile."""
 _RUN: Final[frozenset[Kind]] = frozenset({"events", "schedules"})
 """What handlers run."""
-_ONE_PASS: Final[frozenset[Kind]] = frozenset({"events", "callbacks", "quarantine"})
+_ONE_PASS: Final[frozenset[Kind]] = frozenset({"events", "callbacks", "nonces", "quarantine"})
 Progress = Callable[[int], None]
 
 

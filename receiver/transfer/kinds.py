@@ -20,14 +20,15 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError
 
 Kind = Literal[
-    "events", "callbacks", "quarantine", "schedules", "letters", "runs", "audit", "state"
+    "events", "callbacks", "quarantine", "schedules", "letters", "runs", "audit", "state", "nonces"
 ]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in get_args(Kind) if kind != "nonces")
+"""Those that can be asked for: nonces come with their callbacks."""
 _OF_TOKEN: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "events": "events",
         "callbacks": "callbacks",
-        "nonces": "callbacks",
+        "nonces": "nonces",
         "quarantine": "quarantine",
         "schedules": "schedules",
         "due": "schedules",

@@ -103,8 +103,8 @@ def export_(
             words = words_of(filters)
             trail = AuditTrail(bus.connection, bus.subjects, operator)
             export = Export(bus.connection, bus.subjects, Request(kinds, filters, words))
-            words["what"] = ",".join(kinds)
-            async with trail.act("export", target=file, filters=words) as act:
+            said = {"what": ",".join(kinds), **words}
+            async with trail.act("export", target=file, filters=said) as act:
                 with out, progress_bar("exporting") as bar:
                     try:
                         await export.write(out, bar.total, bar.done)

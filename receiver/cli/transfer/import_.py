@@ -16,7 +16,6 @@ from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.options import YesOption, check_can_ask, not_empty
-from receiver.cli.permissions import consumer_plans
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, refusing, run
 from receiver.cli.transfer.output import confirmed, print_checked, print_import, progress_bar
 from receiver.composition.transfer import opened_target
@@ -124,10 +123,10 @@ async def _import(asked: _Asked, settings: Settings, operator: str) -> int:
 async def _run(
     asked: _Asked, settings: Settings, operator: str, reader: ExportReader, known: Known
 ) -> int:
-    plans = tuple(consumer_plans(settings))
-    async with opened_target(
-        settings, plans, dry_run=asked.dry_run, handlers_run=asked.handlers_run
-    ) as (bus, target):
+    async with opened_target(settings, dry_run=asked.dry_run, handlers_run=asked.handlers_run) as (
+        bus,
+        target,
+    ):
         importing = Import(target, reader.manifest, known)
         report = importing.report
         trail = AuditTrail(bus.connection, bus.subjects, operator)

@@ -105,7 +105,11 @@ def print_import(file: str, damage: str, report: Report, *, dry_run: bool, as_js
     if report.begun:
         typer.echo(f"go on where they were: {', '.join(report.begun)}")
     for name in report.missing:
-        typer.echo(f"the handler {name} had not finished, and is not loaded here", err=True)
+        typer.echo(
+            f"the handler {name} had not done everything, and is not loaded here: "
+            f"load it, then `yizhan replay --to handler:{name}`",
+            err=True,
+        )
     _print_problems(damage, report)
 
 
