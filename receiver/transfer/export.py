@@ -85,7 +85,7 @@ class Export:
         async for stored in patiently(history, self._patience_s):
             kind = kind_of(stored.nats_subject, self._subjects)
             deleted = stored.headers.get("KV-Operation") in _DELETED
-            if kind is None or deleted or not section.takes(stored):
+            if kind is None or deleted or not section.takes(stored, kind):
                 continue
             out.put(kind, encode_line(Line(stream, stored)))
             done = out.counts.total()

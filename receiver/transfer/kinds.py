@@ -7,7 +7,7 @@ keep: effects and states of orders.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, get_args
@@ -16,7 +16,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.read import selection
 from receiver.bus.read.filters import WORDS, Filters, nearest
 from receiver.bus.read.selection import StreamSelection
-from receiver.bus.subjects import Subjects
+from receiver.bus.subjects import ANY, Subjects
 from receiver.errors import ConfigurationError
 
 Kind = Literal[
@@ -50,17 +50,21 @@ _LOGGED: Final[Mapping[Kind, Callable[[Filters, Subjects], StreamSelection]]] = 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One pass over a stream. Of what the server selects, `takes` says what belongs to it."""
+    """One pass over a stream: of what the server selects, the messages of `kinds`, but for those
+    below `skipped`.
+    """
 
     selection: StreamSelection
+    kinds: frozenset[Kind]
     skipped: str = ""
 
-    def takes(self, stored: StoredMessage) -> bool:
+    def takes(self, stored: StoredMessage, kind: Kind | None) -> bool:
         """Whether a message is of this section. Only events have headers to compare."""
-        if self.skipped and stored.nats_subject.startswith(self.skipped):
+        if kind not in self.kinds or (
+            self.skipped and stored.nats_subject.startswith(self.skipped)
+        ):
             return False
-        is_event = stored.nats_subject.split(".", 2)[1] in {"events", "dead"}
-        return not is_event or self.selection.keeps(stored)
+        return kind not in {"events", "letters"} or self.selection.keeps(stored)
 
 
 def chosen_kinds(text: str) -> tuple[Kind, ...]:
@@ -94,37 +98,46 @@ def sections(kinds: Collection[Kind], filters: Filters, subjects: Subjects) -> l
     effects = subjects.state("effect.")
     if "state" in kinds:
         _refuse(filters, "state")
-        found.append(Section(StreamSelection(subjects.state_stream, [f"{effects}>"])))
-    if logged := [
-        _LOGGED[kind](filters, subjects) for kind in KINDS if kind in _LOGGED.keys() & kinds
-    ]:
-        found.append(_merged(logged, nonces="callbacks" in kinds, subjects=subjects))
+        found.append(_section(StreamSelection(subjects.state_stream, [f"{effects}>"]), "state"))
+    if {*_LOGGED} & {*kinds}:
+        found.append(_logged(kinds, filters, subjects))
     if "schedules" in kinds:
         _refuse(filters, "schedules")
         put_off = [f"{subjects.root}.{token}.>" for token in ("schedules", "due")]
-        found.append(Section(StreamSelection(subjects.stream, put_off)))
+        found.append(_section(StreamSelection(subjects.stream, put_off), "schedules"))
     if "letters" in kinds:
-        found.append(Section(selection.letters(filters, subjects)))
+        found.append(_section(selection.letters(filters, subjects), "letters"))
     if "runs" in kinds:
-        found.append(Section(selection.runs(filters, subjects)))
+        found.append(_section(selection.runs(filters, subjects), "runs"))
     if "audit" in kinds:
         _refuse(replace(filters, since=None, until=None), "audit", "since, until")
         records = [subjects.all_audit]
-        found.append(
-            Section(StreamSelection(subjects.audit_stream, records, filters.since, filters.until))
-        )
+        stream = subjects.audit_stream
+        within = StreamSelection(stream, records, filters.since, filters.until)
+        found.append(_section(within, "audit"))
     if "state" in kinds:
         everything = StreamSelection(subjects.state_stream, [subjects.all_state])
-        found.append(Section(everything, skipped=effects))
+        found.append(_section(everything, "state", skipped=effects))
     return found
 
 
-def _merged(logged: Sequence[StreamSelection], *, nonces: bool, subjects: Subjects) -> Section:
-    wanted = [subject for one in logged for subject in one.nats_subjects]
-    if nonces:
-        source = next(s for s in wanted if s.startswith(subjects.raw(""))).rpartition(".")[2]
-        wanted.append(subjects.nonce(source, "*"))
-    return Section(replace(logged[0], nats_subjects=wanted))
+def _section(chosen: StreamSelection, *kinds: Kind, skipped: str = "") -> Section:
+    return Section(chosen, frozenset(kinds), skipped)
+
+
+def _logged(kinds: Collection[Kind], filters: Filters, subjects: Subjects) -> Section:
+    """What lies in the main stream. Without a filter but times the whole of it is read: to a
+    consumer of several subjects the server gives a quarter as many messages a second.
+    """
+    asked = [kind for kind in _LOGGED if kind in kinds]
+    selections = [_LOGGED[kind](filters, subjects) for kind in asked]
+    wanted = [subject for one in selections for subject in one.nats_subjects]
+    if "callbacks" in kinds:
+        asked.append("nonces")
+        wanted.append(subjects.nonce(filters.source or ANY, ANY))
+    if len(wanted) > 1 and not {*filters.given} - {"since", "until"}:
+        wanted = []
+    return _section(replace(selections[0], nats_subjects=wanted), *asked)
 
 
 def _refuse(filters: Filters, kind: str, taken: str = "") -> None:
