@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ class Place:
     subjects: Subjects
     publisher: GroupCommitPublisher
     store: StateStore
-    _made: list[str] = field(default_factory=list)
 
     @property
     def states(self) -> OrderStates:
