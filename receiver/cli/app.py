@@ -117,6 +117,16 @@ COMMANDS: Final = {
         "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
     ),
     "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
+    "export": Entry(
+        "transfer.export",
+        REPAIR,
+        "Write what is stored to a file of JSON lines, compressed with Zstandard.",
+    ),
+    "import": Entry(
+        "transfer.import_",
+        REPAIR,
+        "Store what a file of `yizhan export` holds. What is there already is not stored again.",
+    ),
     "purge": Entry(
         "purge",
         REPAIR,
