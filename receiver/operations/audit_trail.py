@@ -34,12 +34,9 @@ VERBS: Final = (
     "doubt-settle",
     "retention-apply",
     "state-rebuild",
-<<<<<<< HEAD
     "purge",
-=======
     "export",
     "import",
->>>>>>> transfer
 )
 """The kinds of acts; more may be added."""
 
