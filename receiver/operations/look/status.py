@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from receiver.bus import durables
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.selection import StreamSelection
@@ -179,8 +178,7 @@ async def _letters(place: Place, now: datetime) -> dict[str, Any]:
     of which nothing knows whether it happened: one cause is one kind of error.
     """
     archive, subjects = place.archive, place.archive.subjects
-    client = place.archive.connection.client
-    counted = await durables.count_subjects(client, subjects.dead_stream, subjects.all_dead)
+    counted = await archive.count_by_subject(subjects.dead_stream, subjects.all_dead)
     lately = StreamSelection(subjects.dead_stream, [subjects.all_dead], now - DAY)
     newest = await archive.reader.last(subjects.dead_stream, list(counted))
     doubts = [one.nats_subject for one in newest if _is_in_doubt(one)]
@@ -210,6 +208,5 @@ async def _spool(spool: Callable[[], Awaitable[SpoolState]] | None) -> dict[str,
 
 async def _counts(archive: Archive, nats_subjects: str) -> dict[str, int]:
     """How many messages each source has; the last token names it."""
-    client, stream = archive.connection.client, archive.subjects.stream
-    counted = await durables.count_subjects(client, stream, nats_subjects)
+    counted = await archive.count_by_subject(archive.subjects.stream, nats_subjects)
     return {subject.rpartition(".")[2]: count for subject, count in counted.items()}
