@@ -16,7 +16,7 @@ from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_doubts
 from receiver.errors import ConfigurationError
-from receiver.operations.doubt import Doubt, Doubts
+from receiver.operations.doubt import Doubt, Doubts, Unreadable
 
 _NOTE_CHARS: Final = 500
 
@@ -57,7 +57,11 @@ def list_doubts(
         not_empty("--handler", handler, write="write a handler's name, or leave the option out")
 
     async def act(doubts: Doubts) -> int:
-        found = [one async for one in doubts.all(handler, datetime.now(UTC))]
+        looked = [one async for one in doubts.all(handler, datetime.now(UTC))]
+        found = [one for one in looked if isinstance(one, Doubt)]
+        for one in looked:
+            if isinstance(one, Unreadable):
+                typer.echo(one.reason, err=True)
         if as_json:
             typer.echo(_json({"effects": [_document(one) for one in found]}))
         else:
@@ -77,8 +81,7 @@ def show(
     """Show what is kept of an effect, whatever its state."""
 
     async def act(doubts: Doubts) -> int:
-        found = await doubts.of(key)
-        typer.echo(_json(_document(found)) if as_json else _text(found))
+        await _show(doubts, await doubts.of(key), as_json=as_json)
         return 0
 
     _operate(config or context.obj, act)
@@ -118,7 +121,7 @@ def settle(
     async def act(doubts: Doubts) -> int:
         now = datetime.now(UTC)
         found = await doubts.settle(key, happened=verdict, by=who(), note=note.strip(), now=now)
-        typer.echo(_json(_document(found)) if as_json else _text(found))
+        await _show(doubts, found, as_json=as_json)
         return 0
 
     _operate(config or context.obj, act)
@@ -132,6 +135,16 @@ def _operate(config: Any, act: Act) -> None:
             return await act(doubts)
 
     run(main)
+
+
+async def _show(doubts: Doubts, found: Doubt, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(_json(_document(found)))
+        return
+    typer.echo(_text(found))
+    if found.record.state == "settled":
+        again = await doubts.replay_of(found.record)
+        typer.echo(f"  again     {again or 'its event is not stored any more'}")
 
 
 def _check_note(note: str) -> None:
@@ -161,7 +174,6 @@ def _text(found: Doubt) -> str:
         "result": None if record.result is None else json.dumps(record.result, ensure_ascii=False),
         "unkept": record.unkept,
         "verdict": _verdict(found),
-        "again": _again(found) if record.state == "settled" else None,
     }
     lines = [f"  {name:<9} {value}" for name, value in rows.items() if value is not None]
     return "\n".join((found.key, *lines))
@@ -173,11 +185,3 @@ def _verdict(found: Doubt) -> str | None:
         return None
     verdict = "happened" if record.happened else "did not happen"
     return f"{verdict}, says {record.by}: {record.note}"
-
-
-def _again(found: Doubt) -> str:
-    record = found.record
-    which = "" if record.order_id is None else f" --order {record.order_id}"
-    return (
-        f"yizhan replay --to handler:{record.handler} --type {record.event_type}{which} --since 90d"
-    )
