@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from receiver.bus.connection import Connection
 from receiver.bus.durables import durables, stored_time
+from receiver.bus.read.filters import Filters
 from receiver.bus.state.keys import key_token
 from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
 from receiver.bus.subjects import Subjects
@@ -37,13 +38,6 @@ class Doubt(NamedTuple):
     revision: int
 
 
-class Unreadable(NamedTuple):
-    """An entry that is no effect, and what to do about it."""
-
-    key: str
-    reason: str
-
-
 class Doubts:
     """The effects below one root; events are kept for `kept`. What an operator says is recorded on
     the trail that `trail_of` gives for who says it.
@@ -67,11 +61,16 @@ class Doubts:
         self._holders = holders
         self._ttl = kept + MARGIN
 
-    async def all(self, handler: str | None, now: datetime) -> AsyncIterator[Doubt | Unreadable]:
-        """What is in doubt, and what is claimed although its time is up; those that changed last
-        come last. Raises `BusError`, and `ConfigurationError` for a handler that is none.
+    async def chosen(self, filters: Filters, now: datetime) -> tuple[list[Doubt], list[str]]:
+        """What is in doubt, and what is claimed although its time is up, by handler, type of event
+        and order, and by when that state was entered; the last `limit` of those. Those that changed
+        last come last. Beside them, what is to be said of entries that cannot be read.
+
+        Raises `BusError`, and `ConfigurationError` for a handler that there is not.
         """
-        prefix, entries = "effect" if handler is None else f"effect.{key_token(handler)}", 0
+        handler = filters.handler
+        prefix = "effect" if handler is None else f"effect.{key_token(handler)}"
+        found, unreadable, entries = list[Doubt](), list[str](), 0
         async for key, entry in self._store.scan(prefix):
             entries += 1
             if entry.value is None:
@@ -79,12 +78,13 @@ class Doubts:
             try:
                 record = _read(key, entry.value)
             except ConfigurationError as error:
-                yield Unreadable(key, str(error))
+                unreadable.append(str(error))
                 continue
-            if record.state == "in_doubt" or (record.state == "claimed" and record.deadline < now):
-                yield Doubt(key, record, entry.revision)
+            if _is_in_doubt(record, now) and _selects(filters, record):
+                found.append(Doubt(key, record, entry.revision))
         if handler is not None and not entries:
             await self._check_handler(handler)
+        return found[-filters.limit if filters.limit else 0 :], unreadable
 
     async def replay_of(self, record: EffectRecord) -> str | None:
         """The command that runs the event again, and as few others as may be; None where it is not
@@ -157,6 +157,19 @@ class Doubts:
                 f"{record.deadline.isoformat(timespec='seconds')}, or end that process"
             )
         return why
+
+
+def _is_in_doubt(record: EffectRecord, now: datetime) -> bool:
+    return record.state == "in_doubt" or (record.state == "claimed" and record.deadline < now)
+
+
+def _selects(filters: Filters, record: EffectRecord) -> bool:
+    return (
+        filters.event_type in {None, record.event_type, record.event_type.partition(".")[0]}
+        and filters.order_id in {None, record.order_id}
+        and (filters.since is None or record.at >= filters.since)
+        and (filters.until is None or record.at < filters.until)
+    )
 
 
 def _read(key: str, value: bytes) -> EffectRecord:

@@ -98,7 +98,8 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     await place.work("InDoubtError: in_doubt", signal.SIGTERM)
     await client.jetstream().publish(subjects.state("effect.close_it.x.y"), b"{")
     (doubt,) = await place.doubts()
-    listed = await place.run("doubt")
+    listed = await place.run("doubt", "--type", "order", "--order", "1", "--handler", "close_it")
+    other = await place.run("doubt", "--order", "2")
     misspelt = await place.run("doubt", "--handler", "closeit")
     settled = await place.run("doubt", "settle", KEY, f"--{verdict}happened", "--note", "we asked")
     again = await place.run("doubt", "settle", KEY, "--happened", "--note", "we asked")
@@ -111,6 +112,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     assert doubt["why"] == "the process that ran it ended"
     assert "effect    tell shop" in listed.out
     assert "effect.close_it.x.y: an entry of the ledger cannot be read" in listed.err
+    assert other.out == "nothing is in doubt\n"
     assert "no such handler: did you mean close_it?" in misspelt.err
     assert settled.code == 0, settled
     assert command.startswith("yizhan replay --to handler:close_it --type order.closed --order 1")
@@ -133,7 +135,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
         (("show", "effect.x.y.z"), "effect.x.y.z: there is no such effect"),
         (("settle", "effect.x.y.z", "--happened", "--note", " "), "--note: is empty: say how"),
         (("settle", "effect.x.y.z", "--note", "n"), "write --happened or --not-happened"),
-        (("--handler", ""), "--handler: is empty: write a handler's name"),
+        (("--handler", ""), "--handler: is empty: leave it out"),
     ],
 )
 async def test_what_cannot_be_is_refused(
