@@ -81,6 +81,8 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
         try:
             await store.ensure()
             yield Doubts(
+                bus.connection,
+                bus.subjects,
                 store,
                 holders,
                 kept=timedelta(days=settings.nats.max_age_days),

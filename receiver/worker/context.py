@@ -129,6 +129,7 @@ class RunContext:
             order_id=cause.order_id,
             attempt=self.attempt,
             timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
+            event_seq=self._timers.message.stream_seq or None,
         )
         ledger = self._services.ledger
         return Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import structlog
 
 from receiver.bus.codec import encode_event
-from receiver.bus.schedules import Place, StreamSchedules
+from receiver.bus.schedules import Place, StreamSchedules, TooLargeError
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.event import Event
 from receiver.testing import NOON, Kit, eventually, make_event
@@ -113,3 +115,22 @@ async def test_where_events_never_stop_one_is_run_in_time() -> None:
         due.append(waiting.at - NOON)
         await kit.advance(timedelta(seconds=59))
     assert due == [timedelta(seconds=s) for s in (60, 119, 150)]
+
+
+async def test_an_event_too_large_to_be_put_off_is_run_at_once(bench: Bench) -> None:
+    router, large = Router(), event(1, 1)
+
+    @router.on(OrderCreated, coalesce=SOON)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None: ...
+
+    await put(bench, large)
+    (stored,) = await bench.messages(bench.subjects.stream, bench.subjects.all_events)
+    client = bench.connection.client
+    stored = replace(stored, body=b" " * (client.max_payload - 500))
+    schedules = StreamSchedules(bench.connection, bench.subjects, kept=MAX_AGE)
+    (handler,) = router.handlers
+
+    assert not await coalesced(schedules, handler, stored, large, datetime.now(UTC))
+    await client.round_trip(timeout_s=60)  # the server has not hung up
+    with pytest.raises(TooLargeError):
+        await schedules.put(Place("timer", "sync", "1688", "1"), stored, datetime.now(UTC), {})
