@@ -7,7 +7,7 @@ from typing import Final
 
 from receiver.bus.connection import Connection
 from receiver.operations.keeping.plan import PurgePlan
-from receiver.operations.repair.patience import PATIENCE_S, delete
+from receiver.operations.patience import PATIENCE_S, delete
 from receiver.operations.repair.tally import Progress, Tally
 
 _AT_ONCE: Final = 64
