@@ -61,6 +61,11 @@ COMMANDS: Final = {
         RUN,
         "Check all that a start needs, without starting; exit 0 where all is well, else 1.",
     ),
+    "metrics": Entry(
+        "metrics",
+        RUN,
+        "Collect the metrics of all processes, and serve them at /metrics for Prometheus.",
+    ),
     "demo": Entry(
         "demo", RUN, "Run everything on a simulated platform for a while, then check the promise."
     ),

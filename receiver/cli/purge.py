@@ -77,7 +77,7 @@ def purge(
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete for good what the filters select: by kind of message, and at least by one filter.
+    """Delete for good what filters select, kind by kind; shows a plan first.
 
     Shows how much that is, who has not handled it, and what rests on it, and asks. Exits 1 where
     that was declined, 2 where a handler still needs it, 3 where another was faster with some.

@@ -44,7 +44,7 @@ async def reporting(bus: Bus, kind: ProcessKind, read: Read) -> AsyncIterator[No
 async def receiver_figures(counts: DeliveryCounts, spool: Spool | None) -> Figures:
     """What a receiver counts; of the spool where it speaks for those that share it."""
     figures = Figures()
-    figures.add(counts.figures)
+    figures.add(counts.figures())
     if spool is None:
         return figures
     try:

@@ -43,7 +43,7 @@ class MetricsEndpoint:
     async def metrics(self, request: Request) -> Response:
         """200, whatever is wrong: that is in the figures."""
         families = [self._deliveries(), await self._log_ready(), self._batches_in_memory()]
-        families += made_of(self._counts.figures, worker=self._worker)
+        families += made_of(self._counts.figures(), worker=self._worker)
         if self._spool is not None:
             families += await self._of_spool(self._spool)
         return exposition(families)

@@ -85,7 +85,7 @@ async def status_without_nats(
         kept = await _spool(spool)
     except (SpoolError, OSError) as error:
         missing.append(f"spool: {error}")
-    unknown = dict.fromkeys(("sources", "streams", "handlers", "dead_letters"))
+    unknown = dict.fromkeys(("sources", "streams", "disk", "handlers", "dead_letters"))
     return {
         "verdict": {"well": False, "sentence": away(missing, kept), "concerns": missing},
         "at": now.isoformat(timespec="seconds"),
