@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.replay.plan import Planning
+from receiver.replay.runner import Runner
 from receiver.replay.runs import Runs
 from receiver.settings import Settings
-from receiver.worker.effects.holders import BusHolders
 from receiver.worker.replaying.store import Replays
 from receiver.worker.routing import Handler
 
@@ -43,12 +42,12 @@ async def opened_replays(
         try:
             await store.ensure()
             replays = Replays(store, bus.connection, bus.subjects)
-            holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
+            runner = Runner(bus.connection, bus.subjects)
             yield ReplayDesk(
                 settings,
                 bus,
                 replays,
-                Runs(replays, holders, clock=_now),
+                Runs(replays, runner, clock=_now),
                 Planning(replays, handlers, clock=_now),
             )
         finally:

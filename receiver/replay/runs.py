@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from receiver.bus import replay_consumers
 from receiver.bus.client import PipeliningClient
 from receiver.bus.jetstream_api import call
 from receiver.bus.replay_consumers import Position, ReplayConsumer
 from receiver.errors import BusError, ConfigurationError
-from receiver.worker.effects.holders import Holders
+from receiver.replay.runner import Runner
+from receiver.worker.replaying.feeds import WAKE
 from receiver.worker.replaying.record import BEGUN_LIFE, HANDLER, SUBJECT, ReplayRecord
 from receiver.worker.replaying.store import Found, Replays
-
-WAKE: Final = "replays"
-"""Where workers hear that a replay began, or ends."""
 
 
 class Runs:
     """Of the replays of one root. Everything raises `BusError`, and `ConfigurationError` for what
     cannot be done to a replay as it is."""
 
-    def __init__(
-        self, replays: Replays, holders: Holders, *, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, replays: Replays, runner: Runner, *, clock: Callable[[], datetime]) -> None:
         self.replays = replays
-        self._holders = holders
+        self._runner = runner
         self._clock = clock
 
     async def of(self, name: str) -> ReplayRecord:
@@ -49,7 +44,7 @@ class Runs:
         """Whether the process that gives it lives; raises `BusError`."""
         if record.state != "running" or not record.runner:
             return False
-        return await self._holders.asked(record.runner, record.plan) in {"runs", "silent"}
+        return await self._runner.lives(record.runner)
 
     async def begin(self, record: ReplayRecord, *, here: bool) -> ReplayRecord:
         """Have it run from now on, by this process where it is to be run `here`, else by workers.
@@ -63,10 +58,10 @@ class Runs:
                     f"the replay {record.name} runs in another process already: wait for it, or "
                     f"`yizhan replay cancel {record.name}`"
                 )
-            await self._holders.begin(record.plan)
+            await self._runner.listen()
         for consumer in () if record.was_begun else self._consumers(record):
             await replay_consumers.make(self._client, consumer)
-        runner, now = self._holders.worker if here else "", self._clock()
+        runner, now = self._runner.name if here else "", self._clock()
         kept = await self._change(
             record,
             lambda one: (
@@ -125,7 +120,7 @@ class Runs:
 
     async def position(self, record: ReplayRecord, target: str) -> Position | None:
         """How far a target has come; None where nothing keeps it."""
-        consumer = consumer_of(record, target, self.replays)
+        consumer = record.consumer(target, self.replays.subjects.stream)
         return await replay_consumers.position(self._client, consumer)
 
     @property
@@ -137,7 +132,7 @@ class Runs:
         if not record.count:
             return []
         return [
-            consumer_of(record, target, self.replays)
+            record.consumer(target, self.replays.subjects.stream)
             for target in record.targets
             if target.startswith((HANDLER, SUBJECT)) and target not in record.done
         ]
@@ -187,20 +182,6 @@ class Runs:
                 f"the stream {stream} was made anew after {record.name} was planned, and its "
                 "sequences mean other events: plan it again"
             )
-
-
-def consumer_of(record: ReplayRecord, target: str, replays: Replays) -> ReplayConsumer:
-    """The consumer of a target of a replay."""
-    return ReplayConsumer(
-        replays.subjects.stream,
-        record.durable(target),
-        record.nats_subjects[target],
-        record.first_seq,
-        record.last_seq,
-        BEGUN_LIFE,
-        "all",
-        record.plan,
-    )
 
 
 def _goes_on(record: ReplayRecord) -> bool:

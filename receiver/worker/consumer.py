@@ -58,8 +58,11 @@ class HandlerConsumer:
         limits: ConsumerLimits,
         count: Callable[[str, Outcome, float | None], None],
         sleep: Sleep,
+        guest: bool = False,
     ) -> None:
+        """A `guest` holds the handler and takes nothing from its durable: it runs replays alone."""
         self.handler = handler
+        self._guest = guest
         self.plan = plan
         self.epoch = 0
         self._settling = settling
@@ -113,7 +116,8 @@ class HandlerConsumer:
     def start(self) -> None:
         """Begin to pull, as soon as no other process does."""
         self.ownership.start()
-        for coroutine in (self._loop.run(), self._keep_alive(), self._tend()):
+        pulling = self._take_nothing() if self._guest else self._loop.run()
+        for coroutine in (pulling, self._keep_alive(), self._tend()):
             task = asyncio.create_task(coroutine, name=self.handler.durable)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
@@ -160,6 +164,21 @@ class HandlerConsumer:
         """Have one run behind what is in its lane."""
         ordered = self.handler.options.order != "none"
         self._pool.add(lane_of(turn.message, ordered=ordered), turn)
+
+    @property
+    def holds(self) -> bool:
+        """See `Lanes`."""
+        return self.ownership.holds and not self._stopping
+
+    @property
+    def takes_live(self) -> bool:
+        """See `Lanes`."""
+        return not self._guest
+
+    def answered(self) -> None:
+        """See `Lanes`: who takes nothing live has no other word of the server."""
+        if self._guest:
+            self.ownership.answered(_now())
 
     @property
     def waiting(self) -> int:
@@ -224,6 +243,11 @@ class HandlerConsumer:
 
     def _add(self, message: Msg) -> None:
         self.add(Turn(self._hand, message))
+
+    async def _take_nothing(self) -> None:
+        """In place of the pulls of one that takes live events."""
+        await self.ownership.allowed()
+        await asyncio.Event().wait()
 
     async def _keep_alive(self) -> None:
         while True:

@@ -21,10 +21,10 @@ from receiver.errors import BusError, ConfigurationError
 from receiver.replay.plan import Planning, Wish
 from receiver.replay.replay import Summary
 from receiver.replay.resumed import Resumed
-from receiver.replay.runs import Runs, consumer_of
+from receiver.replay.runner import Runner
+from receiver.replay.runs import Runs
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
-from receiver.worker.effects.holders import BusHolders
 from receiver.worker.replaying.frozen import Frozen
 from receiver.worker.replaying.pace import Pace
 from receiver.worker.replaying.record import ReplayRecord
@@ -53,8 +53,7 @@ class Place:
 
     def other_runs(self) -> Runs:
         """As another process has them."""
-        holders = BusHolders([self.connection], self.subjects, sleep=asyncio.sleep)
-        return Runs(self.replays, holders, clock=now)
+        return Runs(self.replays, Runner(self.connection, self.subjects), clock=now)
 
     async def put(self, *made: EventData) -> None:
         events = [encode_event(make_event(data), self.subjects) for data in made]
@@ -72,7 +71,7 @@ class Place:
         prefix = target.removeprefix("subject:")
         await Resumed(
             self.connection,
-            consumer_of(record, target, self.replays),
+            record.consumer(target, self.subjects.stream),
             Frozen.of(record, target, self.subjects),
             sink or SubjectSink(self.connection, self.subjects, prefix, record.marks()),
             summary=summary,

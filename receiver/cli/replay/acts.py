@@ -64,7 +64,7 @@ def run_command(
             record = record.model_copy(update=given)
             _, handlers = handlers_of(record.targets, settings)
             check_target(record.targets, settings.nats.subject_root, force=force)
-            manner = Manner(by=operator, force=force, as_json=as_json, yes=yes)
+            manner = Manner(by=operator, force=force, as_json=as_json)
             return await run_replay(desk, record, handlers, stop, manner)
 
     run(main)

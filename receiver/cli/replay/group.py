@@ -97,7 +97,7 @@ def plan_and_run(
             if dry_run:
                 return 0
             await desk.planning.keep(record)
-            manner = Manner(by=operator, force=force, as_json=as_json, yes=True)
+            manner = Manner(by=operator, force=force, as_json=as_json)
             return await run_replay(desk, record, handlers, stop, manner)
 
     run(main)

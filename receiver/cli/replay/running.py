@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from typing import Any, Final, Literal
 
-import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from receiver.cli.options import option
-from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
-from receiver.cli.replay.targets import file_sink
-from receiver.composition.api import opened_api
+from receiver.cli.replay.to_handlers import ToHandlers
+from receiver.cli.replay.to_sink import ToSink
 from receiver.composition.replays import ReplayDesk
 from receiver.errors import BusError, YizhanError
-from receiver.operations.audit_trail import Act, AuditTrail
-from receiver.replay.replay import Progress as OnProgress
-from receiver.replay.replay import Sink, Summary
-from receiver.replay.replay import replay as give_all
-from receiver.replay.resumed import Resumed
-from receiver.replay.runs import consumer_of
-from receiver.replay.sinks.handler import HandlerSink
-from receiver.replay.sinks.subject import SubjectSink
+from receiver.operations.audit_trail import AuditTrail
 from receiver.resilience.cancellation import cancel_all
-from receiver.worker.replaying.frozen import Frozen
-from receiver.worker.replaying.pace import Pace
-from receiver.worker.replaying.record import SUBJECT, ReplayRecord
+from receiver.worker.replaying.record import ReplayRecord
 from receiver.worker.routing import Handler
 
-_END_S: Final = 5.0
+_END_S: Final = 10.0
 _LOOK_S: Final = 1.0
+
+Show = Callable[[int, int, str], None]
+Ended = Literal["done", "cancelled", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +35,6 @@ class Manner:
     by: str
     force: bool = False
     as_json: bool = False
-    yes: bool = False
 
 
 async def run_replay(
@@ -61,148 +48,53 @@ async def run_replay(
     trail = AuditTrail(desk.bus.connection, desk.bus.subjects, manner.by)
     words = {"replay": record.name, **record.filters}
     numbers = {"selected": record.count}
-    where = ", ".join(record.targets)
+    where, console = ", ".join(record.targets), Console(stderr=True)
+    giving: ToHandlers | ToSink
+    if handlers:
+        giving = ToHandlers(desk, record, handlers)
+    else:
+        giving = ToSink(desk, record, force=manner.force)
     async with (
         trail.act("replay", target=where, filters=words, numbers=numbers) as act,
-        _giving(desk, record, handlers, manner) as giving,
+        giving,
     ):
-        record = await desk.runs.begin(record, here=True)
-        return await _watched(desk, record, giving, stop, manner, act)
-
-
-class Giving:
-    """What gives the events of a replay in this process: to one sink a target."""
-
-    def __init__(self, desk: ReplayDesk, record: ReplayRecord, sinks: Sequence[Sink]) -> None:
-        self.summary = Summary(selected=record.count)
-        self._desk = desk
-        self._record = record
-        self._sinks = sinks
-
-    async def run(self, progress: OnProgress) -> None:
-        """To its end; raises `BusError`."""
-        for target, sink in zip(self._record.targets, self._sinks, strict=True):
-            if self._record.count:
-                await self._give(target, sink, progress)
-
-    async def _give(self, target: str, sink: Sink, progress: OnProgress) -> None:
-        record, bus = self._record, self._desk.bus
-        frozen = Frozen.of(record, target, bus.subjects)
-        pace = Pace(record.rate, record.ramp_s, time.monotonic)
-        if isinstance(sink, SubjectSink | HandlerSink):
-            consumer = consumer_of(record, target, self._desk.replays)
-            await Resumed(
-                bus.connection,
-                consumer,
-                frozen,
-                sink,
-                summary=self.summary,
-                progress=progress,
-                pace=pace,
-            ).run()
-            return
-        await give_all(
-            bus.connection,
-            bus.subjects.stream,
-            frozen,
-            sink,
-            summary=self.summary,
-            progress=progress,
-            pace=pace,
-        )
-
-
-@contextlib.asynccontextmanager
-async def _giving(
-    desk: ReplayDesk, record: ReplayRecord, handlers: Sequence[Handler], manner: Manner
-) -> AsyncIterator[Giving]:
-    to, bus, settings = record.targets[0], desk.bus, desk.settings
-    if handlers:
-        async with opened_api(settings, bus) as opened:
-            api = opened.with_priority("replay") if opened else None
-            kept = timedelta(days=settings.nats.max_age_days)
-            sinks = [
-                HandlerSink.of(one, bus.publisher, bus.connection, bus.subjects, api=api, kept=kept)
-                for one in handlers
-            ]
-            yield Giving(desk, record, sinks)
-            for sink in sinks:
-                await sink.close()
-        return
-    if to.startswith(SUBJECT):
-        prefix = to.removeprefix(SUBJECT)
-        subject_sink = SubjectSink(bus.connection, bus.subjects, prefix, record.marks())
-        with option("--to"):
-            await subject_sink.check()
-        yield Giving(desk, record, [subject_sink])
-        return
-    file = file_sink(to, force=manner.force)
-    with contextlib.ExitStack() as stack:
-        with option("--to"):
-            stack.enter_context(file)
-        yield Giving(desk, record, [file])
+        record = await desk.runs.begin(record, here=not handlers)
+        with _shown(record, console) as show:
+            ended = await _watched(desk, record, giving.run(show), stop)
+        sys.stdout.flush()  # the events before the summary, also where both go into one pipe
+        if ended == "done":
+            await desk.runs.finish(record)
+        elif ended == "interrupted":
+            await desk.runs.interrupt(record)
+        code = await giving.say(console, as_json=manner.as_json)
+        act.numbers |= giving.numbers
+        act.outcome = "partly" if code else "done"
+        if ended == "cancelled":
+            raise YizhanError(f"the replay {record.name} was cancelled")
+        if ended == "interrupted":  # an error, so that a file is not taken for the whole
+            raise YizhanError(
+                f"the replay was interrupted: go on with it by `yizhan replay run {record.name}`"
+            )
+    return code
 
 
 async def _watched(
-    desk: ReplayDesk,
-    record: ReplayRecord,
-    giving: Giving,
-    stop: asyncio.Event,
-    manner: Manner,
-    act: Act,
-) -> int:
-    console, summary = Console(stderr=True), giving.summary
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task("replaying", total=record.count)
-
-        def show(so_far: Summary) -> None:
-            bar.update(row, completed=so_far.done)
-
-        working = asyncio.create_task(giving.run(show))
-        stopping = asyncio.create_task(stop.wait())
-        cancelled = asyncio.create_task(_until_over(desk, record))
-        tasks = {working, stopping, cancelled}
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        ended, was_cancelled = working.done(), cancelled.done()
-        await cancel_all(tasks, patience_s=_END_S)
-        act.numbers |= summary.numbers
-        if working.done() and not working.cancelled():
-            working.result()
-    sys.stdout.flush()  # the events before the summary, also where both go into one pipe
-    if ended:
-        await desk.runs.finish(record)
-    elif not was_cancelled:
-        await desk.runs.interrupt(record)
-    if summary.failed or summary.undecodable:
-        act.outcome = "partly"
-    _say(record, summary, console, manner)
-    if was_cancelled and not ended:
-        raise YizhanError(f"the replay {record.name} was cancelled")
-    if not ended:  # an error, so that the sink does not take the part for the whole
-        raise YizhanError(
-            f"the replay was interrupted: go on with it by `yizhan replay run {record.name}`"
-        )
-    return _exit_code(summary)
-
-
-def _say(record: ReplayRecord, summary: Summary, console: Console, manner: Manner) -> None:
-    if manner.as_json:
-        found = {"name": record.name, **summary.numbers, "reasons": summary.failures}
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    console.print(
-        f"{summary.delivered} delivered, {summary.failed} failed, "
-        f"{summary.undecodable} not decodable, of {summary.selected} selected, "
-        f"in {summary.duration_s:.1f} s"
-    )
-    for failure in summary.failures:
-        console.print(f"  {failure}", markup=False)
-
-
-def _exit_code(summary: Summary) -> int:
-    if not (summary.failed or summary.undecodable):
-        return 0
-    return EXIT_PARTLY if summary.delivered else EXIT_FAILED
+    desk: ReplayDesk, record: ReplayRecord, work: Coroutine[Any, Any, bool], stop: asyncio.Event
+) -> Ended:
+    """Have it worked on until it is done, somebody cancels it, or this process is to stop."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    over = asyncio.create_task(_until_over(desk, record))
+    tasks: set[asyncio.Task[Any]] = {working, stopping, over}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    done, was_cancelled = working.done(), over.done()
+    if not (done or was_cancelled):  # workers hear it before a guest leaves
+        with contextlib.suppress(BusError):
+            await desk.runs.interrupt(record)
+    await cancel_all(tasks, patience_s=_END_S)
+    if done:
+        return "done" if working.result() else "cancelled"
+    return "cancelled" if was_cancelled else "interrupted"
 
 
 async def _until_over(desk: ReplayDesk, record: ReplayRecord) -> None:
@@ -211,5 +103,31 @@ async def _until_over(desk: ReplayDesk, record: ReplayRecord) -> None:
         await asyncio.sleep(_LOOK_S)
         with contextlib.suppress(BusError):
             found = await desk.replays.get(record.name)
-            if found is None or found.record.plan != record.plan or found.record.is_over:
+            if found is None or found.record.plan != record.plan:
                 return
+            if found.record.state == "cancelled":
+                return
+
+
+@contextlib.contextmanager
+def _shown(record: ReplayRecord, console: Console) -> Any:
+    """Gives what takes how many are done, of how many, and why nothing goes on."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[waits]}", markup=False),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        row = bar.add_task(record.name, total=record.count, rate="", waits="")
+
+        def show(done: int, total: int, waits: str) -> None:
+            speed = bar.tasks[row].speed
+            rate = f"{speed:,.0f}/s" if speed else ""
+            bar.update(row, completed=done, total=total, rate=rate, waits=waits)
+
+        yield show

@@ -10,15 +10,17 @@ cancelled    it is over before that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from receiver.bus.headers import FORCED, REPLAY
 from receiver.bus.read.filters import Filters
+from receiver.bus.replay_consumers import ReplayConsumer
 from receiver.errors import ConfigurationError, DecodingError
 
 State = Literal["planned", "running", "interrupted", "finished", "cancelled"]
@@ -96,6 +98,11 @@ class ReplayRecord(BaseModel):
         return replay_key(self.name)
 
     @property
+    def label(self) -> str:
+        """What tells it from others of its name."""
+        return f"{self.name}.{self.plan}"
+
+    @property
     def handlers(self) -> Sequence[str]:
         """The handlers that it goes to."""
         return [to.removeprefix(HANDLER) for to in self.targets if to.startswith(HANDLER)]
@@ -109,12 +116,6 @@ class ReplayRecord(BaseModel):
     def was_begun(self) -> bool:
         """Whether something of it may have been given."""
         return self.begun_at is not None
-
-    @property
-    def generation(self) -> str:
-        """What the effects of a forced replay are claimed under, beside their own names: once each
-        in this replay, however often it is resumed. Empty where it is not forced."""
-        return self.plan if self.forced else ""
 
     def life(self) -> timedelta:
         """For how long it is kept from its last change on."""
@@ -133,22 +134,39 @@ class ReplayRecord(BaseModel):
         tail = f"={target.removeprefix(HANDLER)}" if target.startswith(HANDLER) else ""
         return f"replay-{self.name}{tail}"
 
+    def consumer(self, target: str, stream: str) -> ReplayConsumer:
+        """The consumer of a target. That of a subject needs no acknowledgement of each event."""
+        return ReplayConsumer(
+            stream,
+            self.durable(target),
+            self.nats_subjects[target],
+            self.first_seq,
+            self.last_seq,
+            BEGUN_LIFE,
+            "explicit" if target.startswith(HANDLER) else "all",
+            self.plan,
+        )
+
     def marks(self) -> dict[str, str]:
-        """The headers of what it gives."""
-        marks = {"ce-origin": "replay", "ce-replay": self.name}
+        """The headers of what it gives. The effects of a forced one are claimed under its plan:
+        once each, however often it is resumed."""
+        marks = {"ce-origin": "replay", "ce-replay": self.name, REPLAY: self.label}
         return {**marks, FORCED: self.plan} if self.forced else marks
 
     def moved(self, state: State, **changes: Any) -> ReplayRecord:
         """The same in another state."""
         return self.model_copy(update={"state": state, **changes})
 
+    def after(self, target: str) -> ReplayRecord:
+        """Once a target got everything; the last one finishes it."""
+        done = [*self.done, target]
+        if set(done) < set(self.targets) or self.is_over:
+            return self.moved(self.state, done=done)
+        return self.moved("finished", done=done, ended_at=datetime.now(UTC), runner="")
+
     def encoded(self) -> bytes:
         """As the stream keeps it."""
         return self.model_dump_json(exclude_defaults=True).encode()
-
-
-FORCED: Final = "yizhan-forced"
-"""The generation of a forced replay, of what it gives."""
 
 
 def check_name(name: str) -> str:
@@ -193,11 +211,6 @@ def read_replay(value: bytes) -> ReplayRecord:
         return ReplayRecord.model_validate_json(value)
     except ValidationError as error:
         raise DecodingError("an entry of a replay cannot be read") from error
-
-
-def forced_by(headers: Mapping[str, str]) -> str:
-    """The generation that effects of a message are claimed under; empty for most."""
-    return headers.get(FORCED, "")
 
 
 def _value(name: str, text: str) -> Any:

@@ -35,8 +35,12 @@ class Replays:
 
     async def all(self) -> list[ReplayRecord]:
         """Every replay that is kept, those that changed last at the end."""
-        found = [_found(entry) async for _, entry in self.store.scan(PREFIX)]
-        return [one.record for one in found if one is not None]
+        return [found.record for found in await self.changed(0)]
+
+    async def changed(self, after: int) -> list[Found]:
+        """Those that changed behind a revision, those that changed last at the end."""
+        found = [_found(entry) async for _, entry in self.store.scan(PREFIX, after=after)]
+        return [one for one in found if one is not None]
 
     async def put(self, record: ReplayRecord, revision: int) -> int:
         """Keep it over what is at `revision`; raises `StateConflictError` where that changed."""
