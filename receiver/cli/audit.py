@@ -23,7 +23,7 @@ from receiver.operations.audit_reading import acts
     rich_help_panel=LOOK,
     epilog=examples("yizhan audit --since 7d", "yizhan audit --verb dead-retry --by ann --json"),
 )
-@selecting("since", "until", "handler", limit=100)
+@selecting("since", "until", "handler", "limit", limit=100)
 def audit(
     filters: Filters,
     config: ConfigOption = None,

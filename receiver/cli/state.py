@@ -83,19 +83,21 @@ def rebuild(
 ) -> None:
     """Fold the state of every order anew from its events, and write what differs.
 
-    Safe beside running handlers. Exits 1 where a dry run finds a difference.
+    Likewise the index of numbers, by which `yizhan order` finds an order. Safe beside running
+    handlers. Exits 1 where a dry run finds a difference.
     """
     with refusing():
         operator = who(by)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
-        counted, shown_at = Counter[Verdict](), time.monotonic()
+        counted, numbers, shown_at = Counter[Verdict](), 0, time.monotonic()
         async with opened_states(settings) as states, contextlib.AsyncExitStack() as stack:
             acting = states.trail_of(operator).act("state-rebuild")
             act = None if dry_run else await stack.enter_async_context(acting)
             async for rebuilt in states.rebuild(dry_run=dry_run):
                 counted[rebuilt.verdict] += 1
+                numbers += rebuilt.numbers
                 if rebuilt.verdict == "changed":
                     typer.echo(_changed(rebuilt))
                 if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
@@ -103,8 +105,10 @@ def rebuild(
                     typer.echo(f"{counted.total():,} orders so far", err=True)
             if act is not None:
                 act.numbers.update({str(verdict): count for verdict, count in counted.items()})
-        typer.echo(_summary(counted, dry_run=dry_run))
-        return EXIT_FAILED if dry_run and (counted["new"] or counted["changed"]) else 0
+                act.numbers.update({"indexed": numbers} if numbers else {})
+        typer.echo(_summary(counted, numbers, dry_run=dry_run))
+        differs = counted["new"] or counted["changed"] or numbers
+        return EXIT_FAILED if dry_run and differs else 0
 
     run(main)
 
@@ -114,7 +118,8 @@ def _changed(rebuilt: Rebuilt) -> str:
     return f"{rebuilt.channel} order {rebuilt.order_id} differs in {what}"
 
 
-def _summary(counted: Counter[Verdict], *, dry_run: bool) -> str:
+def _summary(counted: Counter[Verdict], numbers: int, *, dry_run: bool) -> str:
     parts = [f"{counted[verdict]:,} {words}" for verdict, words in _WORDS.items()]
+    parts.append(f"{numbers:,} numbers not in the index yet")
     done = "nothing was written" if dry_run else "what was not kept or otherwise was written"
     return f"{counted.total():,} orders: {'; '.join(parts)}; {done}"

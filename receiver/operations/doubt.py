@@ -100,7 +100,7 @@ class Doubts:
         return Doubt(key, settled, revision)
 
     async def _why(self, key: str, record: EffectRecord, now: datetime) -> str:
-        answer = await self._holders.asked(record.worker, record.claim)
+        answer = await self._holders.asked(record)
         why = why_in_doubt(answer, late=record.deadline < now)
         if why is None:
             raise ConfigurationError(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
+from handlers import order_state
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
@@ -21,13 +22,20 @@ from receiver.bus.subjects import Subjects, input_subject
 from receiver.event import Event
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.id_kinds import hint
+from receiver.operations.look.numbers import indexed, why_not_indexed
 from receiver.operations.look.order_life import order_life
 from receiver.operations.look.single import callback_view, event_view
 from receiver.projection.state import empty
 from receiver.testing import eventually
 from receiver.worker.interface import Context, Retry
 from receiver.worker.routing import Router
-from schemas.events import LogisticsShipped, OrderCompleted, Parcel, PaymentSucceeded
+from schemas.events import (
+    AftersalesRefundUpdated,
+    LogisticsShipped,
+    OrderCompleted,
+    Parcel,
+    PaymentSucceeded,
+)
 from tests.operations.shelf import Shelf
 from tests.worker.conftest import Bench, bench
 
@@ -244,6 +252,36 @@ async def test_all_orders_of_a_number_are_found_and_none_of_a_part_of_it(
     assert [m.order_id for m in await archive.mentions("PO-7", Filters())] == ["1", "2"]
     assert await archive.mentions("PO-", Filters()) == []
     assert await archive.mentions("PO-7", Filters(event_type="logistics")) == []
+
+
+async def test_all_orders_of_a_number_are_found_by_the_index(
+    archive: Archive, bench: Bench, connection: Connection, subjects: Subjects
+) -> None:
+    shared = Parcel(waybill_no="sf 1234", logistics_id="LP7")
+    await bench.store(
+        LogisticsShipped(channel="1688", order_id="1", order_no="PO-7", parcels=(shared,)),
+        LogisticsShipped(channel="1688", order_id="2.*", order_no="PO-70", parcels=(shared,)),
+        OrderCompleted(channel="taobao", order_id="3", order_no="PO-7"),
+        AftersalesRefundUpdated(channel="1688", order_id="4", refund_id="TQ1"),
+    )
+    assert await indexed(archive, "PO-7") == []
+    assert "has never run here; `yizhan state rebuild`" in await why_not_indexed(archive)
+
+    await bench.work(order_state.router)
+    await bench.handled(order_state.router)
+    await bench.workers.pop().stop()  # which writes what is on its way
+
+    async def found(number: str, channel: str | None = None) -> list[tuple[str | None, str]]:
+        mentions = await indexed(archive, number, channel)
+        return sorted((one.order_id, one.field) for one in mentions)
+
+    assert await found("PO-7") == [("1", "order_no"), ("3", "order_no")]
+    assert await found("PO-7", "taobao") == [("3", "order_no")]
+    assert await found("Sf1234") == [("1", "waybill_no"), ("2.*", "waybill_no")]
+    assert await found("LP7") == [("1", "logistics_id"), ("2.*", "logistics_id")]
+    assert await found("TQ1") == [("4", "refund_id")]
+    assert await found("PO-") == []
+    assert "what was stored before there was an index" in await why_not_indexed(archive)
 
 
 async def test_a_search_looks_at_the_latest_first_and_stays_in_its_window(

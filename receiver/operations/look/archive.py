@@ -39,12 +39,14 @@ _MAX_LETTERS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An order whose event names a text, and the field that holds it."""
+    """An order whose event names a text, and the field that holds it; without a sequence where the
+    index says so, and not an event.
+    """
 
     channel: str
     order_id: str | None
     field: str
-    stream_seq: int
+    stream_seq: int | None
 
 
 class Archive:
