@@ -26,7 +26,7 @@ MODULES: Final = {
     "dead": "repair.dead_acts",
     "quarantine": "repair.quarantine_acts",
     "doubt": "doubt",
-    "replay": "replay.acts",
+    "replay": "replay.report",
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",

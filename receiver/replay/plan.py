@@ -24,6 +24,7 @@ from receiver.bus.state.store import StateConflictError
 from receiver.bus.subjects import Subjects, overlap
 from receiver.errors import BusError, ConfigurationError
 from receiver.replay.bounds import Bounds, bounds_among, bounds_of
+from receiver.replay.forecast import forecast
 from receiver.worker.replaying.record import (
     HANDLER,
     PLAN_LIFE,
@@ -116,6 +117,13 @@ class Planning:
             ramp_s=wish.ramp_s,
             forced=wish.forced,
         )
+
+    async def foreseen(
+        self, record: ReplayRecord, scanned: Scanned = lambda _: None
+    ) -> ReplayRecord:
+        """The same plan with what it would do to each handler."""
+        found = await forecast(record, self._replays, scanned)
+        return record.model_copy(update={"forecast": found})
 
     async def keep(self, record: ReplayRecord) -> None:
         """Keep a plan, in place of one of its name that was not begun or is over; raises

@@ -15,7 +15,7 @@ from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.replay.group import ForceOption, replay
 from receiver.cli.replay.plan import NameArgument
-from receiver.cli.replay.running import Manner, run_replay
+from receiver.cli.replay.running import Manner, confirmed, questions, run_replay
 from receiver.cli.replay.targets import RateOption, check_target, handlers_of
 from receiver.cli.replay.text import document, list_lines
 from receiver.composition.replays import ReplayDesk, opened_replays
@@ -64,6 +64,10 @@ def run_command(
             record = record.model_copy(update=given)
             _, handlers = handlers_of(record.targets, settings)
             check_target(record.targets, settings.nats.subject_root, force=force)
+            with refusing():
+                check_can_ask(yes=yes or not questions(record, handlers))
+            if not confirmed(record, handlers, yes=yes):
+                return EXIT_FAILED
             manner = Manner(by=operator, force=force, as_json=as_json)
             return await run_replay(desk, record, handlers, stop, manner)
 
@@ -79,7 +83,7 @@ def list_replays(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
-            found = [(one, await _state(desk, one)) for one in await desk.replays.all()]
+            found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
         if as_json:
             documents = [{**document(one), "state": state} for one, state in found]
             typer.echo(json.dumps({"replays": documents}, indent=2, ensure_ascii=False))
@@ -128,7 +132,7 @@ def cancel(
     run(main)
 
 
-async def _state(desk: ReplayDesk, record: ReplayRecord) -> str:
+async def state_of(desk: ReplayDesk, record: ReplayRecord) -> str:
     """Its state, by who runs it: one whose process ended is interrupted."""
     if record.state == "running" and record.runner and not await desk.runs.is_run(record):
         return "interrupted"

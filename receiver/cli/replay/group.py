@@ -15,13 +15,16 @@ from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
-from receiver.cli.process import refusing, run
-from receiver.cli.replay.running import Manner, run_replay
+from receiver.cli.options import YesOption, check_can_ask
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.replay.running import Manner, confirmed, run_replay
 from receiver.cli.replay.targets import (
+    ForceEffectsOption,
     RampOption,
     RateOption,
     SeqOption,
     ToOption,
+    check_forced,
     check_target,
     handlers_of,
     rate_of,
@@ -30,7 +33,6 @@ from receiver.cli.replay.targets import (
 )
 from receiver.composition.replays import opened_replays
 from receiver.replay.plan import Wish
-from receiver.worker.replaying.record import HANDLER
 
 replay = typer.Typer()
 app.add_typer(replay, name="replay", rich_help_panel=REPAIR)
@@ -60,6 +62,8 @@ def plan_and_run(
     ramp: RampOption = 0.0,
     force: ForceOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    force_effects: ForceEffectsOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
     by: ByOption = None,
 ) -> None:
@@ -74,6 +78,8 @@ def plan_and_run(
         return
     with refusing():
         to, single, operator = targets(to), sequences(seq), who(by)
+        check_forced(to, forced=force_effects)
+        check_can_ask(yes=yes or dry_run or not force_effects)
     settings = load_to_look(config)
     with refusing():
         to, handlers = handlers_of(to, settings)
@@ -84,6 +90,7 @@ def plan_and_run(
         sequences=single,
         rate=rate_of(rate, to),
         ramp_s=ramp,
+        forced=force_effects,
     )
     now = datetime.now(UTC)
     if filters.since is None and not single and not wish.of_letters:
@@ -96,13 +103,10 @@ def plan_and_run(
             typer.echo(f"{record.count} events selected", err=not dry_run)
             if dry_run:
                 return 0
+            if not confirmed(record, handlers, yes=yes):
+                return EXIT_FAILED
             await desk.planning.keep(record)
             manner = Manner(by=operator, force=force, as_json=as_json)
             return await run_replay(desk, record, handlers, stop, manner)
 
     run(main)
-
-
-def is_to_handlers(to: list[str]) -> bool:
-    """Whether a replay goes to handlers."""
-    return to[0].startswith(HANDLER)

@@ -17,10 +17,12 @@ from receiver.cli.look.output import searching
 from receiver.cli.process import refusing, run
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.targets import (
+    ForceEffectsOption,
     RampOption,
     RateOption,
     SeqOption,
     ToOption,
+    check_forced,
     check_target,
     handlers_of,
     rate_of,
@@ -56,6 +58,7 @@ def plan(
     rate: RateOption = None,
     ramp: RampOption = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file, later.")] = False,
+    force_effects: ForceEffectsOption = False,
     as_json: JsonOption = False,
     by: ByOption = None,
 ) -> None:
@@ -66,6 +69,7 @@ def plan(
     with refusing():
         check_name(name)
         to, single, operator = targets(to), sequences(seq), who(by)
+        check_forced(to, forced=force_effects)
         if not (filters.given or single):
             raise ConfigurationError(
                 "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
@@ -74,12 +78,20 @@ def plan(
     with refusing():
         to, handlers = handlers_of(to, settings)
         check_target(to, settings.nats.subject_root, force=force)
-    wish = Wish(targets=to, filters=filters, sequences=single, rate=rate_of(rate, to), ramp_s=ramp)
+    wish = Wish(
+        targets=to,
+        filters=filters,
+        sequences=single,
+        rate=rate_of(rate, to),
+        ramp_s=ramp,
+        forced=force_effects,
+    )
 
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings, handlers) as desk:
             with searching("planning") as progress:
                 record = await desk.planning.freeze(name, wish, operator, progress.scanned)
+                record = await desk.planning.foreseen(record, progress.scanned)
             trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
             words = {"replay": name, **words_of(filters)}
             numbers = {"selected": record.count}

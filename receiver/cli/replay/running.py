@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -76,6 +77,32 @@ async def run_replay(
                 f"the replay was interrupted: go on with it by `yizhan replay run {record.name}`"
             )
     return code
+
+
+def questions(record: ReplayRecord, handlers: Sequence[Handler]) -> list[str]:
+    """What a person has to know before a replay goes on; nothing of most."""
+    found = []
+    if record.forced:
+        found.append(
+            "effects that happened before happen again, once each: mails are sent, orders are "
+            "shipped a second time"
+        )
+    for handler in handlers:
+        planned = record.code.get(handler.name, handler.code_version)
+        if planned != handler.code_version:
+            found.append(
+                f"the code of {handler.name} changed since the plan ({planned} to "
+                f"{handler.code_version}), and what was foreseen may not hold"
+            )
+    return found
+
+
+def confirmed(record: ReplayRecord, handlers: Sequence[Handler], *, yes: bool) -> bool:
+    """Whether it is to go on, asked where there is a question."""
+    found = questions(record, handlers)
+    for sentence in found:
+        typer.echo(sentence, err=True)
+    return yes or not found or typer.confirm("Run it?", err=True)
 
 
 async def _watched(

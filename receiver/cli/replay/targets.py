@@ -51,6 +51,13 @@ RampOption = Annotated[
     float,
     typer.Option("--ramp", help="Seconds to come from a tenth of the rate to all of it.", min=0),
 ]
+ForceEffectsOption = Annotated[
+    bool,
+    typer.Option(
+        "--force-effects",
+        help="Have effects happen again that happened before: once each in this replay.",
+    ),
+]
 _HANDLER_RATE: Final = 50.0
 _HOW: Final = "write handler:NAME, subject:PREFIX, file:PATH, or - (standard output)"
 
@@ -115,6 +122,12 @@ def check_target(to: Sequence[str], root: str, *, force: bool) -> None:
             SubjectSink.check_prefix(to[0].removeprefix(SUBJECT), Subjects(root).root)
         elif to[0].startswith(FILE):
             file_sink(to[0], force=force).check()
+
+
+def check_forced(to: Sequence[str], *, forced: bool) -> None:
+    """Raise `ConfigurationError` where effects are forced and nothing has any."""
+    if forced and not to[0].startswith(HANDLER):
+        raise ConfigurationError("--force-effects: is for handlers: leave it out")
 
 
 def file_sink(target: str, *, force: bool) -> FileSink:

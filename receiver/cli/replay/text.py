@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from receiver.cli.look.output import local
-from receiver.worker.replaying.record import ReplayRecord
+from receiver.worker.replaying.record import HANDLER, ReplayRecord
 
 
 def document(record: ReplayRecord) -> dict[str, Any]:
@@ -29,7 +29,26 @@ def plan_lines(record: ReplayRecord) -> Iterator[str]:
         of = f" of order {one.order_id}" if one.order_id else ""
         yield f"  such as   #{one.seq} {one.event_type}{of}"
     for target in record.targets:
-        yield f"  goes to   {target}"
+        code = record.code.get(target.removeprefix(HANDLER), "")
+        yield f"  goes to   {target}{code and f' (code {code})'}"
+    for found in record.forecast:
+        yield from _forecast_lines(found, forced=record.forced)
+
+
+def _forecast_lines(found: dict[str, Any], *, forced: bool) -> Iterator[str]:
+    yield f"  {found['handler']}: {found['would_run']:,} would run"
+    if found["unreadable"]:
+        yield f"    {found['unreadable']:,} of them cannot be read by this version"
+    for one in found["effects"]:
+        again = ", since effects are forced" if forced else ""
+        yield (
+            f"    effect {one['effect']}: at most {one['fires']:,} would happen{again}, "
+            f"{one['suppressed']:,} suppressed, {one['in_doubt']:,} in doubt"
+        )
+    for name in found["not_foreseen"]:
+        yield f"    effect {name}: has keys of the handler's own: not foreseen"
+    if not (found["effects"] or found["not_foreseen"]):
+        yield "    no effect of it is known yet"
 
 
 def count_of(record: ReplayRecord) -> str:
