@@ -19,8 +19,7 @@ from receiver.observability.places import place_of
 from receiver.resilience.cancellation import PATIENCE_S, cancel, within
 from receiver.resilience.deadline import Deadline
 from receiver.worker.collecting import Collector, lane_of
-from receiver.worker.in_hand import InHand, Turn, begin
-from receiver.worker.keyed_pool import KeyedPool
+from receiver.worker.in_hand import InHand, Turn, pool
 from receiver.worker.limits import ConsumerLimits
 from receiver.worker.outcomes import Outcome
 from receiver.worker.ownership.fence import Fence
@@ -91,15 +90,7 @@ class HandlerConsumer:
             clock=time.monotonic,
             sleep=sleep,
         )
-        self._pool = KeyedPool[Turn](
-            limits.concurrency,
-            lambda turn: turn.hand.work(turn.message),
-            lambda turn: turn.hand.ended(turn.message),
-            begin=begin,
-            due=lambda turn: turn.hand.due(turn.message),
-            may_start=self.ownership.may_start,
-            alone=lambda turn: turn.hand.attempts(turn.message).alone,
-        )
+        self._pool = pool(limits.concurrency, self.ownership.may_start)
         self._loop = PullLoop(
             connection,
             plan,

@@ -21,6 +21,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import origin
 from receiver.observability.logs import get_logger
 from receiver.worker.attempts import Attempts
+from receiver.worker.keyed_pool import KeyedPool, Pause
 from receiver.worker.outcomes import Outcome
 from receiver.worker.routing import Handler
 from receiver.worker.run_log import facts_of, log_outcome
@@ -177,7 +178,20 @@ class Turn:
     message: Msg
 
 
-def begin(turns: Sequence[Turn]) -> None:
+def pool(concurrency: int, may_start: Callable[[], Pause]) -> KeyedPool[Turn]:
+    """The lanes of a handler; see `KeyedPool`."""
+    return KeyedPool[Turn](
+        concurrency,
+        lambda turn: turn.hand.work(turn.message),
+        lambda turn: turn.hand.ended(turn.message),
+        begin=_begin,
+        due=lambda turn: turn.hand.due(turn.message),
+        may_start=may_start,
+        alone=lambda turn: turn.hand.attempts(turn.message).alone,
+    )
+
+
+def _begin(turns: Sequence[Turn]) -> None:
     """These begin together."""
     for hand in dict.fromkeys(turn.hand for turn in turns):
         hand.begin([turn.message for turn in turns if turn.hand is hand])
