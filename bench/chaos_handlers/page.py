@@ -26,11 +26,11 @@ event was handled to an end, *undecided* those that the ledger does not know as 
 *Asked* counts the answers of `resolve` where a process had left an effect in doubt: it happened /
 it did not, and then it was done. A run that waits for NATS over its restart is not run again beside
 itself: its process has three seconds to be back before another takes over. Where runs *overlap* all
-the same, the ledger lets one of them act. An event whose process is killed three times, the last
-time with nothing beside it, is taken for the cause, and becomes a dead letter with or without
-effects: a run waits little for the effects of a process that was killed on the same machine, since
-the operating system knows that it has ended. From another machine the server is asked for half a
-second whether it stays away.
+the same, the ledger lets one of them act. An event whose process is killed in its code four times,
+the last two with nothing beside it, would be taken for the cause, and become a dead letter. What
+the ledger does for a run does not count for that, and takes little time: of a process that was
+killed on the same machine the operating system knows that it has ended. From another machine the
+server is asked for half a second whether it stays away.
 """
 
 

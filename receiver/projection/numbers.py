@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 from receiver.projection.state import OrderState
 from schemas.event_base import EventData
 from schemas.facts import waybill
-from schemas.parts import Parcel
+from schemas.parts import Line, Parcel, Trace
 
 NumberField = Literal["order_no", "waybill_no", "logistics_id", "refund_id"]
-_OF_ONE_PARCEL: Final = ("parcel", "old", "new")
+_HOLDERS: Final = ("refund_id", "parcel", "old", "new", "parcels", "traces", "lines")
+"""The fields of events that hold a refund id, parcels, or parts that do."""
 
 
 class Number(NamedTuple):
@@ -24,30 +26,45 @@ class Number(NamedTuple):
 
 def numbers_of(data: EventData) -> Iterator[Number]:
     """Those that an event names, some perhaps more than once."""
-    lines = getattr(data, "lines", ())
-    found: list[tuple[NumberField, str | None]] = [("order_no", data.order_no)]
-    found += [("refund_id", getattr(part, "refund_id", None)) for part in (data, *lines)]
-    for parcel in _parcels(data):
-        found.append(("waybill_no", waybill(parcel.waybill_no)))
-        found.append(("logistics_id", parcel.logistics_id))
-    yield from (Number(field, value) for field, value in found if value)
+    if data.order_no:
+        yield Number("order_no", data.order_no)
+    for name in _naming(type(data)):
+        held = getattr(data, name)
+        for part in held if isinstance(held, tuple) else (held,):
+            yield from _named(part)
 
 
 def numbers_in(state: OrderState) -> Iterator[Number]:
     """Those that a state holds: most of what its events named."""
-    found: list[tuple[NumberField, str | None]] = [("order_no", state.order_no)]
-    found += [("refund_id", refund_id) for refund_id in state.refunds]
+    if state.order_no:
+        yield Number("order_no", state.order_no)
+    for refund_id in state.refunds:
+        yield Number("refund_id", refund_id)
     for parcel in state.parcels.values():
-        found.append(("waybill_no", waybill(parcel.waybill_no)))
-        found.append(("logistics_id", parcel.logistics_id))
-    yield from (Number(field, value) for field, value in found if value)
+        if number := waybill(parcel.waybill_no):
+            yield Number("waybill_no", number)
+        if parcel.logistics_id:
+            yield Number("logistics_id", parcel.logistics_id)
 
 
-def _parcels(data: EventData) -> Iterator[Parcel]:
-    for name in _OF_ONE_PARCEL:
-        if (parcel := getattr(data, name, None)) is not None:
-            yield parcel
-    yield from getattr(data, "parcels", ())
-    yield from (trace.parcel for trace in getattr(data, "traces", ()))
-    for line in getattr(data, "lines", ()):
-        yield from line.parcels
+@cache
+def _naming(model: type[EventData]) -> tuple[str, ...]:
+    """The fields of a model that hold numbers: asked of each event, that would take long."""
+    return tuple(name for name in _HOLDERS if name in model.model_fields)
+
+
+def _named(part: str | Parcel | Trace | Line | None) -> Iterator[Number]:
+    match part:
+        case str():
+            yield Number("refund_id", part)
+        case Parcel():
+            if number := waybill(part.waybill_no):
+                yield Number("waybill_no", number)
+            if part.logistics_id:
+                yield Number("logistics_id", part.logistics_id)
+        case Trace():
+            yield from _named(part.parcel)
+        case Line():
+            yield from _named(part.refund_id)
+            for parcel in part.parcels:
+                yield from _named(parcel)

@@ -25,6 +25,7 @@ from receiver.worker.keyed_pool import KeyedPool, Pause
 from receiver.worker.outcomes import Outcome
 from receiver.worker.routing import Handler
 from receiver.worker.run_log import facts_of, log_outcome
+from receiver.worker.run_start import RunStart
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
 
@@ -122,6 +123,8 @@ class InHand:
             log = self._log.bind(**facts)
             if message.metadata.num_delivered > 1:
                 await self.settling.ledger.begin_surely(seq, slot)
+            if attempts.deaths:
+                RunStart(self.settling.ledger, seq, slot).watch()
             result = await self._runner.run(
                 self._handler,
                 origin(StoredMessage.of(message)),

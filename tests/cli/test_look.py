@@ -184,7 +184,7 @@ async def test_handlers_that_cannot_be_loaded_make_a_status_partial(counter: Cou
     assert ended.out.startswith("one thing to look at: unknown: the handlers of the settings")
 
 
-@pytest.mark.parametrize("command", [["order", "1"], ["status"], ["tail"], ["event", "#1"]])
+@pytest.mark.parametrize("command", [["order", "1"], ["tail"], ["event", "#1"]])
 async def test_nats_that_is_away_is_one_sentence(counter: Counter, command: list[str]) -> None:
     counter.environ["YIZHAN_NATS__URL"] = "nats://127.0.0.1:9"
     ended = await counter.run(*command)

@@ -11,6 +11,7 @@ from nats.aio.client import Client
 
 from handlers import order_state
 from receiver.bus.connection import Connection
+from receiver.bus.dead_letters import Failure, encode_dead_letter
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
@@ -357,14 +358,46 @@ async def test_personal_data_is_masked_unless_it_is_asked_for(
 
 
 async def test_an_event_of_another_version_is_shown_and_said_to_be_unreadable(
-    archive: Archive, client: Client, subjects: Subjects
+    archive: Archive, client: Client, subjects: Subjects, shelf: Shelf
 ) -> None:
     subject = input_subject(subjects.event("1688", "order.closed", ORDER))
     headers = {"ce-specversion": "1.0", "ce-id": "x.0", "ce-type": "yizhan.order.closed.v9"}
     await client.jetstream().publish(subject, b'{"new": 1}', headers=headers)
-    (event,) = (await life_of(archive))["events"]
+    await shelf.push(ORDER)
+    life = await life_of(archive)
+    event, known = life["events"]
     assert (event["type"], event["data"]) == ("order.closed", {"new": 1})
-    assert event["unreadable"] == "ce-type names no event type of ours"
+    assert event["unreadable"] == "it is version 9 of its type, and this Yizhan reads version 1"
+    assert (known["unreadable"], life["states"][0]["events"]) == (None, 1)
+
+
+async def test_letters_that_no_record_of_a_run_leads_to_are_in_the_life(
+    archive: Archive, shelf: Shelf, subjects: Subjects, publisher: GroupCommitPublisher
+) -> None:
+    for order in (ORDER, "other"):
+        first = await shelf.push(order)
+        stored = await found_event(archive, f"{first}.0")
+        failure = Failure(
+            handler="ship",
+            reason="ValueError: no",
+            place="ship.ship:1",
+            attempts=3,
+            nats_subject=stored.nats_subject,
+            stream_seq=stored.stream_seq,
+            time=datetime.now(UTC),
+            fingerprint="0a1b2c3d4e5f",
+        )
+        letter = encode_dead_letter(stored.headers, stored.body, failure, subjects)
+        await publisher.publish([letter])
+        former = letter._replace(subject=f"{subjects.root}.dead.ship", msg_id=f"former{order}")
+        head = letter.head.replace(letter.msg_id.encode(), former.msg_id.encode())
+        await publisher.publish([former._replace(head=head)])
+
+    letters = (await life_of(archive))["dead_letters"]
+    assert [(one["stream_seq"], one["cause"]) for one in letters] == [
+        (1, "0a1b2c3d4e5f"),
+        (2, None),
+    ]
 
 
 async def test_an_order_without_a_consumer_left_costs_the_server_nothing(

@@ -55,8 +55,8 @@ def callback(
 ) -> None:
     """Show a callback: how it came, what it holds, and the events that were made of it.
 
-    An id has no index: the callbacks of the last 24 hours are searched for it, or those since
-    --since, the latest first. Exits 1 where it is not there.
+    An id of the last hours is known to NATS; for any other the callbacks of the last 24 hours are
+    searched, or those since --since, the latest first. Exits 1 where it is not there.
     """
     with refusing():
         seq = _checked(callback_id)
@@ -91,9 +91,9 @@ def event(
 ) -> None:
     """Show an event: its attributes, its data, the bytes it came in, and who handled it.
 
-    An id has no index: the events of the last 24 hours are searched for it, or those since
-    --since, the latest first; --order, --type and --channel make that quick. Exits 1 where it is
-    not there.
+    An id of the last hours is known to NATS; for any other the events of the last 24 hours are
+    searched, or those since --since, the latest first; --order, --type and --channel make that
+    quick. Exits 1 where it is not there.
     """
     with refusing():
         seq = _checked(event_id)

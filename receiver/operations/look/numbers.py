@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Final
 
-from receiver.bus.read.selection import StreamSelection
+from receiver.bus.durables import count_subjects
 from receiver.bus.state.numbers import NumberOfOrder, entries_of
 from receiver.errors import BusError
 from receiver.operations.look.archive import Archive, Mention
@@ -20,19 +19,18 @@ MAX_ORDERS: Final = 1000
 
 async def indexed(archive: Archive, text: str, channel: str | None = None) -> list[Mention]:
     """The orders that have a number, as it is written or as waybill numbers are compared; of very
-    many the first `MAX_ORDERS`. Raises what `Reader` raises.
+    many, `MAX_ORDERS`. Raises what `Reader` raises.
     """
+    client, stream = archive.connection.client, archive.subjects.state_stream
+    named: dict[str, int] = {}
+    for key in entries_of(filter(None, (text, waybill(text))), channel):
+        counting = count_subjects(client, stream, archive.subjects.state(key))
+        named |= await archive.connection.allowed(client, counting)
     found: dict[tuple[str, str], Mention] = {}
-    keys = entries_of(filter(None, (text, waybill(text))), channel)
-    wanted = [archive.subjects.state(key) for key in keys]
-    chosen = StreamSelection(archive.subjects.state_stream, wanted)
-    async with aclosing(archive.reader.read(chosen)) as reading:
-        async for stored in reading:
-            if (entry := NumberOfOrder.from_json(stored.body)) is not None:
-                place = entry.channel, entry.order_id
-                found.setdefault(place, Mention(*place, entry.field, None))
-            if len(found) == MAX_ORDERS:
-                break
+    for stored in await archive.reader.last(stream, [*named][:MAX_ORDERS]):
+        if (entry := NumberOfOrder.from_json(stored.body)) is not None:
+            place = entry.channel, entry.order_id
+            found.setdefault(place, Mention(*place, entry.field, None))
     return list(found.values())
 
 

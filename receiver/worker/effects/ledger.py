@@ -31,6 +31,7 @@ from receiver.worker.effects.states import (
     why_in_doubt,
 )
 from receiver.worker.interface import Resolve, Retry
+from receiver.worker.run_start import in_ledger
 
 MARGIN: Final = timedelta(days=1)
 """What an entry is kept for longer than the events that could ask for it again."""
@@ -282,9 +283,10 @@ def _held(name: str) -> Retry:
 async def _answer(resolve: Resolve) -> bool | None:
     """What `resolve` says; a plain function is called in a thread."""
     is_async = inspect.iscoroutinefunction(resolve)
-    said: Any = resolve() if is_async else await asyncio.to_thread(resolve)
-    if isinstance(said, Awaitable):
-        said = await said
+    async with in_ledger(still=False):
+        said: Any = resolve() if is_async else await asyncio.to_thread(resolve)
+        if isinstance(said, Awaitable):
+            said = await said
     if said is not None and not isinstance(said, bool):
         raise ConfigurationError(
             f"resolve of ctx.once gave a {type(said).__name__}: give True where the effect "
