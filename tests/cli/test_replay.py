@@ -21,6 +21,8 @@ from tests.cli.conftest import Ended, Running, Yizhan
 from tests.cli.test_check_and_up import SOURCE
 
 HANDLERS = """\
+from pathlib import Path
+
 from yizhan import Context, Event, Router
 from yizhan.events import OrderClosed
 
@@ -31,7 +33,10 @@ router = Router()
 async def close_it(event: Event[OrderClosed], ctx: Context) -> None:
     with open("runs", "a") as runs:
         runs.write(f"{event.order_id} {event.replay}\\n")
-    async with ctx.once("tell shop") as effect:
+    def happened() -> bool:
+        return Path("effects").exists() and event.order_id in Path("effects").read_text().split()
+
+    async with ctx.once("tell shop", resolve=happened) as effect:
         if effect.due:
             with open("effects", "a") as effects:
                 effects.write(f"{event.order_id}\\n")
