@@ -109,9 +109,9 @@ COMMANDS: Final = {
         "doubt", REPAIR, "List effects of handlers of which it is not known whether they happened."
     ),
     "replay": Entry(
-        "replay",
+        "replay.report",
         REPAIR,
-        "Re-run stored events. Moves no handler's own position and stores nothing a second time.",
+        "Re-run stored events: plan it, run it, resume it; or with --to, plan and run in one.",
     ),
     "audit": Entry(
         "audit", LOOK, "List what operators did: who, when, what, and the numbers. Oldest first."

@@ -55,9 +55,11 @@ async def running_worker(
     *,
     handlers: Sequence[Handler] | None = None,
     on_blocked: Callable[[str], None] | None = None,
+    guest: bool = False,
 ) -> AsyncIterator[Worker]:
     """Run the handlers, all of the settings unless some are given; leaving lets the running ones
-    finish within the grace time. `on_blocked`: see `LoopWatchdog`. Raises `ConfigurationError`.
+    finish within the grace time. `on_blocked`: see `LoopWatchdog`, `guest`: see `Worker`. Raises
+    `ConfigurationError`.
     """
     if handlers is None:
         handlers = configured_handlers(settings.handlers)
@@ -83,6 +85,7 @@ async def running_worker(
             second=second,
             error_texts=settings.log.errors == "full",
             kept=timedelta(days=settings.nats.max_age_days),
+            guest=guest,
         )
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))

@@ -22,7 +22,7 @@ from receiver.worker.effects.holders import Holders
 from receiver.worker.effects.ledger import MARGIN
 from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
 
-_KEY: Final = re.compile(r"effect(\.[A-Za-z0-9_=-]+){3}")
+_KEY: Final = re.compile(r"effect(\.[A-Za-z0-9_=-]+){3,4}")
 """What `effect_key` gives: no wildcards, by which another effect would be found."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
+from receiver.bus.headers import FORCED
 from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -59,6 +60,7 @@ class RunContext:
         self._timers = timers
         self._effects: set[tuple[str, str | None]] = set()
         self._order = order
+        self._once: list[Once] = []
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
@@ -130,9 +132,17 @@ class RunContext:
             attempt=self.attempt,
             timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
             event_seq=self._timers.message.stream_seq or None,
+            forced=self._timers.message.headers.get(FORCED, ""),
         )
         ledger = self._services.ledger
-        return Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
+        once = Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
+        self._once.append(once)
+        return once
+
+    def effects(self, *, here: bool) -> list[str]:
+        """The names of the effects whose bodies ran in this run; else of those that were left out,
+        since they had happened before."""
+        return [once.asked.name for once in self._once if once.happens_here is here]
 
     async def schedule(
         self,

@@ -18,6 +18,7 @@ import structlog
 
 from receiver.bus.codec import decode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter, read_history
+from receiver.bus.headers import REPLAY
 from receiver.bus.message import StoredMessage
 from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError, UnconfirmedError
@@ -87,6 +88,7 @@ class _Run:
     event: Event[EventData] | None = None
     published: list[str] = field(default_factory=list)
     api: list[str] = field(default_factory=list)
+    context: RunContext | None = None
 
     @property
     def event_id(self) -> str:
@@ -158,7 +160,7 @@ class Runner:
                 return RunResult(Ack("coalesced"), data=run.event.data)
             timers = replace(timers, message=message)
             context = RunContext(services, handler, run.event, run.attempt, run.log, timers, order)
-            run.published = context.published
+            run.context, run.published = context, context.published
             called = await call(
                 handler.function,
                 run.event,
@@ -276,6 +278,9 @@ class Runner:
             api=run.api[:_MAX_NAMES],
             api_count=len(run.api),
             timer=fired_timer(run.message),
+            effects=run.context.effects(here=True)[:_MAX_NAMES] if run.context else (),
+            suppressed=run.context.effects(here=False)[:_MAX_NAMES] if run.context else (),
+            replay=run.message.headers.get(REPLAY),
         )
         records.put(run.handler.name, run.message, record)
 
@@ -286,7 +291,7 @@ class Runner:
 def _refuse_own(event: Event[EventData], handler: Handler) -> None:
     """A handler that answers its own events, at any remove, would fill the log without end."""
     own = rf"\.{handler.name}\.(t\d+\.)?{_NUMBER}(\.|$)"  # as `derived` makes them
-    if event.origin == "handler" and re.search(own, event.id):
+    if event.origin in {"handler", "replay"} and re.search(own, event.id):
         raise Drop("this handler caused the event itself")
 
 

@@ -136,7 +136,11 @@ class Archive:
     async def effects_of(self, fact_ids: Iterable[str]) -> list[dict[str, Any]]:
         """The effects of handlers for these facts, with the keys by which operators name them."""
         tokens = dict.fromkeys(map(key_token, fact_ids))
-        wanted = [self.subjects.state(f"effect.{ANY}.{token}.{ANY}") for token in tokens]
+        wanted = [
+            self.subjects.state(f"effect.{ANY}.{token}.{name}")
+            for token in tokens
+            for name in (ANY, f"{ANY}.{ANY}")
+        ]
         prefix = self.subjects.state("")
         effects = [
             (stored.nats_subject.removeprefix(prefix), effect_document(stored))

@@ -47,7 +47,7 @@ _MAX_KNOWN: Final = 10_000
 @dataclass(frozen=True, slots=True)
 class Asked:
     """An effect that a run asks for; `was` is the handler's former name, `timeout` what the run may
-    take."""
+    take. `forced` is the plan of a replay in which it is to happen once more."""
 
     handler: str
     was: str | None
@@ -59,16 +59,17 @@ class Asked:
     attempt: int
     timeout: timedelta
     event_seq: int | None = None
+    forced: str = ""
 
     @property
     def key(self) -> str:
         """Where it is kept."""
-        return effect_key(self.handler, self.fact, self.name)
+        return effect_key(self.handler, self.fact, self.name, self.forced)
 
     @property
     def former_key(self) -> str | None:
         """Where it was kept under the handler's former name."""
-        return effect_key(self.was, self.fact, self.name) if self.was else None
+        return effect_key(self.was, self.fact, self.name, self.forced) if self.was else None
 
 
 @dataclass(frozen=True, slots=True)
