@@ -24,6 +24,7 @@ from receiver.cli.options import not_empty, option, time_range
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.api import opened_api
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.tracing import traced
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.operations.audit_trail import Act, AuditTrail, words_of
 from receiver.replay.replay import Sink, Summary
@@ -186,12 +187,12 @@ async def _sink(to: str, settings: Settings, bus: Bus, *, force: bool) -> AsyncI
             raise ConfigurationError(
                 f"the handler {handler.name} needs the platform's API: add an [api] section"
             )
-        async with opened_api(settings, bus) as opened:
+        tracing = traced(settings, service="yizhan-replay", deadline=bus.deadline)
+        async with tracing as tracer, opened_api(settings, bus) as opened:
             api = opened.with_priority("replay") if opened else None
             kept = timedelta(days=settings.nats.max_age_days)
-            sink = HandlerSink.of(
-                handler, bus.publisher, bus.connection, bus.subjects, api=api, kept=kept
-            )
+            to_bus = (bus.publisher, bus.connection, bus.subjects)
+            sink = HandlerSink.of(handler, *to_bus, api=api, kept=kept, tracer=tracer)
             yield sink
             await sink.close()
     elif to.startswith(_SUBJECT):

@@ -75,7 +75,7 @@ class PlatformTransport:
         going = outgoing(endpoint, route, arguments)
         trail.note(endpoint.name)
         policies = self._policies
-        with self._observer.observed(endpoint, arguments) as record:
+        with self._observer.observed(endpoint, route, arguments) as record:
             while True:
                 policies.availability.check(endpoint)
                 async with policies.admission.turn():

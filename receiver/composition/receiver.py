@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from receiver.composition.bus import Bus, duplicate_window
 from receiver.composition.spool import spooling_publisher
+from receiver.composition.tracing import traced
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
 from receiver.ingest.intake import Intake
@@ -70,6 +71,7 @@ async def running_receiver(
             name="recollection",
         ),
         supervision.running(broadcast.run, name="gossip"),
+        traced(settings, service="yizhan-receive", deadline=bus.deadline) as tracer,
         spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -86,6 +88,7 @@ async def running_receiver(
             limit_bytes=settings.receiver.limit_bytes,
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
+            tracer=tracer,
         )
         app = _app(
             endpoint,

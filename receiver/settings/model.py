@@ -28,6 +28,7 @@ from receiver.settings.receiver import ReceiverSettings
 from receiver.settings.secret_files import with_secrets
 from receiver.settings.section import Section
 from receiver.settings.sources import SourceSettings
+from receiver.settings.tracing import TracingSettings
 
 
 class LogSettings(Section):
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
     @classmethod
@@ -88,6 +90,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "log": LogSettings,
+    "tracing": TracingSettings,
 }
 
 

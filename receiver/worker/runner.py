@@ -33,6 +33,7 @@ from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
+from receiver.worker.run_tracing import traced_run
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
@@ -43,6 +44,7 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
+_FAILED: Final = frozenset({"retried", "dead_lettered"})
 _DONE: Final = Ack()
 
 
@@ -51,6 +53,7 @@ class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
     `error`, `place`, `cause` and `raised`, the exception itself, are empty where it returned.
+    `trace_ids` are those for its line in the log, where tracing is on.
     """
 
     decision: Decision
@@ -58,11 +61,19 @@ class RunResult:
     data: EventData | None = None
     cause: Cause | None = None
     raised: BaseException | None = None
+    trace_ids: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
         """Where the error arose."""
         return self.cause.place if self.cause else ""
+
+    @property
+    def error_type(self) -> str | None:
+        """The type of what it failed with, or a word of ours; None where it did not fail."""
+        if self.decision.outcome not in _FAILED:
+            return None
+        return type(self.raised).__name__ if self.raised is not None else "given_up"
 
     @property
     def traceback(self) -> str:
@@ -106,7 +117,7 @@ class Runner:
         failures: int | None = None,
         deaths: int = 0,
     ) -> RunResult:
-        """Run `handler` on a stored message and publish what it returns.
+        """Run `handler` on a stored message and publish what it returns, in a span of its own.
 
         `attempt` counts the runs that began, this one too, `failures` those before that failed: all
         of them by default. What ended its process in so many `deaths` is not run.
@@ -116,11 +127,22 @@ class Runner:
         """
         failed = attempt - 1 if failures is None else failures
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
+        tracer = self.services.tracer
+        if tracer is None:
+            return await self._ran(run, deaths)
+        traced = traced_run(handler, message, attempt, run.started_at, self.services.replay)
+        with tracer.process(traced) as span:
+            result = await self._ran(run, deaths)
+            span.ended(result.decision.outcome, result.error_type)
+            result.trace_ids = span.ids
+        return result
+
+    async def _ran(self, run: _Run, deaths: int) -> RunResult:
         if deaths:
             reason = f"killed its process {deaths} times, the last time with nothing beside it"
             return await self._given_up(run, "ProcessDied", reason)
-        if attempt > self._policy_of(handler).max_deliveries:
-            reason = f"delivered {attempt} times and never handled to an end"
+        if run.attempt > self._policy_of(run.handler).max_deliveries:
+            reason = f"delivered {run.attempt} times and never handled to an end"
             return await self._given_up(run, "NoEnd", reason)
         began = asyncio.get_running_loop().time()
         try:

@@ -42,6 +42,7 @@ from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
+    from receiver.observability.spans import Tracer
 
 
 class Worker:
@@ -69,6 +70,7 @@ class Worker:
         second: Connection | None = None,
         error_texts: bool = True,
         kept: timedelta = MAX_AGE,
+        tracer: Tracer | None = None,
     ) -> None:
         """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
         self.counts = HandlerCounts()
@@ -91,6 +93,7 @@ class Worker:
             once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
+            tracer=tracer,
         )
         runner = self.make_runner(services)
         self._records = WorkerRecords(connection, subjects)

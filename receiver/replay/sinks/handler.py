@@ -28,6 +28,7 @@ from schemas.events import EventData
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
+    from receiver.observability.spans import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class HandlerSink:
         *,
         api: PlatformAPI | None,
         kept: timedelta,
+        tracer: Tracer | None = None,
     ) -> HandlerSink:
         """A sink whose results are stored only where the stream does not hold them yet; that keeps
         messages for `kept`.
@@ -65,6 +67,8 @@ class HandlerSink:
             ledger=Ledger(state, holders, clock=_now, kept=kept),
             log=OrderLog(connection, subjects),
             api=api,
+            tracer=tracer,
+            replay=f"handler:{handler.name}",
         )
         return cls(handler, Runner(services))
 
