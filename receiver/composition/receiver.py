@@ -55,8 +55,7 @@ async def running_receiver(
     `worker` is the number of this process among those that share the port.
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
-    tls = certificate(settings)
-    window = duplicate_window(settings)
+    tls, window = certificate(settings), duplicate_window(settings)
     retransmissions = Retransmissions(window)
     broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, retransmissions.remember)
     async with (

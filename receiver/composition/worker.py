@@ -86,8 +86,8 @@ async def running_worker(
             second=second,
             error_texts=settings.log.errors == "full",
             kept=timedelta(days=settings.nats.max_age_days),
-            tracer=tracer,
         )
+        worker.trace_by(tracer)
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))
         await worker.start()

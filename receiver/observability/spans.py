@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from receiver.observability.trace_context import TraceContext, of_span
+from receiver.observability.trace_context import STORING, TraceContext, of_span
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.45.0"
 MAX_LINKS: Final = 128
@@ -97,11 +97,6 @@ class Tracer:
         )
         return StoringSpan(span, self)
 
-    def storing(self) -> StoringSpan | None:
-        """The span in which this code runs, where it is recorded: what is stored belongs to it."""
-        span = trace.get_current_span()
-        return StoringSpan(span, self) if span.is_recording() else None
-
     def send(self, parents: Sequence[Span], messages: int) -> SendSpan:
         """The span of one commit: a child of the first of `parents`, with links to all where there
         are several, and each of them with a link to it.
@@ -132,7 +127,11 @@ class Tracer:
         with trace.use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
-            yield RunSpan(span)
+            token = STORING.set(StoringSpan(span, self) if span.is_recording() else None)
+            try:
+                yield RunSpan(span)
+            finally:
+                STORING.reset(token)
 
     def _process(self, run: Run) -> Span:
         creation = run.creation

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, Self
 
 _TRACEPARENT: Final = re.compile(
     "(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
 )
 _SAMPLED: Final = 1
+
+
+STORING: Final[ContextVar[Any]] = ContextVar("storing", default=None)
+"""The `StoringSpan` of the handler's run under way, where it is recorded."""
 
 
 class TraceContext(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -37,6 +37,9 @@ from receiver.worker.run_tracing import traced_run
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import Tracer
 
 Log = structlog.typing.FilteringBoundLogger
 _SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
@@ -102,10 +105,17 @@ class _Run:
 
 
 class Runner:
-    """Runs handlers; every run ends in a decision, or in the cancellation of its task."""
+    """Runs handlers; every run ends in a decision, or in the cancellation of its task.
 
-    def __init__(self, services: Services) -> None:
+    Where there is a `tracer` each is in a span; `replay` is the name of the replay that it is of.
+    """
+
+    def __init__(
+        self, services: Services, *, tracer: Tracer | None = None, replay: str = ""
+    ) -> None:
         self.services = services
+        self.tracer = tracer
+        self._replay = replay
 
     async def run(
         self,
@@ -127,11 +137,10 @@ class Runner:
         """
         failed = attempt - 1 if failures is None else failures
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
-        tracer = self.services.tracer
-        if tracer is None:
+        if self.tracer is None:
             return await self._ran(run, deaths)
-        traced = traced_run(handler, message, attempt, run.started_at, self.services.replay)
-        with tracer.process(traced) as span:
+        traced = traced_run(handler, message, attempt, run.started_at, self._replay)
+        with self.tracer.process(traced) as span:
             result = await self._ran(run, deaths)
             span.ended(result.decision.outcome, result.error_type)
             result.trace_ids = span.ids

@@ -15,6 +15,7 @@ from receiver.bus.state.store import Entries
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
+from receiver.observability.trace_context import STORING
 from receiver.worker.effects.ledger import Ledger
 from receiver.worker.http import SharedHTTP
 from receiver.worker.order_states import NoEvents, OrderStates
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import httpx2
 
     from receiver.client.platform import PlatformAPI
-    from receiver.observability.spans import Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,7 @@ class Services:
     the `ledger`, and `orders`, the states of orders, folded from the `log`. `api` is None where
     none is configured. What is made of an old event goes to `once`, which looks into the stream
     first: what an earlier run stored may be older than the duplicate window. Without `records` no
-    run is recorded; without `texts`, errors are given by their types alone. `replay` is the name of
-    the replay that the runs are of, empty where they are live.
+    run is recorded; without `texts`, errors are given by their types alone.
     """
 
     publisher: Publisher
@@ -52,8 +51,6 @@ class Services:
     once: Publisher | None = None
     records: RunRecords | None = None
     texts: bool = True
-    tracer: Tracer | None = None
-    replay: str = ""
     shared_http: SharedHTTP = field(default_factory=SharedHTTP)
     log: EventsOfOrders = field(default_factory=NoEvents)
     orders: OrderStates = field(init=False)
@@ -79,6 +76,6 @@ class Services:
         old = self.clock() - events[0].received_at > MARGIN
         publisher = self.once if old and self.once is not None else self.publisher
         messages = [encode_event(event, self.subjects) for event in events]
-        if self.tracer is not None and (span := self.tracer.storing()) is not None:
+        if (span := STORING.get()) is not None:
             messages = [message._replace(span=span) for message in messages]
         return await publisher.publish(messages)

@@ -70,7 +70,6 @@ class Worker:
         second: Connection | None = None,
         error_texts: bool = True,
         kept: timedelta = MAX_AGE,
-        tracer: Tracer | None = None,
     ) -> None:
         """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
         self.counts = HandlerCounts()
@@ -93,9 +92,8 @@ class Worker:
             once=DeduplicatingPublisher(publisher, connection, subjects),
             records=self._run_records,
             texts=error_texts,
-            tracer=tracer,
         )
-        runner = self.make_runner(services)
+        self._runner = runner = self.make_runner(services)
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
@@ -109,6 +107,10 @@ class Worker:
             if handler not in (*self._off, *self._without_api)
         ]
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def trace_by(self, tracer: Tracer | None) -> None:
+        """Have every run traced; call it before `start`."""
+        self._runner.tracer = tracer
 
     def _consumer(
         self,

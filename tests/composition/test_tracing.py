@@ -149,8 +149,8 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
             grace_s=5,
             clock=tracking.now,
             sleep=asyncio.sleep,
-            tracer=tracer,
         )
+        worker.trace_by(tracer)
         await worker.start()
         await handled(connection, subjects, [tracking.handler], within_s=60)
         await worker.stop()

@@ -67,10 +67,8 @@ class HandlerSink:
             ledger=Ledger(state, holders, clock=_now, kept=kept),
             log=OrderLog(connection, subjects),
             api=api,
-            tracer=tracer,
-            replay=f"handler:{handler.name}",
         )
-        return cls(handler, Runner(services))
+        return cls(handler, Runner(services, tracer=tracer, replay=f"handler:{handler.name}"))
 
     async def close(self) -> None:
         """Close what the handler had opened."""
