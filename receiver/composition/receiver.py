@@ -50,9 +50,8 @@ class Receiver:
 async def running_receiver(
     settings: Settings, bus: Bus, listener: socket.socket, *, worker: int = 0
 ) -> AsyncIterator[Receiver]:
-    """Serve the HTTP edge on `listener`; leaving answers what is in flight first.
-
-    `worker` is the number of this process among those that share the port.
+    """Serve the HTTP edge on `listener`, as the process `worker` of those that share the port;
+    leaving answers what is in flight first.
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
     tls, window = certificate(settings), duplicate_window(settings)
