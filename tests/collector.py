@@ -37,14 +37,13 @@ class Collector:
 
     url: str
     spans: list[Seen] = field(default_factory=list)
-    raw: list[bytes] = field(default_factory=list)
     status: int = 200
+    refused: list[int] = field(default_factory=list)
 
     def named(self, name: str) -> list[Seen]:
         return [span for span in self.spans if span.name == name]
 
     def take(self, body: bytes) -> None:
-        self.raw.append(body)
         self.spans += _spans(ExportTraceServiceRequest.FromString(body))
 
 
@@ -57,6 +56,8 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.path == "/v1/traces" and collector.status == 200:
                 collector.take(body)
+            else:
+                collector.refused.append(len(body))
             self.send_response(collector.status)
             self.send_header("content-length", "0")
             self.end_headers()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
+import structlog
 from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.util._once import Once
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -22,14 +28,17 @@ from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import opened_bus
 from receiver.composition.receiver import running_receiver
-from receiver.composition.tracing import traced
-from receiver.observability.spans import Tracer
+from receiver.composition.tracing import NOT_INSTALLED, traced, tracing_doubts
+from receiver.observability.logs import configure_logs, get_logger, write_out
+from receiver.observability.spans import Run, Tracer
+from receiver.observability.trace_context import TraceContext
 from receiver.replay.replay import replay
 from receiver.replay.selection import Selection
 from receiver.replay.sinks.handler import HandlerSink
 from receiver.resilience.deadline import Deadline
-from receiver.settings import APISettings, Settings
-from receiver.testing import handled
+from receiver.settings import APISettings, LogSettings, Settings
+from receiver.settings.tracing import TracingSettings
+from receiver.testing import eventually, handled
 from receiver.web.server import bind
 from receiver.worker.limits import ConsumerLimits
 from receiver.worker.options import HandlerOptions
@@ -37,9 +46,10 @@ from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.worker import Worker
 from schemas.events import LogisticsTracked, OrderCreated
-from tests.collector import Collector, Seen, collecting
+from tests.collector import Collector, collecting
 from yizhan import Context, Event, Retry
 
+FoundT = TypeVar("FoundT")
 ORDER = "2745812000123456789"
 BODY = f'{{"messageType":"ORDER_CREATE","messageBody":{{"orderId":"{ORDER}","totalAmount":100}}}}'
 SENDER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -119,9 +129,9 @@ def opened_platform() -> Any:
     return PlatformAPI.open(account, transport=httpx2.MockTransport(answer))
 
 
-def only(spans: list[Seen]) -> Seen:
-    (span,) = spans
-    return span
+def only(found: list[FoundT]) -> FoundT:
+    (one,) = found
+    return one
 
 
 async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented(
@@ -206,3 +216,134 @@ async def stored_headers(connection: Connection, subjects: Subjects) -> dict[str
         )
         for headers in found
     }
+
+
+async def test_of_what_is_not_sampled_there_is_no_span_object_and_a_sender_cannot_force_one(
+    connection: Connection,
+    subjects: Subjects,
+    settings: Settings,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(Tracer, "callback", lambda *_, **__: made.append("callback"))
+    monkeypatch.setattr(sdk_trace.Tracer, "start_span", lambda *_, **__: made.append("span"))
+    never = settings.model_copy(update={"tracing": TracingSettings(sample_ratio=0.0)})
+
+    line = await posted(never)
+
+    assert (made, collector.spans) == ([], [])
+    creation, last_hop = (await stored_headers(connection, subjects))["order.created"]
+    assert creation == last_hop == f"00-{line['trace_id']}-{line['span_id']}-00"
+
+
+async def test_a_collector_that_is_away_is_one_warning_and_holds_up_no_stop(
+    settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector.status = 400
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+    with capture_logs() as lines:
+        async with tracer_of(settings) as tracer:
+            for _ in range(3):
+                tracer.callback("1" * 32, "open", started=0.0, sender=None).answered(200)
+                count = len(collector.refused)
+                await eventually(lambda count=count: len(collector.refused) > count, within_s=60)  # type: ignore[misc]
+    warnings = [line for line in lines if line["event"] == "traces_not_exported"]
+    assert [(line["log_level"], "exc_info" in line) for line in warnings] == [("warning", False)]
+
+
+async def test_many_callbacks_in_one_commit_are_one_span_with_links(
+    settings: Settings, collector: Collector
+) -> None:
+    async with tracer_of(settings) as tracer:
+        ids = [f"{number:032x}" for number in range(1, 141)]
+        spans = [tracer.callback(one, "open", started=0.0, sender=None) for one in ids]
+        spans[0].send(spans[1:], messages=280).end(None)
+        for span in spans:
+            span.answered(200)
+    commit = only([span for span in collector.spans if span.kind == "producer"])
+    assert (commit.trace_id, len(commit.links)) == (ids[0], 128)
+    assert commit.attributes["messaging.batch.message_count"] == 280
+    others = [span for span in collector.spans if span.kind == "server"][1:]
+    assert {link for span in others for link in span.links} == {commit.place}
+
+
+async def test_a_run_follows_the_decision_of_its_event_alone(
+    settings: Settings, collector: Collector
+) -> None:
+    """Where the worker keeps no trace of its own, it keeps those that the receiver began."""
+    rare = settings.model_copy(update={"tracing": TracingSettings(sample_ratio=1e-9)})
+    sampled = TraceContext("a" * 32, "b" * 16, sampled=True)
+    cases = {
+        "child": Run("child", sampled, None, continued=True, attributes={}),
+        "linked": Run("linked", sampled, None, continued=False, attributes={}),
+        "dropped": Run("dropped", sampled._replace(sampled=False), None, True, {}),
+        "forced": Run("forced", None, sampled, continued=True, attributes={}),
+    }
+    async with tracer_of(rare) as tracer:
+        for run in cases.values():
+            with tracer.process(run) as span:
+                span.ended("done", None)
+    child, linked = collector.spans
+    assert (child.name, child.trace_id, child.parent_id) == ("process child", "a" * 32, "b" * 16)
+    assert (linked.name, linked.links) == ("process linked", [("a" * 32, "b" * 16)])
+
+
+async def test_a_line_that_is_logged_in_a_run_has_the_ids_of_its_span(
+    settings: Settings, collector: Collector
+) -> None:
+    out = io.StringIO()
+    before = structlog.get_config()
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logs(LogSettings(format="json"), stream=out)
+    try:
+        async with tracer_of(settings) as tracer:
+            with tracer.process(Run("run", None, None, continued=True, attributes={})):
+                get_logger("test").info("within")
+                write_out()
+    finally:
+        structlog.configure(**before)
+        root.handlers, root.level = handlers, level
+    line = json.loads(out.getvalue().splitlines()[0])
+    assert (line["trace_id"], line["span_id"]) == only(collector.spans).place
+
+
+@pytest.mark.parametrize(
+    ("tracing", "environ", "wanted", "ratio"),
+    [
+        ({}, {}, False, 1.0),
+        ({"enabled": True, "sample_ratio": 0.5}, {}, True, 0.5),
+        ({"enabled": True}, {"OTEL_SDK_DISABLED": "true"}, False, 1.0),
+        ({"enabled": False}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, False, 1.0),
+        ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, True, 1.0),
+        ({}, {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_TRACES_SAMPLER": "always_off"}, True, 0.0),
+        (
+            {"sample_ratio": 0.5},
+            {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"},
+            False,
+            0.25,
+        ),
+        (
+            {"sample_ratio": 0.5},
+            {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "lots"},
+            False,
+            0.5,
+        ),
+    ],
+)
+def test_the_environment_of_opentelemetry_is_honoured(
+    tracing: dict[str, Any], environ: dict[str, str], wanted: bool, ratio: float
+) -> None:
+    settings = TracingSettings(**tracing)
+    assert (settings.wanted(environ), settings.ratio(environ)) == (wanted, ratio)
+
+
+def test_check_doubts_what_is_asked_for_and_cannot_be(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    assert "grpc" in only(tracing_doubts(settings))
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
+    assert tracing_doubts(settings) == [NOT_INSTALLED]
