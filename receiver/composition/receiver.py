@@ -14,6 +14,7 @@ from receiver.composition.bus import Bus, duplicate_window
 from receiver.composition.metrics import receiver_figures, reporting
 from receiver.composition.operations import watching_room
 from receiver.composition.spool import spooling_publisher
+from receiver.composition.tracing import traced
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
 from receiver.ingest.intake import Intake
@@ -52,13 +53,11 @@ class Receiver:
 async def running_receiver(
     settings: Settings, bus: Bus, listener: socket.socket, *, worker: int = 0
 ) -> AsyncIterator[Receiver]:
-    """Serve the HTTP edge on `listener`; leaving answers what is in flight first.
-
-    `worker` is the number of this process among those that share the port.
+    """Serve the HTTP edge on `listener`, as the process `worker` of those that share the port;
+    leaving answers what is in flight first.
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
-    tls = certificate(settings)
-    window = duplicate_window(settings)
+    tls, window = certificate(settings), duplicate_window(settings)
     retransmissions = Retransmissions(window)
     remember = retransmissions.remember
     warming = partial(keep_warm, bus.connection, bus.subjects, window=window, remember=remember)
@@ -68,6 +67,7 @@ async def running_receiver(
     async with (
         supervision.running(warming, name="recollection"),
         supervision.running(broadcast.run, name="gossip"),
+        traced(settings, service="yizhan-receive", deadline=bus.deadline) as tracer,
         spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -85,6 +85,7 @@ async def running_receiver(
             limit_bytes=settings.receiver.limit_bytes,
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
+            tracer=tracer,
         )
         app = _app(
             endpoint,

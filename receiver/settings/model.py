@@ -29,6 +29,7 @@ from receiver.settings.receiver import ReceiverSettings
 from receiver.settings.secret_files import with_secrets
 from receiver.settings.section import Section
 from receiver.settings.sources import SourceSettings
+from receiver.settings.tracing import TracingSettings
 
 
 class LogSettings(Section):
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     handlers: HandlersSettings = HandlersSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
     @classmethod
@@ -90,6 +92,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "log": LogSettings,
+    "tracing": TracingSettings,
 }
 
 
