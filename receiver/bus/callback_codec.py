@@ -6,6 +6,7 @@ A raw message is the exact body of a callback; its `yizhan-` headers are the fac
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 

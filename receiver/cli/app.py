@@ -51,11 +51,6 @@ COMMANDS: Final = {
     ),
     "receive": Entry("serve", RUN, "Run the receiver alone: callbacks in, events out."),
     "work": Entry("serve", RUN, "Run the handlers alone."),
-    "metrics": Entry(
-        "metrics",
-        RUN,
-        "Collect the metrics of all processes, and serve them at /metrics for Prometheus.",
-    ),
     "check": Entry(
         "check",
         RUN,

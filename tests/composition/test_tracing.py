@@ -19,6 +19,7 @@ from opentelemetry import trace
 from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.util._once import Once
 from pydantic import SecretStr
+from receiver.replay.selection import Selection
 from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
@@ -33,7 +34,6 @@ from receiver.observability.logs import configure_logs, get_logger, write_out
 from receiver.observability.spans import Run, Tracer
 from receiver.observability.trace_context import TraceContext
 from receiver.replay.replay import replay
-from receiver.replay.selection import Selection
 from receiver.replay.sinks.handler import HandlerSink
 from receiver.resilience.deadline import Deadline
 from receiver.settings import APISettings, LogSettings, Settings
