@@ -279,4 +279,5 @@ def test_a_disk_is_full_when_its_streams_have_grown_by_what_is_free(
     found = disk_document(documents, free * GIB, NOW)
     assert found is not None
     assert found["full_at"] == ((NOW + full_in * DAY).isoformat() if full_in else None)
+    assert (found["bytes_a_day"] is None) == all(rate is None for rate, _, _ in streams)
     assert disk_document(documents, None, NOW) is None

@@ -94,11 +94,10 @@ def _handler(handler: Mapping[str, Any]) -> str:
 def _disk(disk: Mapping[str, Any] | None) -> Iterator[str]:
     if disk is not None:
         until = f"full at {local(disk['full_at'])}" if disk["full_at"] else "not full at this rate"
+        rate = disk["bytes_a_day"]
+        grows = "" if rate is None else f", {in_bytes(rate)} more a day, {until}"
         yield strong("disk of the streams")
-        yield (
-            f"  {in_bytes(disk['free_bytes'])} free, {in_bytes(disk['bytes_a_day'])} more a day, "
-            f"{until}"
-        )
+        yield f"  {in_bytes(disk['free_bytes'])} free{grows}"
 
 
 def _letters(letters: Mapping[str, Any] | None) -> Iterator[str]:

@@ -98,10 +98,14 @@ def disk_document(
 ) -> dict[str, Any] | None:
     """The disk of the streams: `bytes_a_day` is what they grow by together, and `full_at` when that
     leaves nothing free; null where it never does, since each grows only up to its own bound and to
-    what its age lets it hold. None where it is not known what is free.
+    what its age lets it hold. None where it is not known what is free; `bytes_a_day` is null while
+    the streams are too young.
     """
     if free_bytes is None:
         return None
+    streams = [stream for stream in streams if stream["bytes_a_day"] is not None]
+    if not streams:
+        return {"free_bytes": free_bytes, "bytes_a_day": None, "full_at": None}
     growing = sorted(_growth(stream) for stream in streams if stream["bytes_a_day"])
     day, left, full_at = 0.0, float(free_bytes), None
     rate = sum(one for _, one in growing)
