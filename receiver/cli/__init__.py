@@ -27,6 +27,7 @@ MODULES: Final = {
     "quarantine": "repair.quarantine_acts",
     "doubt": "doubt",
     "replay": "replay",
+    "what-if": "replay_what_if",
     "audit": "audit",
     "spool": "spool",
     "retention": "retention",

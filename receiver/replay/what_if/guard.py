@@ -1,0 +1,109 @@
+"""Keeps what a handler does on its own inside the process, as far as Python can see it.
+
+`ProcessGuard` is for a process that does nothing else: what it refuses stays refused until the end.
+It sees what goes through Python's own modules: connections and datagrams of `socket`, and so of
+every library and event loop in Python; processes; signals. Compiled code that opens a connection by
+itself, as some drivers of databases do, is not seen; nor is an event loop such as uvloop. What is
+written to files is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any, Final
+
+from receiver.errors import TimeLimitError
+from receiver.worker.execution import handler_of
+
+_OURS: Final[ContextVar[bool]] = ContextVar("ours", default=False)
+"""Whether what runs is Yizhan's own. A thread that a handler starts has a context of its own, where
+it is not."""
+_NETWORK: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_PROCESSES: Final = frozenset(
+    {
+        *("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn"),
+        *("os.spawn", "os.startfile", "pty.spawn", "os.kill", "os.killpg"),
+    }
+)
+_LONGER_S: Final = 1.0
+"""A run whose event loop goes on is ended at its time limit; one that blocks it, so much later."""
+
+
+class Guard:
+    """What what-if runs share: `noted` is what the run under way asked for in vain.
+
+    This one refuses nothing: for tests, and for handlers that use `ctx` alone.
+    """
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    @contextlib.contextmanager
+    def running(self, timeout_s: float) -> Iterator[None]:
+        """Around what a handler does."""
+        yield
+
+
+class ProcessGuard(Guard):
+    """Refuses what would leave the process from now on; to be made in the main thread, in the
+    context that what is Yizhan's own runs in.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        _OURS.set(True)
+        sys.addaudithook(self._audit)
+        exit_now = os._exit
+
+        def refuse_exit(status: int) -> None:
+            """Otherwise the handler would say how the command ended."""
+            frame = inspect.currentframe()
+            caller = frame.f_back if frame else None
+            if caller and str(caller.f_globals.get("__name__")).startswith("receiver."):
+                exit_now(status)
+            raise SystemExit(status)
+
+        os._exit = refuse_exit  # type: ignore[assignment] # it returns where it is refused
+
+    @contextlib.contextmanager
+    def running(self, timeout_s: float) -> Iterator[None]:
+        """Around what a handler does, or the import of its module."""
+        token = _OURS.set(False)
+        before = signal.signal(signal.SIGALRM, lambda _, frame: _end_blocking(frame, timeout_s))
+        signal.setitimer(signal.ITIMER_REAL, timeout_s + _LONGER_S, _LONGER_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            _OURS.reset(token)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in _NETWORK and event not in _PROCESSES:
+            return
+        if _OURS.get():
+            return
+        what = event
+        if event in _NETWORK:
+            address = arguments[1]
+            if address is None:  # to where the socket is connected, which was asked then
+                return
+            inet = isinstance(address, tuple) and len(address) > 1
+            what = f"{event} {address[0]}:{address[1]}" if inet else f"{event} of a local socket"
+        self.noted.append(what)
+        raise PermissionError(f"a what-if run does nothing outside: {what} is refused")
+
+
+def _end_blocking(_: FrameType | None, timeout_s: float) -> None:
+    """Raise in a handler that blocks the event loop; elsewhere the loop itself sees to its time."""
+    with contextlib.suppress(RuntimeError):  # no event loop runs, such as during an import
+        if handler_of(asyncio.current_task()):
+            raise TimeLimitError(timeout_s)
