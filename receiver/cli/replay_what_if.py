@@ -36,7 +36,7 @@ from receiver.errors import ConfigurationError
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.bodies import shown_data
 from receiver.replay.what_if.answers import Recordings
-from receiver.replay.what_if.guard import Guard, ProcessGuard
+from receiver.replay.what_if.guard import Guard, GuardedLoop, ProcessGuard
 from receiver.replay.what_if.past import StreamPast
 from receiver.replay.what_if.results import Summary, Verdict
 from receiver.replay.what_if.what_if import what_if as compared
@@ -121,7 +121,7 @@ def what_if(
             summary = await _run(archive, handler, wish, settings, guard)
         return 0 if summary.all_same else EXIT_PARTLY
 
-    run(main, loop_factory=asyncio.new_event_loop)  # the guard does not see another one's
+    run(main, loop_factory=GuardedLoop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

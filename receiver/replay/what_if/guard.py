@@ -23,9 +23,9 @@ from typing import Any, Final
 from receiver.errors import TimeLimitError
 from receiver.worker.execution import handler_of
 
-_OURS: Final[ContextVar[bool]] = ContextVar("ours", default=False)
-"""Whether what runs is Yizhan's own. A thread that a handler starts has a context of its own, where
-it is not."""
+_OURS: Final[ContextVar[bool | None]] = ContextVar("ours", default=None)
+"""Whether what runs is Yizhan's own; None in a thread with a context of its own."""
+_LOOKUP: Final = "socket.getaddrinfo"
 _NETWORK: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _PROCESSES: Final = frozenset(
     {
@@ -33,6 +33,7 @@ _PROCESSES: Final = frozenset(
         *("os.spawn", "os.startfile", "pty.spawn", "os.kill", "os.killpg"),
     }
 )
+_REFUSED: Final = _NETWORK | _PROCESSES | {_LOOKUP}
 _LONGER_S: Final = 1.0
 """A run whose event loop goes on is ended at its time limit; one that blocks it, so much later."""
 
@@ -87,19 +88,30 @@ class ProcessGuard(Guard):
             _OURS.reset(token)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in _NETWORK and event not in _PROCESSES:
+        if event not in _REFUSED or (ours := _OURS.get()):
             return
-        if _OURS.get():
+        if event == _LOOKUP and ours is None:  # a thread of the event loop looks up for a task
             return
-        what = event
-        if event in _NETWORK:
-            address = arguments[1]
-            if address is None:  # to where the socket is connected, which was asked then
-                return
-            inet = isinstance(address, tuple) and len(address) > 1
-            what = f"{event} {address[0]}:{address[1]}" if inet else f"{event} of a local socket"
+        address = arguments[:2] if event == _LOOKUP else arguments[1] if event in _NETWORK else ()
+        if address is None:  # to where the socket is connected, which was asked then
+            return
+        what = f"{event} {_host(address)}".strip()
         self.noted.append(what)
         raise PermissionError(f"a what-if run does nothing outside: {what} is refused")
+
+
+class GuardedLoop(asyncio.SelectorEventLoop):
+    """An event loop that a `ProcessGuard` sees, its look-ups too, which are made by threads."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        """See `AbstractEventLoop.getaddrinfo`."""
+        sys.audit(_LOOKUP, host, port)
+        return await super().getaddrinfo(host, port, **how)
+
+
+def _host(address: Any) -> str:
+    """Of a local socket there is a path, which is left out."""
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) and address[1:] else ""
 
 
 def _end_blocking(_: FrameType | None, timeout_s: float) -> None:
