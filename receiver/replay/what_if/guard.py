@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import ipaddress
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import FrameType
@@ -90,7 +92,7 @@ class ProcessGuard(Guard):
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in _REFUSED or (ours := _OURS.get()):
             return
-        if event == _LOOKUP and ours is None:  # a thread of the event loop looks up for a task
+        if event == _LOOKUP and ((ours is None and _of_the_loop()) or _is_address(arguments[0])):
             return
         address = arguments[:2] if event == _LOOKUP else arguments[1] if event in _NETWORK else ()
         if address is None:  # to where the socket is connected, which was asked then
@@ -107,6 +109,20 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         """See `AbstractEventLoop.getaddrinfo`."""
         sys.audit(_LOOKUP, host, port)
         return await super().getaddrinfo(host, port, **how)
+
+
+def _of_the_loop() -> bool:
+    """Whether a thread of the event loop looks up for a task, see `GuardedLoop`."""
+    return threading.current_thread().name.startswith("asyncio_")
+
+
+def _is_address(host: Any) -> bool:
+    """Whether nobody is asked for it."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _host(address: Any) -> str:
