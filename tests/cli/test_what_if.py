@@ -146,7 +146,10 @@ async def test_today_s_code_is_compared_and_nothing_leaves_the_process(
     file = yizhan.directory / "yizhan.toml"
     file.write_text(f'{SOURCE}[handlers]\nload = ["today:router"]\n')
     file.chmod(0o600)
-    environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
+    environ: dict[str, Any] = {
+        "YIZHAN_NATS__URL": nats_url,
+        "YIZHAN_NATS__SUBJECT_ROOT": subjects.root,
+    }
     held = await stored(client, subjects)
     command = ("what-if", "--to", "handler:ship", "--since", "1h")
     ended = await yizhan.run(*command, "--json", "--only", "differs", **environ)
@@ -194,7 +197,10 @@ async def test_what_cannot_be_is_refused_in_a_sentence(
     )
     file = yizhan.directory / "yizhan.toml"
     file.write_text(f'{SOURCE}[handlers]\nload = ["today:router"]\n')
-    environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
+    environ: dict[str, Any] = {
+        "YIZHAN_NATS__URL": nats_url,
+        "YIZHAN_NATS__SUBJECT_ROOT": subjects.root,
+    }
     for words, said in (
         ((), "today cannot be imported: PermissionError: a what-if run does nothing outside"),
         (("--only", "others"), "--only others: write one of differs, cannot_tell, new, same"),

@@ -100,9 +100,9 @@ class Answering:
         self._find = find
         self._unanswered = unanswered
 
-    def api(self) -> PlatformAPI:
+    def api(self, http: NoHTTP) -> PlatformAPI:
         """The calls by it."""
-        return PlatformAPI(self, http=_refusing(self._unanswered), counts=CallCounts(), close=_done)
+        return PlatformAPI(self, http=http.client, counts=CallCounts(), close=http.aclose)
 
     async def call(
         self,
@@ -161,6 +161,9 @@ class NoHTTP(SharedHTTP):
         super().__init__()
         self._client = _refusing(unanswered)
 
+    async def aclose(self) -> None:
+        """There is no connection to close, and the next run has the same client."""
+
 
 def called(row: str) -> Called:
     """A call on record."""
@@ -181,7 +184,3 @@ def _refusing(unanswered: list[str]) -> httpx2.AsyncClient:
 
 async def _no_wait(_: float) -> None:
     await asyncio.sleep(0)
-
-
-async def _done() -> None:
-    """There is nothing to close."""

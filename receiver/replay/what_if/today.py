@@ -13,7 +13,7 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.schedules import Schedules
 from receiver.bus.subjects import Subjects
 from receiver.client.sender import Sender
-from receiver.errors import DecodingError
+from receiver.errors import BusError, DecodingError
 from receiver.observability.logs import get_logger
 from receiver.replay.what_if.answers import Answering, NoHTTP, Snapshot
 from receiver.replay.what_if.guard import Guard
@@ -61,6 +61,7 @@ class Today:
         self._guard = guard
         self._kept = kept
         self._texts = texts
+        self._http = NoHTTP(guard.noted)
         self._entries = KeptInMemory()
         self._holders = LocalHolders()
 
@@ -92,6 +93,8 @@ class Today:
                 self._handler, message, attempt=attempt, failures=failures, log=log
             )
         await services.aclose()
+        if isinstance(result.raised, BusError) and not isinstance(result.raised, DecodingError):
+            raise result.raised  # it is the past that cannot be read: here nothing else asks NATS
         effects = [effect for effect in ran[0].effects if _ran_at(effect, clock)]
         return Ran(
             _did(ran[0], result, answering, effects, clock),
@@ -114,9 +117,9 @@ class Today:
             state=self._entries,
             ledger=Ledger(self._entries, self._holders, clock=now, kept=self._kept),
             log=LogUpTo(self._past, message.stream_seq),
-            api=answering.api(),
+            api=answering.api(self._http),
             texts=self._texts,
-            shared_http=NoHTTP(self._guard.noted),
+            shared_http=self._http,
         )
 
 
