@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from receiver.bus.codec import encode_event
 from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
@@ -16,6 +17,7 @@ from receiver.replay.what_if.results import Difference, Result
 from receiver.testing import make_event, retransmitted
 from receiver.testing.fake_api import FakeAPI
 from receiver.worker.interface import Context, Drop
+from receiver.worker.run_records import RunRecord
 from schemas.events import (
     AftersalesSynced,
     EventData,
@@ -277,3 +279,41 @@ async def test_the_api_answers_as_it_did_then_or_not_at_all(production: Producti
 
 async def _nothing(event: Any, ctx: Context) -> None:
     """Calls nothing."""
+
+
+async def test_an_event_of_another_version_is_compared_as_far_as_it_can_be_read(
+    production: Production,
+) -> None:
+    async def ship(event: Created, ctx: Context) -> OrderClosed:
+        return closed(event)
+
+    handler = version(ship, OrderCreated)
+    encoded = encode_event(created("1"), production.subjects)
+    older = b'{"channel":"1688","order_id":"1","a_former_field":true}'
+    foreign = b'{"channel":"1688","order_id":"2","amounts":"many"}'
+    readable = await production.put(encoded._replace(body=older))
+    headers = encode_event(created("2"), production.subjects)
+    unreadable = await production.put(headers._replace(body=foreign))
+    await production.run(handler, readable)
+    ran = RunRecord(
+        event_id=unreadable.headers["ce-id"],
+        stream_seq=unreadable.stream_seq,
+        attempt=1,
+        started_at=unreadable.stored_at.isoformat(),
+        duration_ms=1.0,
+        outcome="done",
+        error_digest=None,
+        place=None,
+        published=[f"{unreadable.headers['ce-id']}.ship.0"],
+        published_count=1,
+        api=[],
+        api_count=0,
+    )
+    production.records.put("ship", unreadable, ran)
+    await production.connection.client.flush()
+    same, cannot = await production.what_if(handler)
+    assert (same.verdict, same.differences) == ("same", [])
+    assert cannot.verdict == "differs"
+    assert [d.field for d in cannot.differences] == ["outcome", "error", "published[0]"]
+    assert cannot.differences[2].then == "an event that is not stored any more"
+    assert "DecodingError" in cannot.now.error
