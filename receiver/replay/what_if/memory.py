@@ -42,28 +42,36 @@ class Unpublished(RecordingPublisher):
 
 
 class KeptInMemory:
-    """`Entries` of all runs; those of orders are of one run alone, which `begin` starts."""
+    """`Entries` of all runs. A run sees what it wrote itself, else the ledger as it was then, else
+    the effects of the runs before it; states of orders are its own alone.
+    """
 
     def __init__(self) -> None:
         self._stored: Stored = nothing_stored
-        self._effects = BoundedCache[Entry](_MAX_ENTRIES)
-        self._orders: dict[str, Entry] = {}
+        self._before = BoundedCache[Entry](_MAX_ENTRIES)
+        self._own: dict[str, Entry] = {}
         self._last = _STORED
 
     def begin(self, stored: Stored) -> None:
         """A run begins; `stored` is the ledger as it was then."""
-        self._orders = {}
+        self._own = {}
         self._stored = stored
+
+    def keep(self) -> None:
+        """What the run did holds for those that follow."""
+        for key, entry in self._own.items():
+            if key.startswith("effect."):
+                self._before.put(key, entry)
 
     async def get(self, key: str) -> Entry:
         """See `Entries.get`."""
-        if not key.startswith("effect."):
-            return self._orders.get(key, NOTHING)
-        known = self._effects.get(key)
-        if known is not None:
-            return known
+        own = self._own.get(key)
+        if own is not None or not key.startswith("effect."):
+            return own or NOTHING
         value = await self._stored(key)
-        return NOTHING if value is None else Entry(value, _STORED)
+        if value is not None:
+            return Entry(value, _STORED)
+        return self._before.get(key) or NOTHING
 
     async def put(
         self, key: str, value: bytes, revision: int, *, ttl: timedelta | None = None
@@ -72,11 +80,7 @@ class KeptInMemory:
         if (await self.get(key)).revision != revision:
             raise StateConflictError("wrong last sequence")
         self._last += 1
-        entry = Entry(value, self._last)
-        if key.startswith("effect."):
-            self._effects.put(key, entry)
-        else:
-            self._orders[key] = entry
+        self._own[key] = Entry(value, self._last)
         return self._last
 
 

@@ -34,10 +34,6 @@ from receiver.worker.routing import Handler
 from receiver.worker.runner import RunResult
 from receiver.worker.services import Services
 
-SETTLED = ".settled."
-"""Within the id of an `order.synced` that the engine made to settle a conflict: no record names it,
-since the handler did not publish it."""
-
 
 class Today:
     """Runs a handler; its timers and the effects of all runs are in memory."""
@@ -95,12 +91,13 @@ class Today:
         await services.aclose()
         if isinstance(result.raised, BusError) and not isinstance(result.raised, DecodingError):
             raise result.raised  # it is the past that cannot be read: here nothing else asks NATS
+        unanswered = [*dict.fromkeys(self._guard.noted)]
+        if not unanswered:  # else it is not known what became of its effects
+            self._entries.keep()
         effects = [effect for effect in ran[0].effects if _ran_at(effect, clock)]
-        return Ran(
-            _did(ran[0], result, answering, effects, clock),
-            effects,
-            [*dict.fromkeys(self._guard.noted)],
-        )
+        settled = f"{decode_header(message.headers.get('ce-id', ''))}.settled."
+        did = _did(ran[0], result, answering, effects, settled)
+        return Ran(replace(did, at=clock), effects, unanswered)
 
     def _services(
         self, message: StoredMessage, answering: Answering, timers: TimersInMemory, clock: datetime
@@ -128,17 +125,19 @@ def _did(
     result: RunResult,
     answering: Answering,
     effects: Sequence[EffectRecord],
-    at: datetime,
+    settled: str,
 ) -> Did:
+    """Without what the engine published to settle a conflict, whose id begins with `settled`: no
+    record names it, since the handler did not publish it.
+    """
     failed = not isinstance(result.decision, Ack | Term)
     made = [
         Made(event.event_type, event.order_id, event.data.model_dump(mode="json"))
         for event in run.published
-        if SETTLED not in event.id
+        if not event.id.startswith(settled)
     ]
     return Did(
         outcome=run.outcome,
-        at=at,
         attempt=run.attempt,
         error=run.error,
         error_digest=result.cause.fingerprint if result.cause and failed else None,

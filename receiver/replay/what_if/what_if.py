@@ -97,7 +97,8 @@ class _WhatIf:
         """None where the handler neither takes the event nor took it then."""
         on_order = await self._past.runs(self._names, stored)
         runs = _of(stored, on_order)
-        own = [run for run in runs if run.timer is None]
+        deliveries = _attempts([run for run in runs if run.timer is None])
+        own = deliveries[-1] if deliveries else []
         last = own[-1] if own else None
         event_type = stored.headers.get("ce-type", "")
         if not any(event_type.startswith(taken) for taken in self._types):
@@ -112,7 +113,7 @@ class _WhatIf:
         place = f"{message.stream_seq} {timer.key}"
         number = self._fired.get(place) or 0
         self._fired.put(place, number + 1)
-        firings = _firings([run for run in runs if run.timer == timer.key])
+        firings = _attempts([run for run in runs if run.timer == timer.key])
         own = firings[number] if number < len(firings) else []
         return await self._compared(message, runs, own, timer.at, timer.key)
 
@@ -137,6 +138,7 @@ class _WhatIf:
             found = differences(then, ran.did, self._shown)
             found += self._missing_timer(message, runs, last)
             said = verdict(then, ran.did, found, ran.unanswered)
+            found = [] if said == "cannot_tell" else found  # they would be those of the refusal
         return _result(message, timer, said, then, ran.did, found, ran.unanswered)
 
     def _missing_timer(
@@ -183,14 +185,16 @@ def _of(message: StoredMessage, runs: Sequence[PastRun]) -> Sequence[PastRun]:
     return [run for run in runs if run.event_id == event_id and run.outcome != "released"]
 
 
-def _firings(runs: Sequence[PastRun]) -> Sequence[Sequence[PastRun]]:
-    """The attempts of each time that a timer of one key fired."""
-    firings: list[list[PastRun]] = []
+def _attempts(runs: Sequence[PastRun]) -> Sequence[Sequence[PastRun]]:
+    """The attempts of each time that a timer of one key fired, or that an event was delivered: a
+    letter that was put back is delivered anew.
+    """
+    groups: list[list[PastRun]] = []
     for run in runs:
-        if run.attempt == 1 or not firings:
-            firings.append([])
-        firings[-1].append(run)
-    return firings
+        if run.attempt == 1 or not groups:
+            groups.append([])
+        groups[-1].append(run)
+    return groups
 
 
 def _result(

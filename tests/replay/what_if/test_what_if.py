@@ -133,6 +133,9 @@ async def test_effects_are_due_as_they_were_then(production: Production) -> None
         async with ctx.once("label") as effect:
             if effect.due:
                 effect.result = event.id
+        await mail(event, ctx)
+
+    async def mail(event: Created, ctx: Context) -> None:
         async with ctx.once("mail", key=f"order {event.order_id}") as effect:
             if effect.due:
                 effect.result = 1
@@ -143,6 +146,12 @@ async def test_effects_are_due_as_they_were_then(production: Production) -> None
             if effect.due:
                 effect.result = 2
 
+    async def fails(event: Created, ctx: Context) -> None:
+        async with ctx.once("label") as effect:
+            if effect.due:
+                raise KeyError("shelf")
+        await mail(event, ctx)
+
     before = version(then, OrderCreated)
     first = created("1")
     one, other = await production.store(first, created("2"))
@@ -152,7 +161,9 @@ async def test_effects_are_due_as_they_were_then(production: Production) -> None
     same = await production.what_if(before)
     alone = await production.what_if(before, events=[again])
     more = await production.what_if(version(now, OrderCreated))
+    failing = await production.what_if(version(fails, OrderCreated))
 
+    assert [result.verdict for result in failing] == ["differs", "differs", "same"], failing
     assert [result.verdict for result in [*same, *alone]] == ["same"] * 4, same
     assert [list(result.now.effects) for result in same] == [["label", "mail"]] * 2 + [[]]
     assert [list(result.now.effects) for result in alone] == [[]]
