@@ -29,11 +29,13 @@ up: install ## Run everything, with a simulated platform pushing orders
 test: check unit ## Format, lint, types, import contracts and tests
 
 .PHONY: unit
-# Most tests wait for processes and disks, so that two workers a core keep the cores busy.
+# Most tests wait for processes and disks, so that two workers a core keep the cores busy. What
+# failed in such a crowd is run once more alone, up to the first that fails again.
 unit: install ## The tests alone, on every core; then those that others would disturb, one a core
-	@failed=0; \
-	$(PYTEST) -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not serial" || failed=1; \
-	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) -m serial || failed=1; \
+	@failed=0; again="$(PYTEST) --last-failed --last-failed-no-failures=none --exitfirst"; \
+	$(PYTEST) -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not serial" \
+	  || $$again -m "not serial" || failed=1; \
+	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) -m serial || $$again -m serial || failed=1; \
 	exit $$failed
 
 .PHONY: check

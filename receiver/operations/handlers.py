@@ -21,6 +21,7 @@ from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.repair.patience import patiently
 from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus
@@ -175,24 +176,34 @@ class HandlerOperations:
         earlier ones. Raises `BusError`, and leaves the handler where it is, where that takes longer
         than `patience_s`, or where its owner does not answer.
         """
-        was_paused = (await self._durable(name)).pause is not None
+        was_paused = (await patiently(lambda: self._durable(name))).pause is not None
         numbers = {"to sequence": plan.seq, "selected": plan.again}
         async with self._trail(by).act("handlers-rewind", target=name, numbers=numbers):
             if not was_paused:
                 await self._pause(name, reason=f"rewind to #{plan.seq}", by=by, now=now)
             try:
                 await self._until_idle(name, patience_s)
-                await self._allowed(durables.reset(*self._stream, f"{PREFIX}{name}", plan.seq))
+                await self._reset(name, plan.seq)
             finally:
                 if not was_paused:
                     await self._resume(name)
 
     async def _pause(self, name: str, *, reason: str, by: str, now: datetime) -> None:
         durable = f"{PREFIX}{name}"
-        await self._allowed(durables.pause(*self._stream, durable, reason=reason, by=by, now=now))
+        await patiently(
+            lambda: self._allowed(
+                durables.pause(*self._stream, durable, reason=reason, by=by, now=now)
+            )
+        )
+
+    async def _reset(self, name: str, seq: int) -> None:
+        durable = f"{PREFIX}{name}"
+        await patiently(lambda: self._allowed(durables.reset(*self._stream, durable, seq)))
 
     async def _resume(self, name: str) -> None:
-        await self._allowed(durables.resume(*self._stream, f"{PREFIX}{name}"))
+        """Also over an election: what stays paused for a failure would be noticed late."""
+        durable = f"{PREFIX}{name}"
+        await patiently(lambda: self._allowed(durables.resume(*self._stream, durable)))
 
     async def _until_idle(self, name: str, patience_s: float) -> None:
         try:
@@ -203,7 +214,7 @@ class HandlerOperations:
             raise BusError(
                 f"{name} still runs what it was given before: try again, or stop its workers first"
             ) from None
-        if doing.owner is None and (await self._durable(name)).requests:
+        if doing.owner is None and (await patiently(lambda: self._durable(name))).requests:
             raise BusError(
                 f"a worker waits for events of {name} and does not say what it runs: stop it, or "
                 "try again"

@@ -51,8 +51,13 @@ class Terminal:
         self.stream = os.fdopen(theirs, "w")
 
     def read(self) -> list[str]:
+        """All that was written so far: one read of a terminal may return less."""
+        self.stream.write("\0")
         self.stream.flush()
-        return re.sub(r"\x1b\[\d*m", "", os.read(self._ours, 65536).decode()).splitlines()
+        seen = b""
+        while not seen.endswith(b"\0"):
+            seen += os.read(self._ours, 65536)
+        return re.sub(r"\x1b\[\d*m", "", seen[:-1].decode()).splitlines()
 
     def close(self) -> None:
         self.stream.close()

@@ -34,7 +34,7 @@ async def publish(
         tries += 1
         return await publisher.publish(messages)
 
-    stored = await _patiently(store, patience_s)
+    stored = await patiently(store, patience_s)
     return stored if tries == 1 else [one._replace(duplicate=False) for one in stored]
 
 
@@ -52,10 +52,13 @@ async def delete(
             raise BusError(f"NATS does not delete #{seq}: {answer['error'].get('description')}")
         return answer
 
-    return "error" not in await _patiently(ask, patience_s)
+    return "error" not in await patiently(ask, patience_s)
 
 
-async def _patiently(ask: Callable[[], Awaitable[AnswerT]], patience_s: float) -> AnswerT:
+async def patiently(
+    ask: Callable[[], Awaitable[AnswerT]], patience_s: float = PATIENCE_S
+) -> AnswerT:
+    """What `ask` gives once NATS answers; raises its `BusError` where NATS stays away."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_s
     while True:
