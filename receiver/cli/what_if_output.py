@@ -18,7 +18,7 @@ import typer
 from receiver.cli.look.output import local, strong, zone
 from receiver.client.masking import masked_reply
 from receiver.errors import ConfigurationError
-from receiver.replay.what_if.results import NO_RECORD, Called, Did, Made, Result, Summary, Verdict
+from receiver.replay.what_if.results import NO_RECORD, Called, Did, Result, Summary, Verdict
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("differs", "cannot_tell", "new", "same")
 _MEANT: Final = {
@@ -194,12 +194,8 @@ def _did(did: Did) -> str:
 
 def _made(did: Did) -> str:
     more = did.published_count - len(did.published)
-    kinds = [_kind(made) for made in did.published]
+    kinds = [made.kind for made in did.published]
     return ", ".join([*kinds, *([f"and {more} more"] if more else [])])
-
-
-def _kind(made: Made) -> str:
-    return made.event_type or "an event that was not found"
 
 
 def _call(call: Called) -> str:

@@ -123,7 +123,7 @@ async def stored(client: Client, subjects: Subjects) -> dict[str, tuple[int, int
     }
 
 
-async def test_today_s_code_is_compared_and_nothing_leaves_the_process(
+async def test_new_code_is_compared_and_nothing_leaves_the_process(
     yizhan: Yizhan,
     connection: Connection,
     publisher: GroupCommitPublisher,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from receiver.replay.what_if.results import Did, Difference, Made, Verdict
+from receiver.replay.what_if.results import Did, Difference, Verdict
 
 Shown = Callable[[Any], Any]
 """Gives data as it may be shown, in the same shape."""
@@ -27,8 +27,8 @@ def differences(then: Did, now: Did, shown: Shown) -> list[Difference]:
         found.append(Difference("error", then.error_digest, said))
     found += _published(then, now, shown)
     found += _calls(then, now)
-    if set(then.effects) != set(now.effects):
-        found.append(Difference("effects", sorted(then.effects), sorted(now.effects)))
+    if list(then.effects) != list(now.effects):
+        found.append(Difference("effects", list(then.effects), list(now.effects)))
     return found
 
 
@@ -59,15 +59,10 @@ def _published(then: Did, now: Did, shown: Shown) -> Iterator[Difference]:
         return
     for number, (old, new) in enumerate(zip_longest(then.published, now.published)):
         place = f"published[{number}]"
-        if old is None or new is None or _kind(old) != _kind(new):
-            yield Difference(place, old and _kind(old), new and _kind(new))
+        if old is None or new is None or old.kind != new.kind:
+            yield Difference(place, old and old.kind, new and new.kind)
         elif old.data is not None:
             yield from _fields(f"{place}.data", old.data, new.data, shown)
-
-
-def _kind(made: Made) -> str:
-    """An event of which nothing but its id is known has no type."""
-    return made.event_type or "an event that is not stored any more"
 
 
 def _fields(place: str, then: Any, now: Any, shown: Shown) -> Iterator[Difference]:

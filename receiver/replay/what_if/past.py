@@ -20,8 +20,8 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import DecodingError
 from receiver.worker.effects.states import EffectRecord, read_record
 
-_MAX_ORDERS: Final = 128
-"""So many orders are remembered: the events of one come close together as a rule."""
+_MAX_ORDERS: Final = 512
+"""So many orders are remembered, some 60 kB each: the events of one come close together."""
 _NEAR: Final = 256
 """Within so many messages the run of an event without an order is looked for."""
 

@@ -20,11 +20,16 @@ NOT_TAKEN: Final = "not taken"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An event that a run published; `data` is None where it could not be found any more."""
+    """An event that a run published; all is None where it was not found among those stored."""
 
-    event_type: str | None
-    order_id: str | None
-    data: Any
+    event_type: str | None = None
+    order_id: str | None = None
+    data: Any = None
+
+    @property
+    def kind(self) -> str:
+        """Its type, in words where that is not known."""
+        return self.event_type or "an event that was not found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ async def did_then(
         at=run.started_at,
         attempt=run.attempt,
         error_digest=run.error_digest,
-        published=[made.get(event_id, Made(None, None, None)) for event_id in run.published],
+        published=[made.get(event_id, Made()) for event_id in run.published],
         published_count=run.published_count,
         calls=[called(row) for row in run.api],
         calls_count=run.api_count,

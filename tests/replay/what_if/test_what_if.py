@@ -326,5 +326,5 @@ async def test_an_event_of_another_version_is_compared_as_far_as_it_can_be_read(
     assert (same.verdict, same.differences) == ("same", [])
     assert cannot.verdict == "differs"
     assert [d.field for d in cannot.differences] == ["outcome", "error", "published[0]"]
-    assert cannot.differences[2].then == "an event that is not stored any more"
+    assert cannot.differences[2].then == "an event that was not found"
     assert "DecodingError" in cannot.now.error
