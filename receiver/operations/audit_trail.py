@@ -27,6 +27,8 @@ VERBS: Final = (
     "handlers-rewind",
     "handlers-forget",
     "replay",
+    "replay-plan",
+    "replay-cancel",
     "dead-retry",
     "dead-drop",
     "quarantine-reparse",

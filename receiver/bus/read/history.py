@@ -39,11 +39,16 @@ _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which messages: below any of `nats_subjects` (none: all), stored within the times."""
+    """Which messages: below any of `nats_subjects` (none: all), stored within the times.
+
+    With `last_seq`, those from `first_seq` to it, in place of times.
+    """
 
     nats_subjects: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
+    first_seq: int = 0
+    last_seq: int = 0
 
     def consumer(
         self, since: datetime | None, *, headers_only: bool, after_seq: int = 0
@@ -56,9 +61,9 @@ class Span:
             mem_storage=True,
             inactive_threshold=_INACTIVE_S,
         )
-        if after_seq:
+        if after_seq or self.first_seq:
             config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
-            config.opt_start_seq = after_seq + 1
+            config.opt_start_seq = max(after_seq + 1, self.first_seq)
         elif since is not None:
             config.deliver_policy = DeliverPolicy.BY_START_TIME
             config.opt_start_time = min(max(since, _EARLIEST), _LATEST)
@@ -142,7 +147,8 @@ class _Cursor:
 
 
 class History:
-    """The messages of a span as they were when it was opened; `count` is how many."""
+    """The messages of a span as they were when it was opened; `count` is how many, of a span up to
+    a sequence at most."""
 
     def __init__(
         self,
@@ -170,7 +176,9 @@ class History:
             cursor = await self._renew()
             self.count = cursor.count
             jetstream = self._connection.jetstream
-            if self._span.until is None:
+            if self._span.last_seq:
+                self._last_seq = self._span.last_seq
+            elif self._span.until is None:
                 self._last_seq = (await jetstream.stream_info(self._stream)).state.last_seq
             else:
                 await self._end_before(self._span.until, cursor, jetstream)

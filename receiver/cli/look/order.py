@@ -13,7 +13,7 @@ from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import ChannelOption, LimitOption, SinceOption, TypeOption, chosen
+from receiver.cli.filters import selecting
 from receiver.cli.look.order_text import life_text
 from receiver.cli.look.output import RevealOption, local, print_document, searching
 from receiver.cli.options import not_empty, past_time
@@ -34,7 +34,9 @@ from receiver.operations.look.order_life import order_life
         "yizhan order 2745812000123456789 --json",
     ),
 )
+@selecting("since", "type", "channel", "limit")
 def order(
+    filters: Filters,
     order_id: Annotated[
         str,
         typer.Argument(
@@ -48,10 +50,6 @@ def order(
         str | None,
         typer.Option("--at", help="As it was then: an age, a date or an RFC 3339 time."),
     ] = None,
-    since: SinceOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    limit: LimitOption = None,
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,21 +62,12 @@ def order(
     with refusing():
         not_empty("ID", order_id, write="write the id of an order, or another number of it")
         until = None if at is None else past_time("--at", at, datetime.now(UTC))
-        filters = replace(
-            chosen(
-                since=since,
-                event_type=event_type,
-                channel=channel,
-                order_id=order_id,
-                limit=limit,
-            ),
-            until=until,
-        )
+        of_order = replace(filters, order_id=order_id, until=until)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_archive(settings) as archive:
-            return await _show(archive, filters, reveal=reveal, as_json=as_json)
+            return await _show(archive, of_order, reveal=reveal, as_json=as_json)
 
     run(main)
 

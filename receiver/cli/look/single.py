@@ -13,15 +13,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Scanned
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    ChannelOption,
-    OrderOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_CALLBACKS, OF_EVENTS, selecting
 from receiver.cli.look.output import (
     RevealOption,
     local,
@@ -53,12 +45,11 @@ _CALLBACKS: Final = ("callbacks", "quarantine")
         "yizhan callback '#1200' --reveal",
     ),
 )
+@selecting(*OF_CALLBACKS)
 def callback(
+    filters: Filters,
     callback_id: IdArgument,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    source: SourceOption = None,
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +60,6 @@ def callback(
     """
     with refusing():
         seq = _checked(callback_id)
-        filters = chosen(since=since, until=until, source=source)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
@@ -91,15 +81,11 @@ def callback(
         "yizhan event '#1201' --json",
     ),
 )
+@selecting(*OF_EVENTS)
 def event(
+    filters: Filters,
     event_id: IdArgument,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,14 +97,6 @@ def event(
     """
     with refusing():
         seq = _checked(event_id)
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-        )
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:

@@ -72,6 +72,9 @@ class HandlerSink:
         """Close what the handler had opened."""
         await self.runner.services.aclose()
 
+    async def flush(self) -> None:
+        """What was put has been run."""
+
     async def put(self, event: Event[EventData], stored: StoredMessage) -> str:
         """See `Sink.put`."""
         if type(event.data) not in self.handler.models:
