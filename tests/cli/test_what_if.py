@@ -1,4 +1,4 @@
-"""`yizhan what-if`, in a process of its own: what it prints, and that nothing leaves it."""
+"""`yizhan replay what-if`, in a process of its own: what it prints, and that nothing leaves it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ async def test_new_code_is_compared_and_nothing_leaves_the_process(
         "YIZHAN_NATS__SUBJECT_ROOT": subjects.root,
     }
     held = await stored(client, subjects)
-    command = ("what-if", "--to", "handler:ship", "--since", "1h")
+    command = ("replay", "what-if", "--to", "handler:ship", "--since", "1h")
     ended = await yizhan.run(*command, "--json", "--only", "differs", **environ)
     same = await yizhan.run(*command, "--order", "1", **environ)
     text = await yizhan.run(*command, "--order", "text", "--limit", "9", "--reveal", **environ)
@@ -207,6 +207,6 @@ async def test_what_cannot_be_is_refused_in_a_sentence(
         (("--recordings", "nowhere"), "nowhere: cannot be read"),
         (("--since", "5 apples"), "--since: '5 apples': is no time"),
     ):
-        ended = await yizhan.run("what-if", "--to", "handler:ship", *words, **environ)
+        ended = await yizhan.run("replay", "what-if", "--to", "handler:ship", *words, **environ)
         assert (ended.code, ended.out) == (2, ""), ended
         assert said in ended.err

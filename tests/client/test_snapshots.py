@@ -103,7 +103,7 @@ async def test_a_channel_without_an_api_is_said_to_have_none(api: PlatformAPI) -
 async def test_a_reply_made_of_a_snapshot_gives_that_snapshot(
     platform: SimulatedPlatform, api: PlatformAPI
 ) -> None:
-    """As `yizhan what-if` answers calls from what is stored."""
+    """As `yizhan replay what-if` answers calls from what is stored."""
     for order in platform.book.orders.values():
         channel: Any = order.channel
         said = await order_snapshot(api, channel, order.order_id)

@@ -1,4 +1,4 @@
-"""What `yizhan what-if` prints: one JSON document, or a summary and the runs that are not the same.
+"""What `yizhan replay what-if` prints: one JSON document, or a summary and what is not the same.
 
 Both are written as the runs come: the text waits in a file, since its summary goes first.
 """

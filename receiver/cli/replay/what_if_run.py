@@ -1,4 +1,4 @@
-"""What `yizhan what-if` does, in a process that does nothing else."""
+"""What `yizhan replay what-if` does, in a process that does nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters, nearest
 from receiver.cli.look.output import searching
-from receiver.cli.what_if_output import JsonOutput, Printing, checked_only, text_output
+from receiver.cli.replay.what_if_output import JsonOutput, Printing, checked_only, text_output
 from receiver.composition.archive import opened_archive
 from receiver.errors import ConfigurationError
 from receiver.operations.look.archive import Archive

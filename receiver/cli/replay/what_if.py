@@ -1,4 +1,4 @@
-"""`yizhan what-if`: what today's code of a handler would do with stored events."""
+"""`yizhan replay what-if`: what today's code of a handler would do with stored events."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from typing import Annotated
 
 import typer
 
-from receiver.cli.app import REPAIR, ConfigOption, app, examples
+from receiver.bus.read.filters import Filters
+from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    ChannelOption,
-    LimitOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_EVENTS, selecting
 from receiver.cli.look.output import RevealOption
 from receiver.cli.process import EXIT_PARTLY, refusing, run
+from receiver.cli.replay.group import replay
 from receiver.replay.what_if.guard import GuardedLoop
 
-ToOption = Annotated[
+HandlerOption = Annotated[
     str, typer.Option("--to", help="The handler whose code is run.", metavar="handler:NAME")
 ]
 OnlyOption = Annotated[
@@ -47,30 +39,24 @@ RecordingsOption = Annotated[
 ]
 
 
-@app.command(
+@replay.command(
     "what-if",
-    rich_help_panel=REPAIR,
     epilog=examples(
-        "yizhan what-if --to handler:order_sync",
-        "yizhan what-if --to handler:order_sync --since 7d --only differs --json",
-        "yizhan what-if --to handler:order_sync --order 2745812000123456789 --reveal",
+        "yizhan replay what-if --to handler:order_sync",
+        "yizhan replay what-if --to handler:order_sync --since 7d --only differs --json",
+        "yizhan replay what-if --to handler:order_sync --order 2745812000123456789 --reveal",
     ),
 )
+@selecting(*OF_EVENTS, "limit")
 def what_if(
-    to: ToOption,
+    context: typer.Context,
+    to: HandlerOption,
+    filters: Filters,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    origin: OriginOption = None,
-    limit: LimitOption = None,
     recordings: RecordingsOption = None,
     only: OnlyOption = None,
     reveal: RevealOption = False,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    as_json: JsonOption = False,
 ) -> None:
     """Run today's code of a handler on stored events, and compare it with what was done then.
 
@@ -79,21 +65,11 @@ def what_if(
 
     Exits 0 where every run does what it did then, 3 where one differs, is new or cannot be told.
     """
-    from receiver.cli.what_if_run import Wish, compare  # the models of the API load slowly
+    from receiver.cli.replay.what_if_run import Wish, compare  # the API's models load slowly
 
     with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            origin=origin,
-            limit=limit,
-        )
         wish = Wish.of(to, filters, recordings, only, reveal=reveal, as_json=as_json)
-    settings = load_to_look(config)
+    settings = load_to_look(config or context.obj)
 
     async def main(_: asyncio.Event) -> int:
         summary = await compare(wish, settings)
