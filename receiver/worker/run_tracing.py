@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from receiver.bus.headers import LATEST, decode_header
+from receiver.bus.headers import LATEST, REPLAY, decode_header
 from receiver.bus.message import StoredMessage
 from receiver.event import Event
 from receiver.observability import trace_context
@@ -28,16 +28,14 @@ _AGAIN: Final = frozenset({"sweep", "reparse", "replay"})
 """The origins of events that somebody asked for, who was not the platform."""
 
 
-def traced_run(
-    handler: Handler, message: StoredMessage, attempt: int, now: datetime, replay: str
-) -> Run:
+def traced_run(handler: Handler, message: StoredMessage, attempt: int, now: datetime) -> Run:
     """What the span of a run shows; `message` is the event as it was stored first, with the headers
     of the copy that is run. Call it where tracing is on.
     """
     from receiver.observability.spans import Run  # it imports OpenTelemetry
 
     headers = message.headers
-    replay = replay or decode_header(headers.get("ce-replay", ""))[:64]
+    replay = (headers.get(REPLAY) or decode_header(headers.get("ce-replay", "")))[:64]
     kind = _kind(message, now, replay)
     attributes: dict[str, Any] = {
         "messaging.consumer.group.name": handler.durable,

@@ -113,15 +113,12 @@ class _Run:
 class Runner:
     """Runs handlers; every run ends in a decision, or in the cancellation of its task.
 
-    Where there is a `tracer` each is in a span; `replay` is the name of the replay that it is of.
+    Where there is a `tracer` each is in a span.
     """
 
-    def __init__(
-        self, services: Services, *, tracer: Tracer | None = None, replay: str = ""
-    ) -> None:
+    def __init__(self, services: Services, *, tracer: Tracer | None = None) -> None:
         self.services = services
         self.tracer = tracer
-        self._replay = replay
 
     async def run(
         self,
@@ -145,7 +142,7 @@ class Runner:
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
         if self.tracer is None:
             return await self._ran(run, deaths)
-        traced = traced_run(handler, message, attempt, run.started_at, self._replay)
+        traced = traced_run(handler, message, attempt, run.started_at)
         with self.tracer.process(traced) as span:
             result = await self._ran(run, deaths)
             span.ended(result.decision.outcome, result.error_type)
