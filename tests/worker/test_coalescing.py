@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -84,6 +87,30 @@ async def test_what_was_put_off_and_not_acknowledged_is_run_once(bench: Bench) -
     await bench.handled(router)
     assert runs == ["e1"]
     assert worker.counts.of("sync", "coalesced") == 1
+
+
+async def test_a_worker_killed_as_it_puts_an_event_off_loses_none_and_runs_none_twice(
+    bench: Bench,
+) -> None:
+    router, runs = Router(), list[str]()
+
+    @router.on(OrderCreated, coalesce=SOON)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None:
+        runs.append(event.id)
+
+    await put(bench, event(1, 1))
+    command = (sys.executable, "-m", "tests.worker.killed_coalescer")
+    ended = await asyncio.create_subprocess_exec(
+        *command, bench.connection.url, bench.subjects.root
+    )
+    assert await ended.wait() == -signal.SIGKILL
+    worker = await bench.work(router)
+    await eventually(lambda: worker.counts.of("sync", "coalesced") == 1, within_s=60)
+    await put(bench, event(2, 2))  # what waits for an hour by then is put off with it
+    await eventually(lambda: worker.counts.of("sync", "done") == 1, within_s=60)
+    await bench.handled(router)
+    assert runs == ["e2"]
+    assert worker.counts.of("sync", "coalesced") == 2
 
 
 async def test_one_put_off_by_another_meanwhile_is_not_replaced_unseen(bench: Bench) -> None:
