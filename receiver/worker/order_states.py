@@ -107,7 +107,8 @@ class OrderStates:
             named = set[Number]()
             state = await self._folded_to(state, stored.stream_seq, named)
             state, arrival = fold(state, event, stored.stream_seq)
-            new = named.union(numbers_of(event.data)).difference(numbers_in(kept.state))
+            named.update(numbers_of(event.data))
+            new = named.difference(numbers_in(kept.state)) if named else named
             self._writes.put(key, state, kept.revision, _of_order(state, new))
             return Folded(state, arrival, is_current=True)
 
