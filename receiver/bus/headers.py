@@ -21,6 +21,10 @@ SET_BY: Final = "yizhan-setby"
 """Of a timer that the run of a timer set: the sequence of what that run is of."""
 LATEST: Final = "yizhan-latest"
 """When an event that waits for a newer one of its order is run, however many come."""
+STORED_AT: Final = "yizhan-storedat"
+"""When an imported message was stored first."""
+IMPORTED_FROM: Final = "yizhan-importedfrom"
+"""Where: the stream, when that was made, and the sequence there."""
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 
 

@@ -90,9 +90,9 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def opened_place(url: str, subjects: Subjects, **more: Any) -> AsyncIterator[Place]:
-    """A place with its streams; they are deleted afterwards."""
-    connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)], **more))
+async def opened_place(url: str, subjects: Subjects, *, keep: bool = False) -> AsyncIterator[Place]:
+    """A place with its streams; they are deleted afterwards, unless they are to `keep`."""
+    connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)]))
     assert await connection.start(patience_s=60)
     publisher = GroupCommitPublisher(connection, timeout_s=10)
     store = StateStore(connection, subjects)
@@ -102,13 +102,14 @@ async def opened_place(url: str, subjects: Subjects, **more: Any) -> AsyncIterat
     finally:
         await store.stop()
         await publisher.stop()
-        for stream in (
+        made = (
             subjects.stream,
             subjects.dead_stream,
             subjects.state_stream,
             subjects.runs_stream,
             subjects.audit_stream,
-        ):
+        )
+        for stream in () if keep else made:
             with contextlib.suppress(NotFoundError):
                 await connection.jetstream.delete_stream(stream)
         await connection.stop()
