@@ -1,46 +1,40 @@
 """How long looking takes, and how much memory, by how much is stored.
 
-    python -m bench.look --events 10000 --events 1000000
+    nice python -m bench.look --events 10000 --events 1000000
 
-Events are made as the receiver makes them, by parsing callbacks, and stored in batches on a server
-that syncs lazily. Each figure is of a command of its own, `python -m receiver …`, so it holds the
-start of the interpreter, too; `inside` is the same within one process.
+The log is that of `bench.look_log`, on a server that syncs lazily, below a temporary directory.
+Each figure is of a command of its own, `python -m receiver …`, so it holds the start of the
+interpreter, too; `inside` is the same within one process.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from receiver.bus.callback_codec import encode_callback
+from bench.look_log import AN_ORDER, SUBJECTS, bury, connected, fill, order_id, waybill
+from bench.machine import describe
 from receiver.bus.connection import Connection
-from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read.filters import Filters
-from receiver.bus.stream_plan import plans
-from receiver.bus.subjects import Subjects
-from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
-from receiver.dialects import DIALECTS
+from receiver.bus.state.store import StateStore
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.numbers import indexed
 from receiver.operations.look.order_life import order_life
 from receiver.operations.look.status import Place, status
-from receiver.settings import SourceSettings
+from receiver.operations.repair.letters import Letters
 
-AN_ORDER = 5
-AT_ONCE = 400
+LETTERS = 10_000
 REPEATS = 3
-KINDS = ("ORDER_CREATE", "ORDER_PAY_SUCCESS", "ORDER_BUYER_VIEW_ORDER_PRICE_MODIFY")
 COMMAND = """
 import atexit, re, sys
 from pathlib import Path
@@ -55,8 +49,7 @@ main()
 """
 """The command line, which says in the end how many KiB it had at most: what the system counts for a
 process that has ended may be its parent's."""
-SUBJECTS = Subjects()
-SOURCE = SourceSettings(name="filled", dialect="xport", verification="none")
+Act = Callable[[], Awaitable[object]]
 
 
 @dataclass
@@ -65,35 +58,6 @@ class Figure:
     command_s: float
     memory_mib: float
     inside_s: float
-
-
-def messages(numbers: Sequence[int]) -> Iterator[OutgoingMessage]:
-    """The callbacks of some numbers, each with its event."""
-    now = datetime.now(UTC)
-    for number in numbers:
-        order = {
-            "orderId": str(1_000_000_000_000_000_000 + number // AN_ORDER),
-            "orderNo": f"PO-{number // AN_ORDER}",
-            "orderStatus": "WAITING_FOR_SENT",
-            "totalAmount": 1200 + number % AN_ORDER,
-        }
-        content = {"messageType": KINDS[number % len(KINDS)], "messageBody": json.dumps(order)}
-        body = json.dumps(content | {"messagePlatform": 1}).encode()
-        verified = VerifiedRequest(InboundRequest(SOURCE, (), body, now), Proof("none"))
-        callback = DIALECTS["xport"].parse(verified)
-        assert isinstance(callback, Callback)
-        yield from encode_callback(verified, callback, SUBJECTS)
-
-
-async def fill(connection: Connection, start: int, end: int) -> None:
-    publisher = GroupCommitPublisher(connection, timeout_s=60)
-    for number in range(start, end, AT_ONCE):
-        some = range(number, min(number + AT_ONCE, end))
-        parts = [some[part : part + 100] for part in range(0, len(some), 100)]
-        await asyncio.gather(*(publisher.publish([*messages(part)]) for part in parts))
-        if number % 100_000 < AT_ONCE:
-            print(f"{number:,} events stored", file=sys.stderr)
-    await publisher.stop()
 
 
 async def timed(url: str, *words: str) -> tuple[float, float]:
@@ -114,7 +78,7 @@ async def timed(url: str, *words: str) -> tuple[float, float]:
     return sorted(found)[REPEATS // 2]
 
 
-async def inside(act: Callable[[], Awaitable[object]]) -> float:
+async def inside(act: Act) -> float:
     took = []
     for _ in range(REPEATS):
         began = time.monotonic()
@@ -123,45 +87,72 @@ async def inside(act: Callable[[], Awaitable[object]]) -> float:
     return sorted(took)[REPEATS // 2]
 
 
-async def figures(url: str, connection: Connection, events: int) -> AsyncIterator[Figure]:
-    archive = Archive(connection, SUBJECTS)
-    order = str(1_000_000_000_000_000_000 + events // AN_ORDER // 2)
+async def cases(connection: Connection, events: int) -> dict[Sequence[str], Act]:
+    """Command lines, and what each does inside; of the middle of the log."""
+    archive, letters = Archive(connection, SUBJECTS), Letters(connection, SUBJECTS)
+    middle = events // AN_ORDER // 2
+    order = order_id(middle)
     life = await order_life(archive, Filters(order_id=order))
     assert life is not None
-    seq, last = life["events"][-1]["stream_seq"], f"PO-{(events - 1) // AN_ORDER}"
+    assert len(life["events"]) == AN_ORDER
+    event = life["events"][0]
+    assert await indexed(archive, waybill(middle))
     handlers = HandlerOperations(connection, SUBJECTS, [], kept=timedelta(days=90))
     place = Place(archive, handlers, ["filled"])
-    cases: Sequence[tuple[Sequence[str], Callable[[], Awaitable[object]]]] = (
-        (("order", order), lambda: order_life(archive, Filters(order_id=order))),
-        (("status",), lambda: status(place, datetime.now(UTC))),
-        (("event", f"#{seq}"), lambda: archive.reader.get(SUBJECTS.stream, seq)),
-        (("order", last), lambda: archive.mentions(last, Filters())),
-    )
-    for words, act in cases:
+
+    async def by_number(text: str) -> object:
+        (found,) = await indexed(archive, text)
+        return await order_life(archive, Filters(order_id=found.order_id, channel=found.channel))
+
+    return {
+        ("order", order): lambda: order_life(archive, Filters(order_id=order)),
+        ("order", f"PO-{middle}"): lambda: by_number(f"PO-{middle}"),
+        ("order", waybill(middle)): lambda: by_number(waybill(middle)),
+        ("status",): lambda: status(place, datetime.now(UTC)),
+        ("dead", "list"): lambda: letters.groups(Filters()),
+        ("dead", "list", "--type", "order"): lambda: letters.groups(Filters(event_type="order")),
+        ("event", f"#{event['stream_seq']}"): lambda: archive.reader.get(
+            SUBJECTS.stream, event["stream_seq"]
+        ),
+        ("event", event["id"]): lambda: archive.event(event["id"], Filters()),
+        ("callback", event["callback_id"]): lambda: archive.callback(
+            event["callback_id"], Filters()
+        ),
+    }
+
+
+async def figures(url: str, connection: Connection, events: int) -> AsyncIterator[Figure]:
+    for words, act in (await cases(connection, events)).items():
         yield Figure(" ".join(words), *await timed(url, *words), await inside(act))
 
 
-async def measure(counts: Sequence[int]) -> None:
-    with tempfile.TemporaryDirectory() as data_dir:
+async def measure(counts: Sequence[int], letters: int, processes: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="look-", ignore_cleanup_errors=True) as data_dir:
         config = EmbeddedServerConfig(data_dir=Path(data_dir), port=0, sync_always=False)
-        async with EmbeddedServer(config) as server:
-            connection = Connection(server.url, plans(SUBJECTS, [timedelta(hours=2)]))
-            await connection.start(patience_s=10)
+        async with EmbeddedServer(config) as server, connected(server.url) as connection:
+            await StateStore(connection, SUBJECTS).ensure()
+            print(describe(Path(data_dir)))
             stored = 0
             print("| events | | command | inside | memory |\n| --- | --- | --- | --- | --- |")
             for count in sorted(counts):
-                await fill(connection, stored, count)
-                stored = count
+                began = time.monotonic()
+                await fill(server.url, stored, count // AN_ORDER, processes=processes)
+                print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
+                if not stored:
+                    await bury(connection, letters)
+                stored = count // AN_ORDER
                 async for one in figures(server.url, connection, count):
                     print(
-                        f"| {count:,} | {one.what} | {one.command_s:.2f} s | "
+                        f"| {count:,} | `{one.what}` | {one.command_s:.2f} s | "
                         f"{one.inside_s * 1000:.0f} ms | {one.memory_mib:.0f} MiB |",
                         flush=True,
                     )
-            await connection.stop()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, action="append", help="how many are stored")
-    asyncio.run(measure(parser.parse_args().events or [10_000, 1_000_000]))
+    parser.add_argument("--letters", type=int, default=LETTERS, help="how many dead letters")
+    parser.add_argument("--processes", type=int, default=2, help="how many fill the log")
+    given = parser.parse_args()
+    asyncio.run(measure(given.events or [10_000, 1_000_000], given.letters, given.processes))

@@ -29,7 +29,8 @@ async def main() -> None:
         subscription = await client.jetstream().pull_subscribe(
             f"{ROOT}.events.>", durable=DURABLE, stream=ROOT.upper()
         )
-        while True:
+        task = asyncio.current_task()
+        while task and not task.cancelling():  # `fetch` may take a cancellation for a timeout
             with contextlib.suppress(NothingNewError):
                 for message in await subscription.fetch(batch=100, timeout=5):
                     await handle(message)

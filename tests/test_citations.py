@@ -11,7 +11,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,9 @@ _PLATFORM = "docs/platform/"
 
 
 def prose(source: str) -> Iterator[str]:
-    """The comments and docstrings of a module, those of its attributes too."""
+    """The comments and docstrings of a module that may cite, those of its attributes too."""
+    if not (_CITED.search(source) or _CLAUSE.search(source)):
+        return  # to take a module apart is most of the time of these tests
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.string
@@ -50,9 +51,11 @@ def faults(source: str) -> list[str]:
     return found + [f"{name}: no such document" for name in sorted(names - NAMES)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_every_citation_leads_to_a_document_and_a_heading_here(file: Path) -> None:
-    assert faults(file.read_text(encoding="utf-8")) == []
+def test_every_citation_leads_to_a_document_and_a_heading_here() -> None:
+    found = {
+        str(file.relative_to(ROOT)): faults(file.read_text(encoding="utf-8")) for file in FILES
+    }
+    assert {file: said for file, said in found.items() if said} == {}
 
 
 def test_the_facts_about_the_platforms_are_cited() -> None:

@@ -17,7 +17,7 @@ import pytest
 import typer.main
 
 from receiver.bus.subjects import Subjects
-from receiver.cli import app, register
+from receiver.cli.app import COMMANDS, app, load
 from receiver.contract.asyncapi import event_headers
 from tests.pages import PAGES, ROOT, anchors, fault_of, links
 
@@ -29,7 +29,7 @@ PYTHON_RUN_BY = {
     "first-hour.md": "tests/test_first_hour.py",
     "handlers.md": "tests/test_handlers_page.py",
 }
-register()
+load(COMMANDS)
 COMMAND = typer.main.get_group(app)
 SUBJECTS = (ROOT / "docs" / "subjects.md").read_text(encoding="utf-8")
 

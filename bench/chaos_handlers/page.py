@@ -24,11 +24,13 @@ a fact on a world outside, with 5 to 10 ms before and after the act in which it 
 *Twice* are facts that were acted on more than once, *never* those that were not although their
 event was handled to an end, *undecided* those that the ledger does not know as done in the end.
 *Asked* counts the answers of `resolve` where a process had left an effect in doubt: it happened /
-it did not, and then it was done. Runs may *overlap*, as one that waits for NATS over its restart
-goes on beside the next; the ledger lets one of them act. Killed every 0.7 s, an event may be run
-alone and killed three times while it is asked, for half a second, whether the process that claimed
-is gone: it is then taken for the cause, and becomes a dead letter, like any event that ends its
-process. Such a claim stays undecided until `yizhan doubt` or a replay.
+it did not, and then it was done. A run that waits for NATS over its restart is not run again beside
+itself: its process has three seconds to be back before another takes over. Where runs *overlap* all
+the same, the ledger lets one of them act. An event whose process is killed in its code four times,
+the last two with nothing beside it, would be taken for the cause, and become a dead letter. What
+the ledger does for a run does not count for that, and takes little time: of a process that was
+killed on the same machine the operating system knows that it has ended. From another machine the
+server is asked for half a second whether it stays away.
 """
 
 

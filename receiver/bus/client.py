@@ -59,6 +59,11 @@ class PipeliningClient(Client):
         return bool(self._server_info.get("jetstream"))
 
     @property
+    def server_id(self) -> str:
+        """The connected server's id, which it makes anew at each of its starts."""
+        return str(self._server_info.get("server_id", ""))
+
+    @property
     def server_version(self) -> tuple[int, int]:
         """The connected server's version, major and minor; zeros where it names none."""
         match = re.match(r"v?(\d+)\.(\d+)", str(self._server_info.get("version", "")))

@@ -1,12 +1,18 @@
-"""The command line's frame: the options every command shares, and the list of commands."""
+"""The command line's frame: the options every command shares, and the list of commands.
+
+A process imports the module of the one command it runs; the list of commands is known without.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 ConfigOption = Annotated[
     Path | None,
@@ -29,8 +35,143 @@ def examples(*commands: str) -> str:
     return "\n\n".join(("Examples:", *commands))
 
 
+class Entry(NamedTuple):
+    """A command: the module of this package that registers it, and what `--help` lists: its group
+    and the first sentences of its help. Without those it is hidden.
+    """
+
+    module: str
+    panel: str = ""
+    summary: str = ""
+
+
+COMMANDS: Final = {
+    "up": Entry(
+        "up", RUN, "Run everything in one process tree: NATS, the receiver and the handlers."
+    ),
+    "receive": Entry("serve", RUN, "Run the receiver alone: callbacks in, events out."),
+    "work": Entry("serve", RUN, "Run the handlers alone."),
+    "check": Entry(
+        "check",
+        RUN,
+        "Check all that a start needs, without starting; exit 0 where all is well, else 1.",
+    ),
+    "demo": Entry(
+        "demo", RUN, "Run everything on a simulated platform for a while, then check the promise."
+    ),
+    "simulate": Entry(
+        "simulate",
+        RUN,
+        "Play the platform: push orders' lives to a running receiver, by the platform's rules.",
+    ),
+    "order": Entry(
+        "look.order",
+        LOOK,
+        "Show what happened to an order: callbacks, events, runs of handlers, what waits.",
+    ),
+    "callback": Entry(
+        "look.single",
+        LOOK,
+        "Show a callback: how it came, what it holds, and the events that were made of it.",
+    ),
+    "event": Entry(
+        "look.single",
+        LOOK,
+        "Show an event: its attributes, its data, the bytes it came in, and who handled it.",
+    ),
+    "tail": Entry(
+        "look.tail",
+        LOOK,
+        "Show events as they are stored, one line each, until it is stopped or --limit is reached.",
+    ),
+    "status": Entry(
+        "look.status", LOOK, "Say in one sentence whether all is well, then how everything stands."
+    ),
+    "state": Entry("state", LOOK, "The states of orders, as handlers see them."),
+    "handlers": Entry(
+        "handlers",
+        REPAIR,
+        "List the handlers: from where, on which events, how far, and what waits.",
+    ),
+    "dead": Entry("repair.dead_acts", REPAIR, "Dead letters: list, show, retry, drop."),
+    "quarantine": Entry("repair.quarantine_acts", REPAIR, "Callbacks that could not be read."),
+    "doubt": Entry(
+        "doubt", REPAIR, "List effects of handlers of which it is not known whether they happened."
+    ),
+    "replay": Entry(
+        "replay",
+        REPAIR,
+        "Re-run stored events. Moves no handler's own position and stores nothing a second time.",
+    ),
+    "export": Entry(
+        "transfer.export",
+        REPAIR,
+        "Write what is stored to a file of JSON lines, compressed with Zstandard.",
+    ),
+    "import": Entry(
+        "transfer.import_",
+        REPAIR,
+        "Store what a file of `yizhan export` holds. What is there already is not stored again.",
+    ),
+    "audit": Entry(
+        "audit", LOOK, "List what operators did: who, when, what, and the numbers. Oldest first."
+    ),
+    "spool": Entry(
+        "spool",
+        REPAIR,
+        "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
+    ),
+    "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
+    "init": Entry(
+        "init", BUILD, "Write a commented settings file with one source, for its owner alone."
+    ),
+    "new": Entry("new", BUILD, "Write files to begin with."),
+    "events": Entry(
+        "events",
+        BUILD,
+        "List the event types: subject, from which messages, example. Or write the contract.",
+    ),
+    "api": Entry("api", BUILD, "The platform's API: its rows, and calls of them."),
+    "url": Entry(
+        "url",
+        BUILD,
+        "Print the URL by which a subscriber connects to the embedded NATS; it holds the password.",
+    ),
+    "receive-worker": Entry("supervisor"),
+    "handler-process": Entry("handler_process"),
+}
+"""Each command, in the order of `--help`."""
+
+
+class CommandsOnDemand(TyperGroup):
+    """The commands of `COMMANDS`, each imported where it is called, and not where it is listed."""
+
+    def __init__(self, *, commands: Any = None, **settings: Any) -> None:
+        listed: dict[str, Any] = {
+            name: TyperCommand(
+                name, help=entry.summary, rich_help_panel=entry.panel, hidden=not entry.summary
+            )
+            for name, entry in COMMANDS.items()
+        }
+        super().__init__(commands=listed | (commands or {}), **settings)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of the first of `args`, itself."""
+        if args and args[0] in COMMANDS:
+            load([args[0]])
+            self.commands[args[0]] = get_group(app).commands[args[0]]
+        return super().resolve_command(ctx, args)
+
+
+def load(commands: Iterable[str]) -> None:
+    """Import the modules of commands, by which they are registered."""
+    for name in commands:
+        import_module(f"receiver.cli.{COMMANDS[name].module}")
+
+
 app = typer.Typer(
     name="yizhan",
+    cls=CommandsOnDemand,
     help="A webhook receiver and event bus for a Taobao and 1688 purchasing platform.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -41,6 +182,8 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version  # takes a while, and few ask
+
         typer.echo(f"yizhan {version('yizhan')}")
         raise typer.Exit
 

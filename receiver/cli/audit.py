@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import HandlerOption, LimitOption, SinceOption, UntilOption, chosen
+from receiver.cli.filters import selecting
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.composition.bus import opened_bus
@@ -22,10 +23,10 @@ from receiver.operations.audit_reading import acts
     rich_help_panel=LOOK,
     epilog=examples("yizhan audit --since 7d", "yizhan audit --verb dead-retry --by ann --json"),
 )
+@selecting("since", "until", "handler", "limit", limit=100)
 def audit(
+    filters: Filters,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
     verb: Annotated[
         str | None,
         typer.Option(help="A kind of act, such as handlers-pause.", show_default=False),
@@ -33,13 +34,10 @@ def audit(
     by: Annotated[
         str | None, typer.Option(help="Who, or a part of it.", show_default=False)
     ] = None,
-    handler: HandlerOption = None,
-    limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
     """List what operators did: who, when, what, and the numbers. Oldest first."""
     with refusing():
-        filters = chosen(since=since, until=until, handler=handler, limit=limit)
         not_empty("--verb", verb, write="write one such as handlers-pause, or leave it out")
         not_empty("--by", by, write="write a name, or leave it out")
     settings = load_to_look(config)

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import selecting
 from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_doubts
@@ -24,9 +26,6 @@ doubt = typer.Typer()
 app.add_typer(doubt, name="doubt", rich_help_panel=REPAIR)
 
 KeyArgument = Annotated[str, typer.Argument(help="The effect's key, as listed.", metavar="KEY")]
-HandlerOption = Annotated[
-    str | None, typer.Option("--handler", help="Those of this handler alone.", metavar="NAME")
-]
 Act = Callable[[Doubts], Awaitable[int]]
 
 
@@ -39,25 +38,25 @@ Act = Callable[[Doubts], Awaitable[int]]
         'yizhan doubt settle KEY --happened --note "parcel 17 is in their list"',
     ),
 )
+@selecting("since", "until", "type", "order", "handler", "limit")
 def list_doubts(
+    filters: Filters,
     context: typer.Context,
     config: ConfigOption = None,
-    handler: HandlerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List effects of handlers of which it is not known whether they happened.
 
-    Those whose process did not come back in time are among them. Each event that asked for one is
+    Those whose process did not come back in time are among them. --since and --until go by when
+    they came to be in doubt. Each event that asked for one is
     a dead letter, or waits.
     """
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    with refusing():
-        not_empty("--handler", handler, write="write a handler's name, or leave the option out")
 
     async def act(doubts: Doubts) -> int:
-        found = [one async for one in doubts.all(handler, datetime.now(UTC))]
+        found = await doubts.chosen(filters, datetime.now(UTC))
         if as_json:
             typer.echo(_json({"effects": [_document(one) for one in found]}))
         else:

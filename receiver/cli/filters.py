@@ -1,101 +1,103 @@
-"""The options that every command that looks shares, and the filters that they make.
+"""The options that every command that selects shares, and the filters that they make.
 
-A command declares those that select something in what it reads:
+A command names those that select something in what it reads, and takes what they say:
 
-    def tail(since: SinceOption = None, event_type: TypeOption = None, …) -> None:
-        with refusing():
-            filters = chosen(since=since, event_type=event_type, …)
+    @app.command()
+    @selecting("since", "until", "type")
+    def tail(filters: Filters, config: ConfigOption = None) -> None: ...
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
-from receiver.bus.read.filters import Filters
+from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.options import past_time, time_range
+from receiver.cli.process import refusing
+from receiver.errors import ConfigurationError
 
-SinceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        help="From when on: an age (30m, 2h, 7d), a date (2026-01-31, in China) or an RFC 3339 "
-        "time.",
-        show_default=False,
-    ),
-]
-UntilOption = Annotated[
-    str | None, typer.Option("--until", help="Up to when; as --since.", show_default=False)
-]
-TypeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--type", help="A type (payment.succeeded) or a domain (payment).", show_default=False
-    ),
-]
-ChannelOption = Annotated[
-    str | None, typer.Option("--channel", help="taobao or 1688.", show_default=False)
-]
-OrderOption = Annotated[
-    str | None, typer.Option("--order", help="An order, by its id.", show_default=False)
-]
-SourceOption = Annotated[
-    str | None, typer.Option("--source", help="A source of the settings.", show_default=False)
-]
-HandlerOption = Annotated[
-    str | None, typer.Option("--handler", help="A handler's name.", show_default=False)
-]
-CauseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cause",
-        help="A cause's fingerprint, or the type of its error (ValueError).",
-        show_default=False,
-    ),
-]
-FactOption = Annotated[
-    str | None, typer.Option("--fact", help="A fact id (ce-factid).", show_default=False)
-]
-OriginOption = Annotated[
-    str | None,
-    typer.Option("--origin", help="push, handler, sweep, reparse or replay.", show_default=False),
-]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", help="How many, the latest.", show_default=False)
-]
+Command = Callable[..., None]
+
+_HELP: Final = {
+    "since": "From when on: an age (30m, 2h, 7d), a date (2026-01-31, in China) or an RFC 3339 "
+    "time.",
+    "until": "Up to when; as --since.",
+    "type": "A type (payment.succeeded) or a domain (payment).",
+    "channel": "taobao or 1688.",
+    "order": "An order, by its id.",
+    "source": "A source of the settings.",
+    "handler": "A handler's name.",
+    "cause": "A cause's fingerprint, or the type of its error (ValueError).",
+    "fact": "A fact id (ce-factid).",
+    "origin": "push, handler, sweep, reparse or replay.",
+    "limit": "How many, the latest.",
+}
+"""Each option and its help; the order is that of `--help`."""
+OF_CALLBACKS: Final = ("since", "until", "source")
+OF_EVENTS: Final = (*OF_CALLBACKS, "type", "channel", "order", "fact", "origin")
+OF_LETTERS: Final = (*OF_EVENTS, "handler", "cause")
+_FIELDS: Final = {word: name for name, word in WORDS.items()}
+"""The field of `Filters` that each option sets."""
 
 
-def chosen(
-    *,
-    since: str | None = None,
-    until: str | None = None,
-    event_type: str | None = None,
-    channel: str | None = None,
-    order_id: str | None = None,
-    source: str | None = None,
-    handler: str | None = None,
-    cause: str | None = None,
-    fact_id: str | None = None,
-    origin: str | None = None,
-    limit: int | None = None,
-) -> Filters:
-    """The filters of a command's options; raises `ConfigurationError`."""
+def selecting(*words: str, limit: int | None = None) -> Callable[[Command], Command]:
+    """Give a command the options `words`, such as `since`; it takes what they say as `filters`.
+
+    They stand in its help where `filters` stands among its parameters. `limit` is what `--limit`
+    is unless it is given. A wrong value ends the process with its sentence and code 2.
+    """
+    options = [_option(word, limit if word == "limit" else None) for word in _HELP if word in words]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def selected(**given: Any) -> None:
+            values = {option.name: given.pop(option.name) for option in options}
+            with refusing():
+                filters = chosen(**values)
+            command(filters=filters, **given)
+
+        signature = _signature(command, options)
+        selected.__signature__ = signature  # type: ignore[attr-defined]
+        selected.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return selected
+
+    return decorate
+
+
+def chosen(*, since: str | None = None, until: str | None = None, **others: Any) -> Filters:
+    """The filters of what options say, by the fields they set; raises `ConfigurationError`."""
     first, last = _times(since, until)
-    return Filters(
-        since=first,
-        until=last,
-        event_type=event_type,
-        channel=channel,
-        order_id=order_id,
-        source=source,
-        handler=handler,
-        cause=cause,
-        fact_id=fact_id,
-        origin=origin,
-        limit=limit,
+    try:
+        return Filters(since=first, until=last, **others)
+    except ConfigurationError as error:  # begins with the word of the option
+        raise ConfigurationError(f"--{str(error).removeprefix('event ')}") from error
+
+
+def _option(word: str, default: int | None) -> inspect.Parameter:
+    option = typer.Option(f"--{word}", help=_HELP[word], show_default=default is not None)
+    kind = int if word == "limit" else str
+    return inspect.Parameter(
+        _FIELDS[word],
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind | None, option],
     )
+
+
+def _signature(command: Command, options: list[inspect.Parameter]) -> inspect.Signature:
+    """What typer reads the options and arguments of a command from."""
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+        parameters += options if name == "filters" else [keyword]
+    return inspect.Signature(parameters, return_annotation=None)
 
 
 def _times(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

@@ -8,20 +8,20 @@ import json
 import sys
 import time
 from collections import Counter
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import ChannelOption
+from receiver.cli.filters import selecting
 from receiver.cli.options import not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.state_text import state_text
 from receiver.composition.operations import opened_states
-from receiver.errors import ConfigurationError
-from receiver.operations.states import CHANNELS, Rebuilt, Verdict
+from receiver.operations.states import Rebuilt, Verdict
 from schemas.statuses import Channel
 
 _EVERY_S: Final = 1.0
@@ -42,10 +42,11 @@ app.add_typer(state, name="state", rich_help_panel=LOOK)
         "yizhan state show 2745812000123456789 --channel taobao --json",
     )
 )
+@selecting("channel")
 def show(
+    filters: Filters,
     order_id: Annotated[str, typer.Argument(help="The platform's order id.", metavar="ORDER")],
     config: ConfigOption = None,
-    channel: ChannelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what the events of an order add up to; changes nothing.
@@ -54,12 +55,11 @@ def show(
     """
     with refusing():
         not_empty("ORDER", order_id, write="write the platform's order id")
-        wanted = _channel(channel)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_states(settings) as states:
-            found = await states.show(order_id, wanted)
+            found = await states.show(order_id, cast("Channel | None", filters.channel))
         if not found:
             typer.echo(f"yizhan: {order_id}: no event of such an order is known", err=True)
             return EXIT_FAILED
@@ -83,19 +83,21 @@ def rebuild(
 ) -> None:
     """Fold the state of every order anew from its events, and write what differs.
 
-    Safe beside running handlers. Exits 1 where a dry run finds a difference.
+    Likewise the index of numbers, by which `yizhan order` finds an order. Safe beside running
+    handlers. Exits 1 where a dry run finds a difference.
     """
     with refusing():
         operator = who(by)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
-        counted, shown_at = Counter[Verdict](), time.monotonic()
+        counted, numbers, shown_at = Counter[Verdict](), 0, time.monotonic()
         async with opened_states(settings) as states, contextlib.AsyncExitStack() as stack:
             acting = states.trail_of(operator).act("state-rebuild")
             act = None if dry_run else await stack.enter_async_context(acting)
             async for rebuilt in states.rebuild(dry_run=dry_run):
                 counted[rebuilt.verdict] += 1
+                numbers += rebuilt.numbers
                 if rebuilt.verdict == "changed":
                     typer.echo(_changed(rebuilt))
                 if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
@@ -103,19 +105,12 @@ def rebuild(
                     typer.echo(f"{counted.total():,} orders so far", err=True)
             if act is not None:
                 act.numbers.update({str(verdict): count for verdict, count in counted.items()})
-        typer.echo(_summary(counted, dry_run=dry_run))
-        return EXIT_FAILED if dry_run and (counted["new"] or counted["changed"]) else 0
+                act.numbers.update({"indexed": numbers} if numbers else {})
+        typer.echo(_summary(counted, numbers, dry_run=dry_run))
+        differs = counted["new"] or counted["changed"] or numbers
+        return EXIT_FAILED if dry_run and differs else 0
 
     run(main)
-
-
-def _channel(text: str | None) -> Channel | None:
-    for channel in CHANNELS:
-        if text == channel:
-            return channel
-    if text is None:
-        return None
-    raise ConfigurationError(f"--channel {text}: write one of {', '.join(CHANNELS)}")
 
 
 def _changed(rebuilt: Rebuilt) -> str:
@@ -123,7 +118,8 @@ def _changed(rebuilt: Rebuilt) -> str:
     return f"{rebuilt.channel} order {rebuilt.order_id} differs in {what}"
 
 
-def _summary(counted: Counter[Verdict], *, dry_run: bool) -> str:
+def _summary(counted: Counter[Verdict], numbers: int, *, dry_run: bool) -> str:
     parts = [f"{counted[verdict]:,} {words}" for verdict, words in _WORDS.items()]
+    parts.append(f"{numbers:,} numbers not in the index yet")
     done = "nothing was written" if dry_run else "what was not kept or otherwise was written"
     return f"{counted.total():,} orders: {'; '.join(parts)}; {done}"

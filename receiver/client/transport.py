@@ -73,9 +73,11 @@ class PlatformTransport:
         """
         route = self._route(endpoint)
         going = outgoing(endpoint, route, arguments)
-        trail.note(endpoint.name)
         policies = self._policies
-        with self._observer.observed(endpoint, arguments) as record:
+        with (
+            trail.calling(endpoint),
+            self._observer.observed(endpoint, arguments) as record,
+        ):
             while True:
                 policies.availability.check(endpoint)
                 async with policies.admission.turn():

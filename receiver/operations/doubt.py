@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from receiver.bus.read.filters import Filters
 from receiver.bus.state.keys import key_token
 from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
 from receiver.errors import ConfigurationError, DecodingError
@@ -45,17 +46,21 @@ class Doubts:
         self._holders = holders
         self._ttl = kept + MARGIN
 
-    async def all(self, handler: str | None, now: datetime) -> AsyncIterator[Doubt]:
-        """What is in doubt, and what is claimed although its time is up; those that changed last
-        come last. Raises `BusError`.
+    async def chosen(self, filters: Filters, now: datetime) -> list[Doubt]:
+        """What is in doubt, and what is claimed although its time is up, by handler, type of event
+        and order, and by when that state was entered; the last `limit` of those. Those that changed
+        last come last. Raises `BusError`.
         """
+        handler = filters.handler
         prefix = "effect" if handler is None else f"effect.{key_token(handler)}"
+        found = []
         async for key, entry in self._store.scan(prefix):
             if entry.value is None:
                 continue
             record = _read(key, entry.value)
-            if record.state == "in_doubt" or (record.state == "claimed" and record.deadline < now):
-                yield Doubt(key, record, entry.revision)
+            if _is_in_doubt(record, now) and _selects(filters, record):
+                found.append(Doubt(key, record, entry.revision))
+        return found[-filters.limit if filters.limit else 0 :]
 
     async def of(self, key: str) -> Doubt:
         """The effect of a key, in whatever state; raises `ConfigurationError` without one."""
@@ -95,7 +100,7 @@ class Doubts:
         return Doubt(key, settled, revision)
 
     async def _why(self, key: str, record: EffectRecord, now: datetime) -> str:
-        answer = await self._holders.asked(record.worker, record.claim)
+        answer = await self._holders.asked(record)
         why = why_in_doubt(answer, late=record.deadline < now)
         if why is None:
             raise ConfigurationError(
@@ -103,6 +108,19 @@ class Doubts:
                 f"{record.deadline.isoformat(timespec='seconds')}, or end that process"
             )
         return why
+
+
+def _is_in_doubt(record: EffectRecord, now: datetime) -> bool:
+    return record.state == "in_doubt" or (record.state == "claimed" and record.deadline < now)
+
+
+def _selects(filters: Filters, record: EffectRecord) -> bool:
+    return (
+        filters.event_type in {None, record.event_type, record.event_type.partition(".")[0]}
+        and filters.order_id in {None, record.order_id}
+        and (filters.since is None or record.at >= filters.since)
+        and (filters.until is None or record.at < filters.until)
+    )
 
 
 def _read(key: str, value: bytes) -> EffectRecord:

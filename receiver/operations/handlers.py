@@ -21,7 +21,7 @@ from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
-from receiver.operations.repair.patience import patiently
+from receiver.operations.patience import patiently
 from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, NamedTuple
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from receiver.bus.connection import Connection
 from receiver.bus.read.order_log import OrderLog
 from receiver.bus.state.keys import order_key
+from receiver.bus.state.numbers import NumberOfOrder, keep
 from receiver.bus.state.store import StateConflictError, StateStore
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
@@ -30,12 +31,15 @@ Verdict = Literal["same", "new", "changed", "older"]
 
 
 class Rebuilt(NamedTuple):
-    """What was found of one order; `differs` names the fields in which its entry did."""
+    """What was found of one order; `differs` names the fields in which its entry did, `numbers` is
+    how many of its numbers the index did not hold.
+    """
 
     channel: Channel
     order_id: str
     verdict: Verdict
     differs: Sequence[str] = ()
+    numbers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class StateOperations:
         return [state for state in found if state.events]
 
     async def rebuild(self, *, dry_run: bool) -> AsyncIterator[Rebuilt]:
-        """Fold every order of the log anew and write what differs, but in a `dry_run`.
+        """Fold every order of the log anew and write what differs, but in a `dry_run`; likewise the
+        index of numbers.
 
         What handlers write meanwhile stays. An entry that is only behind the log does not differ.
         """
@@ -76,25 +81,34 @@ class StateOperations:
 
     async def _one(self, name: str, order_id: str, *, dry_run: bool) -> Rebuilt:
         channel: Channel = name if name in CHANNELS else "unknown"
-        key = order_key(channel, order_id)
+        key, numbers = order_key(channel, order_id), 0
         for _ in range(_MAX_TRIES):
             entry = await self.store.get(key)
             before = _read(entry.value)
+            logged = await self.states.from_log(channel, order_id, before.seq if before else None)
+            numbers += await self._index(logged.numbers, dry_run=dry_run)
+            if before is not None and logged.state.to_json() == entry.value:
+                return Rebuilt(channel, order_id, "same", numbers=numbers)
+            if before is not None and logged.state.events < before.events:
+                return Rebuilt(channel, order_id, "older", numbers=numbers)
             if before is not None:
-                state = await self.states.from_log(channel, order_id, before.seq)
-                if state.to_json() == entry.value:
-                    return Rebuilt(channel, order_id, "same")
-                if state.events < before.events:
-                    return Rebuilt(channel, order_id, "older")
-            state = await self.states.from_log(channel, order_id, None)
+                logged = await self.states.from_log(channel, order_id, None)
             verdict: Verdict = "new" if entry.value is None else "changed"
-            rebuilt = Rebuilt(channel, order_id, verdict, _differing(before, state))
+            differs = _differing(before, logged.state)
             if dry_run:
-                return rebuilt
+                return Rebuilt(channel, order_id, verdict, differs, numbers)
             with contextlib.suppress(StateConflictError):
-                await self.store.put(key, state.to_json(), entry.revision)
-                return rebuilt
+                numbers += await self._index(logged.numbers, dry_run=False)
+                await self.store.put(key, logged.state.to_json(), entry.revision)
+                return Rebuilt(channel, order_id, verdict, differs, numbers)
         raise BusError(f"others keep changing the state of the order {order_id}")
+
+    async def _index(self, numbers: Collection[NumberOfOrder], *, dry_run: bool) -> int:
+        """How many the index did not hold; it does then, but in a `dry_run`."""
+        if dry_run:
+            found = await asyncio.gather(*(self.store.get(one.key) for one in numbers))
+            return sum(e.value != n.to_json() for e, n in zip(found, numbers, strict=True))
+        return sum(await asyncio.gather(*(keep(self.store, one) for one in numbers)))
 
 
 def _read(value: bytes | None) -> OrderState | None:

@@ -158,8 +158,12 @@ class _Sender:
         given = self.answers.get(call.endpoint.name)
         if not given and self._inner is not None:
             return await self._inner.call(call.endpoint, arguments, read)
-        trail.note(call.endpoint.name)
-        answer = self._next(call, given)
+        with trail.calling(call.endpoint):
+            return self._read(call, request, self._next(call, given), read)
+
+    def _read(
+        self, call: AnyCall, request: Any, answer: Any, read: Callable[[Reply], ResultT]
+    ) -> ResultT:
         if callable(answer) and not isinstance(answer, type):
             answer = answer(request)
         if isinstance(answer, OutcomeUnknownError):

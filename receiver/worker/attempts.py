@@ -2,7 +2,8 @@
 
 What waits in a process, is given back by one that stops, or is delivered again for whatever reason,
 was not started and counts for nothing. A run that its process did not survive leaves the record of
-its start behind, and counts as a death.
+its start behind, and counts as a death; not where the ledger of effects worked for it just then:
+no code of the handler ran.
 """
 
 from __future__ import annotations
@@ -20,17 +21,24 @@ from receiver.errors import BusError
 
 ALONE_AFTER: Final = 2
 """A run that its process did not survive so often is begun once more, with nothing beside it."""
+_ALONE: Final = 2
+"""So often at most: one such death may have had another cause."""
+_EXCUSED: Final = 10
+"""So many deaths while the ledger worked count for nothing, and no more: a handler may have left
+behind what ends the process later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """Of one handler on one event: runs that began, that failed, that their process did not
-    survive; and when the next one is due, in seconds of the epoch, 0 for at once."""
+    survive, and those of them that are `excused`, since the ledger worked; and when the next one is
+    due, in seconds of the epoch, 0 for at once."""
 
     starts: int = 0
     failures: int = 0
     deaths: int = 0
     due: float = 0.0
+    excused: int = 0
 
     @property
     def alone(self) -> bool:
@@ -40,15 +48,22 @@ class Attempts:
     @property
     def kills(self) -> bool:
         """Whether it is certain that the event ends the process that handles it."""
-        return self.deaths > ALONE_AFTER
+        return self.deaths >= ALONE_AFTER + _ALONE
 
     def after(self, *, failed: bool, due: float = 0.0) -> Attempts:
         """Once a run has ended, and another is due."""
         return replace(self, starts=self.starts + 1, failures=self.failures + failed, due=due)
 
-    def died(self) -> Attempts:
-        """Once a run was not survived."""
-        return replace(self, starts=self.starts + 1, deaths=self.deaths + 1, due=0.0)
+    def died(self, *, in_ledger: bool = False) -> Attempts:
+        """Once a run was not survived, be it while the ledger worked for it."""
+        excused = in_ledger and self.excused < _EXCUSED
+        return replace(
+            self,
+            starts=self.starts + 1,
+            deaths=self.deaths + (not excused),
+            excused=self.excused + excused,
+            due=0.0,
+        )
 
     def plus(self, later: Attempts) -> Attempts:
         """These and later ones."""
@@ -73,6 +88,7 @@ class Attempts:
 
 
 _NONE: Final = Attempts()
+_IN_LEDGER: Final = b" ledger"
 
 
 class AttemptsLedger:
@@ -100,7 +116,7 @@ class AttemptsLedger:
         workers = {record.tokens[1] for record in left} - {self._worker}
         gone = {worker for worker in workers if not await lives(worker)}
         dead = [record for record in left if record.tokens[1] in gone]
-        await asyncio.gather(*(self._keep(int(r.body), Attempts.died) for r in dead))
+        await asyncio.gather(*(self._keep(*_death(record.body)) for record in dead))
         for record in dead:
             self._records.forget("starts", *record.tokens)
 
@@ -126,6 +142,12 @@ class AttemptsLedger:
         with contextlib.suppress(BusError):
             await self._records.store(b"%d" % seq, *self._start_of(slot))
 
+    def in_ledger(self, seq: int, slot: int) -> None:
+        """No code of the handler runs, until `begin_surely`."""
+        with contextlib.suppress(BusError):
+            self._records.note(b"%d%b" % (seq, _IN_LEDGER), *self._start_of(slot))
+            self._records.flush()  # before what is stored next
+
     async def comes_again(
         self, seq: int, slot: int, *, failed: bool = False, due: float = 0.0
     ) -> None:
@@ -133,6 +155,7 @@ class AttemptsLedger:
         await self._keep(seq, lambda known: known.after(failed=failed, due=due))
         with contextlib.suppress(BusError):
             self._records.forget(*self._start_of(slot))
+            self._records.flush()  # before the next run of the slot
 
     def forget(self, seq: int) -> None:
         """The event is finished."""
@@ -149,3 +172,9 @@ class AttemptsLedger:
         with contextlib.suppress(BusError):
             body = json.dumps(asdict(self._known[seq])).encode()
             await self._records.store(body, "attempts", self._handler, str(seq))
+
+
+def _death(body: bytes) -> tuple[int, Callable[[Attempts], Attempts]]:
+    """The sequence that the record of a start names, and how its death counts."""
+    in_ledger = body.endswith(_IN_LEDGER)
+    return int(body.removesuffix(_IN_LEDGER)), lambda known: known.died(in_ledger=in_ledger)

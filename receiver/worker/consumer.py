@@ -33,6 +33,7 @@ from receiver.worker.ownership.presence import Presence
 from receiver.worker.ownership.succession import Succession
 from receiver.worker.routing import Handler
 from receiver.worker.run_log import facts_of, log_outcome
+from receiver.worker.run_start import RunStart
 from receiver.worker.runner import Runner
 from receiver.worker.settling import Settling
 
@@ -254,6 +255,8 @@ class HandlerConsumer:
             log = self._log.bind(**facts)
             if message.metadata.num_delivered > 1:
                 await self._settling.ledger.begin_surely(seq, slot)
+            if attempts.deaths:
+                RunStart(self._settling.ledger, seq, slot).watch()
             result = await self._runner.run(
                 self.handler,
                 origin(StoredMessage.of(message)),

@@ -8,7 +8,7 @@ It is written behind the runs; where it cannot be, they go on and fold more of t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -19,10 +19,12 @@ from receiver.bus.codec import decode_event
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.order_log import EventsOfOrders
 from receiver.bus.state.keys import order_key
+from receiver.bus.state.numbers import NumberOfOrder
 from receiver.bus.state.store import Entries
 from receiver.errors import DecodingError
 from receiver.event import Event
 from receiver.observability.logs import get_logger
+from receiver.projection.numbers import Number, numbers_in, numbers_of
 from receiver.projection.orders import fold
 from receiver.projection.state import Arrival, OrderState, empty
 from receiver.worker.state_writes import Kept, StateWrites
@@ -41,6 +43,13 @@ class Folded(NamedTuple):
     state: OrderState
     arrival: Arrival
     is_current: bool
+
+
+class Logged(NamedTuple):
+    """A state by the log alone, and every number that its events name."""
+
+    state: OrderState
+    numbers: Collection[NumberOfOrder]
 
 
 class NoEvents:
@@ -95,9 +104,11 @@ class OrderStates:
                     arrival = await self._arrival_long_ago(key, event, stored, order_id)
                     return Folded(state, arrival, known is None)
                 state = state.model_copy(update={"seq": 0})
-            state = await self._folded_to(state, stored.stream_seq)
+            named = set[Number]()
+            state = await self._folded_to(state, stored.stream_seq, named)
             state, arrival = fold(state, event, stored.stream_seq)
-            self._writes.put(key, state, kept.revision)
+            new = named.union(numbers_of(event.data)).difference(numbers_in(kept.state))
+            self._writes.put(key, state, kept.revision, _of_order(state, new))
             return Folded(state, arrival, is_current=True)
 
     async def flush(self) -> None:
@@ -109,9 +120,11 @@ class OrderStates:
         kept = await self._read(order_key(channel, order_id), empty(channel, order_id))
         return await self._folded_to(kept.state)
 
-    async def from_log(self, channel: Channel, order_id: str, upto: int | None) -> OrderState:
+    async def from_log(self, channel: Channel, order_id: str, upto: int | None) -> Logged:
         """The state by the log alone, with its events up to a sequence, or all."""
-        return await self._folded_to(empty(channel, order_id), None if upto is None else upto + 1)
+        named, before = set[Number](), None if upto is None else upto + 1
+        state = await self._folded_to(empty(channel, order_id), before, named)
+        return Logged(state, _of_order(state, named))
 
     async def _read(self, key: str, otherwise: OrderState) -> Kept:
         """The entry as it is now; where there is none, `otherwise` without its events."""
@@ -131,20 +144,26 @@ class OrderStates:
         else:
             self._cache.put(key, kept)
 
-    async def _folded_to(self, state: OrderState, before: int | None = None) -> OrderState:
-        """The state with the events of the log that are behind it, up to a sequence."""
+    async def _folded_to(
+        self, state: OrderState, before: int | None = None, named: set[Number] | None = None
+    ) -> OrderState:
+        """The state with the events of the log that are behind it, up to a sequence; the numbers
+        that they name are added to `named`.
+        """
         log, order_id = self._log, state.order_id
+        named = set() if named is None else named
         async for page in log.between(state.channel, order_id, state.seq, before):
             for stored in page:
-                state = self._with(state, stored)
+                state = self._with(state, stored, named)
         return state
 
-    def _with(self, state: OrderState, stored: StoredMessage) -> OrderState:
+    def _with(self, state: OrderState, stored: StoredMessage, named: set[Number]) -> OrderState:
         try:
             event = decode_event(stored.headers, stored.body)
         except DecodingError as error:
             self._logger.warning("event_not_folded", stream_seq=stored.stream_seq, error=str(error))
             return state
+        named.update(numbers_of(event.data))
         return fold(state, event, stored.stream_seq)[0]
 
     async def _is_of_another_log(self, state: OrderState) -> bool:
@@ -163,3 +182,7 @@ class OrderStates:
         state, arrival = fold(state, event, stored.stream_seq)
         self._earlier.put(key, state)
         return arrival
+
+
+def _of_order(state: OrderState, numbers: Collection[Number]) -> Collection[NumberOfOrder]:
+    return [NumberOfOrder(*number, state.channel, state.order_id) for number in numbers]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -39,6 +40,9 @@ from schemas.events import EventData
 
 Log = structlog.typing.FilteringBoundLogger
 _SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
+_NUMBER: Final = r"\d{1,9}"
+"""That of an event that a run made. What settles a conflict has a time in its place, which is
+longer: no handler made it, whatever its name."""
 _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
@@ -117,7 +121,7 @@ class Runner:
         failed = attempt - 1 if failures is None else failures
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
         if deaths:
-            reason = f"killed its process {deaths} times, the last time with nothing beside it"
+            reason = f"killed its process {deaths} times, at last with nothing beside it"
             return await self._given_up(run, "ProcessDied", reason)
         if attempt > self._policy_of(handler).max_deliveries:
             reason = f"delivered {attempt} times and never handled to an end"
@@ -281,7 +285,8 @@ class Runner:
 
 def _refuse_own(event: Event[EventData], handler: Handler) -> None:
     """A handler that answers its own events, at any remove, would fill the log without end."""
-    if event.origin == "handler" and f".{handler.name}." in event.id:
+    own = rf"\.{handler.name}\.(t\d+\.)?{_NUMBER}(\.|$)"  # as `derived` makes them
+    if event.origin == "handler" and re.search(own, event.id):
         raise Drop("this handler caused the event itself")
 
 

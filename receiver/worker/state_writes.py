@@ -2,7 +2,8 @@
 
 A state is written a moment after it changed, with all others that did by then, and as it is by
 then: while much comes in that saves writes. What is not written when a process ends is folded from
-the log again.
+the log again. The numbers of an order go into their index first: so a state that is kept says that
+the numbers in it are.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, NamedTuple
 
+from receiver.bus.state.numbers import NumberOfOrder, keep
 from receiver.bus.state.store import Entries, StateConflictError
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
@@ -49,6 +51,7 @@ class StateWrites:
         self._read = read
         self._written = written
         self._waiting: dict[str, Kept] = {}
+        self._numbers: dict[str, set[NumberOfOrder]] = {}
         self._hurry = asyncio.Event()
         self._rounds: asyncio.Task[None] | None = None
         self._warned_at = -_QUIET_S
@@ -58,9 +61,19 @@ class StateWrites:
         """What waits to be written, or is being written."""
         return self._waiting.get(key)
 
-    def put(self, key: str, state: OrderState, revision: int) -> None:
-        """Have a state written over the entry at a revision, or over what is written there now."""
+    def put(
+        self,
+        key: str,
+        state: OrderState,
+        revision: int,
+        numbers: Collection[NumberOfOrder] = (),
+    ) -> None:
+        """Have a state written over the entry at a revision, or over what is written there now, and
+        before it the numbers that are new in it.
+        """
         waiting = self._waiting.get(key)
+        if numbers:
+            self._numbers.setdefault(key, set()).update(numbers)
         self._waiting[key] = Kept(state, waiting.revision if waiting else revision)
         if len(self._waiting) > MAX_WAITING:
             self._hurry.set()
@@ -92,13 +105,21 @@ class StateWrites:
                 self._log.warning("order_state_not_kept", key=key, error=str(error))
         if kept is None or self._waiting[key].state is kept.state:
             del self._waiting[key]
+            self._numbers.pop(key, None)
             self._written(key, kept)
         else:
             self._waiting[key] = Kept(self._waiting[key].state, kept.revision)
 
+    async def _write_numbers(self, key: str) -> None:
+        """All that are new in the state as it is in the end."""
+        while numbers := self._numbers.pop(key, None):
+            new = self._waiting[key].revision == 0
+            await asyncio.gather(*(keep(self._entries, one, likely_new=new) for one in numbers))
+
     async def _until_written(self, key: str) -> Kept | None:
         """What the entry is then, None where others go on with it."""
         for _ in range(_MAX_TRIES):
+            await self._write_numbers(key)
             state, revision = self._waiting[key]
             try:
                 return Kept(state, await self._entries.put(key, state.to_json(), revision))

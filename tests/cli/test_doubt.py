@@ -96,7 +96,8 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     any_effect = await place.run("doubt", "show", "effect.*.>")
     await place.work("InDoubtError: in_doubt", signal.SIGTERM)
     (doubt,) = await place.doubts()
-    listed = await place.run("doubt")
+    listed = await place.run("doubt", "--type", "order", "--order", "1", "--handler", "close_it")
+    other = await place.run("doubt", "--order", "2")
     settled = await place.run("doubt", "settle", KEY, f"--{verdict}happened", "--note", "we asked")
     again = await place.run("doubt", "settle", KEY, "--happened", "--note", "we asked")
     replayed = await place.run("replay", "--to", "handler:close_it", "--since", "90d")
@@ -106,6 +107,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
     assert (doubt["key"], doubt["state"]) == (KEY, "in_doubt")
     assert doubt["why"] == "the process that ran it ended"
     assert "effect    tell shop" in listed.out
+    assert other.out == "nothing is in doubt\n"
     assert settled.code == 0, settled
     assert "yizhan replay --to handler:close_it --type order.closed --order 1" in settled.out
     assert again.code == 2
@@ -126,7 +128,7 @@ async def test_an_operator_settles_what_a_killed_worker_left(
         (("show", "effect.x.y.z"), "effect.x.y.z: there is no such effect"),
         (("settle", "effect.x.y.z", "--happened", "--note", " "), "--note: is empty: say how"),
         (("settle", "effect.x.y.z", "--note", "n"), "write --happened or --not-happened"),
-        (("--handler", ""), "--handler: is empty: write a handler's name"),
+        (("--handler", ""), "--handler: is empty: leave it out"),
     ],
 )
 async def test_what_cannot_be_is_refused(

@@ -62,6 +62,13 @@ async def test_what_is_spooled_is_listed_and_exported(yizhan: Yizhan) -> None:
     listed = await yizhan.anew.run("spool")
     assert re.search(r"^3 callbacks in .*spool\.sqlite3, \d+ bytes, the oldest for", listed.out)
     assert re.search(r"^  open  3$", listed.out, re.MULTILINE)
+    status = await yizhan.run("status", YIZHAN_NATS__URL=AWAY, YIZHAN_SOURCES=SOURCES)
+    assert re.search(
+        r"\ANATS is away; 3 callbacks wait in the spool, the oldest for \d+ (s|min)\n"
+        r"  open +3 callbacks in the spool\n\Z",
+        status.out,
+    )
+    assert (status.code, "Traceback" in status.err) == (1, False)
     export = await yizhan.run("spool", "--export", "spool.jsonl")
     assert export.code == 0
     file = yizhan.directory / "spool.jsonl"

@@ -47,5 +47,5 @@ async def test_an_order_that_is_not_known_and_a_channel_that_is_none(desk: Desk)
     wrong = await desk.run("state", "show", "4711", "--channel", "tmall")
     assert (wrong.code, wrong.err) == (
         2,
-        "yizhan: --channel tmall: write one of 1688, taobao, unknown\n",
+        "yizhan: --channel tmall: no such channel: there are: taobao, 1688, unknown\n",
     )

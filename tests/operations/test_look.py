@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
+from handlers import order_state
 from receiver.bus.connection import Connection
+from receiver.bus.dead_letters import Failure, encode_dead_letter
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
 from receiver.bus.publish.group_commit import GroupCommitPublisher
@@ -21,13 +23,20 @@ from receiver.bus.subjects import Subjects, input_subject
 from receiver.event import Event
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.id_kinds import hint
+from receiver.operations.look.numbers import indexed, why_not_indexed
 from receiver.operations.look.order_life import order_life
 from receiver.operations.look.single import callback_view, event_view
 from receiver.projection.state import empty
 from receiver.testing import eventually
 from receiver.worker.interface import Context, Retry
 from receiver.worker.routing import Router
-from schemas.events import LogisticsShipped, OrderCompleted, Parcel, PaymentSucceeded
+from schemas.events import (
+    AftersalesRefundUpdated,
+    LogisticsShipped,
+    OrderCompleted,
+    Parcel,
+    PaymentSucceeded,
+)
 from tests.operations.shelf import Shelf
 from tests.worker.conftest import Bench, bench
 
@@ -246,6 +255,36 @@ async def test_all_orders_of_a_number_are_found_and_none_of_a_part_of_it(
     assert await archive.mentions("PO-7", Filters(event_type="logistics")) == []
 
 
+async def test_all_orders_of_a_number_are_found_by_the_index(
+    archive: Archive, bench: Bench, connection: Connection, subjects: Subjects
+) -> None:
+    shared = Parcel(waybill_no="sf 1234", logistics_id="LP7")
+    await bench.store(
+        LogisticsShipped(channel="1688", order_id="1", order_no="PO-7", parcels=(shared,)),
+        LogisticsShipped(channel="1688", order_id="2.*", order_no="PO-70", parcels=(shared,)),
+        OrderCompleted(channel="taobao", order_id="3", order_no="PO-7"),
+        AftersalesRefundUpdated(channel="1688", order_id="4", refund_id="TQ1"),
+    )
+    assert await indexed(archive, "PO-7") == []
+    assert "has never run here; `yizhan state rebuild`" in await why_not_indexed(archive)
+
+    await bench.work(order_state.router)
+    await bench.handled(order_state.router)
+    await bench.workers.pop().stop()  # which writes what is on its way
+
+    async def found(number: str, channel: str | None = None) -> list[tuple[str | None, str]]:
+        mentions = await indexed(archive, number, channel)
+        return sorted((one.order_id, one.field) for one in mentions)
+
+    assert await found("PO-7") == [("1", "order_no"), ("3", "order_no")]
+    assert await found("PO-7", "taobao") == [("3", "order_no")]
+    assert await found("Sf1234") == [("1", "waybill_no"), ("2.*", "waybill_no")]
+    assert await found("LP7") == [("1", "logistics_id"), ("2.*", "logistics_id")]
+    assert await found("TQ1") == [("4", "refund_id")]
+    assert await found("PO-") == []
+    assert "what was stored before there was an index" in await why_not_indexed(archive)
+
+
 async def test_a_search_looks_at_the_latest_first_and_stays_in_its_window(
     archive: Archive, shelf: Shelf
 ) -> None:
@@ -319,14 +358,46 @@ async def test_personal_data_is_masked_unless_it_is_asked_for(
 
 
 async def test_an_event_of_another_version_is_shown_and_said_to_be_unreadable(
-    archive: Archive, client: Client, subjects: Subjects
+    archive: Archive, client: Client, subjects: Subjects, shelf: Shelf
 ) -> None:
     subject = input_subject(subjects.event("1688", "order.closed", ORDER))
     headers = {"ce-specversion": "1.0", "ce-id": "x.0", "ce-type": "yizhan.order.closed.v9"}
     await client.jetstream().publish(subject, b'{"new": 1}', headers=headers)
-    (event,) = (await life_of(archive))["events"]
+    await shelf.push(ORDER)
+    life = await life_of(archive)
+    event, known = life["events"]
     assert (event["type"], event["data"]) == ("order.closed", {"new": 1})
-    assert event["unreadable"] == "ce-type names no event type of ours"
+    assert event["unreadable"] == "it is version 9 of its type, and this Yizhan reads version 1"
+    assert (known["unreadable"], life["states"][0]["events"]) == (None, 1)
+
+
+async def test_letters_that_no_record_of_a_run_leads_to_are_in_the_life(
+    archive: Archive, shelf: Shelf, subjects: Subjects, publisher: GroupCommitPublisher
+) -> None:
+    for order in (ORDER, "other"):
+        first = await shelf.push(order)
+        stored = await found_event(archive, f"{first}.0")
+        failure = Failure(
+            handler="ship",
+            reason="ValueError: no",
+            place="ship.ship:1",
+            attempts=3,
+            nats_subject=stored.nats_subject,
+            stream_seq=stored.stream_seq,
+            time=datetime.now(UTC),
+            fingerprint="0a1b2c3d4e5f",
+        )
+        letter = encode_dead_letter(stored.headers, stored.body, failure, subjects)
+        await publisher.publish([letter])
+        former = letter._replace(subject=f"{subjects.root}.dead.ship", msg_id=f"former{order}")
+        head = letter.head.replace(letter.msg_id.encode(), former.msg_id.encode())
+        await publisher.publish([former._replace(head=head)])
+
+    letters = (await life_of(archive))["dead_letters"]
+    assert [(one["stream_seq"], one["cause"]) for one in letters] == [
+        (1, "0a1b2c3d4e5f"),
+        (2, None),
+    ]
 
 
 async def test_an_order_without_a_consumer_left_costs_the_server_nothing(

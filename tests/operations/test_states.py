@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from random import Random
@@ -49,7 +50,7 @@ async def states(bench: Bench) -> AsyncIterator[StateOperations]:
 
 def history(order_id: str, chance: Random) -> list[Event[EventData]]:
     """Any events of an order in any order, one of them more than once."""
-    fact: dict[str, Any] = {"channel": "1688", "order_id": order_id}
+    fact: dict[str, Any] = {"channel": "1688", "order_id": order_id, "order_no": f"PO-{order_id}"}
     words = [OrderStatus.AWAITING_PAYMENT, OrderStatus.SHIPPED, OrderStatus.RECEIVED]
     made: list[EventData] = [
         OrderCreated(**fact, status=OrderStatus.AWAITING_PAYMENT),
@@ -86,22 +87,30 @@ async def live(bench: Bench) -> dict[str, bytes | None]:
 
 
 async def entries(bench: Bench) -> dict[str, bytes | None]:
+    """Those of states by order id, and those of the index of numbers by their keys."""
     store = StateOperations.of(bench.connection, bench.subjects).store
-    return {order: (await store.get(order_key("1688", order))).value for order in ORDERS}
+    numbers = {key: entry.value async for key, entry in store.scan("number")}
+    return numbers | {order: (await store.get(order_key("1688", order))).value for order in ORDERS}
 
 
 async def test_a_rebuild_equals_what_was_folded_live(bench: Bench, states: StateOperations) -> None:
     before = await live(bench)
     assert None not in before.values()
+    fields = Counter(key.split(".")[1] for key in before if key.startswith("number."))
+    assert fields["order_no"] == len(ORDERS)
+    assert min(fields["waybill_no"], fields["refund_id"]) > len(ORDERS) // 2
 
-    verdicts = [rebuilt.verdict async for rebuilt in states.rebuild(dry_run=False)]
-    assert verdicts == ["same"] * len(ORDERS)
+    found = [rebuilt async for rebuilt in states.rebuild(dry_run=False)]
+    assert [(one.verdict, one.numbers) for one in found] == [("same", 0)] * len(ORDERS)
 
     delete = f"STREAM.DELETE.{bench.subjects.state_stream}"
     await call(bench.connection.client, delete, {})
     await states.store.ensure()
-    verdicts = [rebuilt.verdict async for rebuilt in states.rebuild(dry_run=False)]
-    assert verdicts == ["new"] * len(ORDERS)
+    dry = [rebuilt async for rebuilt in states.rebuild(dry_run=True)]
+    found = [rebuilt async for rebuilt in states.rebuild(dry_run=False)]
+    assert [one.verdict for one in found] == ["new"] * len(ORDERS)
+    assert sum(one.numbers for one in found) == fields.total()
+    assert dry == found
     assert await entries(bench) == before
 
 

@@ -13,13 +13,18 @@ from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.errors import SpoolError
+from receiver.event import Event
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import stream_document
-from receiver.operations.look.status import Place, status
+from receiver.operations.look.status import Place, status, status_without_nats
 from receiver.operations.look.verdict import verdict
 from receiver.spool.file import SpoolState
 from receiver.testing import eventually
+from receiver.worker.effects.failures import InDoubtError
+from receiver.worker.interface import Context
+from receiver.worker.routing import Router
+from schemas.events import PaymentSucceeded
 from tests.operations.shelf import Shelf
 from tests.operations.test_look import completing, failing
 from tests.worker.conftest import Bench, bench
@@ -50,6 +55,16 @@ def place(connection: Connection, subjects: Subjects) -> Place:
     )
 
 
+def doubting() -> Router:
+    router = Router()
+
+    @router.on(PaymentSucceeded, start="all")
+    async def doubt(event: Event[PaymentSucceeded], ctx: Context) -> None:
+        raise InDoubtError("book", "effect.doubt.1.book", "TimeoutError")
+
+    return router
+
+
 async def test_everything_is_counted(
     place: Place, publisher: GroupCommitPublisher, subjects: Subjects, bench: Bench
 ) -> None:
@@ -58,7 +73,7 @@ async def test_everything_is_counted(
         await shelf.push(str(number))
     await shelf.spoil("{not JSON")
     await Shelf(publisher, subjects, source="old").push("1")
-    await bench.work(failing())
+    await bench.work(failing(), doubting())
     await eventually(lambda: _letters(bench), within_s=60)
     document = await status(place, datetime.now(UTC))
 
@@ -71,19 +86,20 @@ async def test_everything_is_counted(
     streams = {one["stream"]: one for one in document["streams"]}
     ours = {subjects.stream, subjects.dead_stream, subjects.runs_stream, subjects.state_stream}
     assert set(streams) == ours
-    assert streams[subjects.dead_stream]["messages"] == 13
-    assert [one["handler"] for one in document["handlers"]] == ["complete", "fail"]
-    assert document["dead_letters"] == {"count": 13, "causes": 1, "last_day": 13}
+    assert streams[subjects.dead_stream]["messages"] == 26
+    assert [one["handler"] for one in document["handlers"]] == ["complete", "doubt", "fail"]
+    letters = {"count": 26, "causes": 2, "last_day": 26, "in_doubt": 13}
+    assert document["dead_letters"] == letters
     assert document["spool"]["callbacks"] == 0
     assert document["missing"] == []
     assert document["verdict"]["concerns"] == [
         "1 callbacks of shop in quarantine in a day",
-        "13 dead letters of 1 causes, 13 of the last day",
+        "26 dead letters of 2 causes, 26 of the last day, 13 of effects in doubt",
     ]
 
 
 async def _letters(bench: Bench) -> bool:
-    return len(await bench.dead()) == 13
+    return len(await bench.dead()) == 26
 
 
 async def test_a_source_is_silent_where_callbacks_came_in_the_same_stretch_before(
@@ -111,6 +127,11 @@ async def test_what_cannot_be_read_is_said_and_the_rest_is_shown(
     assert document["missing"] == ["handlers: none is loaded", "spool: the spool is no database"]
     assert document["verdict"]["well"] is False
 
+    away = await status_without_nats(_broken_spool, "NATS is away", NOW)
+    assert away["verdict"]["sentence"] == (
+        "NATS is away; spool: the spool is no database; the spool is unknown"
+    )
+
 
 CALM: dict[str, Any] = {
     "at": NOW.isoformat(),
@@ -135,7 +156,7 @@ CALM: dict[str, Any] = {
             "waiting": 1,
         }
     ],
-    "dead_letters": {"count": 0, "causes": 0, "last_day": 0},
+    "dead_letters": {"count": 0, "causes": 0, "last_day": 0, "in_doubt": 0},
     "spool": {"callbacks": 3, "oldest_age_s": 2.0},
 }
 
@@ -165,6 +186,7 @@ WORRIES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "handler h is paused: stock, and its oldest event expires before",
     ),
     (lambda d: d["dead_letters"].update(count=4, causes=2), "4 dead letters of 2 causes"),
+    (lambda d: d["dead_letters"].update(count=4, in_doubt=3), ", 3 of effects in doubt"),
     (lambda d: d["streams"][0].update(bytes=950), "stream Y has reached 95% of its bytes"),
     (
         lambda d: d["streams"][0].update(full_at=(NOW + 2 * DAY).isoformat()),

@@ -102,7 +102,7 @@ async def test_what_handlers_keep_comes_along_and_the_stricter_effect_stays(
     theirs, ours = await state_of(there), await state_of(here)
     assert (theirs.content(), theirs.events) == (ours.content(), 2)
     log = await there.states.from_log("1688", "1", None)
-    assert (await there.store.get("order.1688.1")).value == log.to_json()
+    assert (await there.store.get("order.1688.1")).value == log.state.to_json()
     again = await there.take(file)
     assert dict(again.counts["state"]) == {"already there": 3, "kept": 1}
 

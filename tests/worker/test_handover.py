@@ -99,8 +99,17 @@ def test_attempts_go_on_in_the_copy_that_comes_in_time() -> None:
     assert Attempts.of_headers({"yizhan-starts": "many"}) == Attempts()
 
 
-def test_what_was_not_survived_twice_runs_alone_and_after_a_third_time_not_at_all() -> None:
-    once = Attempts().died()
-    twice, thrice = once.died(), once.died().died()
-    assert [one.alone for one in (once, twice, thrice)] == [False, True, True]
-    assert [one.kills for one in (once, twice, thrice)] == [False, False, True]
+def test_what_was_not_survived_twice_runs_alone_and_after_two_deaths_alone_not_at_all() -> None:
+    runs = [Attempts()]
+    for _ in range(4):
+        runs.append(runs[-1].died())
+    assert [one.alone for one in runs] == [False, False, True, True, True]
+    assert [one.kills for one in runs] == [False, False, False, False, True]
+
+
+def test_a_death_while_the_ledger_worked_counts_for_nothing_but_not_without_end() -> None:
+    run = Attempts()
+    for _ in range(10):
+        run = run.died(in_ledger=True)
+    assert (run.starts, run.deaths) == (10, 0)
+    assert run.died(in_ledger=True).deaths == 1

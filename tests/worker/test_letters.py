@@ -127,9 +127,7 @@ async def test_a_run_that_died_becomes_a_letter(bench: Bench) -> None:
     ((_, letter),) = await letters(bench, "kill")
     assert ended.decision.outcome == "dead_lettered"
     assert letter["ce-id"] == event.id
-    assert letter["yizhan-reason"] == (
-        "killed its process 2 times, the last time with nothing beside it"
-    )
+    assert letter["yizhan-reason"] == "killed its process 2 times, at last with nothing beside it"
     assert letter["yizhan-attempts"] == "2"
     assert letter["yizhan-place"].endswith(".kill")
 

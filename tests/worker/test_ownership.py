@@ -6,15 +6,19 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+from nats.aio.msg import Msg
+
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan, consumer_info, ensure_consumer
 from receiver.bus.jetstream_api import call
 from receiver.bus.pinned import Delivered, give_back, look
+from receiver.bus.server_watch import RETURN_S
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
 from receiver.testing import eventually
 from receiver.worker.interface import Context, Retry
 from receiver.worker.limits import ConsumerLimits
+from receiver.worker.ownership.presence import Presence
 from receiver.worker.routing import Router
 from schemas.events import OrderClosed, OrderCreated
 from tests.worker.conftest import Bench
@@ -41,6 +45,52 @@ async def test_one_of_two_workers_runs_a_handler_one_order_at_a_time(bench: Benc
     await bench.handled(router)
     done = sorted(worker.counts.of("count", "done") for worker in (first, second))
     assert done == [0, 60]
+
+
+class Standby:
+    """Notes when the process that it watches is gone."""
+
+    announced = None
+
+    def __init__(self) -> None:
+        self.found_gone = asyncio.Event()
+
+    def heard(self, worker: str, pin: str) -> None: ...
+
+    def left(self, worker: str) -> None: ...
+
+    def gone(self) -> None:
+        self.found_gone.set()
+
+    async def release(self) -> bool:
+        return True
+
+
+async def test_after_a_start_of_nats_an_owner_has_the_time_to_come_back(
+    connection: Connection, subjects: Subjects
+) -> None:
+    now, pings, standby = 100.0, 0, Standby()
+
+    async def pinged(message: Msg) -> None:
+        nonlocal pings
+        pings += 1
+
+    presence = Presence(connection, subjects, clock=lambda: now, sleep=asyncio.sleep)
+    client = connection.client
+    owner = await client.subscribe(subjects.workers("ping", "owner"), cb=pinged)
+    presence.join("note", standby)
+    presence.watch("note", "owner")
+    await presence.start()
+    await eventually(lambda: pings > 0)
+    await owner.unsubscribe()
+    announcements = await client.subscribe(subjects.workers("owners"))
+    for _ in range(3):  # it pings twice between two of them
+        await announcements.next_msg(timeout=60)
+    assert not standby.found_gone.is_set()
+    now += RETURN_S
+    await standby.found_gone.wait()
+    assert presence.deaths("owner") > 0
+    await presence.stop()
 
 
 async def test_a_stop_hands_over_what_waits_to_the_worker_that_stands_by(bench: Bench) -> None:

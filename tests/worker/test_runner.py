@@ -137,6 +137,19 @@ async def test_a_handler_is_not_run_on_what_it_caused_itself() -> None:
     assert not ran.published
 
 
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [("settled.1795755664", "done"), ("settled.0", "dropped"), ("settled.t912.0.x.1", "dropped")],
+)
+async def test_a_handler_called_settled_gets_what_settles_a_conflict(
+    after: str, outcome: str
+) -> None:
+    async def settled(event: Event[OrderCreated], ctx: Context) -> None: ...
+
+    caused = make_event(SYNCED, id=f"{CREATED.id}.{after}", origin="handler")
+    assert (await run_handler(settled, caused)).outcome == outcome
+
+
 @pytest.mark.parametrize("result", [{"channel": "1688"}, "text", [SYNCED, None], 7])
 async def test_a_result_that_is_no_event_is_dead_lettered_with_a_sentence(result: Any) -> None:
     async def lost(event: Event[OrderCreated], ctx: Context) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from receiver.bus.state.memory import MemoryEntries
+from receiver.bus.state.numbers import NumberOfOrder
 from receiver.bus.state.store import Entry
 from receiver.errors import BusError
 from receiver.projection.state import OrderState, empty
@@ -82,6 +83,24 @@ async def test_what_cannot_be_written_is_forgotten_and_the_next_is_tried() -> No
     process.writes.put("a", state(2), 0)
     await process.writes.flush()
     assert (await entries.get("a")).value == state(2).to_json()
+
+
+async def test_numbers_go_before_the_state_and_without_them_it_is_not_kept() -> None:
+    number, later = (NumberOfOrder("order_no", f"PO-{n}", "1688", "1") for n in (7, 8))
+    process = Process(entries := Entries())
+    process.writes.put("a", state(1), 0, [number])
+    process.writes.put("a", state(2), 0, [number])
+    await process.writes.flush()
+    assert entries.writes == [number.to_json(), state(2).to_json()]
+    assert NumberOfOrder.from_json(entries.writes[0]) == number
+
+    entries.full = True
+    process.writes.put("a", state(3), 2, [later])
+    await process.writes.flush()
+    entries.full = False
+    process.writes.put("a", state(4), 2, [number])
+    await process.writes.flush()
+    assert entries.writes[2:] == [state(4).to_json()]
 
 
 async def test_a_write_that_hangs_is_given_up_at_the_end() -> None:

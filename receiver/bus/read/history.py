@@ -31,6 +31,7 @@ _INACTIVE_S: Final = 60.0
 """When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
 consumer, which goes on behind the last message read."""
 _MAX_TRIES: Final = 3
+_AGAIN_S: Final = 0.25
 _MAX_LOOKS: Final = 5
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -152,6 +153,7 @@ class History:
         *,
         headers_only: bool,
         silence_s: float = SILENCE_S,
+        patience_s: float = 0.0,
     ) -> None:
         self.count = 0
         self._connection = connection
@@ -159,6 +161,7 @@ class History:
         self._span = span
         self._headers_only = headers_only
         self._silence_s = silence_s
+        self._patience_s = patience_s
         self._seq = 0
         self._last_seq = 0
         self._cursor: _Cursor | None = None
@@ -198,6 +201,18 @@ class History:
                 yield stored
 
     async def _next(self, wanted: int) -> list[Msg]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        while True:
+            try:
+                return await self._pulled(wanted)
+            except BusError:
+                if loop.time() >= deadline:
+                    raise
+            self._cursor = None
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _pulled(self, wanted: int) -> list[Msg]:
         reason = ""
         with _bus_errors():
             for _ in range(_MAX_TRIES):
@@ -265,12 +280,21 @@ async def opened_history(
     *,
     headers_only: bool = False,
     silence_s: float = SILENCE_S,
+    patience_s: float = 0.0,
 ) -> AsyncIterator[History]:
     """The history of a span; its consumer is removed again, by the server where we are cut off.
 
-    Raises `BusError` where the stream does not answer for `silence_s`.
+    Raises `BusError` where the stream does not answer for `silence_s`. While it is read, it is
+    asked again for `patience_s` and goes on where it was.
     """
-    history = History(connection, stream, span, headers_only=headers_only, silence_s=silence_s)
+    history = History(
+        connection,
+        stream,
+        span,
+        headers_only=headers_only,
+        silence_s=silence_s,
+        patience_s=patience_s,
+    )
     try:
         await history.open()
         yield history

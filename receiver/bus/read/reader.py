@@ -191,7 +191,11 @@ class Reader:
         self, selection: StreamSelection, after_seq: int
     ) -> AsyncIterator[StoredMessage]:
         async with opened_history(
-            self._connection, selection.stream, selection.span, headers_only=True
+            self._connection,
+            selection.stream,
+            selection.span,
+            headers_only=True,
+            patience_s=self._patience_s,
         ) as history:
             async for stored in history.read():
                 if stored.stream_seq > after_seq:

@@ -16,7 +16,7 @@ from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.filters import WORDS, Filters, is_fingerprint
 from receiver.bus.read.history import Span
-from receiver.bus.subjects import ANY, Subjects, encode_token
+from receiver.bus.subjects import ANY, Subjects, encode_token, overlap
 from receiver.errors import ConfigurationError
 
 _TIMES: Final = frozenset({"since", "until", "limit"})
@@ -64,6 +64,13 @@ class StreamSelection:
     def keeps(self, stored: StoredMessage) -> bool:
         """Whether a message that the server selected is one of these."""
         return all(test.holds(stored.headers) for test in self.tests)
+
+    def selects(self, stored: StoredMessage) -> bool:
+        """Whether a message of the stream, found otherwise, is one of these."""
+        taken = any(overlap(subject, stored.nats_subject) for subject in self.nats_subjects)
+        early = self.since is not None and stored.stored_at < self.since
+        late = self.until is not None and stored.stored_at >= self.until
+        return taken and not early and not late and self.keeps(stored)
 
     def nats_command(self) -> str:
         """The nearest that the `nats` command line can do: one line a subject."""

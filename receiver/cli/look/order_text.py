@@ -47,7 +47,8 @@ def life_text(life: Mapping[str, Any]) -> Iterator[str]:
 def _title(life: Mapping[str, Any]) -> str:
     number = f", own number {life['order_no']}" if life["order_no"] else ""
     by = life.get("found_by")
-    found = f" (found by {by['field']} of #{by['stream_seq']})" if by else ""
+    where = f" of #{by['stream_seq']}" if by and by["stream_seq"] else ""
+    found = f" (found by {by['field']}{where})" if by else ""
     return f"order {life['order_id']} of {', '.join(life['channels'])}{number}{found}"
 
 

@@ -13,15 +13,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Scanned
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    ChannelOption,
-    OrderOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_CALLBACKS, OF_EVENTS, selecting
 from receiver.cli.look.output import (
     RevealOption,
     local,
@@ -53,23 +45,21 @@ _CALLBACKS: Final = ("callbacks", "quarantine")
         "yizhan callback '#1200' --reveal",
     ),
 )
+@selecting(*OF_CALLBACKS)
 def callback(
+    filters: Filters,
     callback_id: IdArgument,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    source: SourceOption = None,
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a callback: how it came, what it holds, and the events that were made of it.
 
-    An id has no index: the callbacks of the last 24 hours are searched for it, or those since
-    --since, the latest first. Exits 1 where it is not there.
+    An id of the last hours is known to NATS; for any other the callbacks of the last 24 hours are
+    searched, or those since --since, the latest first. Exits 1 where it is not there.
     """
     with refusing():
         seq = _checked(callback_id)
-        filters = chosen(since=since, until=until, source=source)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
@@ -91,34 +81,22 @@ def callback(
         "yizhan event '#1201' --json",
     ),
 )
+@selecting(*OF_EVENTS)
 def event(
+    filters: Filters,
     event_id: IdArgument,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show an event: its attributes, its data, the bytes it came in, and who handled it.
 
-    An id has no index: the events of the last 24 hours are searched for it, or those since
-    --since, the latest first; --order, --type and --channel make that quick. Exits 1 where it is
-    not there.
+    An id of the last hours is known to NATS; for any other the events of the last 24 hours are
+    searched, or those since --since, the latest first; --order, --type and --channel make that
+    quick. Exits 1 where it is not there.
     """
     with refusing():
         seq = _checked(event_id)
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-        )
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:

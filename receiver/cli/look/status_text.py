@@ -31,6 +31,13 @@ def status_text(status: Mapping[str, Any]) -> Iterator[str]:
         yield strong(f"MISSING  {sentence}", "red")
 
 
+def away_text(status: Mapping[str, Any]) -> Iterator[str]:
+    """The verdict and the spool, where NATS is away."""
+    yield strong(status["verdict"]["sentence"], "red")
+    for source, count in ((status["spool"] or {}).get("sources") or {}).items():
+        yield f"  {source:<24} {count:,} callbacks in the spool"
+
+
 def in_bytes(size: int) -> str:
     """A size in its largest unit."""
     for unit, name in _UNITS:
@@ -92,6 +99,12 @@ def _letters(letters: Mapping[str, Any] | None) -> Iterator[str]:
             f"  {letters['count']:,} of {letters['causes']} causes, {letters['last_day']:,} of the "
             "last day"
         )
+        if letters["in_doubt"]:
+            yield strong(
+                f"  {letters['in_doubt']:,} of effects of which nothing here knows whether they "
+                "happened: yizhan doubt list",
+                "yellow",
+            )
 
 
 def _spool(spool: Mapping[str, Any] | None) -> Iterator[str]:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import aclosing
+from dataclasses import replace
 
 import typer
 
 from receiver.bus.message import StoredMessage
 from receiver.bus.read import selection
+from receiver.bus.read.filters import Filters
 from receiver.cli.app import LOOK, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    ChannelOption,
-    FactOption,
-    LimitOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    chosen,
-)
+from receiver.cli.filters import selecting
 from receiver.cli.look.order_text import event_line
 from receiver.cli.look.output import RevealOption, print_nats
-from receiver.cli.process import refusing, run
+from receiver.cli.process import run
 from receiver.composition.archive import opened_archive
 from receiver.operations.look.documents import event_document
 from receiver.operations.look.tail import follow
@@ -40,16 +32,10 @@ from receiver.operations.look.tail import follow
         "yizhan tail --source pandapon --limit 1",
     ),
 )
+@selecting("since", "type", "channel", "order", "source", "fact", "origin", "limit")
 def tail(
+    filters: Filters,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
-    limit: LimitOption = None,
     reveal: RevealOption = False,
     as_json: bool = typer.Option(False, "--json", help="Print a JSON document a line."),
 ) -> None:
@@ -57,23 +43,13 @@ def tail(
 
     With --since those that are stored already come first. A restart of NATS leaves no gap.
     """
-    with refusing():
-        filters = chosen(
-            since=since,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            fact_id=fact,
-            origin=origin,
-        )
-        left = chosen(limit=limit).limit
+    left = filters.limit
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
         count = 0
         async with opened_archive(settings) as archive:
-            wanted = selection.events(filters, archive.subjects)
+            wanted = selection.events(replace(filters, limit=None), archive.subjects)
             print_nats([f"nats sub {subject!r}" for subject in wanted.nats_subjects])
             async with aclosing(follow(archive.reader, wanted)) as events:
                 async for stored in events:

@@ -15,12 +15,16 @@ from rich.progress import Progress
 from receiver.bus.audit_record import Outcome
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
-from receiver.errors import ConfigurationError
+from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.tally import Tally
 
 AllOption = Annotated[bool, typer.Option("--all", help="Select everything.")]
-_WORDS: Final = {"taken": "already done by another", "unchanged": "with nothing new"}
+_WORDS: Final = {
+    "taken": "already done by another",
+    "unchanged": "with nothing new",
+    "left": "left as they are",
+}
 """The words of some counts."""
 
 
@@ -91,7 +95,8 @@ class BulkAct:
 
     async def run(self, selected: int, tally: Tally, acting: Callable[[], Awaitable[None]]) -> int:
         """Record it, do it, and say what became of it; the exit code: 0 where all was done, 3 where
-        some was, 1 where nothing was.
+        some was, 1 where nothing was. Where NATS stays away in the middle, what was not done is
+        said, too: it is still there.
         """
         async with self.trail.act(
             self.verb,
@@ -102,6 +107,9 @@ class BulkAct:
         ) as act:
             try:
                 await acting()
+            except BusError as error:
+                act.error = str(error)
+                tally.cut_off(selected, act.error)
             finally:
                 act.numbers |= tally.numbers
                 code = _exit_code(tally.counts, self.done)

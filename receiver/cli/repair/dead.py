@@ -7,21 +7,10 @@ from typing import Annotated
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    CauseOption,
-    ChannelOption,
-    FactOption,
-    HandlerOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_LETTERS, selecting
 from receiver.cli.look.output import RevealOption, print_document, searching, sequence
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
@@ -46,37 +35,16 @@ OneArgument = Annotated[
         "yizhan dead list --cause ValueError --json",
     ),
 )
+@selecting(*OF_LETTERS)
 def list_letters(
+    filters: Filters,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    handler: HandlerOption = None,
-    cause: CauseOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the causes of dead letters, with their number, the most frequent first.
 
     By --handler and --cause with a fingerprint it is quick; other filters look at every letter.
     """
-    with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            handler=handler,
-            cause=cause,
-            fact_id=fact,
-            origin=origin,
-        )
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:

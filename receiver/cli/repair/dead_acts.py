@@ -14,20 +14,7 @@ from receiver.bus.read.filters import Filters
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    CauseOption,
-    ChannelOption,
-    FactOption,
-    HandlerOption,
-    LimitOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_LETTERS, selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -65,20 +52,11 @@ WhichArgument = Annotated[
         "yizhan dead retry --all --yes",
     )
 )
+@selecting(*OF_LETTERS, "limit")
 def retry(
+    filters: Filters,
     which: WhichArgument = None,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    handler: HandlerOption = None,
-    cause: CauseOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
-    limit: LimitOption = None,
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
@@ -90,19 +68,6 @@ def retry(
     history. Exits 1 where that was declined or none could be given back, 3 where some could not.
     """
     with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            handler=handler,
-            cause=cause,
-            fact_id=fact,
-            origin=origin,
-            limit=limit,
-        )
         seq = _checked(which, filters, everything=everything)
         operator = who(by)
         check_can_ask(yes=yes or which is not None)
@@ -140,21 +105,12 @@ def retry(
         'yizhan dead drop --handler old_name --reason "it was replaced" --yes',
     )
 )
+@selecting(*OF_LETTERS, "limit")
 def drop(
+    filters: Filters,
     reason: Annotated[str, typer.Option(help="Why; `yizhan audit` shows it.")],
     which: WhichArgument = None,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    handler: HandlerOption = None,
-    cause: CauseOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
-    limit: LimitOption = None,
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
@@ -165,19 +121,6 @@ def drop(
     Says how many, and asks. Exits 1 where that was declined, 3 where another was faster with some.
     """
     with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            handler=handler,
-            cause=cause,
-            fact_id=fact,
-            origin=origin,
-            limit=limit,
-        )
         seq = _checked(which, filters, everything=everything)
         why = checked_reason(reason, write="say why they are not needed, for whoever asks")
         operator = who(by)

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import SinceOption, SourceOption, UntilOption, chosen
+from receiver.cli.filters import OF_CALLBACKS, selecting
 from receiver.cli.look.output import (
     RevealOption,
     local,
@@ -36,16 +37,13 @@ OneArgument = Annotated[
 @quarantine.command(
     "list", epilog=examples("yizhan quarantine list", "yizhan quarantine list --since 1d --json")
 )
+@selecting(*OF_CALLBACKS)
 def list_quarantine(
+    filters: Filters,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    source: SourceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List callbacks in quarantine by source and reason, with their number."""
-    with refusing():
-        filters = chosen(since=since, until=until, source=source)
     settings = load_to_look(config)
 
     async def main(_: asyncio.Event) -> int:
@@ -56,7 +54,10 @@ def list_quarantine(
                 "reasons": [group.report() for group in groups],
                 "unknown_type": await found.unknown(filters),
             }
-            subject, stream = found.subjects.quarantine(source or "*"), found.subjects.stream
+            subject, stream = (
+                found.subjects.quarantine(filters.source or "*"),
+                found.subjects.stream,
+            )
         commands = [f"nats stream view {stream} --subject='{subject}'"]
         print_document(document, _groups_text(document), commands, as_json=as_json)
         return 0

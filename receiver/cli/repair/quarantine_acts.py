@@ -13,7 +13,7 @@ from receiver.bus.read.filters import Filters
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import LimitOption, SinceOption, SourceOption, UntilOption, chosen
+from receiver.cli.filters import OF_CALLBACKS, selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -47,13 +47,11 @@ WhichArgument = Annotated[
         "yizhan quarantine reparse --unknown --all --yes",
     )
 )
+@selecting(*OF_CALLBACKS, "limit")
 def reparse(
+    filters: Filters,
     which: WhichArgument = None,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    source: SourceOption = None,
-    limit: LimitOption = None,
     everything: AllOption = False,
     unknown: Annotated[
         bool,
@@ -70,7 +68,6 @@ def reparse(
     that was declined or nothing could be read, 3 where some could not.
     """
     with refusing():
-        filters = chosen(since=since, until=until, source=source, limit=limit)
         seq = _checked(which, filters, everything=everything)
         if unknown and which is not None:
             raise ConfigurationError(
@@ -113,14 +110,12 @@ def reparse(
         'yizhan quarantine drop --source old_shop --reason "it is closed" --yes',
     )
 )
+@selecting(*OF_CALLBACKS, "limit")
 def drop(
+    filters: Filters,
     reason: Annotated[str, typer.Option(help="Why; `yizhan audit` shows it.")],
     which: WhichArgument = None,
     config: ConfigOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    source: SourceOption = None,
-    limit: LimitOption = None,
     everything: AllOption = False,
     yes: YesOption = False,
     by: ByOption = None,
@@ -131,7 +126,6 @@ def drop(
     Says how many, and asks. Exits 1 where that was declined, 3 where another was faster with some.
     """
     with refusing():
-        filters = chosen(since=since, until=until, source=source, limit=limit)
         seq = _checked(which, filters, everything=everything)
         why = checked_reason(reason, write="say why they are not needed, for whoever asks")
         operator = who(by)

@@ -1,8 +1,8 @@
 """What belongs together in the stream, found by its indexes or, where there is none, by searching.
 
-Callbacks and events have no index by their ids. A callback lies right before its events, since they
-are published together; so each is found from the other. An id alone is searched for, latest first,
-within a window of time.
+Callbacks and events have no index by their ids but the duplicate window of a server without
+replicas. A callback lies right before its events, since they are published together; so each is
+found from the other. Any other id is searched for, latest first, within a window of time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from receiver.bus.durables import Durable, durables
 from receiver.bus.message import MSG_ID, StoredMessage
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.bus.read.lookup import seq_in_window
 from receiver.bus.read.reader import Reader, Scanned
 from receiver.bus.read.selection import StreamSelection
 from receiver.bus.state.keys import key_token, order_key
@@ -39,12 +40,14 @@ _MAX_LETTERS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An order whose event names a text, and the field that holds it."""
+    """An order whose event names a text, and the field that holds it; without a sequence where the
+    index says so, and not an event.
+    """
 
     channel: str
     order_id: str | None
     field: str
-    stream_seq: int
+    stream_seq: int | None
 
 
 class Archive:
@@ -209,6 +212,8 @@ class Archive:
     async def _searched(
         self, chosen: StreamSelection, msg_id: str, scanned: Scanned
     ) -> StoredMessage | None:
+        if (known := await self._remembered(chosen, msg_id)) is not None:
+            return known
         counter = _Counter(scanned)
         window = Filters(since=chosen.since, until=chosen.until)
         for part in _windows(window):
@@ -219,6 +224,15 @@ class Archive:
                     if _id_of(stored) == msg_id:
                         return await self.reader.get(chosen.stream, stored.stream_seq)
         return None
+
+    async def _remembered(self, chosen: StreamSelection, msg_id: str) -> StoredMessage | None:
+        """By the duplicate window, where it is one of those selected."""
+        info = await self.reader.info(chosen.stream)
+        if not msg_id.isprintable() or info is None or info["config"].get("num_replicas", 1) > 1:
+            return None
+        seq = await seq_in_window(self.connection, self.subjects, msg_id)
+        found = await self.reader.get(chosen.stream, seq) if seq else None
+        return found if found is not None and chosen.selects(found) else None
 
 
 class _Counter:

@@ -18,8 +18,9 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects, decode_token
 from receiver.errors import DecodingError
 from receiver.operations.look.bodies import shown_body, shown_data
+from schemas.events import MODEL_OF_TYPE
 
-_TYPE: Final = re.compile(r"yizhan\.(.+)\.v\d+")
+_TYPE: Final = re.compile(r"yizhan\.(.+)\.v(\d+)")
 _EVENT: Final = {
     "time": "ce-time",
     "received_at": "ce-receivedtime",
@@ -168,6 +169,9 @@ def _why_unreadable(stored: StoredMessage) -> str | None:
     try:
         decode_event(stored.headers, stored.body)
     except DecodingError as error:
+        match = _TYPE.fullmatch(stored.headers.get("ce-type", ""))
+        if match and match[1] in MODEL_OF_TYPE and match[2] != "1":
+            return f"it is version {match[2]} of its type, and this Yizhan reads version 1"
         return str(error)
     return None
 

@@ -23,6 +23,7 @@ from receiver.operations.look.documents import (
     moment,
     schedule_document,
 )
+from receiver.operations.look.letters import older_letters
 from receiver.operations.look.order_state import FoldedOrder, kept_state, state_document
 
 LIMIT: Final = 500
@@ -56,8 +57,7 @@ async def order_life(
         return None
     events, missing = list(latest), list[str]()
     runs = await _runs(archive, filters, events, missing)
-    ids = {one.headers.get("ce-id") for one in events}
-    letters = await _or(archive.letters_of(runs, ids), [], "the dead letters", missing)
+    letters = await _letters(archive, runs, events, missing)
     documents = [_event(stored, folded, filters, reveal=reveal) for stored in events]
     facts = {one["fact_id"] for one in documents if one["fact_id"]}
     effects = await _or(archive.effects_of(facts), [], "effects", missing)
@@ -113,6 +113,24 @@ async def _runs(
         asked = archive.runs_of_order(channel, filters.order_id, filters.since)
         found += await _or(asked, [], "the records of runs", missing)
     return _before(found, "started_at", filters.until)
+
+
+async def _letters(
+    archive: Archive,
+    runs: Sequence[dict[str, Any]],
+    events: Sequence[StoredMessage],
+    missing: list[str],
+) -> list[StoredMessage]:
+    """Those that runs ended in, and those whose runs are recorded no more."""
+    ids = {header(one.headers, "ce-id") for one in events}
+    led = await _or(archive.letters_of(runs, ids), [], "the dead letters", missing)
+    older = older_letters(archive, events[0].stored_at, ids)
+    rest = await _or(older, [], "dead letters whose runs are recorded no more", missing)
+    return sorted({one.stream_seq: one for one in (*led, *rest)}.values(), key=_seq)
+
+
+def _seq(stored: StoredMessage) -> int:
+    return stored.stream_seq
 
 
 async def _callbacks(

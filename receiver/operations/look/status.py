@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from receiver.bus import durables
+from receiver.bus.headers import decode_header
+from receiver.bus.message import StoredMessage
 from receiver.bus.read.selection import StreamSelection
 from receiver.errors import BusError, ConfigurationError, SpoolError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import stream_document
-from receiver.operations.look.verdict import verdict
+from receiver.operations.look.verdict import away, verdict
 from receiver.spool.file import SpoolState
 
 DAY: Final = timedelta(days=1)
@@ -24,6 +26,8 @@ _SHORT: Final = timedelta(minutes=10)
 """No source is called silent so soon."""
 _USUAL: Final = 10
 """So many callbacks in the same stretch of an earlier day make a silence stand out."""
+_IN_DOUBT: Final = "InDoubtError:"
+"""Begins the reason of a letter of an effect in doubt (docs/operations.md#effects-in-doubt)."""
 FoundT = TypeVar("FoundT")
 
 
@@ -58,7 +62,7 @@ async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> di
         part(_streams(place, now), "streams"),
         part(_handlers(place, now), "handlers"),
         part(_letters(place, now), "dead letters"),
-        part(_spool(place), "spool"),
+        part(_spool(place.spool), "spool"),
     )
     document: dict[str, Any] = {
         "at": now.isoformat(timespec="seconds"),
@@ -70,6 +74,25 @@ async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> di
         "missing": missing,
     }
     return {"verdict": verdict(document), **document}
+
+
+async def status_without_nats(
+    spool: Callable[[], Awaitable[SpoolState]] | None, why: str, now: datetime
+) -> dict[str, Any]:
+    """The same document where NATS is away: `why`, and what the spool of this machine holds."""
+    missing, kept = [why], None
+    try:
+        kept = await _spool(spool)
+    except (SpoolError, OSError) as error:
+        missing.append(f"spool: {error}")
+    unknown = dict.fromkeys(("sources", "streams", "handlers", "dead_letters"))
+    return {
+        "verdict": {"well": False, "sentence": away(missing, kept), "concerns": missing},
+        "at": now.isoformat(timespec="seconds"),
+        **unknown,
+        "spool": kept,
+        "missing": missing,
+    }
 
 
 async def _sources(place: Place, now: datetime) -> list[dict[str, Any]]:
@@ -166,22 +189,31 @@ async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
 
 
 async def _letters(place: Place, now: datetime) -> dict[str, Any]:
-    """How many, of how many causes, and how many of them are of the last day."""
+    """How many, of how many causes, how many of them are of the last day, and how many of an effect
+    of which nothing knows whether it happened: one cause is one kind of error.
+    """
     archive, subjects = place.archive, place.archive.subjects
     client = place.archive.connection.client
     counted = await durables.count_subjects(client, subjects.dead_stream, subjects.all_dead)
     lately = StreamSelection(subjects.dead_stream, [subjects.all_dead], now - DAY)
+    newest = await archive.reader.last(subjects.dead_stream, list(counted))
+    doubts = [one.nats_subject for one in newest if _is_in_doubt(one)]
     return {
         "count": sum(counted.values()),
         "causes": len(counted),
         "last_day": await archive.reader.count(lately) if counted else 0,
+        "in_doubt": sum(counted[subject] for subject in doubts),
     }
 
 
-async def _spool(place: Place) -> dict[str, Any] | None:
-    if place.spool is None:
+def _is_in_doubt(letter: StoredMessage) -> bool:
+    return decode_header(letter.headers.get("yizhan-reason", "")).startswith(_IN_DOUBT)
+
+
+async def _spool(spool: Callable[[], Awaitable[SpoolState]] | None) -> dict[str, Any] | None:
+    if spool is None:
         return None
-    state = await place.spool()
+    state = await spool()
     return {
         "callbacks": state.depth,
         "bytes": state.size_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +24,17 @@ def verdict(status: Mapping[str, Any]) -> dict[str, Any]:
     return {"well": not concerns, "sentence": sentence, "concerns": concerns}
 
 
+def away(missing: Sequence[str], spool: Mapping[str, Any] | None) -> str:
+    """The sentence where NATS is away: why, and what waits on this machine."""
+    if spool is None:
+        waits = "there is no spool on this machine" if len(missing) == 1 else "the spool is unknown"
+    elif not spool["callbacks"]:
+        waits = "the spool is empty"
+    else:
+        waits = _waiting(spool)
+    return f"{'; '.join(missing)}; {waits}"
+
+
 def in_words(seconds: float) -> str:
     """A duration in its largest unit."""
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
@@ -42,9 +53,11 @@ def _concerns(status: Mapping[str, Any]) -> Iterator[str]:
         yield from _of_handler(handler)
     letters = status["dead_letters"]
     if letters and letters["count"]:
+        doubt = letters["in_doubt"]
         yield (
             f"{letters['count']} dead letters of {letters['causes']} causes, "
             f"{letters['last_day']} of the last day"
+            + (f", {doubt} of effects in doubt" if doubt else "")
         )
     for stream in status["streams"] or ():
         yield from _of_stream(stream, datetime.fromisoformat(status["at"]))
@@ -52,10 +65,12 @@ def _concerns(status: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_spool(spool: Mapping[str, Any] | None) -> Iterator[str]:
     if spool and spool["callbacks"] and spool["oldest_age_s"] >= _SPOOLED_S:
-        yield (
-            f"{spool['callbacks']} callbacks wait in the spool, the oldest for "
-            f"{in_words(spool['oldest_age_s'])}"
-        )
+        yield _waiting(spool)
+
+
+def _waiting(spool: Mapping[str, Any]) -> str:
+    age = in_words(spool["oldest_age_s"])
+    return f"{spool['callbacks']} callbacks wait in the spool, the oldest for {age}"
 
 
 def _of_source(source: Mapping[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from receiver.bus.reparsed_codec import Fact, encode_reparsed, facts_of, verifie
 from receiver.callback import Callback, VerifiedRequest
 from receiver.dialects.dialect import Dialect
 from receiver.errors import DecodingError, MalformedCallbackError, YizhanError
-from receiver.operations.repair.patience import PATIENCE_S, delete, publish
+from receiver.operations.patience import PATIENCE_S, delete, publish
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.tally import Progress, Tally
 from receiver.settings import SourceSettings

@@ -30,6 +30,12 @@ class Tally:
         if len(self.reasons) < _MAX_REASONS:
             self.reasons.append(f"#{seq}: {reason}")
 
+    def cut_off(self, selected: int, why: str) -> None:
+        """Of what was selected, the rest was not done, and can be done by the same command. Some of
+        it may have been under way."""
+        self.counts["left"] += max(0, selected - self.done)
+        self.reasons.append(f"{why}: give the same command again to go on with what is left")
+
     @property
     def done(self) -> int:
         """How many were looked at."""

@@ -2,13 +2,21 @@
 
 It answers on `<root>.workers.effects.<worker>`. So neither clock decides while it lives; the
 deadline of a claim counts only where no answer comes, as from a process that is suspended.
+
+That a process has no responders is no proof that it is gone: its server may have been started anew,
+or have hung up. On its machine the operating system knows. From elsewhere it is taken for gone
+where it stays away from the server that it was connected with, or from one that it had the time to
+come back to.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from nats.aio.client import Client
@@ -17,9 +25,11 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from receiver.bus.connection import Connection, Sleep
+from receiver.bus.server_watch import ServerWatch
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
-from receiver.worker.effects.states import Answer
+from receiver.worker.effects import os_process
+from receiver.worker.effects.states import Answer, EffectRecord
 
 _ANSWER_S: Final = 0.5
 _TRIES: Final = 3
@@ -35,14 +45,19 @@ class Holders(Protocol):
     def worker(self) -> str:
         """The name of this process."""
 
-    async def begin(self, claim: str) -> None:
-        """A claim is about to be made here; the body runs from then on."""
+    @property
+    def process(self) -> str | None:
+        """Its name for the operating system, see `os_process.name_of`."""
+
+    async def begin(self, claim: str) -> str | None:
+        """A claim is about to be made here; the body runs from then on. Gives the id of the server
+        that others can ask on, None where there is none."""
 
     def end(self, claim: str) -> None:
         """It does not run here any more."""
 
-    async def asked(self, worker: str, claim: str) -> Answer:
-        """What a process says of a claim that it made; raises `BusError`."""
+    async def asked(self, record: EffectRecord) -> Answer:
+        """What the process that made a claim says of it; raises `BusError`."""
 
 
 class LocalHolders:
@@ -50,21 +65,23 @@ class LocalHolders:
 
     def __init__(self) -> None:
         self.worker = secrets.token_hex(6)
+        self.process = os_process.name_of(os.getpid())
         self._running: set[str] = set()
 
-    async def begin(self, claim: str) -> None:
+    async def begin(self, claim: str) -> str | None:
         """See `Holders.begin`."""
         self._running.add(claim)
+        return None
 
     def end(self, claim: str) -> None:
         """See `Holders.end`."""
         self._running.discard(claim)
 
-    async def asked(self, worker: str, claim: str) -> Answer:
+    async def asked(self, record: EffectRecord) -> Answer:
         """See `Holders.asked`."""
-        if worker != self.worker:
+        if record.worker != self.worker:
             return "gone"
-        return "runs" if claim in self._running else "ended"
+        return "runs" if record.claim in self._running else "ended"
 
 
 class BusHolders(LocalHolders):
@@ -73,33 +90,58 @@ class BusHolders(LocalHolders):
     """
 
     def __init__(
-        self, connections: Sequence[Connection], subjects: Subjects, *, sleep: Sleep
+        self,
+        connections: Sequence[Connection],
+        subjects: Subjects,
+        *,
+        sleep: Sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._connections = connections
         self._subjects = subjects
         self._sleep = sleep
+        self._watch = ServerWatch(connections[0], clock)
         self._listening: dict[int, Client] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        for connection in connections:
+            connection.on_reconnect(self._listen_soon)
 
-    async def begin(self, claim: str) -> None:
+    async def begin(self, claim: str) -> str | None:
         """See `Holders.begin`; raises `BusError` where NATS is away."""
         await self._listen(self._connections[0])
-        for connection in self._connections[1:]:
-            with contextlib.suppress(BusError):  # the first one answers
-                await self._listen(connection)
+        await self._listen_again(self._connections[1:])  # the first one answers
+        server = self._watch.look()
         await super().begin(claim)
+        return server
 
-    async def asked(self, worker: str, claim: str) -> Answer:
-        """See `Holders.asked`: gone is who has no responders several times in a row."""
-        if worker == self.worker:
-            return await super().asked(worker, claim)
+    async def asked(self, record: EffectRecord) -> Answer:
+        """See `Holders.asked`; without responders it is asked again, and silent where it may be on
+        its way back.
+        """
+        if record.worker == self.worker:
+            return await super().asked(record)
         for number in range(_TRIES):
             if number:
                 await self._sleep(_AGAIN_S)
-            answer = await self._ask(worker, claim)
-            if answer != "gone":
+            answer = await self._ask(record)
+            if answer != "gone" or os_process.lives(record.process) is False:
                 return answer
-        return "gone"
+        if os_process.lives(record.process):
+            return "silent"
+        return "gone" if self._watch.misses(seen_on=record.server) else "silent"
+
+    def _listen_soon(self) -> None:
+        """A connection that was dialled anew has no subscriptions, and a body may run."""
+        if self._running:
+            task = asyncio.create_task(self._listen_again(self._connections), name="holders-listen")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _listen_again(self, connections: Sequence[Connection]) -> None:
+        for connection in connections:
+            with contextlib.suppress(BusError):
+                await self._listen(connection)
 
     async def _listen(self, connection: Connection) -> None:
         client = connection.client
@@ -112,11 +154,11 @@ class BusHolders(LocalHolders):
             raise BusError(f"no other process could ask: {type(error).__name__}") from error
         self._listening[id(connection)] = client
 
-    async def _ask(self, worker: str, claim: str) -> Answer:
+    async def _ask(self, record: EffectRecord) -> Answer:
         client = self._connections[0].client
         try:
-            subject = self._subjects.workers("effects", worker)
-            reply = await client.request(subject, claim.encode(), _ANSWER_S)
+            subject = self._subjects.workers("effects", record.worker)
+            reply = await client.request(subject, record.claim.encode(), _ANSWER_S)
         except NoRespondersError:
             return "gone"
         except (NatsError, OSError):

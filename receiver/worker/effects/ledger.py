@@ -31,6 +31,7 @@ from receiver.worker.effects.states import (
     why_in_doubt,
 )
 from receiver.worker.interface import Resolve, Retry
+from receiver.worker.run_start import in_ledger
 
 MARGIN: Final = timedelta(days=1)
 """What an entry is kept for longer than the events that could ask for it again."""
@@ -180,7 +181,7 @@ class Ledger:
 
     async def _why_in_doubt(self, record: EffectRecord) -> str:
         """Raises `Retry` while the body may run."""
-        answer = await self._holders.asked(record.worker, record.claim)
+        answer = await self._holders.asked(record)
         why = why_in_doubt(answer, late=self._clock() > record.deadline)
         if why is None:
             raise _held(record.name)
@@ -188,7 +189,8 @@ class Ledger:
 
     async def _claim(self, asked: Asked, before: EffectRecord | None, revision: int) -> Found:
         check_transition(before, "claimed")
-        now, key = self._clock(), asked.key
+        now, key, claim = self._clock(), asked.key, secrets.token_hex(8)
+        server = await self._holders.begin(claim)
         record = EffectRecord(
             state="claimed",
             handler=asked.handler,
@@ -197,13 +199,14 @@ class Ledger:
             event_id=asked.event_id,
             event_type=asked.event_type,
             order_id=asked.order_id,
-            claim=secrets.token_hex(8),
+            claim=claim,
             worker=self._holders.worker,
             attempt=asked.attempt,
+            process=self._holders.process,
+            server=server,
             at=now,
             deadline=now + asked.timeout + BODY_MARGIN,
         )
-        await self._holders.begin(record.claim)
         try:
             return Found(key, record, await self._put(key, record, revision))
         except BaseException as error:
@@ -279,9 +282,10 @@ def _held(name: str) -> Retry:
 async def _answer(resolve: Resolve) -> bool | None:
     """What `resolve` says; a plain function is called in a thread."""
     is_async = inspect.iscoroutinefunction(resolve)
-    said: Any = resolve() if is_async else await asyncio.to_thread(resolve)
-    if isinstance(said, Awaitable):
-        said = await said
+    async with in_ledger(still=False):
+        said: Any = resolve() if is_async else await asyncio.to_thread(resolve)
+        if isinstance(said, Awaitable):
+            said = await said
     if said is not None and not isinstance(said, bool):
         raise ConfigurationError(
             f"resolve of ctx.once gave a {type(said).__name__}: give True where the effect "

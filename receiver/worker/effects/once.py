@@ -8,17 +8,20 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError, OutcomeUnknownError
 from receiver.worker.effects.failures import did_not_happen
 from receiver.worker.effects.ledger import Asked, Found, Ledger
 from receiver.worker.interface import Resolve, Retry
+from receiver.worker.run_start import in_ledger
 
 MAX_RESULT_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 200
 MAX_KEY_CHARS: Final = 1000
 MAX_WHY_CHARS: Final = 200
+_NOTHING: Final = b"null"
 _BODY: Final = ContextVar[str | None]("effect_body", default=None)
 """The effect whose body runs in this task or thread."""
 
@@ -28,7 +31,7 @@ class Effect:
 
     def __init__(self, found: Found) -> None:
         self._found = found
-        self._result: Any = found.record.result
+        self._json = to_json(found.record.result)
         self.unkept: str | None = found.record.unkept
         self.asked = False
 
@@ -51,24 +54,25 @@ class Effect:
                 f"the effect {self._found.record.name!r} is done, and its result was not kept: "
                 f"{self.unkept}"
             )
-        return self._result
+        return from_json(self._json)
 
     @result.setter
     def result(self, value: Any) -> None:
-        self._result, self.unkept = None, None
+        """What is kept is `value` as it is now, whatever becomes of it."""
+        self._json, self.unkept = _NOTHING, None
         try:
-            size_bytes = len(to_json(value))
+            json = to_json(value, inf_nan_mode="null")
         except (PydanticSerializationError, ValueError, RecursionError):
             self.unkept = f"a {type(value).__name__} cannot be written as JSON"
         else:
-            if size_bytes > MAX_RESULT_BYTES:
-                self.unkept = f"it has {size_bytes} bytes of JSON, and {MAX_RESULT_BYTES} are kept"
+            if len(json) > MAX_RESULT_BYTES:
+                self.unkept = f"it has {len(json)} bytes of JSON, and {MAX_RESULT_BYTES} are kept"
         if self.unkept is not None:
             raise ConfigurationError(
                 f"the result of the effect {self._found.record.name!r} is not kept: {self.unkept}: "
                 "keep an id, or what the next step needs"
             )
-        self._result = value
+        self._json = json
 
 
 class Once:
@@ -92,12 +96,11 @@ class Once:
         self._wait = wait
         self._found: Found | None = None
         self._effect: Effect | None = None
+        self._changes: list[str] = []
 
     async def __aenter__(self) -> Effect:
         self._check_enters()
-        effect = await self._open()
-        _BODY.set(self._asked.name)
-        return effect
+        return self._begun(await self._open())
 
     async def __aexit__(
         self,
@@ -105,7 +108,7 @@ class Once:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _BODY.set(None)
+        _leave()
         await self._end(exc)
 
     def __enter__(self) -> Effect:
@@ -113,9 +116,7 @@ class Once:
             asyncio.get_running_loop()
         except RuntimeError:
             self._check_enters()
-            effect: Effect = self._wait(self._open())
-            _BODY.set(self._asked.name)
-            return effect
+            return self._begun(self._wait(self._open()))
         raise ConfigurationError("in a coroutine function write `async with ctx.once(...)`")
 
     def __exit__(
@@ -124,7 +125,7 @@ class Once:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _BODY.set(None)
+        _leave()
         self._wait(self._end(exc))
 
     def _check_enters(self) -> None:
@@ -133,8 +134,15 @@ class Once:
             raise ConfigurationError("what ctx.once gives is for one `with` statement")
         check_outside(f"ctx.once({self._asked.name!r})")
 
+    def _begun(self, effect: Effect) -> Effect:
+        """Its body runs in this task or thread."""
+        _BODY.set(self._asked.name)
+        self._changes = trail.gather_changes()
+        return effect
+
     async def _open(self) -> Effect:
-        self._found = await self._ledger.open(self._asked, self._resolve)
+        async with in_ledger():
+            self._found = await self._ledger.open(self._asked, self._resolve)
         self._effect = Effect(self._found)
         return self._effect
 
@@ -159,10 +167,17 @@ class Once:
             kept = {"unkept": effect.unkept} if effect.unkept else {"result": effect.result}
             await self._store(found, error, "done", **kept)
         else:
-            await self._store(found, error, "in_doubt", why=type(error).__name__[:MAX_WHY_CHARS])
+            await self._store(found, error, "in_doubt", why=self._why(error)[:MAX_WHY_CHARS])
 
     def _did_not_happen(self, effect: Effect, error: BaseException) -> bool:
-        return effect.unkept is None and did_not_happen(error, self._safe)
+        """Not what a call of the body has changed before, but where the handler says so itself."""
+        if effect.unkept is not None or (self._changes and not isinstance(error, self._safe)):
+            return False
+        return did_not_happen(error, self._safe)
+
+    def _why(self, error: BaseException) -> str:
+        made = f" after {self._changes[0]}" if self._changes else ""
+        return f"{type(error).__name__}{made}"
 
     async def _store(
         self, found: Found, error: BaseException | None, state: Any, **changes: Any
@@ -172,10 +187,17 @@ class Once:
             self._ledger.close_soon(found, state, **changes)
             return
         try:
-            await self._ledger.close(found, state, **changes)
+            async with in_ledger():
+                await self._ledger.close(found, state, **changes)
         except BusError:
             if error is None:
                 raise
+
+
+def _leave() -> None:
+    """The body of an effect has ended."""
+    _BODY.set(None)
+    trail.gather_no_changes()
 
 
 def check_outside(call: str) -> None:

@@ -41,9 +41,10 @@ class EffectRecord(BaseModel):
     """An effect as the state stream keeps it, in JSON.
 
     `fact` is the fact id or the handler's own key. `claim` is the random id of the last claim,
-    `worker` the process that made it, in its run `attempt`; `at` is when the state was entered. A
-    body that runs ends by `deadline`. `result` is of what is done; `unkept` says why there is none.
-    `why` is of what is in doubt. `happened`, `by` and `note` are of what is settled.
+    `worker` the process that made it, in its run `attempt`; `process` is that of the operating
+    system, `server` the id of the NATS server on which it could be asked. `at` is when the state
+    was entered. A body that runs ends by `deadline`. `result` is of what is done; `unkept` says why
+    there is none. `why` is of what is in doubt. `happened`, `by` and `note` are of what is settled.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -58,6 +59,8 @@ class EffectRecord(BaseModel):
     claim: str
     worker: str
     attempt: int
+    process: str | None = None
+    server: str | None = None
     at: datetime
     deadline: datetime
     result: Any = None

@@ -3,8 +3,9 @@
 Every process says so five times a second on `<root>.workers.owners`, answers pings on
 `<root>.workers.ping.<id>` and requests to let go of a handler on `<root>.workers.release.<id>`.
 A ping without responders means that the process is gone: the server sees its connections
-close. It answers on two connections where there are several servers, so that the death of one of
-those is not taken for its own.
+close. One that was started anew says so of every process that is not back yet: it counts once a
+process had the time for that, or was heard. It answers on two connections where there are several
+servers, so that the death of one of those is not taken for its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from receiver.bus.connection import Connection, Sleep
+from receiver.bus.server_watch import ServerWatch
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.resilience import supervision
@@ -77,6 +79,7 @@ class Presence:
         self._subjects = subjects
         self._clock = clock
         self._sleep = sleep
+        self._watch = ServerWatch(connection, clock)
         self._members: dict[str, Member] = {}
         self._peers: dict[str, float] = {}
         self._deaths: dict[str, int] = {}
@@ -144,6 +147,7 @@ class Presence:
     async def _keep(self) -> None:
         while True:
             with contextlib.suppress(BusError, NatsError, OSError):
+                self._watch.look()
                 await self._listen()
                 if self._ticks % _ANNOUNCE_TICKS == 0:
                     self.announce()
@@ -152,7 +156,8 @@ class Presence:
             await self._sleep(TICK_S)
 
     async def _ping(self, worker: str) -> None:
-        if await self._has_no_responders("ping", worker):
+        silent = await self._has_no_responders("ping", worker)
+        if silent and self._watch.misses(seen_at=self._peers.get(worker)):
             self._deaths[worker] = self.deaths(worker) + 1
             for handler, watched in self._watched.items():
                 if watched == worker:

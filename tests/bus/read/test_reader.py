@@ -196,14 +196,15 @@ async def test_a_reading_goes_on_when_nats_comes_back(tmp_path: Path) -> None:
             for n in range(MANY)
         ]
         await publisher.publish(wanted)
-        reader = Reader(connection, patience_s=60)
-        seen = 0
-        async for _ in reader.read(selection.events(Filters(), subjects)):
-            seen += 1
-            if seen == 10:
-                await server.stop()
-                await server.start()
-        assert seen == MANY
+        reader, every = Reader(connection, patience_s=60), selection.events(Filters(), subjects)
+        for headers_only in (False, True):
+            seen = 0
+            async for _ in reader.read(every, headers_only=headers_only):
+                seen += 1
+                if seen == 10:
+                    await server.stop()
+                    await server.start()
+            assert seen == MANY
         await publisher.stop()
     finally:
         await connection.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,37 +18,49 @@ from nats.aio.client import Client
 from receiver.bus.client import OnAnswer
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
+from receiver.bus.server_watch import RETURN_S
 from receiver.bus.state.store import Entry, StateStore
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
+from receiver.testing import eventually
 from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.effects.ledger import Asked, Found, Ledger
+from receiver.worker.effects.os_process import name_of
 from receiver.worker.effects.states import EffectRecord, State, read_record
 from receiver.worker.interface import Retry
 
 pytestmark = pytest.mark.anyio
 
+OS_NAME = name_of(os.getpid())
+where_the_system_says_it = pytest.mark.skipif(OS_NAME is None, reason="not on this system")
 KEPT = timedelta(days=90)
 SHIP = Asked("ship", None, "notify", "0a1b", "e.0", "order.created", "1", 1, timedelta(minutes=5))
 
 
 @dataclass
 class Process:
-    """What a worker process has of the ledger; `ahead` is how far its clock is."""
+    """What a worker process has of the ledger; `ahead` is how far its clock is, `awake_s` what its
+    monotonic clock says. Without an `os_name` it is
+    one of another machine."""
 
     connection: Connection
     subjects: Subjects
     ahead: timedelta = timedelta()
     timeout_s: float = 30
+    awake_s: float = 0.0
+    os_name: str | None = None
     store: StateStore = field(init=False)
     holders: BusHolders = field(init=False)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = StateStore(self.connection, self.subjects, timeout_s=self.timeout_s)
-        self.holders = BusHolders([self.connection], self.subjects, sleep=asyncio.sleep)
+        self.holders = BusHolders(
+            [self.connection], self.subjects, sleep=asyncio.sleep, clock=lambda: self.awake_s
+        )
+        self.holders.process = self.os_name
         self.ledger = Ledger(self.store, self.holders, clock=self.now, kept=KEPT)
 
     def now(self) -> datetime:
@@ -153,6 +166,55 @@ async def test_what_a_process_began_that_is_gone_is_asked_for(
 
     assert found.is_claim is again
     assert (await process.state()).state == ("claimed" if again else "done")
+
+
+async def test_a_process_has_the_time_to_come_back_to_a_server_that_was_started_anew(
+    process: Process,
+) -> None:
+    async with another(process) as other:
+        await other.claim()
+    entry = await process.store.get(SHIP.key)
+    record = (await process.state()).model_copy(update={"server": "before it was started anew"})
+    await process.store.put(SHIP.key, record.encoded(), entry.revision)
+
+    with pytest.raises(Retry, match="under way"):
+        await process.ledger.open(SHIP, no)
+    process.awake_s += RETURN_S
+
+    assert (await process.ledger.open(SHIP, no)).is_claim
+
+
+@where_the_system_says_it
+async def test_a_process_of_this_machine_is_not_gone_while_it_lives(process: Process) -> None:
+    async with another(process, os_name=OS_NAME) as other:
+        await other.claim()
+    with pytest.raises(Retry, match="under way"):
+        await process.ledger.open(SHIP, no)
+
+
+@where_the_system_says_it
+async def test_a_process_of_this_machine_that_ended_is_gone_at_once(process: Process) -> None:
+    machine, pid, started = str(OS_NAME).split(".")
+    async with another(process, os_name=f"{machine}.{pid}.{int(started) - 1}") as other:
+        await other.claim()
+
+    async def waits(seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    asking = BusHolders([process.connection], process.subjects, sleep=waits)
+    ledger = Ledger(process.store, asking, clock=process.now, kept=KEPT)
+    assert (await ledger.open(SHIP, no)).is_claim
+
+
+async def test_a_process_that_was_cut_off_says_again_that_a_body_runs(process: Process) -> None:
+    async with another(process) as other:
+        claim = await other.claim()
+        await other.connection.client.close()  # it dials anew
+
+        async def runs() -> bool:
+            return await process.holders.asked(claim.record) == "runs"
+
+        await eventually(runs, within_s=60)
 
 
 async def test_a_process_that_does_not_answer_has_its_time(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from receiver.errors import APIRejectedError, BusError, OutcomeUnknownError
 from receiver.event import Event
 from receiver.testing import Kit, make_event
+from receiver.testing.fake_api import FakeAPI
 from receiver.worker.interface import Context, Drop, HandlerFunction, Resolve, Retry
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, Router
+from schemas.api.alibaba_order_detail import AlibabaOrderDetail
 from schemas.events import OrderClosed, OrderCompleted, OrderCreated
 
 pytestmark = pytest.mark.anyio
@@ -400,3 +403,68 @@ async def test_a_call_whose_outcome_is_unknown_is_asked_about_by_the_next_run() 
     assert isinstance(first.raised, Retry)
     assert isinstance(first.raised.__cause__, OutcomeUnknownError)
     assert len(warehouse.sent) == 1
+
+
+REFUSED = APIRejectedError("no")
+
+
+@pytest.mark.parametrize(
+    ("cancels", "errors", "states"),
+    [
+        ([REFUSED, None], [None], ["released", "done"]),
+        ([None], [REFUSED], ["in_doubt", "in_doubt"]),
+        ([None], [Retry(after=1)], ["in_doubt", "in_doubt"]),
+        ([OutcomeUnknownError("no answer")], [Retry(after=1)], ["in_doubt", "in_doubt"]),
+    ],
+)
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_refusal_does_not_undo_what_the_body_changed_before(
+    cancels: list[Any], errors: list[Any], states: list[str], plain: bool
+) -> None:
+    api, raised = FakeAPI(), [*errors]
+    orders = api.alibaba.orders
+    api.answer(orders.detail, AlibabaOrderDetail())
+    api.answer(orders.cancel, *(error or True for error in cancels))
+
+    async def act() -> None:
+        await orders.detail("1")
+        with contextlib.suppress(OutcomeUnknownError):
+            await orders.cancel("1")
+        if raised and (error := raised.pop(0)):
+            raise error
+
+    async def in_task(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("cancel") as effect:
+            if effect.due:
+                await asyncio.create_task(act())
+
+    def in_thread(event: Event[OrderCreated], ctx: Context) -> None:
+        with ctx.once("cancel") as effect:
+            if effect.due:
+                ctx.wait(act())
+
+    async with Kit(in_thread if plain else in_task, api=api) as kit:
+        runs = [await kit.run(CREATED), await kit.replay(CREATED)]
+
+    assert [effect.state for run in runs for effect in run.effects] == states
+    if states[0] == "in_doubt":
+        assert "after alibaba_orders_cancel" in runs[1].error
+
+
+async def test_a_result_is_kept_as_it_was_when_it_was_set() -> None:
+    seen: list[Any] = []
+
+    async def ship(event: Event[OrderCreated], ctx: Context) -> None:
+        async with ctx.once("ship") as effect:
+            if effect.due:
+                parcels = [("1", float("nan"))]
+                effect.result = parcels
+                parcels.clear()
+                effect.result.clear()
+        seen.append(effect.result)
+
+    async with Kit(ship) as kit:
+        await kit.run(CREATED)
+        await kit.replay(CREATED)
+
+    assert seen == [[["1", None]]] * 2

@@ -137,10 +137,10 @@ class _AllHolders(LocalHolders):
         super().__init__()
         self._world = world
 
-    async def asked(self, worker: str, claim: str) -> Answer:
+    async def asked(self, record: EffectRecord) -> Answer:
         for process in self._world.processes:
-            if process.holders.worker == worker:
-                return await LocalHolders.asked(process.holders, worker, claim)
+            if process.holders.worker == record.worker:
+                return await LocalHolders.asked(process.holders, record)
         return "gone"
 
 

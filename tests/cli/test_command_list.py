@@ -1,0 +1,43 @@
+"""The list of commands, which is shown without importing them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import typer.main
+
+from receiver.cli.app import COMMANDS, app, load
+
+LOADED: Any = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+
+
+def modules_of(*arguments: str) -> set[str]:
+    """What a process has imported at its end that runs a command; NATS is away."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{LOADED}; from receiver.cli import main; main()", *arguments],
+        env=os.environ | {"YIZHAN_NATS__URL": "nats://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(ran.stderr.split())
+
+
+def test_each_command_is_listed_as_its_own_help_begins() -> None:
+    load(COMMANDS)
+    for name, command in typer.main.get_group(app).commands.items():
+        entry, summary = COMMANDS[name], (command.help or "").split("\n\n")[0].replace("\n", " ")
+        listed = "" if command.hidden else summary
+        assert (name, entry.summary) == (name, listed)
+        assert command.hidden or command.rich_help_panel == entry.panel  # type: ignore[attr-defined]
+
+
+def test_the_list_of_commands_imports_no_command() -> None:
+    imported = modules_of("--help")
+    assert {name for name in imported if name.startswith("receiver.")} == {
+        "receiver.cli",
+        "receiver.cli.app",
+    }
