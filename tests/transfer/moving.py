@@ -25,7 +25,7 @@ from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.transfer.entries import EntryImport
 from receiver.transfer.examination import numbered
-from receiver.transfer.export import Export, Request
+from receiver.transfer.export import Export, Progress, Request
 from receiver.transfer.file import ExportReader, ExportWriter
 from receiver.transfer.importing import Import, Target
 from receiver.transfer.kinds import KINDS, Kind
@@ -53,19 +53,30 @@ class Place:
             return [message async for message in history.read()]
 
     async def export(
-        self, file: Path, kinds: Sequence[Kind] = KINDS, filters: Filters | None = None
+        self,
+        file: Path,
+        kinds: Sequence[Kind] = KINDS,
+        filters: Filters | None = None,
+        *,
+        progress: Progress = lambda _: None,
     ) -> dict[str, int]:
         """The number of lines of each kind."""
         request = Request(kinds, filters or Filters(), {})
         with ExportWriter(file, stdout=io.BytesIO(), force=True) as out:
             await Export(self.connection, self.subjects, request).write(
-                out, lambda _: None, lambda _: None
+                out, lambda _: None, progress
             )
             out.finish()
         return dict(out.counts)
 
     async def take(
-        self, file: Path, *, begin: bool = False, plans: Sequence[ConsumerPlan] = (), **how: Any
+        self,
+        file: Path,
+        *,
+        begin: bool = False,
+        plans: Sequence[ConsumerPlan] = (),
+        progress: Progress = lambda _: None,
+        **how: Any,
     ) -> Report:
         """Import a file."""
         log = OrderLog(self.connection, self.subjects)
@@ -83,7 +94,7 @@ class Place:
         with file.open("rb") as opened, Known() as known:
             reader = ExportReader(file.name, opened)
             importing = Import(target, reader.manifest, known)
-            await importing.run(numbered(reader), lambda _: None)
+            await importing.run(numbered(reader), progress)
             if begin:
                 await importing.begin_handlers()
             return importing.report
