@@ -105,7 +105,7 @@ async def opened_place(url: str, subjects: Subjects, *, keep: bool = False) -> A
     """A place with its streams; they are deleted afterwards, unless they are to `keep`."""
     connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)]))
     assert await connection.start(patience_s=60)
-    publisher = GroupCommitPublisher(connection, timeout_s=10)
+    publisher = GroupCommitPublisher(connection, timeout_s=commit_s)
     store = StateStore(connection, subjects)
     await store.ensure()
     try:

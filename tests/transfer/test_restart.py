@@ -14,7 +14,7 @@ from schemas.events import OrderCreated
 from tests.bus.cluster import free_ports
 from tests.transfer.moving import Place, opened_place
 
-COUNT = 1200
+COUNT = 600
 
 
 async def test_nats_restarts_in_the_middle_of_an_export_and_of_an_import(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ async def test_nats_restarts_in_the_middle_of_an_export_and_of_an_import(tmp_pat
     url = servers[0].url
     async with (
         opened_place(url, Subjects("here")) as here,
-        opened_place(url, Subjects("there")) as there,
+        opened_place(url, Subjects("there"), commit_s=1) as there,
     ):
         await store(here)
         file = tmp_path / "events.zst"
