@@ -101,7 +101,9 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def opened_place(url: str, subjects: Subjects, *, keep: bool = False) -> AsyncIterator[Place]:
+async def opened_place(
+    url: str, subjects: Subjects, *, keep: bool = False, commit_s: float = 10
+) -> AsyncIterator[Place]:
     """A place with its streams; they are deleted afterwards, unless they are to `keep`."""
     connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)]))
     assert await connection.start(patience_s=60)
