@@ -29,7 +29,8 @@ class Event(Generic[DataT_co]):
     `source` is the name in the settings. `extensions` are attributes that we do not know.
     `fact_id` is shared by all events that report one fact: it is the idempotency key. It is made
     from data and id where it is not given, as for an event that was stored without one.
-    `simulated` events are invented: their source is marked so in the settings.
+    `simulated` events are invented: their source is marked so in the settings. `replay` is the name
+    of the replay that gives the event once more; its `origin` is `replay` then.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Event(Generic[DataT_co]):
     traceparent: str | None = None
     fact_id: str = ""
     simulated: bool = False
+    replay: str | None = None
     extensions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ _KNOWN: Final = frozenset(
         "ce-trust",
         "ce-origin",
         "ce-retransmissionof",
+        "ce-replay",
         "ce-simulated",
     }
 )
@@ -69,6 +70,7 @@ def encode_event(event: Event[EventData], subjects: Subjects) -> OutgoingMessage
     more = [
         header_line("ce-causationid", event.causation_id),
         header_line("ce-retransmissionof", event.retransmission_of),
+        header_line("ce-replay", event.replay),
         header_line("traceparent", event.traceparent),
         SIMULATED_LINE if event.simulated else "",
         *(f"ce-{name}: {encode_header(text)}\r\n" for name, text in event.extensions.items()),
@@ -178,6 +180,7 @@ def decode_event(headers: Mapping[str, str] | None, body: bytes) -> Event[EventD
         fact_id=fields.get("ce-factid", ""),
         traceparent=fields.get("traceparent"),
         simulated=fields.get("ce-simulated") == "true",
+        replay=fields.get("ce-replay"),
         extensions={
             name.removeprefix("ce-"): value
             for name, value in fields.items()

@@ -56,6 +56,11 @@ COMMANDS: Final = {
         RUN,
         "Check all that a start needs, without starting; exit 0 where all is well, else 1.",
     ),
+    "metrics": Entry(
+        "metrics",
+        RUN,
+        "Collect the metrics of all processes, and serve them at /metrics for Prometheus.",
+    ),
     "demo": Entry(
         "demo", RUN, "Run everything on a simulated platform for a while, then check the promise."
     ),
@@ -99,9 +104,9 @@ COMMANDS: Final = {
         "doubt", REPAIR, "List effects of handlers of which it is not known whether they happened."
     ),
     "replay": Entry(
-        "replay",
+        "replay.report",
         REPAIR,
-        "Re-run stored events. Moves no handler's own position and stores nothing a second time.",
+        "Re-run stored events: plan it, run it, resume it; or with --to, plan and run in one.",
     ),
     "export": Entry(
         "transfer.export",
@@ -122,6 +127,11 @@ COMMANDS: Final = {
         "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
     ),
     "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
+    "purge": Entry(
+        "purge",
+        REPAIR,
+        "Delete for good what filters select, kind by kind; shows a plan first.",
+    ),
     "init": Entry(
         "init", BUILD, "Write a commented settings file with one source, for its owner alone."
     ),

@@ -14,6 +14,8 @@ from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions, servers
 from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
+from receiver.composition.metrics import reporting_worker
+from receiver.composition.tracing import traced
 from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import check_confirming, configured_handlers
@@ -54,14 +56,19 @@ async def running_worker(
     *,
     handlers: Sequence[Handler] | None = None,
     on_blocked: Callable[[str], None] | None = None,
+    guest: bool = False,
 ) -> AsyncIterator[Worker]:
     """Run the handlers, all of the settings unless some are given; leaving lets the running ones
-    finish within the grace time. `on_blocked`: see `LoopWatchdog`. Raises `ConfigurationError`.
+    finish within the grace time. `on_blocked`: see `LoopWatchdog`, `guest`: see `Worker`. Raises
+    `ConfigurationError`.
     """
     if handlers is None:
         handlers = configured_handlers(settings.handlers)
     check_confirming(handlers, configured=settings.api is not None)
     async with contextlib.AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(
+            traced(settings, service="yizhan-work", deadline=bus.deadline)
+        )
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
         second = second_connection(bus.connection, access(settings))
@@ -82,9 +89,12 @@ async def running_worker(
             second=second,
             error_texts=settings.log.errors == "full",
             kept=timedelta(days=settings.nats.max_age_days),
+            guest=guest,
         )
+        worker.trace_by(tracer)
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))
+        await stack.enter_async_context(reporting_worker(bus, worker, api))
         await worker.start()
         try:
             yield worker

@@ -27,6 +27,8 @@ VERBS: Final = (
     "handlers-rewind",
     "handlers-forget",
     "replay",
+    "replay-plan",
+    "replay-cancel",
     "dead-retry",
     "dead-drop",
     "quarantine-reparse",
@@ -34,6 +36,7 @@ VERBS: Final = (
     "doubt-settle",
     "retention-apply",
     "state-rebuild",
+    "purge",
     "export",
     "import",
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
+from receiver.bus.headers import FORCED
 from receiver.client.priority import Priority
 from receiver.errors import ConfigurationError
 from receiver.event import Event
@@ -22,6 +23,7 @@ from receiver.worker.interface import Resolve
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
+from receiver.worker.run_tracing import made_in_trace
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
@@ -59,6 +61,7 @@ class RunContext:
         self._timers = timers
         self._effects: set[tuple[str, str | None]] = set()
         self._order = order
+        self._once: list[Once] = []
         self.published: list[str] = []
         self.attempt = attempt
         self.log = log
@@ -129,9 +132,18 @@ class RunContext:
             order_id=cause.order_id,
             attempt=self.attempt,
             timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
+            event_seq=self._timers.message.stream_seq or None,
+            forced=self._timers.message.headers.get(FORCED, ""),
         )
         ledger = self._services.ledger
-        return Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
+        once = Once(ledger, asked, resolve=resolve, safe=tuple(safe), wait=self.wait)
+        self._once.append(once)
+        return once
+
+    def effects(self, *, here: bool) -> list[str]:
+        """The names of the effects whose bodies ran in this run; else of those that were left out,
+        since they had happened before."""
+        return [once.asked.name for once in self._once if once.happens_here is here]
 
     async def schedule(
         self,
@@ -206,6 +218,6 @@ def derived(
         trust="requeried" if handler.needs_api else cause.trust,
         origin="handler",
         causation_id=cause.id,
-        traceparent=cause.traceparent,
+        **made_in_trace(cause),
         simulated=cause.simulated,
     )

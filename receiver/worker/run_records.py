@@ -42,6 +42,8 @@ class RunRecord:
     `outcome` is that of the log. `error_digest` is the fingerprint of what it failed with, `place`
     where; both are null where it did not. `published` are ids of events, `api` the endpoints that
     were called, in order, the first hundred of each. `timer` is the key of the one that fired.
+    `effects` are the names of those that happened, `suppressed` of those that had happened before;
+    `replay` is the name and the plan of the replay that gave the event, as `<name>.<plan>`.
     """
 
     event_id: str | None
@@ -57,6 +59,9 @@ class RunRecord:
     api: Sequence[str]
     api_count: int
     timer: str | None = None
+    effects: Sequence[str] = ()
+    suppressed: Sequence[str] = ()
+    replay: str | None = None
 
 
 class RunRecords:

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from receiver.bus.codec import decode_event
 from receiver.bus.dead_letters import Attempt, Failure, encode_dead_letter, read_history
+from receiver.bus.headers import REPLAY
 from receiver.bus.message import StoredMessage
 from receiver.client import trail
 from receiver.errors import BusError, ConfigurationError, UnconfirmedError
@@ -34,9 +35,13 @@ from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
+from receiver.worker.run_tracing import traced_run
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import Tracer
 
 Log = structlog.typing.FilteringBoundLogger
 _SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
@@ -47,6 +52,7 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
+_FAILED: Final = frozenset({"retried", "dead_lettered"})
 _DONE: Final = Ack()
 
 
@@ -55,6 +61,7 @@ class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
     `error`, `place`, `cause` and `raised`, the exception itself, are empty where it returned.
+    `trace_ids` are those for its line in the log, where tracing is on.
     """
 
     decision: Decision
@@ -62,11 +69,19 @@ class RunResult:
     data: EventData | None = None
     cause: Cause | None = None
     raised: BaseException | None = None
+    trace_ids: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
         """Where the error arose."""
         return self.cause.place if self.cause else ""
+
+    @property
+    def error_type(self) -> str | None:
+        """The type of what it failed with, or a word of ours; None where it did not fail."""
+        if self.decision.outcome not in _FAILED:
+            return None
+        return type(self.raised).__name__ if self.raised is not None else "given_up"
 
     @property
     def traceback(self) -> str:
@@ -87,6 +102,7 @@ class _Run:
     event: Event[EventData] | None = None
     published: list[str] = field(default_factory=list)
     api: list[str] = field(default_factory=list)
+    context: RunContext | None = None
 
     @property
     def event_id(self) -> str:
@@ -95,10 +111,14 @@ class _Run:
 
 
 class Runner:
-    """Runs handlers; every run ends in a decision, or in the cancellation of its task."""
+    """Runs handlers; every run ends in a decision, or in the cancellation of its task.
 
-    def __init__(self, services: Services) -> None:
+    Where there is a `tracer` each is in a span.
+    """
+
+    def __init__(self, services: Services, *, tracer: Tracer | None = None) -> None:
         self.services = services
+        self.tracer = tracer
 
     async def run(
         self,
@@ -110,7 +130,7 @@ class Runner:
         failures: int | None = None,
         deaths: int = 0,
     ) -> RunResult:
-        """Run `handler` on a stored message and publish what it returns.
+        """Run `handler` on a stored message and publish what it returns, in a span of its own.
 
         `attempt` counts the runs that began, this one too, `failures` those before that failed: all
         of them by default. What ended its process in so many `deaths` is not run.
@@ -120,11 +140,21 @@ class Runner:
         """
         failed = attempt - 1 if failures is None else failures
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
+        if self.tracer is None:
+            return await self._ran(run, deaths)
+        traced = traced_run(handler, message, attempt, run.started_at)
+        with self.tracer.process(traced) as span:
+            result = await self._ran(run, deaths)
+            span.ended(result.decision.outcome, result.error_type)
+            result.trace_ids = span.ids
+        return result
+
+    async def _ran(self, run: _Run, deaths: int) -> RunResult:
         if deaths:
             reason = f"killed its process {deaths} times, at last with nothing beside it"
             return await self._given_up(run, "ProcessDied", reason)
-        if attempt > self._policy_of(handler).max_deliveries:
-            reason = f"delivered {attempt} times and never handled to an end"
+        if run.attempt > self._policy_of(run.handler).max_deliveries:
+            reason = f"delivered {run.attempt} times and never handled to an end"
             return await self._given_up(run, "NoEnd", reason)
         began = asyncio.get_running_loop().time()
         try:
@@ -158,7 +188,7 @@ class Runner:
                 return RunResult(Ack("coalesced"), data=run.event.data)
             timers = replace(timers, message=message)
             context = RunContext(services, handler, run.event, run.attempt, run.log, timers, order)
-            run.published = context.published
+            run.context, run.published = context, context.published
             called = await call(
                 handler.function,
                 run.event,
@@ -276,6 +306,9 @@ class Runner:
             api=run.api[:_MAX_NAMES],
             api_count=len(run.api),
             timer=fired_timer(run.message),
+            effects=run.context.effects(here=True)[:_MAX_NAMES] if run.context else (),
+            suppressed=run.context.effects(here=False)[:_MAX_NAMES] if run.context else (),
+            replay=run.message.headers.get(REPLAY),
         )
         records.put(run.handler.name, run.message, record)
 
@@ -286,7 +319,7 @@ class Runner:
 def _refuse_own(event: Event[EventData], handler: Handler) -> None:
     """A handler that answers its own events, at any remove, would fill the log without end."""
     own = rf"\.{handler.name}\.(t\d+\.)?{_NUMBER}(\.|$)"  # as `derived` makes them
-    if event.origin == "handler" and re.search(own, event.id):
+    if event.origin in {"handler", "replay"} and re.search(own, event.id):
         raise Drop("this handler caused the event itself")
 
 

@@ -38,10 +38,13 @@ class Settling:
         *,
         clock: Callable[[], datetime],
         short_s: float = SHORT_S,
+        replay: str = "",
     ) -> None:
-        """A retry that waits longer than `short_s` is scheduled."""
+        """A retry that waits longer than `short_s` is scheduled. The attempts of a `replay` are its
+        own."""
         self.records = records
-        self.ledger = AttemptsLedger(records, handler, worker)
+        self.ledger = AttemptsLedger(records, f"{handler}={replay}" if replay else handler, worker)
+        self._suffix = f"-{replay}" if replay else ""
         self._schedules = schedules
         self._handler = handler
         self._clock = clock
@@ -54,6 +57,11 @@ class Settling:
     def pending(self) -> int:
         """How much the server counts as pending for what was done here."""
         return len(self._waiting) + self._acks.unanswered
+
+    @property
+    def due_again(self) -> int:
+        """How many wait for a time that has come."""
+        return sum(due <= time.monotonic() for due in self._waiting.values())
 
     @property
     def unanswered(self) -> int:
@@ -132,7 +140,10 @@ class Settling:
         if delay_s > self._short_s:
             after = attempts.after(failed=decision.failed)
             place = Place(
-                "retry", self._handler, *place_in_order(message.subject), f"{seq}-{after.starts}"
+                "retry",
+                self._handler,
+                *place_in_order(message.subject),
+                f"{seq}-{after.starts}{self._suffix}",
             )
             try:
                 await self._schedules.put(place, StoredMessage.of(message), until, after.headers())

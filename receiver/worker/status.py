@@ -55,7 +55,8 @@ class HandlerStatus(BaseModel):
 
 
 class WorkerStatus(BaseModel):
-    """One process; `parent` is the process id of its supervisor."""
+    """One process; `parent` is the process id of its supervisor. A `guest` is a command that runs
+    a replay, and takes no live events."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -64,9 +65,12 @@ class WorkerStatus(BaseModel):
     pid: int
     parent: int
     handlers: dict[str, HandlerStatus]
+    guest: bool = False
 
     @classmethod
-    def here(cls, worker: str, handlers: dict[str, HandlerStatus]) -> WorkerStatus:
+    def here(
+        cls, worker: str, handlers: dict[str, HandlerStatus], *, guest: bool = False
+    ) -> WorkerStatus:
         """Of this process."""
         return cls(
             worker=worker,
@@ -74,6 +78,7 @@ class WorkerStatus(BaseModel):
             pid=os.getpid(),
             parent=os.getppid(),
             handlers=handlers,
+            guest=guest,
         )
 
 

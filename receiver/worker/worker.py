@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,14 @@ from receiver.worker.consumer import HandlerConsumer
 from receiver.worker.counts import HandlerCounts
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.effects.ledger import Ledger
+from receiver.worker.in_hand import InHand
 from receiver.worker.limits import ConsumerLimits, consumer_plan
 from receiver.worker.ownership.presence import Presence
+from receiver.worker.replaying.feed import ReplayFeed, width_of
+from receiver.worker.replaying.feeds import ReplayFeeds
+from receiver.worker.replaying.frozen import Frozen
+from receiver.worker.replaying.record import HANDLER, ReplayRecord
+from receiver.worker.replaying.store import Replays
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler, unique
 from receiver.worker.run_records import RunRecords
@@ -42,6 +49,7 @@ from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
+    from receiver.observability.spans import Tracer
 
 
 class Worker:
@@ -69,8 +77,10 @@ class Worker:
         second: Connection | None = None,
         error_texts: bool = True,
         kept: timedelta = MAX_AGE,
+        guest: bool = False,
     ) -> None:
-        """`second` is a connection to another server of a cluster; the stream keeps for `kept`."""
+        """`second` is a connection to another server of a cluster; the stream keeps for `kept`. A
+        `guest` holds the handlers and runs replays alone, nothing live."""
         self.counts = HandlerCounts()
         self._connection = connection
         self._grace_s = grace_s
@@ -92,7 +102,10 @@ class Worker:
             records=self._run_records,
             texts=error_texts,
         )
-        runner = self.make_runner(services)
+        self._runner = runner = self.make_runner(services)
+        self._guest = guest
+        self._limits = limits
+        self._sleep = sleep
         self._records = WorkerRecords(connection, subjects)
         self._presence = Presence(
             connection, subjects, second=second, clock=time.monotonic, sleep=sleep
@@ -105,7 +118,16 @@ class Worker:
             for handler in loaded
             if handler not in (*self._off, *self._without_api)
         ]
+        self._replays = ReplayFeeds(
+            Replays(self._state, connection, subjects),
+            [consumer.handler for consumer in self._consumers],
+            self._feed,
+        )
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def trace_by(self, tracer: Tracer | None) -> None:
+        """Have every run traced; call it before `start`."""
+        self._runner.tracer = tracer
 
     def _consumer(
         self,
@@ -119,26 +141,70 @@ class Worker:
             handler,
             runner,
             self._connection,
-            Settling(
-                self._connection,
-                services.schedules,
-                self._records,
-                handler.name,
-                self._presence.worker,
-                clock=services.clock,
-                short_s=limits.short_retry_s,
-            ),
+            self._settling(handler),
             self._presence,
             plan=consumer_plan(handler, services.subjects, limits),
             limits=limits.of(handler),
             count=self.counts.add,
             sleep=sleep,
+            guest=self._guest,
         )
+
+    def _settling(self, handler: Handler, replay: str = "") -> Settling:
+        return Settling(
+            self._connection,
+            self._services.schedules,
+            self._records,
+            handler.name,
+            self._presence.worker,
+            clock=self._services.clock,
+            short_s=self._limits.short_retry_s,
+            replay=replay,
+        )
+
+    def _feed(
+        self,
+        record: ReplayRecord,
+        handler: Handler,
+        goes_on: Callable[[], bool],
+        finish: Callable[[], Awaitable[None]],
+    ) -> ReplayFeed:
+        """A replayed event is run at once, where a live one may wait for newer ones."""
+        (lanes,) = [one for one in self._consumers if one.handler.name == handler.name]
+        target, width = f"{HANDLER}{handler.name}", width_of(self._limits.of(handler))
+        hand = InHand(
+            replace(handler, options=replace(handler.options, coalesce_s=None)),
+            self._runner,
+            self._settling(handler, record.label.replace(".", "=")),
+            width=width,
+            count=self.counts.add,
+            finished=lambda: None,
+            sleep=self._sleep,
+        )
+        return ReplayFeed(
+            record,
+            record.consumer(target, self._services.subjects.stream),
+            Frozen.of(record, target, self._services.subjects),
+            lanes,
+            hand,
+            self._connection,
+            width=width,
+            lives=self._presence.lives,
+            goes_on=goes_on,
+            finish=finish,
+            clock=time.monotonic,
+            sleep=self._sleep,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of this process among the workers."""
+        return self._presence.worker
 
     def status(self) -> WorkerStatus:
         """What the handlers of this process do now, and what became of their events."""
         statuses = {consumer.handler.name: self._status(consumer) for consumer in self._consumers}
-        return WorkerStatus.here(self._presence.worker, statuses)
+        return WorkerStatus.here(self._presence.worker, statuses, guest=self._guest)
 
     def owns(self, handler: str) -> bool:
         """Whether this process runs the handler now."""
@@ -180,7 +246,8 @@ class Worker:
             )
         with contextlib.suppress(BusError):
             client = self._connection.client
-            await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
+            if not self._guest:
+                await asyncio.gather(*(ensure_consumer(client, c.plan) for c in self._consumers))
             await self._records.ensure()
             await self._run_records.start()
             await self._state.ensure()
@@ -189,12 +256,14 @@ class Worker:
         for consumer in self._consumers:
             consumer.start()
             self._log.info("handler_started", handler=consumer.handler.name)
+        self._replays.start()
 
     async def stop(self, deadline: Deadline | None = None) -> None:
         """Fetch nothing more, let runs finish within the grace time, give the rest back."""
         grace_s = self._grace_s
         end = deadline or Deadline(grace_s)
         try:
+            await self._replays.stop()
             await asyncio.gather(*(consumer.stop(end, grace_s) for consumer in self._consumers))
         finally:
             await self._service.stop()

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
@@ -24,15 +25,16 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.publish.deduplicating import DeduplicatingPublisher
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.publish.plain import JetStreamPublisher
-from receiver.bus.read.filters import parse_time
+from receiver.bus.read import selection
+from receiver.bus.read.filters import Filters, parse_time
 from receiver.bus.read.history import Span, opened_history
+from receiver.bus.read.selection import StreamSelection
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.errors import BusError, ConfigurationError
 from receiver.event import Event
 from receiver.replay.replay import Summary, replay
-from receiver.replay.selection import Selection
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.testing import make_event
@@ -66,11 +68,15 @@ async def stored(publisher: GroupCommitPublisher, subjects: Subjects) -> list[Ev
     return events
 
 
+def chosen(subjects: Subjects, **filters: Any) -> StreamSelection:
+    return selection.events(Filters(**filters), subjects)
+
+
 async def replayed(
-    connection: Connection, subjects: Subjects, selection: Selection
+    connection: Connection, subjects: Subjects, **filters: Any
 ) -> tuple[list[str], Summary]:
     sink = ListSink()
-    summary = await replay(connection, subjects, selection, sink)
+    summary = await replay(connection, subjects.stream, chosen(subjects, **filters), sink)
     return [event.id for event in sink.events], summary
 
 
@@ -80,7 +86,11 @@ async def test_everything_is_replayed_oldest_first_and_counted_first(
     counts: list[int] = []
     sink = ListSink()
     summary = await replay(
-        connection, subjects, Selection(), sink, progress=lambda s: counts.append(s.selected)
+        connection,
+        subjects.stream,
+        chosen(subjects),
+        sink,
+        progress=lambda s: counts.append(s.selected),
     )
     assert [event.id for event in sink.events] == [event.id for event in stored]
     assert counts[0] == summary.selected == summary.delivered == len(stored)
@@ -90,7 +100,7 @@ async def test_everything_is_replayed_oldest_first_and_counted_first(
 async def test_an_order_is_selected_whatever_its_id_holds(
     connection: Connection, subjects: Subjects, stored: list[Event[EventData]], order_id: str
 ) -> None:
-    ids, _ = await replayed(connection, subjects, Selection(order_id=order_id))
+    ids, _ = await replayed(connection, subjects, order_id=order_id)
     assert ids == [event.id for event in stored if event.order_id == order_id]
 
 
@@ -98,9 +108,9 @@ async def test_an_order_is_selected_whatever_its_id_holds(
 async def test_a_type_or_a_domain_is_selected(
     connection: Connection, subjects: Subjects, stored: object, kind: str, count: int
 ) -> None:
-    ids, _ = await replayed(connection, subjects, Selection(event_type=kind))
+    ids, _ = await replayed(connection, subjects, event_type=kind)
     assert len(ids) == count
-    ids, _ = await replayed(connection, subjects, Selection(event_type=kind, order_id="1"))
+    ids, _ = await replayed(connection, subjects, event_type=kind, order_id="1")
     assert len(ids) == 1
 
 
@@ -110,11 +120,10 @@ async def test_times_are_those_of_storing(
     async with opened_history(connection, subjects.stream, Span()) as history:
         times = [message.stored_at async for message in history.read()]
     between = [a + (b - a) / 2 for a, b in itertools.pairwise(times)]
-    selection = Selection(since=between[1], until=between[4])
-    ids, summary = await replayed(connection, subjects, selection)
+    ids, summary = await replayed(connection, subjects, since=between[1], until=between[4])
     assert ids == [event.id for event in stored[2:5]]
     assert summary.selected == 3
-    ids, _ = await replayed(connection, subjects, Selection(since=times[-1] + timedelta(hours=1)))
+    ids, _ = await replayed(connection, subjects, since=times[-1] + timedelta(hours=1))
     assert ids == []
 
 
@@ -130,7 +139,7 @@ async def test_what_is_stored_meanwhile_is_not_replayed(
             await publisher.publish([encode_event(late, subjects)])
             return await super().put(event, stored)
 
-    summary = await replay(connection, subjects, Selection(), Storing())
+    summary = await replay(connection, subjects.stream, chosen(subjects), Storing())
     assert summary.delivered == len(stored)
 
 
@@ -138,7 +147,7 @@ async def test_failures_and_foreign_messages_are_counted_and_named(
     connection: Connection, subjects: Subjects, stored: object, client: Client
 ) -> None:
     await client.jetstream().publish(f"{subjects.root}.in.events.a.b.c.d", b"not ours")
-    summary = await replay(connection, subjects, Selection(), ListSink(failing=["2"]))
+    summary = await replay(connection, subjects.stream, chosen(subjects), ListSink(failing=["2"]))
     assert (summary.delivered, summary.failed, summary.undecodable) == (6, 2, 1)
     assert summary.done == summary.selected == 9
     assert any("ce-specversion is missing" in text for text in summary.failures)
@@ -149,7 +158,7 @@ async def test_no_consumer_is_left_behind(
 ) -> None:
     await client.jetstream().add_consumer(subjects.stream, durable_name="handler-mine")
     before = await client.jetstream().consumer_info(subjects.stream, "handler-mine")
-    await replayed(connection, subjects, Selection())
+    await replayed(connection, subjects)
     consumers = await client.jetstream().consumers_info(subjects.stream)
     assert [info.name for info in consumers] == ["handler-mine"]
     assert consumers[0].num_pending == before.num_pending == 8
@@ -169,7 +178,9 @@ async def test_a_cancelled_replay_leaves_nothing_behind_and_tells_how_far_it_cam
             return ""
 
     summary = Summary()
-    task = asyncio.create_task(replay(connection, subjects, Selection(), Stuck(), summary=summary))
+    task = asyncio.create_task(
+        replay(connection, subjects.stream, chosen(subjects), Stuck(), summary=summary)
+    )
     await reached.wait()
     task.cancel()
     await asyncio.wait({task})
@@ -217,8 +228,8 @@ async def test_subjects_get_the_stored_message_marked_as_replay(
     await subscribed(client)
     sink = SubjectSink(connection, subjects, "try.me")
     await sink.check()
-    await replay(connection, subjects, Selection(order_id="1"), sink)
-    await sink.close()
+    await replay(connection, subjects.stream, chosen(subjects, order_id="1"), sink)
+    await sink.flush()
     copy = await copies.next_msg(timeout=60)
     assert copy.subject == "try.me.events.1688.order.created.1"
     assert copy.headers is not None
@@ -261,8 +272,8 @@ async def test_what_is_replayed_below_the_roots_replays_is_not_stored(
     await subscribed(client)
     sink = SubjectSink(connection, subjects, prefix)
     await sink.check()
-    await replay(connection, subjects, Selection(), sink)
-    await sink.close()
+    await replay(connection, subjects.stream, chosen(subjects), sink)
+    await sink.flush()
     got = [await seen.next_msg(timeout=60) for _ in stored]
     assert got[0].subject.startswith(f"{prefix}.events.")
     info = await connection.jetstream.stream_info(subjects.stream)
@@ -274,7 +285,7 @@ async def test_a_file_holds_cloudevents_one_a_line(
 ) -> None:
     target = tmp_path / "events.jsonl"
     with FileSink(target, stdout=io.StringIO()) as sink:
-        await replay(connection, subjects, Selection(), sink)
+        await replay(connection, subjects.stream, chosen(subjects), sink)
         assert not target.exists()
     lines = [json.loads(line) for line in target.read_text().splitlines()]
     assert [line["id"] for line in lines] == [event.id for event in stored]
@@ -339,7 +350,7 @@ def test_a_time_without_offset_is_refused_with_both_readings(text: str, plain: s
 
 def test_an_unknown_type_is_reported() -> None:
     with pytest.raises(ConfigurationError, match="no such event type"):
-        Selection(event_type="payments").span(Subjects())
+        chosen(Subjects(), event_type="payments")
 
 
 class HookedSink(ListSink):
@@ -364,10 +375,10 @@ async def test_until_leaves_nothing_out_while_events_come_in(
 ) -> None:
     async with opened_history(connection, subjects.stream, Span()) as history:
         last = [message.stored_at async for message in history.read()][-1]
-    selection = Selection(until=last + timedelta(microseconds=10))
+    until = last + timedelta(microseconds=10)
     storing = asyncio.create_task(store_many(publisher, subjects, 4000))
     while not storing.done():
-        ids, summary = await replayed(connection, subjects, selection)
+        ids, summary = await replayed(connection, subjects, until=until)
         assert len(ids) == summary.selected == 8
     await storing
 
@@ -382,7 +393,7 @@ async def test_a_slow_replay_goes_on_where_the_server_forgot_its_consumer(
             await client.jetstream().delete_consumer(subjects.stream, info.name)
 
     sink = HookedSink(300, forget)
-    summary = await replay(connection, subjects, Selection(), sink)
+    summary = await replay(connection, subjects.stream, chosen(subjects), sink)
     assert summary.delivered == len({event.id for event in sink.events}) == 1200
     assert await client.jetstream().consumers_info(subjects.stream) == []
 
@@ -396,7 +407,7 @@ async def test_what_expires_meanwhile_is_not_made_up_for_by_what_is_new(
         await client.jetstream().purge_stream(subjects.stream, seq=801)
         await store_many(publisher, subjects, 500)
 
-    summary = await replay(connection, subjects, Selection(), HookedSink(1, expire))
+    summary = await replay(connection, subjects.stream, chosen(subjects), HookedSink(1, expire))
     assert (summary.selected, summary.delivered) == (1000, 700)
 
 
@@ -415,7 +426,9 @@ async def test_a_server_that_does_not_answer_is_an_error_and_no_end(
     summary = Summary()
     sink = HookedSink(300, fall_silent)
     with pytest.raises(BusError):
-        await replay(connection, subjects, Selection(), sink, summary=summary, silence_s=0.5)
+        await replay(
+            connection, subjects.stream, chosen(subjects), sink, summary=summary, silence_s=0.5
+        )
     os.kill(server.pid, signal.SIGCONT)
     assert 300 <= summary.delivered < summary.selected == 1200
     assert summary.first_at != summary.last_at
@@ -429,7 +442,7 @@ async def test_many_large_events_come_through(
     for n in range(30):
         data = UnknownReceived(channel="1688", order_id=str(n), body="x" * 3_900_000)
         await publisher.publish([encode_event(make_event(data), subjects)])
-    _, summary = await replayed(connection, subjects, Selection())
+    _, summary = await replayed(connection, subjects)
     assert summary.delivered == summary.selected == 30
 
 
@@ -439,7 +452,7 @@ async def test_times_far_off_mean_what_they_say(
     old = parse_time("0001-01-01T00:00:00+14:00", NOW)
     far = parse_time("9999-12-31T23:59:59-14:00", NOW)
     for since, until, count in ((old, far, 8), (None, far, 8), (None, old, 0), (far, None, 0)):
-        _, summary = await replayed(connection, subjects, Selection(since=since, until=until))
+        _, summary = await replayed(connection, subjects, since=since, until=until)
         assert summary.delivered == summary.selected == count
 
 
@@ -447,7 +460,9 @@ async def test_only_the_types_that_are_taken_are_selected(
     connection: Connection, subjects: Subjects, stored: object
 ) -> None:
     among = ("payment.succeeded", "logistics.shipped")
-    ids, _ = await replayed(connection, subjects, Selection(among=among))
-    assert len(ids) == 4
+    sink = ListSink()
+    taken = selection.events(Filters(), subjects, among)
+    await replay(connection, subjects.stream, taken, sink)
+    assert len(sink.events) == 4
     with pytest.raises(ConfigurationError, match="not taken there"):
-        Selection(event_type="order", among=among).span(subjects)
+        selection.events(Filters(event_type="order"), subjects, among)

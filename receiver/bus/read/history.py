@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -30,6 +31,7 @@ SILENCE_S: Final = 5.0
 _INACTIVE_S: Final = 60.0
 """When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
 consumer, which goes on behind the last message read."""
+AnswerT = TypeVar("AnswerT")
 _MAX_TRIES: Final = 3
 _AGAIN_S: Final = 0.25
 _MAX_LOOKS: Final = 5
@@ -40,11 +42,16 @@ _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which messages: below any of `nats_subjects` (none: all), stored within the times."""
+    """Which messages: below any of `nats_subjects` (none: all), stored within the times.
+
+    With `last_seq`, those from `first_seq` to it, in place of times.
+    """
 
     nats_subjects: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
+    first_seq: int = 0
+    last_seq: int = 0
 
     def consumer(
         self, since: datetime | None, *, headers_only: bool, after_seq: int = 0
@@ -57,9 +64,9 @@ class Span:
             mem_storage=True,
             inactive_threshold=_INACTIVE_S,
         )
-        if after_seq:
+        if after_seq or self.first_seq:
             config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
-            config.opt_start_seq = after_seq + 1
+            config.opt_start_seq = max(after_seq + 1, self.first_seq)
         elif since is not None:
             config.deliver_policy = DeliverPolicy.BY_START_TIME
             config.opt_start_time = min(max(since, _EARLIEST), _LATEST)
@@ -143,7 +150,8 @@ class _Cursor:
 
 
 class History:
-    """The messages of a span as they were when it was opened; `count` is how many."""
+    """The messages of a span as they were when it was opened; `count` is how many, of a span up to
+    a sequence at most."""
 
     def __init__(
         self,
@@ -169,11 +177,16 @@ class History:
 
     async def open(self) -> None:
         """Count, and fix the end; raises `BusError`."""
+        await self._patiently(self._open)
+
+    async def _open(self) -> None:
         with _bus_errors():
             cursor = await self._renew()
             self.count = cursor.count
             jetstream = self._connection.jetstream
-            if self._span.until is None:
+            if self._span.last_seq:
+                self._last_seq = self._span.last_seq
+            elif self._span.until is None:
                 self._last_seq = (await jetstream.stream_info(self._stream)).state.last_seq
             else:
                 await self._end_before(self._span.until, cursor, jetstream)
@@ -189,7 +202,7 @@ class History:
         """
         left = self.count
         while left > 0:
-            batch = await self._next(min(left, _BATCH))
+            batch = await self._patiently(partial(self._pulled, min(left, _BATCH)))
             if not batch:
                 return
             for message in batch:
@@ -200,12 +213,12 @@ class History:
                 left -= 1
                 yield stored
 
-    async def _next(self, wanted: int) -> list[Msg]:
+    async def _patiently(self, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         while True:
             try:
-                return await self._pulled(wanted)
+                return await ask()
             except BusError:
                 if loop.time() >= deadline:
                     raise
@@ -284,8 +297,8 @@ async def opened_history(
 ) -> AsyncIterator[History]:
     """The history of a span; its consumer is removed again, by the server where we are cut off.
 
-    Raises `BusError` where the stream does not answer for `silence_s`. While it is read, it is
-    asked again for `patience_s` and goes on where it was.
+    Raises `BusError` where the stream does not answer for `silence_s`, though it is asked again for
+    `patience_s`; a reading goes on where it was.
     """
     history = History(
         connection,

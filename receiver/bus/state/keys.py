@@ -1,7 +1,7 @@
 """Names of entries in the state stream: tokens with dots between, as a NATS KV bucket takes them.
 
     order.<channel>.<order id>
-    effect.<handler>.<fact id or a key of the handler's own>.<name>
+    effect.<handler>.<fact id or a key of the handler's own>.<name>[.<plan of a forced replay>]
     number.<field>.<number>.<channel>.<order id>   (receiver.bus.state.numbers)
 
 No I/O.
@@ -26,9 +26,13 @@ def order_key(channel: str, order_id: str) -> str:
     return f"order.{key_token(channel)}.{key_token(order_id)}"
 
 
-def effect_key(handler: str, fact: str, name: str) -> str:
-    """Where it is kept what became of an effect; `fact` is the fact id, or a key of one's own."""
-    return f"effect.{key_token(handler)}.{key_token(fact)}.{key_token(name)}"
+def effect_key(handler: str, fact: str, name: str, forced: str = "") -> str:
+    """Where it is kept what became of an effect; `fact` is the fact id, or a key of one's own.
+
+    Under a replay that is `forced` it is another effect.
+    """
+    again = f".{key_token(forced)}" if forced else ""
+    return f"effect.{key_token(handler)}.{key_token(fact)}.{key_token(name)}{again}"
 
 
 def key_token(text: str | None) -> str:

@@ -141,12 +141,13 @@ class StateStore:
             await self._make_again()
             raise
 
-    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Entry]]:
+    async def scan(self, prefix: str, *, after: int = 0) -> AsyncIterator[tuple[str, Entry]]:
         """The entries whose keys begin with these tokens, such as `effect` or `order.1688`, by the
-        age of their last write; what is written meanwhile may be missed or come twice. One question
-        an entry: for people, not for runs. Raises `BusError`.
+        age of their last write, those written after the revision `after`; what is written
+        meanwhile may be missed or come twice. One question an entry: for people, not for runs.
+        Raises `BusError`.
         """
-        wanted, seq = self._subjects.state(f"{prefix}.>"), 1
+        wanted, seq = self._subjects.state(f"{prefix}.>"), after + 1
         while found := await self._message({"seq": seq, "next_by_subj": wanted}):
             yield found["subject"].removeprefix(self._subjects.state("")), _entry(found)
             seq = found["seq"] + 1

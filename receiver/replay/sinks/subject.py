@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from nats.aio.client import Client
@@ -16,6 +18,8 @@ from receiver.event import Event
 from schemas.events import EventData
 
 _FLUSH_EVERY: Final = 500
+_ANSWER_S: Final = 5.0
+_MARKS: Final = MappingProxyType({"ce-origin": "replay"})
 _RESERVED: Final = ("$", "_INBOX")
 
 
@@ -23,13 +27,20 @@ class SubjectSink:
     """Publishes stored messages once more, below another prefix and outside every stream.
 
     `yizhan.events.1688.order.created.1` becomes `PREFIX.events.1688.order.created.1`, with its
-    headers, `ce-origin: replay` and without `Nats-Msg-Id`.
+    headers, those of `marks`, and without `Nats-Msg-Id`.
     """
 
-    def __init__(self, connection: Connection, subjects: Subjects, prefix: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        subjects: Subjects,
+        prefix: str,
+        marks: Mapping[str, str] = _MARKS,
+    ) -> None:
         self._connection = connection
         self._root = subjects.root
         self._prefix = prefix.removesuffix(".>").removesuffix(".")
+        self._marks = marks
         self._count = 0
 
     @classmethod
@@ -63,23 +74,23 @@ class SubjectSink:
         """See `Sink.put`."""
         del event  # what was stored goes out as it was stored
         headers = {name: text for name, text in stored.headers.items() if name != MSG_ID}
-        headers["ce-origin"] = "replay"
+        headers |= self._marks
         subject = self._prefix + stored.nats_subject.removeprefix(self._root)
         try:
             client = self._connection.client
             await client.publish(subject, stored.body, headers=headers)
             self._count += 1
-            if self._count % _FLUSH_EVERY == 0:
-                await client.flush()
-        except (NatsError, OSError) as error:
+        except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot publish: {type(error).__name__}") from error
+        if self._count % _FLUSH_EVERY == 0:
+            await self.flush()
         return ""
 
-    async def close(self) -> None:
+    async def flush(self) -> None:
         """Make sure that everything has left; raises `BusError`."""
         try:
-            await self._connection.client.flush()
-        except (NatsError, OSError) as error:
+            await self._connection.client.round_trip(timeout_s=_ANSWER_S)
+        except (NatsError, OSError, TimeoutError) as error:
             raise BusError(f"cannot publish: {type(error).__name__}") from error
 
 

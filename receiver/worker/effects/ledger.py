@@ -47,7 +47,7 @@ _MAX_KNOWN: Final = 10_000
 @dataclass(frozen=True, slots=True)
 class Asked:
     """An effect that a run asks for; `was` is the handler's former name, `timeout` what the run may
-    take."""
+    take. `forced` is the plan of a replay in which it is to happen once more."""
 
     handler: str
     was: str | None
@@ -58,16 +58,18 @@ class Asked:
     order_id: str | None
     attempt: int
     timeout: timedelta
+    event_seq: int | None = None
+    forced: str = ""
 
     @property
     def key(self) -> str:
         """Where it is kept."""
-        return effect_key(self.handler, self.fact, self.name)
+        return effect_key(self.handler, self.fact, self.name, self.forced)
 
     @property
     def former_key(self) -> str | None:
         """Where it was kept under the handler's former name."""
-        return effect_key(self.was, self.fact, self.name) if self.was else None
+        return effect_key(self.was, self.fact, self.name, self.forced) if self.was else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ class Ledger:
             name=asked.name,
             fact=asked.fact,
             event_id=asked.event_id,
+            event_seq=asked.event_seq,
             event_type=asked.event_type,
             order_id=asked.order_id,
             claim=claim,

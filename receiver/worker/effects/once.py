@@ -98,6 +98,17 @@ class Once:
         self._effect: Effect | None = None
         self._changes: list[str] = []
 
+    @property
+    def asked(self) -> Asked:
+        """The effect."""
+        return self._asked
+
+    @property
+    def happens_here(self) -> bool | None:
+        """Whether its body is to run in this run; False where it happened before, None where that
+        was not found out."""
+        return None if self._found is None else self._found.is_claim
+
     async def __aenter__(self) -> Effect:
         self._check_enters()
         return self._begun(await self._open())

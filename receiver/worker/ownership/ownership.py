@@ -31,6 +31,8 @@ _STRANGE_S: Final = 0.5
 """For how long a pin without an announcement is left to whoever may have just got it."""
 _AUDIT_S: Final = 0.5
 _GATE_S: Final = 0.02
+_SETTLED_S: Final = 1.0
+"""After how long a candidate has been heard by all others, which step back or stand by."""
 
 Role = Literal["stands by", "candidate", "owner"]
 
@@ -92,6 +94,7 @@ class Ownership:
         self._confirmed = ""
         self._strange = ("", 0.0)
         self._audited_at = 0.0
+        self._candidate_at = 0.0
         self._contested = False
         self._again = False
         self._stopped = False
@@ -159,6 +162,13 @@ class Ownership:
         """See `Lease`."""
         self._fence.answered(asked_at)
 
+    @property
+    def holds(self) -> bool:
+        """Whether this process, and no other, may run the handler: as its owner, or as the only
+        candidate where nothing comes that would make one the owner."""
+        settled = self._clock() - self._candidate_at >= _SETTLED_S
+        return self.role == "owner" or (self.role == "candidate" and settled)
+
     def may_start(self) -> Coroutine[Any, Any, None] | None:
         """What to wait for until a run may start; None where one may now."""
         return None if self._is_safe() else self._until_safe()
@@ -168,7 +178,7 @@ class Ownership:
             await self._sleep(_GATE_S)
 
     def _is_safe(self) -> bool:
-        safe = self.role == "owner" and not self._contested and self._fence.is_open
+        safe = self.holds and not self._contested and self._fence.is_open
         return safe and self._connection.ready
 
     # As a member of the presence.
@@ -307,7 +317,7 @@ class Ownership:
         self._rival, self._confirmed = None, ""
         self._work.forget()
         self._presence.watch(self._handler, None)
-        self.role = "candidate"
+        self.role, self._candidate_at = "candidate", self._clock()
         self._presence.announce()
         self._changed.set()
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from receiver.bus.codec import decode_event, encode_event
+from receiver.bus.codec import encode_event
 from receiver.bus.publish.group_commit import GroupCommitPublisher
-from receiver.bus.read.history import Span, opened_history
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
-from receiver.replay.sinks.handler import HandlerSink
 from receiver.testing import eventually
 from receiver.worker.effects.states import read_record
 from receiver.worker.interface import Context
@@ -23,6 +19,7 @@ from receiver.worker.routing import Handler, Router
 from schemas.events import PaymentSucceeded
 from tests.identity.receiving import Receiver, receiving
 from tests.identity.test_fact_ids import ORDER_ID, PAID, aop, order, xport
+from tests.replay.place import Place
 from tests.worker.conftest import Bench
 
 pytestmark = pytest.mark.anyio
@@ -50,32 +47,6 @@ class Shipping:
         self.seen.append(event.id)
 
 
-@asynccontextmanager
-async def replaying(bench: Bench, handler: Handler) -> AsyncIterator[HandlerSink]:
-    """As `yizhan replay --to handler:NAME` does."""
-    sink = HandlerSink.of(
-        handler,
-        bench.publisher,
-        bench.connection,
-        bench.subjects,
-        api=None,
-        kept=timedelta(days=90),
-    )
-    yield sink
-    await sink.close()
-
-
-async def replayed(bench: Bench, handler: Handler) -> list[str]:
-    """What failed of a replay of every payment."""
-    subject = bench.subjects.events_of_type("payment.succeeded")
-    async with (
-        opened_history(bench.connection, bench.subjects.stream, Span((subject,))) as history,
-        replaying(bench, handler) as sink,
-    ):
-        found = [stored async for stored in history.read()]
-        return [await sink.put(decode_event(s.headers, s.body), s) for s in found]
-
-
 @pytest.fixture
 async def receiver(bench: Bench, publisher: GroupCommitPublisher) -> AsyncIterator[Receiver]:
     async with receiving(publisher, bench.connection, bench.subjects) as running:
@@ -99,11 +70,14 @@ async def test_a_payment_that_is_reported_again_and_again_ships_once(
     reparsed = replace(first, id="reparsed.0", origin="reparse")
     await bench.publisher.publish([encode_event(reparsed, bench.subjects)])
     await bench.handled(shipping.router)
+    place = Place(bench.connection, bench.publisher, bench.subjects, [shipping.handler])
+
+    await place.begin("ship_it")
+    report = await place.ended(runs=5)
     await worker.stop()
+    await place.store.stop()
 
-    failed = await replayed(bench, shipping.handler)
-
-    assert failed == [""] * 5
+    assert (report.succeeded, report.failures, report.suppressed) == (5, 0, {"ship": 5})
     assert len(set(shipping.seen)) == 5
     assert len(shipping.seen) == 10
     assert len(shipping.shipped) == 1
@@ -143,7 +117,7 @@ async def test_what_is_cut_off_by_a_stop_is_in_doubt_and_what_did_not_begin_is_n
 
     assert bodies == ["", "book", "ship"]
     (letter,) = await bench.dead()
-    assert letter["yizhan-reason"].startswith("InDoubtError: in_doubt: the effect 'ship'")
+    assert letter["yizhan-reason"].startswith("InDoubtError: in_doubt: ")
     entries = await bench.messages(subjects.state_stream, subjects.all_state)
     states = {record.name: record for record in (read_record(e.body) for e in entries)}
     assert {name: record.state for name, record in states.items()} == {

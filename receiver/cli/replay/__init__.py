@@ -1,0 +1,1 @@
+"""`yizhan replay`: stored events once more, planned, run, resumed and reported on."""

@@ -1,0 +1,140 @@
+"""`yizhan replay run`, `list` and `cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from receiver.cli.acting import ByOption, who
+from receiver.cli.app import ConfigOption, JsonOption, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.options import YesOption, check_can_ask
+from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.replay import what_if  # noqa: F401 - it registers its command
+from receiver.cli.replay.group import ForceOption, replay
+from receiver.cli.replay.plan import NameArgument
+from receiver.cli.replay.running import Manner, confirmed, questions, run_replay
+from receiver.cli.replay.targets import RateOption, check_target, handlers_of
+from receiver.cli.replay.text import document, list_lines
+from receiver.composition.replays import ReplayDesk, opened_replays
+from receiver.operations.audit_trail import AuditTrail
+from receiver.worker.replaying.record import ReplayRecord, check_name
+
+OtherRampOption = Annotated[
+    float | None,
+    typer.Option("--ramp", help="Instead of the plan's.", min=0, show_default=False),
+]
+
+
+@replay.command(
+    "run",
+    epilog=examples(
+        "yizhan replay run fix1",
+        "yizhan replay run fix1 --rate 200 --ramp 60",
+    ),
+)
+def run_command(
+    context: typer.Context,
+    name: NameArgument,
+    config: ConfigOption = None,
+    rate: RateOption = None,
+    ramp: OtherRampOption = None,
+    force: ForceOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    by: ByOption = None,
+) -> None:
+    """Run a plan, or go on with one where it was interrupted, from any machine.
+
+    Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did, or where it was
+    interrupted or cancelled.
+    """
+    with refusing():
+        check_name(name)
+        operator = who(by)
+    settings = load_to_look(config or context.obj)
+
+    async def main(stop: asyncio.Event) -> int:
+        async with opened_replays(settings) as desk:
+            record = await desk.runs.runnable(name)
+            changes = {"rate": rate, "ramp_s": ramp}
+            given = {key: value for key, value in changes.items() if value is not None}
+            record = record.model_copy(update=given)
+            _, handlers = handlers_of(record.targets, settings)
+            check_target(record.targets, settings.nats.subject_root, force=force)
+            with refusing():
+                check_can_ask(yes=yes or not questions(record, handlers))
+            if not confirmed(record, handlers, yes=yes):
+                return EXIT_FAILED
+            manner = Manner(by=operator, force=force, as_json=as_json)
+            return await run_replay(desk, record, handlers, stop, manner)
+
+    run(main)
+
+
+@replay.command("list", epilog=examples("yizhan replay list", "yizhan replay list --json"))
+def list_replays(
+    context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the replays: planned, under way, and those that are over, for 30 days."""
+    settings = load_to_look(config or context.obj)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_replays(settings) as desk:
+            found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
+        if as_json:
+            documents = [{**document(one), "state": state} for one, state in found]
+            typer.echo(json.dumps({"replays": documents}, indent=2, ensure_ascii=False))
+            return 0
+        typer.echo("\n".join(list_lines(found)))
+        return 0
+
+    run(main)
+
+
+@replay.command(epilog=examples("yizhan replay cancel fix1"))
+def cancel(
+    context: typer.Context,
+    name: NameArgument,
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    by: ByOption = None,
+) -> None:
+    """Give nothing more of a replay, for good; what was given stays done.
+
+    Asks first where it was begun. Exits 1 where that was declined.
+    """
+    with refusing():
+        check_name(name)
+        operator = who(by)
+    settings = load_to_look(config or context.obj)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_replays(settings) as desk:
+            record = await desk.runs.of(name)
+            if record.is_over:
+                typer.echo(f"{name} is {record.state} already")
+                return 0
+            if record.was_begun:
+                with refusing():
+                    check_can_ask(yes=yes)
+                if not (yes or typer.confirm(f"{name} was begun. Cancel it for good?")):
+                    return EXIT_FAILED
+            trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
+            where = ", ".join(record.targets)
+            async with trail.act("replay-cancel", target=where, filters={"replay": name}):
+                await desk.runs.cancel(record)
+            typer.echo(f"{name} is cancelled")
+            return 0
+
+    run(main)
+
+
+async def state_of(desk: ReplayDesk, record: ReplayRecord) -> str:
+    """Its state, by who runs it: one whose process ended is interrupted."""
+    if record.state == "running" and record.runner and not await desk.runs.is_run(record):
+        return "interrupted"
+    return record.state

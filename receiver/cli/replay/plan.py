@@ -1,0 +1,108 @@
+"""`yizhan replay plan`: freeze a selection, and say what running it would do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from receiver.bus.read.filters import WORDS, Filters
+from receiver.cli.acting import ByOption, who
+from receiver.cli.app import ConfigOption, JsonOption, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.filters import selecting
+from receiver.cli.look.output import searching
+from receiver.cli.process import refusing, run
+from receiver.cli.replay.group import replay
+from receiver.cli.replay.targets import (
+    ForceEffectsOption,
+    RampOption,
+    RateOption,
+    SeqOption,
+    ToOption,
+    check_forced,
+    check_target,
+    handlers_of,
+    rate_of,
+    sequences,
+    targets,
+)
+from receiver.cli.replay.text import document, plan_lines
+from receiver.composition.replays import opened_replays
+from receiver.errors import ConfigurationError
+from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.replay.plan import Wish
+from receiver.worker.replaying.record import check_name
+
+NameArgument = Annotated[str, typer.Argument(help="The replay's name.", metavar="NAME")]
+
+
+@replay.command(
+    epilog=examples(
+        "yizhan replay plan fix1 --since 6h --type payment --to handler:ship_it",
+        "yizhan replay plan one --seq '#1200' --to handler:ship_it",
+        "yizhan replay plan dead1 --handler ship_it --cause ValueError --to handler:ship_it",
+        "yizhan replay plan month --since 30d --to file:month.jsonl",
+    )
+)
+@selecting(*WORDS.values())
+def plan(
+    context: typer.Context,
+    name: NameArgument,
+    filters: Filters,
+    config: ConfigOption = None,
+    seq: SeqOption = None,
+    to: ToOption = None,
+    rate: RateOption = None,
+    ramp: RampOption = 0.0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file, later.")] = False,
+    force_effects: ForceEffectsOption = False,
+    as_json: JsonOption = False,
+    by: ByOption = None,
+) -> None:
+    """Freeze which events a replay takes, and say what it would do; nothing is run.
+
+    --handler and --cause select the events of dead letters. A plan is kept for a day.
+    """
+    with refusing():
+        check_name(name)
+        to, single, operator = targets(to), sequences(seq), who(by)
+        check_forced(to, forced=force_effects)
+        if not (filters.given or single):
+            raise ConfigurationError(
+                "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
+            )
+    settings = load_to_look(config or context.obj)
+    with refusing():
+        to, handlers = handlers_of(to, settings)
+        check_target(to, settings.nats.subject_root, force=force)
+    wish = Wish(
+        targets=to,
+        filters=filters,
+        sequences=single,
+        rate=rate_of(rate, to),
+        ramp_s=ramp,
+        forced=force_effects,
+    )
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_replays(settings, handlers) as desk:
+            with searching("planning") as progress:
+                record = await desk.planning.freeze(name, wish, operator, progress.scanned)
+                record = await desk.planning.foreseen(record, progress.scanned)
+            trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
+            words = {"replay": name, **words_of(filters)}
+            numbers = {"selected": record.count}
+            where = ", ".join(to)
+            async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
+                await desk.planning.keep(record)
+        if as_json:
+            typer.echo(json.dumps(document(record), indent=2, ensure_ascii=False))
+            return 0
+        typer.echo("\n".join(plan_lines(record)))
+        typer.echo(f"run it within a day: yizhan replay run {name}", err=True)
+        return 0
+
+    run(main)

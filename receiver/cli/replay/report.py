@@ -1,0 +1,57 @@
+"""`yizhan replay report`: what a replay did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import typer
+
+from receiver.cli.app import ConfigOption, JsonOption, examples
+from receiver.cli.configuration import load_to_look
+from receiver.cli.look.output import searching
+from receiver.cli.process import refusing, run
+from receiver.cli.replay.acts import state_of
+from receiver.cli.replay.group import replay
+from receiver.cli.replay.plan import NameArgument
+from receiver.cli.replay.report_text import report_lines
+from receiver.cli.replay.text import document, plan_lines
+from receiver.composition.replays import opened_replays
+from receiver.replay.report import report_of
+from receiver.worker.replaying.record import check_name
+
+
+@replay.command(epilog=examples("yizhan replay report fix1", "yizhan replay report fix1 --json"))
+def report(
+    context: typer.Context,
+    name: NameArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of a replay what was replayed, succeeded, failed and why, and which effects happened.
+
+    By the records of its runs, which are kept for 14 days; also while it runs.
+    """
+    with refusing():
+        check_name(name)
+    settings = load_to_look(config or context.obj)
+
+    async def main(_: asyncio.Event) -> int:
+        async with opened_replays(settings) as desk:
+            record = await desk.runs.of(name)
+            state = await state_of(desk, record)
+            with searching("reading records of runs") as progress:
+                reports = await report_of(record, desk.replays, progress.scanned)
+        if as_json:
+            found = {
+                **document(record),
+                "state": state,
+                "handlers": [one.document() for one in reports],
+            }
+            typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+            return 0
+        lines = [*plan_lines(record), f"  state     {state}", *report_lines(reports)]
+        typer.echo("\n".join(lines))
+        return 0
+
+    run(main)
