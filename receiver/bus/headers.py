@@ -25,6 +25,10 @@ REPLAY: Final = "yizhan-replay"
 """Of what a replay gives: its name and its plan, as `<name>.<plan>`: names come again."""
 LATEST: Final = "yizhan-latest"
 """When an event that waits for a newer one of its order is run, however many come."""
+STORED_AT: Final = "yizhan-storedat"
+"""When an imported message was stored first."""
+IMPORTED_FROM: Final = "yizhan-importedfrom"
+"""Where: the stream, when that was made, and the sequence there."""
 _UNSAFE: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 
 

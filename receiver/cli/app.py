@@ -108,15 +108,6 @@ COMMANDS: Final = {
         REPAIR,
         "Re-run stored events: plan it, run it, resume it; or with --to, plan and run in one.",
     ),
-    "audit": Entry(
-        "audit", LOOK, "List what operators did: who, when, what, and the numbers. Oldest first."
-    ),
-    "spool": Entry(
-        "spool",
-        REPAIR,
-        "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
-    ),
-    "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
     "export": Entry(
         "transfer.export",
         REPAIR,
@@ -127,6 +118,15 @@ COMMANDS: Final = {
         REPAIR,
         "Store what a file of `yizhan export` holds. What is there already is not stored again.",
     ),
+    "audit": Entry(
+        "audit", LOOK, "List what operators did: who, when, what, and the numbers. Oldest first."
+    ),
+    "spool": Entry(
+        "spool",
+        REPAIR,
+        "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
+    ),
+    "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
     "purge": Entry(
         "purge",
         REPAIR,

@@ -23,6 +23,7 @@ from receiver.bus.state.plan import state_contradictions
 from receiver.bus.state.store import state_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.findings import Finding
+from receiver.cli.left_behind import left_behind
 from receiver.cli.machine_probe import embedded_server
 from receiver.cli.permissions import consumer_plans, rights_to_handle
 from receiver.composition.bus import access, batches_staged, stream_plans
@@ -130,6 +131,8 @@ async def _streams(
     async for finding in _runs(settings, connection, missing):
         yield finding
     async for finding in _state(settings, connection, missing):
+        yield finding
+    async for finding in left_behind(settings, connection, missing):
         yield finding
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from receiver.bus.connection import Connection, Sleep
-from receiver.bus.headers import CONTENT
+from receiver.bus.headers import CONTENT, STORED_AT
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.lookup import source_of
@@ -74,5 +74,13 @@ def _remember(stored: StoredMessage, subjects: Subjects, remember: Remember) -> 
     content, identity = headers.get(CONTENT), headers.get("yizhan-callbackid")
     if not (content and identity):
         return 0
-    remember(source_of(stored, subjects), content, identity, stored.stored_at)
+    remember(source_of(stored, subjects), content, identity, _first_stored_at(stored))
     return 1
+
+
+def _first_stored_at(stored: StoredMessage) -> datetime:
+    """What was imported is as old as it was: an old price that comes again is a new fact."""
+    try:
+        return datetime.fromisoformat(stored.headers[STORED_AT])
+    except (KeyError, ValueError):
+        return stored.stored_at

@@ -53,6 +53,8 @@ class EntryImport:
             return await self._settle(key, value, ttl, lambda theirs: _wins(record, theirs))
         if key.startswith("order."):
             return await self._order(key, value, ttl)
+        if key.startswith("number."):  # it names an order and no place in a stream
+            return await self._settle(key, value, ttl, lambda _: False)
         return "left out"
 
     async def _order(self, key: str, value: bytes, ttl: timedelta | None) -> Became:

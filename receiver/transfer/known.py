@@ -12,12 +12,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
+from receiver.bus.headers import IMPORTED_FROM
 from receiver.bus.message import MSG_ID
 
-STORED_AT: Final = "yizhan-storedat"
-"""The header that says when an imported message was stored first."""
-IMPORTED_FROM: Final = "yizhan-importedfrom"
-"""The header that says where: stream, when that was made, and the sequence there."""
 _CACHE_KIB: Final = 32 * 1024
 _TABLES: Final = """
     CREATE TABLE ids (stream TEXT, id TEXT, seq INTEGER, PRIMARY KEY (stream, id)) WITHOUT ROWID;

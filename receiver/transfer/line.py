@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt, ValidationError
@@ -122,12 +122,3 @@ def _is_json_line(body: bytes) -> bool:
 
 def _refuse(word: str) -> None:
     raise ValueError(word)
-
-
-def stored_time(text: str) -> datetime | None:
-    """The time that a header of an imported message names; None where it names none."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else None

@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from receiver.bus.headers import FIRED_SEQ, SET_BY
+from receiver.bus.headers import FIRED_SEQ, IMPORTED_FROM, SET_BY, STORED_AT
 from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import DecodingError
-from receiver.transfer.known import IMPORTED_FROM, STORED_AT
 from receiver.transfer.line import Line
 from receiver.transfer.manifest import Manifest
 

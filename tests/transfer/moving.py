@@ -25,7 +25,7 @@ from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from receiver.transfer.entries import EntryImport
 from receiver.transfer.examination import numbered
-from receiver.transfer.export import Export, Request
+from receiver.transfer.export import Export, Progress, Request
 from receiver.transfer.file import ExportReader, ExportWriter
 from receiver.transfer.importing import Import, Target
 from receiver.transfer.kinds import KINDS, Kind
@@ -53,19 +53,30 @@ class Place:
             return [message async for message in history.read()]
 
     async def export(
-        self, file: Path, kinds: Sequence[Kind] = KINDS, filters: Filters | None = None
+        self,
+        file: Path,
+        kinds: Sequence[Kind] = KINDS,
+        filters: Filters | None = None,
+        *,
+        progress: Progress = lambda _: None,
     ) -> dict[str, int]:
         """The number of lines of each kind."""
         request = Request(kinds, filters or Filters(), {})
         with ExportWriter(file, stdout=io.BytesIO(), force=True) as out:
             await Export(self.connection, self.subjects, request).write(
-                out, lambda _: None, lambda _: None
+                out, lambda _: None, progress
             )
             out.finish()
         return dict(out.counts)
 
     async def take(
-        self, file: Path, *, begin: bool = False, plans: Sequence[ConsumerPlan] = (), **how: Any
+        self,
+        file: Path,
+        *,
+        begin: bool = False,
+        plans: Sequence[ConsumerPlan] = (),
+        progress: Progress = lambda _: None,
+        **how: Any,
     ) -> Report:
         """Import a file."""
         log = OrderLog(self.connection, self.subjects)
@@ -83,18 +94,20 @@ class Place:
         with file.open("rb") as opened, Known() as known:
             reader = ExportReader(file.name, opened)
             importing = Import(target, reader.manifest, known)
-            await importing.run(numbered(reader), lambda _: None)
+            await importing.run(numbered(reader), progress)
             if begin:
                 await importing.begin_handlers()
             return importing.report
 
 
 @contextlib.asynccontextmanager
-async def opened_place(url: str, subjects: Subjects, **more: Any) -> AsyncIterator[Place]:
-    """A place with its streams; they are deleted afterwards."""
-    connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)], **more))
+async def opened_place(
+    url: str, subjects: Subjects, *, keep: bool = False, commit_s: float = 10
+) -> AsyncIterator[Place]:
+    """A place with its streams; they are deleted afterwards, unless they are to `keep`."""
+    connection = Connection(url, plans(subjects, [timedelta(hours=2, minutes=30)]))
     assert await connection.start(patience_s=60)
-    publisher = GroupCommitPublisher(connection, timeout_s=10)
+    publisher = GroupCommitPublisher(connection, timeout_s=commit_s)
     store = StateStore(connection, subjects)
     await store.ensure()
     try:
@@ -102,13 +115,14 @@ async def opened_place(url: str, subjects: Subjects, **more: Any) -> AsyncIterat
     finally:
         await store.stop()
         await publisher.stop()
-        for stream in (
+        made = (
             subjects.stream,
             subjects.dead_stream,
             subjects.state_stream,
             subjects.runs_stream,
             subjects.audit_stream,
-        ):
+        )
+        for stream in () if keep else made:
             with contextlib.suppress(NotFoundError):
                 await connection.jetstream.delete_stream(stream)
         await connection.stop()

@@ -14,19 +14,7 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import (
-    CauseOption,
-    ChannelOption,
-    FactOption,
-    HandlerOption,
-    OrderOption,
-    OriginOption,
-    SinceOption,
-    SourceOption,
-    TypeOption,
-    UntilOption,
-    chosen,
-)
+from receiver.cli.filters import OF_LETTERS, selecting
 from receiver.cli.options import not_empty, option
 from receiver.cli.process import refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
@@ -47,7 +35,9 @@ from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
         "yizhan export - --what events --order 123 | zstd -d",
     ),
 )
+@selecting(*OF_LETTERS)
 def export_(
+    filters: Filters,
     file: Annotated[str, typer.Argument(help="The new file; - is standard output.")],
     config: ConfigOption = None,
     what: Annotated[
@@ -55,16 +45,6 @@ def export_(
         typer.Option(help=f"Kinds, with commas between: {', '.join(KINDS)}.", show_default=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every kind.")] = False,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    event_type: TypeOption = None,
-    channel: ChannelOption = None,
-    order: OrderOption = None,
-    source: SourceOption = None,
-    handler: HandlerOption = None,
-    cause: CauseOption = None,
-    fact: FactOption = None,
-    origin: OriginOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -75,18 +55,6 @@ def export_(
     `yizhan import` brings it back, here or elsewhere.
     """
     with refusing():
-        filters = chosen(
-            since=since,
-            until=until,
-            event_type=event_type,
-            channel=channel,
-            order_id=order,
-            source=source,
-            handler=handler,
-            cause=cause,
-            fact_id=fact,
-            origin=origin,
-        )
         kinds = _kinds(what, filters, everything=everything)
         not_empty("FILE", file, write="name a file, or - (standard output)")
         out = ExportWriter(Path(file), stdout=sys.stdout.buffer, force=force)
