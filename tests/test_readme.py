@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event
 from receiver.testing.real import RealKit
 from receiver.worker.loading import load_handlers
@@ -50,6 +51,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "handlers": HandlersSettings,
     "handlers.NAME": HandlerSettings,
     "log": LogSettings,
+    "tracing": TracingSettings,
 }
 
 
