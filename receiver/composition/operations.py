@@ -24,6 +24,7 @@ from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.keeping.watch import warn_of_room
 from receiver.operations.look.status import Place
+from receiver.operations.repair.comparing import Comparing
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing, Today
@@ -127,10 +128,19 @@ async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
 
 def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
     """Reading callbacks again, as the settings say now."""
+    return Reparsing(quarantine, _today(settings), bus.publisher)
+
+
+def comparing(settings: Settings, bus: Bus) -> Comparing:
+    """The same beside what was stored of them."""
+    quarantine = Quarantine(bus.connection, bus.subjects)
+    return Comparing(quarantine.archive, _today(settings), reparsing(settings, bus, quarantine))
+
+
+def _today(settings: Settings) -> Today:
     sources = {source.name: source for source in settings.sources}
     age = raw_age(settings, bus.subjects)
-    today = Today(sources, installed_dialects(), settings.receiver.limit_bytes, age)
-    return Reparsing(quarantine, today, bus.publisher)
+    return Today(sources, installed_dialects(), settings.receiver.limit_bytes, age)
 
 
 def free_bytes(settings: Settings) -> int | None:

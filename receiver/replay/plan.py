@@ -161,6 +161,8 @@ class Planning:
     async def _chosen(self, wish: Wish, scanned: Scanned) -> _Chosen:
         filters = wish.filters
         if wish.targets == [REPARSE]:
+            if wish.sequences:
+                raise ConfigurationError("--seq: selects events, and --reparse reads callbacks")
             raw = selection.callbacks(filters, self._subjects)
             bounds = await bounds_of(self._connection, raw, scanned)
             return _Chosen(bounds, {REPARSE: raw.nats_subjects})

@@ -22,6 +22,7 @@ from receiver.cli.replay.targets import (
     ForceEffectsOption,
     RampOption,
     RateOption,
+    ReparseOption,
     SeqOption,
     ToOption,
     check_forced,
@@ -58,6 +59,7 @@ def plan_and_run(
     config: ConfigOption = None,
     seq: SeqOption = None,
     to: ToOption = None,
+    reparse: ReparseOption = False,
     rate: RateOption = None,
     ramp: RampOption = 0.0,
     force: ForceOption = False,
@@ -77,7 +79,7 @@ def plan_and_run(
     if context.invoked_subcommand is not None:
         return
     with refusing():
-        to, single, operator = targets(to), sequences(seq), who(by)
+        to, single, operator = targets(to, reparse=reparse), sequences(seq), who(by)
         check_forced(to, forced=force_effects)
         check_can_ask(yes=yes or dry_run or not force_effects)
     settings = load_to_look(config)

@@ -20,6 +20,7 @@ from receiver.cli.replay.targets import (
     ForceEffectsOption,
     RampOption,
     RateOption,
+    ReparseOption,
     SeqOption,
     ToOption,
     check_forced,
@@ -30,6 +31,7 @@ from receiver.cli.replay.targets import (
     targets,
 )
 from receiver.cli.replay.text import document, plan_lines
+from receiver.cli.replay.to_reparse import ToReparse
 from receiver.composition.replays import opened_replays
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
@@ -44,6 +46,7 @@ NameArgument = Annotated[str, typer.Argument(help="The replay's name.", metavar=
         "yizhan replay plan fix1 --since 6h --type payment --to handler:ship_it",
         "yizhan replay plan one --seq '#1200' --to handler:ship_it",
         "yizhan replay plan dead1 --handler ship_it --cause ValueError --to handler:ship_it",
+        "yizhan replay plan again --since 7d --source shop --reparse",
         "yizhan replay plan month --since 30d --to file:month.jsonl",
     )
 )
@@ -55,6 +58,7 @@ def plan(
     config: ConfigOption = None,
     seq: SeqOption = None,
     to: ToOption = None,
+    reparse: ReparseOption = False,
     rate: RateOption = None,
     ramp: RampOption = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file, later.")] = False,
@@ -68,7 +72,7 @@ def plan(
     """
     with refusing():
         check_name(name)
-        to, single, operator = targets(to), sequences(seq), who(by)
+        to, single, operator = targets(to, reparse=reparse), sequences(seq), who(by)
         check_forced(to, forced=force_effects)
         if not (filters.given or single):
             raise ConfigurationError(
@@ -91,7 +95,12 @@ def plan(
         async with opened_replays(settings, handlers) as desk:
             with searching("planning") as progress:
                 record = await desk.planning.freeze(name, wish, operator, progress.scanned)
-                record = await desk.planning.foreseen(record, progress.scanned)
+                if reparse:
+                    reading = ToReparse(desk, record, dry=True)
+                    await reading.run(lambda done, _, __: progress.scanned(done))
+                    record = record.model_copy(update={"forecast": [reading.compared.document()]})
+                else:
+                    record = await desk.planning.foreseen(record, progress.scanned)
             trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
             words = {"replay": name, **words_of(filters)}
             numbers = {"selected": record.count}

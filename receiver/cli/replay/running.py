@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from receiver.cli.replay.to_handlers import ToHandlers
+from receiver.cli.replay.to_reparse import ToReparse
 from receiver.cli.replay.to_sink import ToSink
 from receiver.composition.replays import ReplayDesk
 from receiver.errors import BusError, YizhanError
-from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.resilience.cancellation import cancel_all
-from receiver.worker.replaying.record import ReplayRecord
+from receiver.worker.replaying.record import REPARSE, ReplayRecord
 from receiver.worker.routing import Handler
 
 _END_S: Final = 10.0
@@ -47,11 +48,13 @@ async def run_replay(
 ) -> int:
     """Begin a replay, or go on with it, to its end; the exit code."""
     trail = AuditTrail(desk.bus.connection, desk.bus.subjects, manner.by)
-    words = {"replay": record.name, **record.filters}
+    words = {"replay": record.name, **words_of(record.chosen())}
     numbers = {"selected": record.count}
     where, console = ", ".join(record.targets), Console(stderr=True)
-    giving: ToHandlers | ToSink
-    if handlers:
+    giving: ToHandlers | ToReparse | ToSink
+    if record.targets == [REPARSE]:
+        giving = ToReparse(desk, record)
+    elif handlers:
         giving = ToHandlers(desk, record, handlers)
     else:
         giving = ToSink(desk, record, force=manner.force)

@@ -51,6 +51,13 @@ RampOption = Annotated[
     float,
     typer.Option("--ramp", help="Seconds to come from a tenth of the rate to all of it.", min=0),
 ]
+ReparseOption = Annotated[
+    bool,
+    typer.Option(
+        "--reparse",
+        help="In place of --to: read stored callbacks again, compare by fact, store what is new.",
+    ),
+]
 ForceEffectsOption = Annotated[
     bool,
     typer.Option(

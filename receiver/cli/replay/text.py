@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from receiver.cli.look.output import local
-from receiver.worker.replaying.record import HANDLER, ReplayRecord
+from receiver.cli.replay.to_reparse import reparse_lines
+from receiver.operations.audit_trail import words_of
+from receiver.worker.replaying.record import HANDLER, REPARSE, ReplayRecord
 
 
 def document(record: ReplayRecord) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def plan_lines(record: ReplayRecord) -> Iterator[str]:
         first, last = _stamp(record.first_at), _stamp(record.last_at)
         yield f"  from      #{record.first_seq} stored {first}"
         yield f"  to        #{record.last_seq} stored {last}"
-    words = " ".join(f"--{name} {text}" for name, text in record.filters.items())
+    words = " ".join(f"--{name} {text}" for name, text in words_of(record.chosen()).items())
     if words:
         yield f"  filters   {words}"
     for one in record.sample:
@@ -32,7 +34,10 @@ def plan_lines(record: ReplayRecord) -> Iterator[str]:
         code = record.code.get(target.removeprefix(HANDLER), "")
         yield f"  goes to   {target}{code and f' (code {code})'}"
     for found in record.forecast:
-        yield from _forecast_lines(found, forced=record.forced)
+        if record.targets == [REPARSE]:
+            yield from reparse_lines(found)
+        else:
+            yield from _forecast_lines(found, forced=record.forced)
 
 
 def _forecast_lines(found: dict[str, Any], *, forced: bool) -> Iterator[str]:
