@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event
 from receiver.testing.real import RealKit
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "handlers": HandlersSettings,
     "handlers.NAME": HandlerSettings,
     "log": LogSettings,
+    "metrics": MetricsSettings,
     "tracing": TracingSettings,
 }
 

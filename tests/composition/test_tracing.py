@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -19,12 +20,13 @@ from opentelemetry import trace
 from opentelemetry.sdk import trace as sdk_trace
 from opentelemetry.util._once import Once
 from pydantic import SecretStr
-from receiver.replay.selection import Selection
 from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
+from receiver.bus.headers import REPLAY
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.read.history import Span, opened_history
+from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import opened_bus
@@ -33,17 +35,20 @@ from receiver.composition.tracing import NOT_INSTALLED, traced, tracing_doubts
 from receiver.observability.logs import configure_logs, get_logger, write_out
 from receiver.observability.spans import Run, Tracer
 from receiver.observability.trace_context import TraceContext
-from receiver.replay.replay import replay
-from receiver.replay.sinks.handler import HandlerSink
 from receiver.resilience.deadline import Deadline
 from receiver.settings import APISettings, LogSettings, Settings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import eventually, handled
+from receiver.testing.schedules import RecordingSchedules
 from receiver.web.server import bind
+from receiver.worker.effects.holders import LocalHolders
+from receiver.worker.effects.ledger import Ledger
 from receiver.worker.limits import ConsumerLimits
 from receiver.worker.options import HandlerOptions
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
+from receiver.worker.runner import Runner
+from receiver.worker.services import Services
 from receiver.worker.worker import Worker
 from schemas.events import LogisticsTracked, OrderCreated
 from tests.collector import Collector, collecting
@@ -146,7 +151,6 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
     monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())  # as in another process
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     tracking = Tracking()
-    kept = timedelta(days=90)
     async with tracer_of(settings) as tracer, opened_platform() as api:
         worker = Worker(
             connection,
@@ -164,13 +168,23 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
         await worker.start()
         await handled(connection, subjects, [tracking.handler], within_s=60)
         await worker.stop()
-        sink = HandlerSink.of(
-            tracking.handler, publisher, connection, subjects, api=api, kept=kept, tracer=tracer
+        span = Span((subjects.events_of_type("order.created"),))
+        async with opened_history(connection, subjects.stream, span) as history:
+            placed = only([found async for found in history.read()])
+        once_more = replace(placed, headers={**placed.headers, REPLAY: "try1"})
+        state, policy = MemoryEntries(), RetryPolicy()
+        services = Services(
+            publisher=publisher,
+            subjects=subjects,
+            policy=policy,
+            clock=tracking.now,
+            schedules=RecordingSchedules(),
+            state=state,
+            ledger=Ledger(state, LocalHolders(), clock=tracking.now, kept=timedelta(days=90)),
+            api=api,
         )
-        only_created = Selection(event_type="order.created")
-        summary = await replay(connection, subjects, only_created, sink)
-        await sink.close()
-        assert summary.delivered == 1
+        log = get_logger("test")
+        await Runner(services, tracer=tracer).run(tracking.handler, once_more, attempt=1, log=log)
 
     received = only(collector.named("POST /callbacks/{source}"))
     assert (received.trace_id, received.span_id) == (line["trace_id"], line["span_id"])
@@ -189,7 +203,7 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
     assert not first.failed
 
     assert late.attributes["yizhan.run"] == "late"
-    assert replayed.attributes["yizhan.replay"] == "handler:track"
+    assert replayed.attributes["yizhan.replay"] == "try1"
     for again in late, replayed:
         assert (again.parent_id, again.links) == ("", [received.place])
     assert len({received.trace_id, late.trace_id, replayed.trace_id}) == 3
