@@ -55,7 +55,7 @@ fmt: install ## Format, and fix what lint can fix
 
 .PHONY: docs
 docs: install ## Write the generated pages anew
-	@for page in events api; do $(BIN)/python -m receiver.contract $$page > docs/$$page.md || exit 1; done
+	@for page in events api metrics; do $(BIN)/python -m receiver.contract $$page > docs/$$page.md || exit 1; done
 
 .PHONY: errors
 errors: install ## Run every wrong setting and command, write docs/errors.md (2 minutes)

@@ -29,6 +29,7 @@ _KEY_BYTES: Final = range(24, 65)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 _GONE: Final = 410
+_SWITCH_OFF: Final = "switch notify off, or give it another URL; until then nothing is posted"
 _LONGEST_WAIT_S: Final = 86_400.0
 _PATIENCE: Final = 10
 """So many runs of an event an endpoint may put off by `retry-after`; then the policy holds."""
@@ -43,6 +44,9 @@ _POLICY: Final = RetryPolicy(
 """The schedule that Standard Webhooks gives as an example: three days, then a dead letter."""
 
 router = Router()
+
+gone: Final[list[NotifySettings]] = []
+"""Those whose endpoint wants no more events: nothing is posted by them until the next start."""
 
 
 class EndpointError(Exception):
@@ -118,12 +122,16 @@ async def notify(event: Event[EventData], ctx: Context) -> None:
     own: NotifySettings = ctx.settings
     if event.simulated and not own.include_simulated:
         return
+    if own in gone:
+        raise Drop(f"the endpoint answered {_GONE} before: {_SWITCH_OFF}")
     answer = await _post(ctx.http, own, event)
     said = f"{answer.url.host} answered {answer.status_code}"
     if answer.is_success:
         return
-    if answer.status_code == httpx2.codes.GONE:
-        raise Drop(f"{said}: it wants no more events, so switch notify off")
+    if answer.status_code == _GONE:
+        gone.append(own)
+        ctx.log.error("notify_endpoint_gone", host=answer.url.host, action=_SWITCH_OFF)
+        raise Drop(f"{said}: it wants no more events: {_SWITCH_OFF}")
     wish_s = _retry_after_s(answer.headers.get("retry-after", ""))
     if wish_s is not None and ctx.attempt <= _PATIENCE:
         raise Retry(after=min(wish_s, _LONGEST_WAIT_S), reason=said)

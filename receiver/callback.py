@@ -10,10 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from receiver.observability.trace_context import TraceContext
 from receiver.settings import SourceSettings
 from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import StoringSpan
 
 Trust = Literal["body", "headers", "token", "none", "requeried"]
 _DIGEST_CHARS: Final = 32
@@ -26,6 +30,8 @@ class InboundRequest:
     Nothing changes it once it is made. Of a verified one content codings are undone in `body`, with
     a word of why not in `coding_fault`; `text` is the body in UTF-8 where it came in another
     charset (see `receiver.representation`). `repeats_a_header`: any of them comes more than once.
+    Where tracing is on, `traceparent` is what its messages carry, and `span` is there if it is
+    sampled.
     """
 
     source: SourceSettings
@@ -37,6 +43,8 @@ class InboundRequest:
     delivery_id: str = ""
     text: bytes | None = None
     coding_fault: str = ""
+    traceparent: str = ""
+    span: StoringSpan | None = None
     _by_name: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
     received_text: str = field(init=False, repr=False, compare=False)
     repeats_a_header: bool = field(init=False, repr=False, compare=False)
@@ -50,6 +58,15 @@ class InboundRequest:
     def readable(self) -> bytes:
         """What a dialect reads."""
         return self.body if self.text is None else self.text
+
+    @property
+    def given_traceparent(self) -> str:
+        """The sender's `traceparent`; empty where it is absent, repeated or malformed."""
+        given = self._by_name.get(b"traceparent")
+        if given is None or len(self.header_values(b"traceparent")) > 1:
+            return ""
+        text = given.decode("latin-1")
+        return text if TraceContext.read(text) else ""
 
     def header(self, name: bytes) -> bytes | None:
         """The last value of a header; None where it is absent. `name` in lower case."""

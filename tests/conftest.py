@@ -67,7 +67,8 @@ async def connection(nats_url: str, subjects: Subjects) -> AsyncIterator[Connect
     jetstream = opened.jetstream
     for stream in (subjects.stream, subjects.dead_stream):
         await jetstream.delete_stream(stream)
-    for stream in (subjects.runs_stream, subjects.state_stream, subjects.audit_stream):
+    others = (subjects.runs_stream, subjects.state_stream, subjects.audit_stream)
+    for stream in (*others, subjects.metrics_stream):
         with contextlib.suppress(NotFoundError):  # no handler ran, no operator acted
             await jetstream.delete_stream(stream)
     await opened.stop()

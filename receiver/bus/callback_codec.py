@@ -22,6 +22,7 @@ MAX_UNKNOWN_FIELDS: Final = 20
 _NONCE_MARGIN_S: Final = 60
 _MAX_HEADER_BYTES: Final = 256
 _END: Final = "\r\n"
+_LIFETIME: Final = re.compile(r"^Nats-TTL: .*\r\n", re.MULTILINE)
 
 
 class Marks(NamedTuple):
@@ -48,6 +49,7 @@ def encode_callback(
     request = verified.request
     source, identity = request.source.name, verified.callback_id
     traceparent = _trace_line(request)
+    creation = f"ce-{traceparent}" if request.traceparent else ""
     head = (
         f"{_arrival(verified, identity)}{traceparent}"
         f"{usual_line('yizhan-messagetype', callback.message_type)}"
@@ -55,8 +57,12 @@ def encode_callback(
         f"{CONTENT}: {callback.content_digest}\r\n"
         f"{_drift(callback)}"
     )
-    messages = [OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body)]
-    more = f"{traceparent}{SIMULATED_LINE}" if request.source.simulated else traceparent
+    messages = [
+        OutgoingMessage(subjects.raw(source), identity, head.encode(), request.body, request.span)
+    ]
+    more = f"{creation}{traceparent}"
+    if request.source.simulated:
+        more = f"{more}{SIMULATED_LINE}"
     if marks != _UNMARKED:
         retransmission = header_line("ce-retransmissionof", marks.retransmission_of)
         more = f"{retransmission}{header_line('ce-replayof', marks.replay_of)}{more}"
@@ -98,14 +104,14 @@ def encode_quarantined(
         f"{header_line('yizhan-place', fault.place)}"
     )
     subject = subjects.quarantine(request.source.name)
-    return OutgoingMessage(subject, identity, head.encode(), request.body)
+    return OutgoingMessage(subject, identity, head.encode(), request.body, request.span)
 
 
 def quarantined(raw: OutgoingMessage, reason: str, subjects: Subjects) -> OutgoingMessage:
     """A raw message that was made already, to be kept in quarantine in place of its events."""
     source = raw.subject.removeprefix(subjects.raw(""))
     why = header_line("yizhan-reason", reason) + header_line("yizhan-place", "body")
-    head = f"{raw.head.decode()}{why}"
+    head = f"{_LIFETIME.sub('', raw.head.decode())}{why}"
     return raw._replace(subject=subjects.quarantine(source), head=head.encode())
 
 
@@ -147,16 +153,10 @@ def _arrival(verified: VerifiedRequest, identity: str) -> str:
     )
 
 
-_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
 def _trace_line(request: InboundRequest) -> str:
-    """The line that passes on a `traceparent`; none where it is absent, repeated or malformed."""
-    if request.header(b"traceparent") is None:
-        return ""
-    values = request.header_values(b"traceparent")
-    well_formed = len(values) == 1 and _TRACEPARENT.fullmatch(values[0])
-    return f"traceparent: {values[0].decode('ascii')}{_END}" if well_formed else ""
+    """The line of the last hop: ours where tracing is on, else what the sender gave."""
+    traceparent = request.traceparent or request.given_traceparent
+    return f"traceparent: {traceparent}{_END}" if traceparent else ""
 
 
 def _kept(request: InboundRequest, name: bytes) -> bytes:

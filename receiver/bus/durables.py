@@ -172,6 +172,15 @@ async def count_from(
     return reply["delivered"]["stream_seq"] + 1, int(reply["num_pending"])
 
 
+async def stored_time(client: Client, stream: str, seq: int) -> datetime | None:
+    """When a message was stored, None where it is not there any more; raises `BusError`."""
+    reply = await call(client, f"STREAM.MSG.GET.{stream}", {"seq": seq})
+    if reply.get("error", {}).get("err_code") in {_NO_MESSAGE, _NO_STREAM}:
+        return None
+    _check(reply, f"does not give message {seq}")
+    return read_time(reply["message"]["time"])
+
+
 async def first_from(
     client: Client, stream: str, filters: Iterable[str], seq: int
 ) -> Stored | None:

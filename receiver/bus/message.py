@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nats.aio.msg import Msg
 
 from receiver.bus.subjects import input_subject
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import StoringSpan
 
 MSG_ID: Final = "Nats-Msg-Id"
 _TTL: Final = b"Nats-TTL: "
@@ -23,13 +26,15 @@ class OutgoingMessage(NamedTuple):
 
     `head` is its header lines, each ending in CRLF, `Nats-Msg-Id` among them; `msg_id` is that
     header's value, the id by which the stream knows a duplicate. `OutgoingMessage.of` makes one of
-    headers by name; who makes `head` directly sees to it that no value holds a line break.
+    headers by name; who makes `head` directly sees to it that no value holds a line break. `span`
+    is that of what the message is stored for, where that is sampled.
     """
 
     subject: str
     msg_id: str
     head: bytes
     body: bytes
+    span: StoringSpan | None = None
 
     @classmethod
     def of(cls, subject: str, headers: Mapping[str, str], body: bytes) -> OutgoingMessage:
@@ -67,7 +72,7 @@ def encode_hpub(message: OutgoingMessage, more: bytes = b"", reply: bytes = b"")
     """The `HPUB` command of a message, to the input side of its subject, with `more` header lines
     and a subject for the answer.
     """
-    subject, _, head, body = message
+    subject, _, head, body, _ = message
     head_bytes = len(head) + len(more) + 12
     return b"HPUB %b %b%d %d\r\nNATS/1.0\r\n%b%b\r\n%b\r\n" % (
         input_subject(subject).encode(),

@@ -129,6 +129,14 @@ def archive_rights(subjects: Subjects) -> Iterator[Right]:
     yield Right(listed, listed, "to see how far handlers are", needed=False)
 
 
+def purge_rights(subjects: Subjects) -> Iterator[Right]:
+    """What is needed to delete what is stored."""
+    kept = (subjects.stream, subjects.dead_stream, subjects.runs_stream, subjects.state_stream)
+    for stream in kept:
+        deleted = f"$JS.API.STREAM.MSG.DELETE.{stream}"
+        yield Right(deleted, deleted, "to delete what is stored", needed=False)
+
+
 def looking_rights() -> Iterator[Right]:
     """What `yizhan check` alone uses."""
     for verb in ("INFO", "STREAM.NAMES"):

@@ -40,6 +40,8 @@ _ORIGIN_SUBJECT: Final = "yizhan-subject"
 _ORIGIN_SEQ: Final = "yizhan-streamseq"
 _ANSWER_S: Final = 5.0
 _NO_MESSAGE: Final = 10037
+_LINE_BYTES: Final = 12
+"""Of the line before the headers, and the one behind them."""
 _NOT_THE_LAST: Final = frozenset({10071, 10164})
 """Another message is the last one on the subject, be it stored or about to be."""
 _MAX_TOKEN_CHARS: Final = 64
@@ -57,6 +59,10 @@ class Place(NamedTuple):
     channel: str
     key: str
     name: str = ""
+
+
+class TooLargeError(BusError):
+    """An event fits into the stream, and not with what a schedule adds to it."""
 
 
 class Held(NamedTuple):
@@ -164,6 +170,11 @@ class StreamSchedules:
     async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> bool:
         """Store a message; False where what it was to replace is not what is there."""
         client = self._connection.client
+        size_bytes = len(body) + sum(len(n) + len(v.encode()) + 4 for n, v in headers.items())
+        if size_bytes + _LINE_BYTES > client.max_payload:  # or the server would hang up
+            raise TooLargeError(
+                f"{size_bytes} bytes with what a schedule adds: max_payload is {client.max_payload}"
+            )
         try:
             reply = await client.request(
                 input_subject(subject), body, _ANSWER_S, headers=dict(headers)

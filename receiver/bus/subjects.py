@@ -136,6 +136,25 @@ class Subjects:
         """One subject of `all_workers`."""
         return ".".join((self.root, "workers", *tokens))
 
+    @property
+    def metrics_stream(self) -> str:
+        """The stream of what processes counted."""
+        return f"{self.stream}_METRICS"
+
+    @property
+    def all_metrics(self) -> str:
+        """The last report of every process, and the total of those that are gone."""
+        return f"{self.root}.metrics.>"
+
+    @property
+    def metrics_total(self) -> str:
+        """What all processes counted together whose own reports are gone."""
+        return f"{self.root}.metrics.total"
+
+    def metrics_of(self, life: str) -> str:
+        """The last report of one process; `life` names it from its start to its end."""
+        return f"{self.root}.metrics.life.{life}"
+
     def all_due(self, handler: str) -> str:
         """What a handler put off by a schedule, once it is due."""
         return f"{self.root}.due.{handler}.>"

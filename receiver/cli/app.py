@@ -56,6 +56,11 @@ COMMANDS: Final = {
         RUN,
         "Check all that a start needs, without starting; exit 0 where all is well, else 1.",
     ),
+    "metrics": Entry(
+        "metrics",
+        RUN,
+        "Collect the metrics of all processes, and serve them at /metrics for Prometheus.",
+    ),
     "demo": Entry(
         "demo", RUN, "Run everything on a simulated platform for a while, then check the promise."
     ),
@@ -112,6 +117,21 @@ COMMANDS: Final = {
         "List what waits on our own disk for NATS: how many callbacks, since when, from whom.",
     ),
     "retention": Entry("retention", REPAIR, "How long and how much the streams keep."),
+    "export": Entry(
+        "transfer.export",
+        REPAIR,
+        "Write what is stored to a file of JSON lines, compressed with Zstandard.",
+    ),
+    "import": Entry(
+        "transfer.import_",
+        REPAIR,
+        "Store what a file of `yizhan export` holds. What is there already is not stored again.",
+    ),
+    "purge": Entry(
+        "purge",
+        REPAIR,
+        "Delete for good what filters select, kind by kind; shows a plan first.",
+    ),
     "init": Entry(
         "init", BUILD, "Write a commented settings file with one source, for its owner alone."
     ),

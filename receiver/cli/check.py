@@ -29,6 +29,7 @@ from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.pruning import prune_handlers
+from receiver.composition.tracing import tracing_doubts
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
@@ -145,6 +146,8 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
         yield "settings", weakness
     for shared in _shared_secrets(settings):
         yield "sources", shared
+    for doubt in tracing_doubts(settings):
+        yield "tracing", doubt
     wanted = settings.receiver.limit_connections
     if (room := fit_open_files(wanted)) < wanted:
         what = f"receiver.limit_connections is {wanted}, and open files leave room for {room}"

@@ -56,7 +56,9 @@ def list_doubts(
         return
 
     async def act(doubts: Doubts) -> int:
-        found = await doubts.chosen(filters, datetime.now(UTC))
+        found, unreadable = await doubts.chosen(filters, datetime.now(UTC))
+        for reason in unreadable:
+            typer.echo(reason, err=True)
         if as_json:
             typer.echo(_json({"effects": [_document(one) for one in found]}))
         else:
@@ -76,8 +78,7 @@ def show(
     """Show what is kept of an effect, whatever its state."""
 
     async def act(doubts: Doubts) -> int:
-        found = await doubts.of(key)
-        typer.echo(_json(_document(found)) if as_json else _text(found))
+        await _show(doubts, await doubts.of(key), as_json=as_json)
         return 0
 
     _operate(config or context.obj, act)
@@ -117,7 +118,7 @@ def settle(
     async def act(doubts: Doubts) -> int:
         now = datetime.now(UTC)
         found = await doubts.settle(key, happened=verdict, by=who(), note=note.strip(), now=now)
-        typer.echo(_json(_document(found)) if as_json else _text(found))
+        await _show(doubts, found, as_json=as_json)
         return 0
 
     _operate(config or context.obj, act)
@@ -131,6 +132,16 @@ def _operate(config: Any, act: Act) -> None:
             return await act(doubts)
 
     run(main)
+
+
+async def _show(doubts: Doubts, found: Doubt, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(_json(_document(found)))
+        return
+    typer.echo(_text(found))
+    if found.record.state == "settled":
+        again = await doubts.replay_of(found.record)
+        typer.echo(f"  again     {again or 'its event is not stored any more'}")
 
 
 def _check_note(note: str) -> None:
@@ -160,7 +171,6 @@ def _text(found: Doubt) -> str:
         "result": None if record.result is None else json.dumps(record.result, ensure_ascii=False),
         "unkept": record.unkept,
         "verdict": _verdict(found),
-        "again": _again(found) if record.state == "settled" else None,
     }
     lines = [f"  {name:<9} {value}" for name, value in rows.items() if value is not None]
     return "\n".join((found.key, *lines))
@@ -172,11 +182,3 @@ def _verdict(found: Doubt) -> str | None:
         return None
     verdict = "happened" if record.happened else "did not happen"
     return f"{verdict}, says {record.by}: {record.note}"
-
-
-def _again(found: Doubt) -> str:
-    record = found.record
-    which = "" if record.order_id is None else f" --order {record.order_id}"
-    return (
-        f"yizhan replay --to handler:{record.handler} --type {record.event_type}{which} --since 90d"
-    )

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from receiver.bus.consumers import ConsumerPlan
+from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.rights import Right, caller_rights, handler_rights
 from receiver.bus.runs_stream import runs_rights
 from receiver.bus.state.rights import state_rights
@@ -30,4 +31,5 @@ def rights_to_handle(settings: Settings) -> tuple[Right, ...]:
     subjects = Subjects(settings.nats.subject_root)
     calling = caller_rights(subjects) if settings.api else ()
     handling = handler_rights(subjects, consumer_plans(settings))
-    return (*handling, *runs_rights(subjects), *state_rights(subjects), *calling)
+    kept = (*runs_rights(subjects), *state_rights(subjects), *metrics_rights(subjects))
+    return (*handling, *kept, *calling)

@@ -51,7 +51,13 @@ class Stop(asyncio.Event):
 Main = Callable[[Stop], Coroutine[Any, Any, int]]
 
 
-def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoReturn:
+def run(
+    main: Main,
+    *,
+    grace_s: float = _GRACE_S,
+    stays: bool = False,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> NoReturn:
     """Run `main(stop)` to its exit code; SIGINT and SIGTERM set `stop`, a second one kills.
 
     A `ConfigurationError` ends with code 2, any other of our errors with 1; each is one line.
@@ -62,7 +68,7 @@ def run(main: Main, *, grace_s: float = _GRACE_S, stays: bool = False) -> NoRetu
     """
     deadline = Deadline(grace_s)
     last_resort = LastResort(deadline, 0 if stays else EXIT_FAILED)
-    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    runner = asyncio.Runner(loop_factory=loop_factory)
     loop = runner.get_loop()
     last_resort.watch(loop)
     stop = Stop(deadline, last_resort)

@@ -106,6 +106,11 @@ class Admission:
                 self._free.release()
         return passed
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return sum(not waiting.done() for *_, waiting in self._queue)
+
     def _waiting(self) -> bool:
         """Whether any call waits; those that gave up are taken out."""
         while self._queue and self._queue[0][2].done():

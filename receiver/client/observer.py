@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from receiver.client.endpoint import Endpoint
+from receiver.client.endpoint import Endpoint, Route
 from receiver.client.replies import Reply
-from receiver.client.tracing import Span, Tracing
+from receiver.client.tracing import Span, call_span
 from receiver.errors import (
     APIError,
     APIUnavailableError,
@@ -48,18 +48,26 @@ class CallRecord:
 
 
 class Observer:
-    """Observes the calls of one account."""
+    """Observes the calls of one account; `host` is what serves them."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "") -> None:
         self.counts = CallCounts()
-        self._tracing = Tracing()
+        self._host = host
         self._log = get_logger("yizhan.client")
 
     @contextlib.contextmanager
-    def observed(self, endpoint: Endpoint, arguments: Mapping[str, Any]) -> Iterator[CallRecord]:
+    def observed(
+        self, endpoint: Endpoint, route: Route, arguments: Mapping[str, Any]
+    ) -> Iterator[CallRecord]:
         """Observe a call from its first try to its end; no value of it but the order's id."""
         record = CallRecord(endpoint, self.counts, _order_id(arguments))
-        with self._tracing.span(endpoint.name) as span:
+        attributes = {
+            "yizhan.api.row": endpoint.name,
+            "http.request.method": route.method,
+            "url.template": route.path,
+            "server.address": self._host,
+        }
+        with call_span(f"{route.method} {endpoint.name}", attributes) as span:
             try:
                 yield record
             except APIError as error:
@@ -88,6 +96,8 @@ class Observer:
             **({"faults": faults} if faults else {}),
         )
         if span is not None:
+            if result.status:
+                span.set_attribute("http.response.status_code", result.status)
             for name, value in seen.items():
                 if value is not None:
                     span.set_attribute(f"yizhan.api.{name}", value)

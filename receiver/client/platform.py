@@ -116,7 +116,9 @@ class PlatformAPI:
         clock = PlatformClock(now, corrected=settings.clock == "server")
         http = _http_client(settings, transport)
         policies = _policies(settings, shared, now, sleep)
-        observer = Observer()
+        observer = Observer(base_url(settings).host)
+        admission, availability = policies.admission, policies.availability
+        observer.counts.load = lambda: (admission.waiting, availability.is_open)
         calls = PlatformTransport(
             settings,
             routes=resolve_routes(settings.edition, settings.paths),

@@ -35,7 +35,7 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
         for exchange in self._exchanges:
             if exchange.request == asked:
                 self._exchanges.remove(exchange)
-                return _response(exchange)
+                return response_of(exchange)
         raise RecordingError(f"{self._path}: {row}: {self._why_not(row, asked)}")
 
     def _why_not(self, row: str, asked: AskedFor) -> str:
@@ -57,7 +57,8 @@ def _parameters(asked: AskedFor) -> dict[str, str]:
     return {name: repr(value) for name, value in given.items()}
 
 
-def _response(exchange: Exchange) -> httpx2.Response:
+def response_of(exchange: Exchange) -> httpx2.Response:
+    """The answer that was recorded."""
     headers = {} if exchange.retry_after is None else {"retry-after": exchange.retry_after}
     if exchange.not_json is not None:
         content = b"*" * exchange.not_json

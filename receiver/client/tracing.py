@@ -1,14 +1,16 @@
-"""One span a call, where OpenTelemetry is installed (`yizhan[otel]`); nothing where it is not.
+"""One span a call, where OpenTelemetry is at work in this process; nothing where it is not.
 
-No header is sent to the platform for it.
+OpenTelemetry is not imported for it: who traces has imported it. No header is sent to the platform.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
+
+_SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0"
 
 
 class Span(Protocol):
@@ -19,36 +21,27 @@ class Span(Protocol):
         ...
 
 
-class Tracing:
-    """Makes spans by the tracer provider of the process.
+@contextlib.contextmanager
+def call_span(name: str, attributes: Mapping[str, Any]) -> Iterator[Span | None]:
+    """The span of a call, by the tracer provider of the process; None where it is not recorded.
 
-    OpenTelemetry is imported when this is made, so that a process without calls does not pay.
+    Of an error it holds the type: a message may have foreign words.
     """
-
-    def __init__(self) -> None:
+    trace: Any = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        yield None
+        return
+    tracer = trace.get_tracer("yizhan.client", schema_url=_SCHEMA_URL)
+    with tracer.start_as_current_span(
+        name,
+        kind=trace.SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
         try:
-            self._trace: Any = importlib.import_module("opentelemetry.trace")
-        except ImportError:
-            self._trace = None
-
-    @contextlib.contextmanager
-    def span(self, row: str) -> Iterator[Span | None]:
-        """The span of a call. Of an error it holds the type: a message may have foreign words."""
-        if self._trace is None:
-            yield None
-            return
-        trace = self._trace
-        tracer = trace.get_tracer("yizhan.client")
-        with tracer.start_as_current_span(
-            f"api {row}",
-            kind=trace.SpanKind.CLIENT,
-            attributes={"yizhan.api.row": row},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except BaseException as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(trace.Status(trace.StatusCode.ERROR))
-                raise
+            yield span if span.is_recording() else None
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.Status(trace.StatusCode.ERROR))
+            raise

@@ -76,7 +76,7 @@ class PlatformTransport:
         policies = self._policies
         with (
             trail.calling(endpoint),
-            self._observer.observed(endpoint, arguments) as record,
+            self._observer.observed(endpoint, route, arguments) as record,
         ):
             while True:
                 policies.availability.check(endpoint)

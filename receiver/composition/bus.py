@@ -11,7 +11,9 @@ from typing import Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions
+from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.raw_age import RawAge
 from receiver.bus.rights import Right, reader_rights, stream_rights
 from receiver.bus.stream_plan import MARGIN, StreamPlan, plans
 from receiver.bus.subjects import Subjects
@@ -69,6 +71,14 @@ def stream_plans(settings: Settings, subjects: Subjects) -> tuple[StreamPlan, ..
     )
 
 
+def raw_age(settings: Settings, subjects: Subjects) -> RawAge | None:
+    """The lifetime of raw callbacks; None where it is that of the stream."""
+    days = settings.nats.callbacks_max_age_days
+    if days is None or days == settings.nats.max_age_days:
+        return None
+    return RawAge(subjects, timedelta(days=days))
+
+
 def access(settings: Settings) -> ConnectOptions:
     """How the settings get into NATS."""
     nats = settings.nats
@@ -119,7 +129,7 @@ async def opened_bus(
             body_bytes=settings.receiver.limit_bytes if receiving else 0,
             rights=(
                 *stream_rights(subjects),
-                *(reader_rights(subjects) if receiving else ()),
+                *((*reader_rights(subjects), *metrics_rights(subjects)) if receiving else ()),
                 *rights,
             ),
         )

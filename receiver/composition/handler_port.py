@@ -84,7 +84,7 @@ async def serving_handlers(
 
     backlogs = SingleFlight(partial(_backlogs, settings, bus), ttl_s=_BACKLOG_S)
     metrics = HandlerMetricsEndpoint(asked, backlogs)
-    app = create_handler_app(HealthEndpoints(SingleFlight(probe)), metrics)
+    app = create_handler_app(HealthEndpoints(SingleFlight(probe)), metrics, settings.metrics.bearer)
     config = ServerConfig(deadline=bus.deadline, grace_s=settings.handlers.grace_s)
     async with serving(app, listener, config) as url:
         get_logger("yizhan.handlers").info("handlers_served", url=url)

@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from receiver.bus.audit_stream import audit_rights
+from receiver.bus.read.reader import Reader
+from receiver.bus.rights import archive_rights, purge_rights
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.composition.archive import opened_archive
-from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.bus import Bus, opened_bus, raw_age
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
 from receiver.operations.expiry import warn_of_expiry
 from receiver.operations.handlers import HandlerOperations
+from receiver.operations.keeping.watch import warn_of_room
 from receiver.operations.look.status import Place
 from receiver.operations.repair.comparing import Comparing
 from receiver.operations.repair.letters import Letters
@@ -54,6 +57,16 @@ async def opened_to_act(settings: Settings) -> AsyncIterator[Bus]:
 
 
 @contextlib.asynccontextmanager
+async def opened_to_purge(settings: Settings) -> AsyncIterator[Bus]:
+    """The same, of a command that deletes what is stored."""
+    subjects = Subjects(settings.nats.subject_root)
+    rights = (*audit_rights(subjects), *archive_rights(subjects), *purge_rights(subjects))
+    async with opened_bus(settings, name="yizhan-purge", rights=rights) as bus:
+        bus.connection.client  # noqa: B018 - say now that NATS is away
+        yield bus
+
+
+@contextlib.asynccontextmanager
 async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
     """The dead letters, to look at; raises `BusError` where NATS is away."""
     async with opened_archive(settings) as archive:
@@ -69,6 +82,8 @@ async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
         try:
             await store.ensure()
             yield Doubts(
+                bus.connection,
+                bus.subjects,
                 store,
                 holders,
                 kept=timedelta(days=settings.nats.max_age_days),
@@ -100,7 +115,7 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             HandlerOperations(archive.connection, archive.subjects, loaded, kept=kept),
             [source.name for source in settings.sources],
             spool.state if spool.path.exists() else None,
-            _free_bytes(settings),
+            free_bytes(settings),
         )
 
 
@@ -113,21 +128,24 @@ async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
 
 def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
     """Reading callbacks again, as the settings say now."""
-    return Reparsing(quarantine, _today(settings), bus.publisher)
+    return Reparsing(quarantine, _today(settings, bus), bus.publisher)
 
 
 def comparing(settings: Settings, bus: Bus) -> Comparing:
     """The same beside what was stored of them."""
     quarantine = Quarantine(bus.connection, bus.subjects)
-    return Comparing(quarantine.archive, _today(settings), reparsing(settings, bus, quarantine))
+    return Comparing(
+        quarantine.archive, _today(settings, bus), reparsing(settings, bus, quarantine)
+    )
 
 
-def _today(settings: Settings) -> Today:
+def _today(settings: Settings, bus: Bus) -> Today:
     sources = {source.name: source for source in settings.sources}
-    return Today(sources, installed_dialects(), settings.receiver.limit_bytes)
+    age = raw_age(settings, bus.subjects)
+    return Today(sources, installed_dialects(), settings.receiver.limit_bytes, age)
 
 
-def _free_bytes(settings: Settings) -> int | None:
+def free_bytes(settings: Settings) -> int | None:
     """Of the disk of an embedded server; that of another is not ours to see."""
     if settings.nats.url is not None or not settings.nats.data_dir.is_dir():
         return None
@@ -141,6 +159,19 @@ def handler_operations(
     handlers = configured_handlers(settings.handlers) if loaded is None else loaded
     kept = timedelta(days=settings.nats.max_age_days)
     return HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept)
+
+
+def watching_room(settings: Settings, bus: Bus) -> contextlib.AbstractAsyncContextManager[None]:
+    """Warn before the streams, or the disk of an embedded server, are full."""
+    watch = partial(
+        warn_of_room,
+        Reader(bus.connection),
+        bus.subjects,
+        free_bytes=partial(free_bytes, settings),
+        now=lambda: datetime.now(UTC),
+        sleep=asyncio.sleep,
+    )
+    return supervision.running(watch, name="room-watch")
 
 
 def watching_expiry(

@@ -11,10 +11,14 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from receiver.composition.bus import Bus, duplicate_window
+from receiver.composition.metrics import receiver_figures, reporting
+from receiver.composition.operations import watching_room
 from receiver.composition.spool import spooling_publisher
+from receiver.composition.tracing import traced
 from receiver.contract.documents import documents
 from receiver.dialects.installed import installed_dialects
 from receiver.ingest.intake import Intake
+from receiver.ingest.late_answers import LateAnswers
 from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.sources import Sources
@@ -49,27 +53,21 @@ class Receiver:
 async def running_receiver(
     settings: Settings, bus: Bus, listener: socket.socket, *, worker: int = 0
 ) -> AsyncIterator[Receiver]:
-    """Serve the HTTP edge on `listener`; leaving answers what is in flight first.
-
-    `worker` is the number of this process among those that share the port.
+    """Serve the HTTP edge on `listener`, as the process `worker` of those that share the port;
+    leaving answers what is in flight first.
     """
     counts, sources = DeliveryCounts(), Sources(settings.sources)
-    tls = certificate(settings)
-    window = duplicate_window(settings)
+    tls, window = certificate(settings), duplicate_window(settings)
     retransmissions = Retransmissions(window)
-    broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, retransmissions.remember)
+    remember = retransmissions.remember
+    warming = partial(keep_warm, bus.connection, bus.subjects, window=window, remember=remember)
+    late = LateAnswers()
+    broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, remember, late.remember)
+    late.announce = broadcast.announce_late
     async with (
-        supervision.running(
-            partial(
-                keep_warm,
-                bus.connection,
-                bus.subjects,
-                window=window,
-                remember=retransmissions.remember,
-            ),
-            name="recollection",
-        ),
+        supervision.running(warming, name="recollection"),
         supervision.running(broadcast.run, name="gossip"),
+        traced(settings, service="yizhan-receive", deadline=bus.deadline) as tracer,
         spooling_publisher(settings, bus) as (publisher, probe, spool),
     ):
         endpoint = CallbackEndpoint(
@@ -79,6 +77,7 @@ async def running_receiver(
                 installed_dialects(),
                 retransmissions=retransmissions,
                 announce=broadcast.announce,
+                late=late,
                 limit_bytes=settings.receiver.limit_bytes,
                 window=window,
             ),
@@ -86,6 +85,7 @@ async def running_receiver(
             limit_bytes=settings.receiver.limit_bytes,
             trusted_proxies=settings.receiver.trusted_proxies,
             counts=counts,
+            tracer=tracer,
         )
         app = _app(
             endpoint,
@@ -94,10 +94,23 @@ async def running_receiver(
             url=base_url(listener, tls=tls is not None),
             counts=counts,
             worker=worker,
+            token=settings.metrics.bearer,
         )
         config = _server_config(settings.receiver, bus, tls, counts)
-        async with serving(app, listener, config, fast_path=endpoint) as url:
+        serve = serving(app, listener, config, fast_path=endpoint)
+        first = worker == 0
+        read = partial(receiver_figures, counts, spool if first else None)
+        async with reporting(bus, "receiver", read), serve as url, _beside(settings, bus, first):
             yield Receiver(url, counts, sources, tls)
+
+
+def _beside(
+    settings: Settings,
+    bus: Bus,
+    first: bool,  # noqa: FBT001
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """What the first process of those that share the port looks after."""
+    return watching_room(settings, bus) if first else contextlib.nullcontext()
 
 
 def _server_config(
@@ -120,6 +133,7 @@ def _app(
     url: str,
     counts: DeliveryCounts,
     worker: int,
+    token: str | None,
 ) -> ASGIApp:
     """The endpoint, and beside it health, metrics and documents."""
     probe, spool = SingleFlight(looked_at[0]), looked_at[1]
@@ -135,9 +149,8 @@ def _app(
         staged=bus.staged,
         worker=worker,
     )
-    return create_app(
-        endpoint, health, documents(bus.subjects, nats_url=bus.url, server=url), metrics
-    )
+    pages = documents(bus.subjects, nats_url=bus.url, server=url)
+    return create_app(endpoint, health, pages, metrics, token)
 
 
 def certificate(settings: Settings) -> Certificate | None:

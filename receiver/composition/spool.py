@@ -9,8 +9,9 @@ from typing import Final
 
 from receiver.bus.publish.contract import Submitter
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.publish.raw_age import RawAgeSubmitter
 from receiver.bus.read.lookup import stored_ids
-from receiver.composition.bus import Bus, duplicate_window
+from receiver.composition.bus import Bus, duplicate_window, raw_age
 from receiver.resilience.cancellation import PATIENCE_S
 from receiver.resilience.deadline import Deadline
 from receiver.settings import Settings
@@ -68,7 +69,7 @@ async def spooling_publisher(
     """The publisher of callbacks, the probe of the log, and the spool where there is one, with the
     drainer running."""
     if not settings.receiver.spool_limit_bytes:
-        yield bus.publisher, bus.connection.probe, None
+        yield _aged(bus.publisher, settings, bus), bus.connection.probe, None
         return
     async with opened_spool(settings, bus.deadline) as spool:
         publisher = SpoolFallbackPublisher(
@@ -88,7 +89,13 @@ async def spooling_publisher(
         async with ready_drainer(settings, bus, spool, on_stored=publisher.recovered) as drainer:
             drainer.start()
             try:
-                yield publisher, probe, spool
+                yield _aged(publisher, settings, bus), probe, spool
             finally:
                 await drainer.stop(within_s=min(PATIENCE_S, bus.deadline.step_s()))
                 await publisher.stop(within_s=bus.deadline.step_s())
+
+
+def _aged(publisher: Submitter, settings: Settings, bus: Bus) -> Submitter:
+    """The same, with the lifetime of raw callbacks where they have one of their own."""
+    age = raw_age(settings, bus.subjects)
+    return publisher if age is None else RawAgeSubmitter(publisher, age)

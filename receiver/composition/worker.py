@@ -14,6 +14,8 @@ from receiver.bus.connection import Connection
 from receiver.bus.credentials import ConnectOptions, servers
 from receiver.composition.api import opened_api, served_counts
 from receiver.composition.bus import Bus, access
+from receiver.composition.metrics import reporting_worker
+from receiver.composition.tracing import traced
 from receiver.errors import BusError
 from receiver.settings import Settings
 from receiver.worker.configuration import check_confirming, configured_handlers
@@ -64,6 +66,9 @@ async def running_worker(
         handlers = configured_handlers(settings.handlers)
     check_confirming(handlers, configured=settings.api is not None)
     async with contextlib.AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(
+            traced(settings, service="yizhan-work", deadline=bus.deadline)
+        )
         api = await stack.enter_async_context(opened_api(settings, bus))
         stack.enter_context(served_counts(settings, api))
         second = second_connection(bus.connection, access(settings))
@@ -86,8 +91,10 @@ async def running_worker(
             kept=timedelta(days=settings.nats.max_age_days),
             guest=guest,
         )
+        worker.trace_by(tracer)
         contain_subtasks(asyncio.get_running_loop())
         stack.enter_context(watching_loop(on_blocked=on_blocked))
+        await stack.enter_async_context(reporting_worker(bus, worker, api))
         await worker.start()
         try:
             yield worker

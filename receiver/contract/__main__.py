@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from receiver.contract.api_page import api_page
+from receiver.contract.metrics_page import metrics_page
 from receiver.contract.page import events_page
 
-_PAGES: Final[Mapping[str, Callable[[], str]]] = {"events": events_page, "api": api_page}
+_PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "events": events_page,
+    "api": api_page,
+    "metrics": metrics_page,
+}
 
 
 def main(names: list[str]) -> None:

@@ -224,7 +224,14 @@ def _optional_headers() -> dict[str, _Header]:
             "Present where the event is invented: its source is marked `simulated` in the "
             "settings, or a handler made it from such an event.",
         ),
-        "traceparent": (_TEXT, "W3C Trace Context, where the sender or a handler gave one."),
+        "ce-traceparent": (
+            _TEXT,
+            "W3C Trace Context in which it was made, where the receiver traces; never rewritten.",
+        ),
+        "traceparent": (
+            _TEXT,
+            "W3C Trace Context of the last hop: ours where the receiver traces, else the sender's.",
+        ),
     }
 
 

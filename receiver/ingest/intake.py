@@ -20,6 +20,7 @@ from receiver.dialects.representation import check_content
 from receiver.dialects.verification import MAX_BYTES, has_path_token, verify
 from receiver.errors import MalformedCallbackError, VerificationError
 from receiver.ingest.drift import DriftNotes
+from receiver.ingest.late_answers import LateAnswers
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.storing import Announce, OnIntakeResult, Receipt, Storage, StoringCallback
 from receiver.observability.logs import get_logger
@@ -49,6 +50,7 @@ class Intake:
         *,
         retransmissions: Retransmissions | None = None,
         announce: Announce = lambda *_: None,
+        late: LateAnswers | None = None,
         clock: Callable[[], datetime] = utc_now,
         limit_bytes: int = MAX_BYTES,
         window: timedelta = _WINDOW,
@@ -58,7 +60,8 @@ class Intake:
         self._dialects = dialects
         if retransmissions is None:  # an empty one is false, and is the one that others fill
             retransmissions = Retransmissions(window)
-        self._storage = Storage(publisher, subjects, retransmissions, announce)
+        known = LateAnswers() if late is None else late
+        self._storage = Storage(publisher, subjects, retransmissions, announce, known)
         self._clock = clock
         self._limit_bytes = limit_bytes
         self._window = window

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
 from receiver.bus.callback_codec import Marks, encode_callback, encode_quarantined
@@ -20,6 +20,7 @@ from receiver.bus.publish.contract import (
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, Fault, VerifiedRequest
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
+from receiver.ingest.late_answers import IN_TIME_S, LateAnswers
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.observability.logs import get_logger
 from schemas.events import EventData
@@ -33,7 +34,7 @@ class Receipt(NamedTuple):
 
     `events` is what was read out of it. `stream_seq` is that of the raw message, 0 while it is
     `spooled`; `secret_index` is which secret signed, so that one that no sender uses any more can
-    be retired.
+    be retired. `provoked` is what came again after it was answered late, or not with 200.
     """
 
     outcome: Outcome
@@ -43,6 +44,7 @@ class Receipt(NamedTuple):
     stream_seq: int = 0
     fault: Fault | None = None
     secret_index: int | None = None
+    provoked: bool = False
 
 
 IntakeResult = Receipt | Exception
@@ -62,6 +64,7 @@ class Storage:
     subjects: Subjects
     retransmissions: Retransmissions
     announce: Announce
+    late: LateAnswers
 
 
 class StoringCallback:
@@ -119,9 +122,19 @@ class StoringCallback:
             elif isinstance(result, UnsendableError) and self._fault is None:
                 self.quarantine(Fault("body", TOO_LARGE))
             else:
-                self._on_result(_refusal(result))
+                refusal = _refusal(result)
+                self._on_result(refusal)
+                if isinstance(refusal, BusError):
+                    self._storage.late.note(*self._content)
         except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
             self._on_result(error)
+
+    @property
+    def _content(self) -> tuple[str, str]:
+        """By what it is known when it comes again: with another push time, or in the same bytes."""
+        verified, callback = self._verified, self._callback
+        content = verified.callback_id if callback is None else callback.content_digest
+        return verified.request.source.name, content
 
     @property
     def _marks_replays(self) -> bool:
@@ -141,6 +154,8 @@ class StoringCallback:
     def _on_stored(self, stored: Sequence[Stored]) -> None:
         """The answer leaves first; who else wants to know is next."""
         raw, callback, verified = stored[0], self._callback, self._verified
+        late = self._storage.late
+        provoked = late.holds(*self._content)
         if self._fault is not None or callback is None:
             self._on_result(
                 Receipt(
@@ -149,6 +164,7 @@ class StoringCallback:
                     stream_seq=raw.stream_seq,
                     secret_index=verified.proof.secret_index,
                     fault=self._fault,
+                    provoked=provoked,
                 )
             )
             return
@@ -160,9 +176,12 @@ class StoringCallback:
                 events=[draft.data for draft in callback.events],
                 stream_seq=raw.stream_seq,
                 secret_index=verified.proof.secret_index,
+                provoked=provoked,
             )
         )
         request, storage = verified.request, self._storage
+        if (datetime.now(UTC) - request.received_at).total_seconds() > IN_TIME_S:
+            late.note(*self._content)
         known = (request.source.name, callback.content_digest, verified.callback_id)
         storage.retransmissions.remember(*known, request.received_at)
         storage.announce(*known, request.received_at)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from receiver.observability.metric_row import CALL_BOUNDS_S
+
 CallOutcome = Literal["ok", "rejected", "rate_limited", "unavailable", "outcome_unknown"]
 
-BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BOUNDS_S: Final = CALL_BOUNDS_S
 """The upper bounds of the histogram; what took longer is above the last."""
 
 
@@ -34,6 +37,8 @@ class CallCounts:
         """Tries beyond the first, by row."""
         self.durations: dict[str, Durations] = {}
         """How long the tries of a row took, without the wait for their turn."""
+        self.load: Callable[[], tuple[int, bool]] = lambda: (0, False)
+        """How many calls wait for their turn, and whether the platform is left alone."""
 
     def ended(self, row: str, outcome: CallOutcome) -> None:
         """Count one call."""

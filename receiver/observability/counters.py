@@ -1,9 +1,16 @@
-"""How many deliveries ended in which way, counted by outcome and by reason."""
+"""How deliveries ended, counted by outcome and by reason, and by source."""
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Final
+
+from receiver.observability.figures import Figures
+from receiver.observability.metric_row import ACK_BOUNDS_S
+
+_RETRANSMITTED: Final = frozenset({"retransmission", "duplicate"})
 
 
 class DeliveryCounts:
@@ -11,11 +18,42 @@ class DeliveryCounts:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._answers: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._again: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._times: defaultdict[str, list[float]] = defaultdict(
+            lambda: [0.0] * (len(ACK_BOUNDS_S) + 2)
+        )
 
     def add(self, outcome: str) -> None:
         """Count one delivery."""
         self._counts[outcome] += 1
 
+    def answered(self, source: str, outcome: str) -> None:
+        """Count one answer, by a word of `metric_row.ANSWERS`."""
+        self._answers[source, outcome] += 1
+
+    def taken(self, source: str, outcome: str, seconds: float, *, provoked: bool = False) -> None:
+        """Count a callback that was answered 200 after so many seconds. One that came again is also
+        counted by its cause; `provoked` is what followed an answer that was late or no 200.
+        """
+        self._answers[source, outcome] += 1
+        times = self._times[source]
+        times[bisect_left(ACK_BOUNDS_S, seconds)] += 1
+        times[-1] += seconds
+        if provoked or outcome in _RETRANSMITTED:
+            self._again[source, "provoked" if provoked else "platform"] += 1
+
     def read(self) -> Mapping[str, int]:
         """A copy of the counts as they stand."""
         return dict(self._counts)
+
+    def figures(self) -> Figures:
+        """The same by source."""
+        figures = Figures()
+        for labels, count in self._answers.items():
+            figures.count("yizhan_callbacks", *labels, by=count)
+        for labels, count in self._again.items():
+            figures.count("yizhan_retransmissions", *labels, by=count)
+        for source, (*buckets, total) in self._times.items():
+            figures.histogram("yizhan_ack_seconds", source, buckets=buckets, total=total)
+        return figures

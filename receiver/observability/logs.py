@@ -18,6 +18,7 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from receiver.observability import trace_context
 from receiver.observability.screen import Screen
 from receiver.settings import LogSettings
 
@@ -28,6 +29,9 @@ _QUIET: Final[dict[str, int]] = {
     "httpx2": logging.WARNING,  # its lines hold whole URLs
     "httpcore2": logging.WARNING,
     "asyncio": logging.WARNING,
+    "opentelemetry.exporter": logging.CRITICAL,  # we say once a minute that nothing is taken
+    "opentelemetry.util": logging.CRITICAL,  # it shows headers that it cannot read, secrets too
+    "urllib3": logging.ERROR,
 }
 
 
@@ -35,7 +39,7 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
     """Send every record of this process through structlog to `stream` (standard error)."""
     out = stream or sys.stderr
     console = settings.format == "console" or (settings.format == "auto" and out.isatty())
-    shared: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, _stamp, _in_trace]
     rendering = [_one_line, Screen(out)] if console else [_JSONLine()]
     writer = _LineWriter(out)
     atexit.register(writer.write_out)
@@ -129,6 +133,13 @@ def _stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Level and time, in UTC."""
     event["level"] = method
     event["timestamp"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
+    return event
+
+
+def _in_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """The ids of the span in which this is logged, where there is one."""
+    if (at := trace_context.current()) is not None:
+        event.update(at.ids)
     return event
 
 

@@ -36,6 +36,9 @@ VERBS: Final = (
     "doubt-settle",
     "retention-apply",
     "state-rebuild",
+    "purge",
+    "export",
+    "import",
 )
 """The kinds of acts; more may be added."""
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from receiver.bus.connection import Connection
+from receiver.bus.durables import durables, stored_time
 from receiver.bus.read.filters import Filters
 from receiver.bus.state.keys import key_token
 from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
-from receiver.errors import ConfigurationError, DecodingError
+from receiver.bus.subjects import Subjects
+from receiver.errors import BusError, ConfigurationError, DecodingError
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.handlers import unknown
 from receiver.worker.effects.holders import Holders
 from receiver.worker.effects.ledger import MARGIN
 from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
 
 _KEY: Final = re.compile(r"effect(\.[A-Za-z0-9_=-]+){3,4}")
 """What `effect_key` gives: no wildcards, by which another effect would be found."""
+
+
+_LONG_DAYS: Final = 3650
+"""Where events are kept for ever."""
 
 
 class Doubt(NamedTuple):
@@ -35,32 +45,71 @@ class Doubts:
 
     def __init__(
         self,
+        connection: Connection,
+        subjects: Subjects,
         store: StateStore,
         holders: Holders,
         *,
         kept: timedelta,
         trail_of: Callable[[str], AuditTrail],
     ) -> None:
+        self._connection = connection
+        self._subjects = subjects
         self._trail_of = trail_of
+        self._kept = kept
         self._store = store
         self._holders = holders
         self._ttl = kept + MARGIN
 
-    async def chosen(self, filters: Filters, now: datetime) -> list[Doubt]:
+    async def chosen(self, filters: Filters, now: datetime) -> tuple[list[Doubt], list[str]]:
         """What is in doubt, and what is claimed although its time is up, by handler, type of event
         and order, and by when that state was entered; the last `limit` of those. Those that changed
-        last come last. Raises `BusError`.
+        last come last. Beside them, what is to be said of entries that cannot be read.
+
+        Raises `BusError`, and `ConfigurationError` for a handler that there is not.
         """
         handler = filters.handler
         prefix = "effect" if handler is None else f"effect.{key_token(handler)}"
-        found = []
+        found, unreadable, entries = list[Doubt](), list[str](), 0
         async for key, entry in self._store.scan(prefix):
+            entries += 1
             if entry.value is None:
                 continue
-            record = _read(key, entry.value)
+            try:
+                record = _read(key, entry.value)
+            except ConfigurationError as error:
+                unreadable.append(str(error))
+                continue
             if _is_in_doubt(record, now) and _selects(filters, record):
                 found.append(Doubt(key, record, entry.revision))
-        return found[-filters.limit if filters.limit else 0 :]
+        if handler is not None and not entries:
+            await self._check_handler(handler)
+        return found[-filters.limit if filters.limit else 0 :], unreadable
+
+    async def replay_of(self, record: EffectRecord) -> str | None:
+        """The command that runs the event again, and as few others as may be; None where it is not
+        stored any more. Raises `BusError`.
+        """
+        words = ["yizhan", "replay", "--to", f"handler:{record.handler}"]
+        words += ["--type", record.event_type]
+        if record.order_id is not None:
+            words += ["--order", record.order_id]
+        if record.event_seq is None:
+            return shlex.join([*words, "--since", f"{self._kept.days or _LONG_DAYS}d"])
+        client, stream = self._connection.client, self._subjects.stream
+        at = await stored_time(client, stream, record.event_seq)
+        if at is None:
+            return None
+        until = at + timedelta(microseconds=1)
+        return shlex.join([*words, "--since", at.isoformat(), "--until", until.isoformat()])
+
+    async def _check_handler(self, name: str) -> None:
+        """One without effects has a durable, as far as we may look."""
+        with contextlib.suppress(BusError):
+            found = await durables(self._connection.client, self._subjects.stream)
+            known = [durable.handler for durable in found]
+            if name not in known:
+                raise unknown(name, known)
 
     async def of(self, key: str) -> Doubt:
         """The effect of a key, in whatever state; raises `ConfigurationError` without one."""

@@ -1,4 +1,4 @@
-"""Publishing and deleting by a server that may restart meanwhile."""
+"""Asking, publishing and deleting by a server that may restart meanwhile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from receiver.errors import BusError
 PATIENCE_S: Final = 15.0
 """How long an act waits for a server that restarts."""
 _AGAIN_S: Final = 0.25
-_NOT_DELETED: Final = 10057
+_NOT_DELETED: Final = frozenset({10043, 10057})
+"""There is no such message (any more)."""
 AnswerT = TypeVar("AnswerT")
 
 
@@ -48,8 +49,9 @@ async def delete(
         answer = await connection.allowed(
             client, call(client, f"STREAM.MSG.DELETE.{stream}", asked)
         )
-        if answer.get("error", {}).get("err_code", _NOT_DELETED) != _NOT_DELETED:
-            raise BusError(f"NATS does not delete #{seq}: {answer['error'].get('description')}")
+        error = answer.get("error")
+        if error and error.get("err_code") not in _NOT_DELETED:
+            raise BusError(f"NATS does not delete #{seq}: {error.get('description')}")
         return answer
 
     return "error" not in await patiently(ask, patience_s)

@@ -23,11 +23,13 @@ from receiver.settings.api import APISettings
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
+from receiver.settings.metrics import MetricsSettings
 from receiver.settings.nats import NatsSettings
 from receiver.settings.receiver import ReceiverSettings
 from receiver.settings.secret_files import with_secrets
 from receiver.settings.section import Section
 from receiver.settings.sources import SourceSettings
+from receiver.settings.tracing import TracingSettings
 
 
 class LogSettings(Section):
@@ -58,6 +60,8 @@ class Settings(BaseSettings):
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
     @classmethod
@@ -88,6 +92,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "log": LogSettings,
+    "tracing": TracingSettings,
 }
 
 

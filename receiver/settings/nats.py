@@ -28,7 +28,7 @@ class NatsSettings(Section):
     files proves who we are. `monitor_url` is the HTTP address of a server's monitoring.
     `batches_in_memory` says of a server of one's own that the stream's `batches` folder lies in
     memory. Each stream keeps what is younger than `max_age_days`, and of that the youngest
-    `max_bytes`.
+    `max_bytes`; raw callbacks go after `callbacks_max_age_days`, where that is given.
     """
 
     url: str | None = None
@@ -46,6 +46,7 @@ class NatsSettings(Section):
     port: int = Field(default=4222, ge=0, le=65535)
     subject_root: SubjectToken = "yizhan"
     max_age_days: int = Field(default=90, ge=1, le=36_500)
+    callbacks_max_age_days: int | None = Field(default=None, ge=1, le=36_500)
     max_bytes: int | None = Field(default=None, ge=16 * 1024 * 1024, le=2**62)
 
     @field_validator("url", mode="before")
@@ -71,6 +72,11 @@ class NatsSettings(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if (self.callbacks_max_age_days or 0) > self.max_age_days:
+            raise ValueError(
+                f"callbacks_max_age_days {self.callbacks_max_age_days}: is more than max_age_days "
+                f"{self.max_age_days}, after which everything goes: lower it, or leave it out"
+            )
         if self.url is None and self.replicas > 1:
             raise ValueError("replicas need a cluster: set nats.url to its servers")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from receiver.errors import ConfigurationError
+from receiver.settings.metrics import MetricsSettings, check_token
 from receiver.settings.values import check_path_token, read_secret
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
     api = None if settings.api is None else with_api_secret(settings.api)
-    return settings.model_copy(update={"sources": sources, "api": api})
+    metrics = _with_token(settings.metrics)
+    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
 
 
 def with_api_secret(api: APISettings) -> APISettings:
@@ -35,7 +37,8 @@ def without_files(settings: Settings) -> Settings:
     without = {"secret_files": (), "path_token_file": None}
     sources = tuple(source.model_copy(update=without) for source in settings.sources)
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
-    return settings.model_copy(update={"sources": sources, "api": api})
+    metrics = settings.metrics.model_copy(update={"token_file": None})
+    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
 
 
 def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -47,6 +50,7 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield f"sources[{number}].path_token_file", source.path_token_file
     named = {
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
+        "metrics.token_file": settings.metrics.token_file,
         "nats.password_file": settings.nats.password_file,
         "nats.credentials_file": settings.nats.credentials_file,
         "nats.nkey_seed_file": settings.nats.nkey_seed_file,
@@ -54,6 +58,17 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         "receiver.tls_key_file": settings.receiver.tls_key_file,
     }
     yield from ((name, file) for name, file in named.items() if file is not None)
+
+
+def _with_token(metrics: MetricsSettings) -> MetricsSettings:
+    if metrics.token_file is None:
+        return metrics
+    token = read_secret("metrics.token_file", metrics.token_file)
+    try:
+        check_token(token)
+    except ValueError as error:
+        raise ConfigurationError(f"metrics.token_file: {metrics.token_file}: {error}") from None
+    return metrics.model_copy(update={"token": SecretStr(token)})
 
 
 def _source(number: int, source: SourceSettings) -> SourceSettings:

@@ -29,6 +29,7 @@ from receiver.testing.publisher import RecordingPublisher
 from receiver.testing.result import HandlerRun
 from receiver.worker.interface import HandlerFunction
 from receiver.worker.limits import ConsumerLimits
+from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.outcomes import NakWithDelay
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
@@ -52,7 +53,8 @@ class RealKit(Kit):
             ran = await kit.run(event)
 
     The server and all that it stored are gone when it is left. Its time is the real one: `advance`
-    waits for what is due, and refuses more than a minute.
+    waits for what is due, and refuses more than a minute. Where the worker ends no run within the
+    handler's time limit and a minute, `TimeoutError` is raised.
     """
 
     def __init__(
@@ -167,7 +169,14 @@ class RealKit(Kit):
 
     async def _next(self) -> tuple[str, HandlerRun]:
         """The next run that ends; what it makes due is noted."""
-        message, run = await self._ended.get()
+        patience_s = (self.handler.options.timeout_s or DEFAULT_TIMEOUT_S) + _START_S
+        try:
+            async with asyncio.timeout(patience_s):
+                message, run = await self._ended.get()
+        except TimeoutError:
+            raise TimeoutError(
+                f"the worker ended no run of {self.handler.name} within {patience_s:g} s"
+            ) from None
         event_id, order = message.headers["ce-id"], ".".join(place_in_order(message.nats_subject))
         for place in [
             (event_id, run.timer),

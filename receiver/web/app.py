@@ -14,6 +14,7 @@ from receiver.web.callbacks import CallbackEndpoint
 from receiver.web.handler_metrics import HandlerMetricsEndpoint
 from receiver.web.health import HealthEndpoints
 from receiver.web.metrics import MetricsEndpoint
+from receiver.web.metrics_access import guarded
 from receiver.web.middleware import ErrorMiddleware
 
 
@@ -22,16 +23,18 @@ def create_app(
     health: HealthEndpoints,
     documents: Mapping[str, bytes] | None = None,
     metrics: MetricsEndpoint | None = None,
+    token: str | None = None,
 ) -> ASGIApp:
     """The application; what it serves was made, and is closed, by the caller.
 
+    `token` is what `/metrics` takes from elsewhere.
     `documents` are JSON texts by their path, such as `/asyncapi.json`.
     """
     others = Starlette(
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            *([Route("/metrics", metrics.metrics)] if metrics else []),
+            *([Route("/metrics", guarded(metrics.metrics, token))] if metrics else []),
             *(_document(path, text) for path, text in (documents or {}).items()),
         ],
     )
@@ -39,12 +42,14 @@ def create_app(
     return ErrorMiddleware(CallbackRoute(callbacks, others, paths))
 
 
-def create_handler_app(health: HealthEndpoints, metrics: HandlerMetricsEndpoint) -> ASGIApp:
+def create_handler_app(
+    health: HealthEndpoints, metrics: HandlerMetricsEndpoint, token: str | None = None
+) -> ASGIApp:
     """The application of a process that runs handlers: it takes no callbacks."""
     routes = [
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
-        Route("/metrics", metrics.metrics),
+        Route("/metrics", guarded(metrics.metrics, token)),
     ]
     return ErrorMiddleware(Starlette(routes=routes))
 

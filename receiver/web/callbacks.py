@@ -9,10 +9,11 @@ for any other server.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +24,7 @@ from receiver.ingest.intake import Intake, utc_now
 from receiver.ingest.sources import Sources
 from receiver.ingest.storing import IntakeResult, Receipt
 from receiver.observability.counters import DeliveryCounts
+from receiver.observability.trace_context import TraceContext
 from receiver.settings import SourceSettings
 from receiver.settings.networks import Network
 from receiver.web import answers
@@ -31,6 +33,9 @@ from receiver.web.body import ClientGoneError, read_body
 from receiver.web.client_address import client_address, within
 from receiver.web.delivery import Delivery
 from receiver.web.delivery_log import DeliveryLog
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import StoringSpan, Tracer
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _UNSIGNED: Final = frozenset({"missing_signature", "missing_access_key"})
@@ -52,6 +57,7 @@ class CallbackEndpoint:
         trusted_proxies: Sequence[Network] = (),
         counts: DeliveryCounts,
         clock: Callable[[], datetime] = utc_now,
+        tracer: Tracer | None = None,
     ) -> None:
         self.limit_bytes = limit_bytes
         self._intake = intake
@@ -59,6 +65,7 @@ class CallbackEndpoint:
         self._trusted_proxies = trusted_proxies
         self._counts = counts
         self._clock = clock
+        self._tracer = tracer
         self._advice = Advice(trusted_proxies)
         self._lines = DeliveryLog(sources)
 
@@ -98,6 +105,7 @@ class CallbackEndpoint:
     def broken_off(self, delivery: Delivery) -> None:
         """See `FastPath.broken_off`."""
         self._counts.add("gone")
+        self._counts.answered(self._source_of(delivery), "gone")
         self._lines.broken_off(delivery)
 
     def _admit(self, delivery: Delivery) -> tuple[SourceSettings, str]:
@@ -126,7 +134,21 @@ class CallbackEndpoint:
             check_path_token(request)
             self._on_result(delivery, Receipt("checked"))
             return
+        if self._tracer is not None:
+            self._trace(delivery, request, self._tracer)
         self._intake.accept(request, partial(self._on_result, delivery))
+
+    @staticmethod
+    def _trace(delivery: Delivery, request: InboundRequest, tracer: Tracer) -> None:
+        """Begin its trace, under the id of the delivery; a span is made where it is sampled."""
+        trace_id = delivery.id
+        delivery.traceparent = f"00-{trace_id}-{trace_id[16:]}-00"
+        if tracer.samples(trace_id):
+            sender = TraceContext.read(request.given_traceparent)
+            source, started = request.source.name, delivery.started
+            span = tracer.callback(trace_id, source, started=started, sender=sender)
+            delivery.span, delivery.traceparent = span, span.traceparent
+        request.span, request.traceparent = delivery.span, delivery.traceparent
 
     def _client(self, delivery: Delivery, source: SourceSettings) -> str:
         """The client's address as text; refuses one that the source does not allow."""
@@ -146,19 +168,41 @@ class CallbackEndpoint:
         """Answer what became of it, then count and log: no sender should wait for that."""
         if isinstance(result, Receipt):
             delivery.answer(200, _receipt_body(result))
-            self._counts.add(result.outcome)
+            self._count_taken(delivery, result)
             self._lines.taken(delivery, result)
+            if delivery.span is not None:
+                _end(delivery.span, result)
         elif isinstance(result, DeliveryError):
             delivery.answer(result.status, answers.BODIES[result.status])
             self._counts.add(result.reason)
+            outcome = "unauthorized" if result.status == 401 else "refused"
+            self._counts.answered(self._source_of(delivery), outcome)
             self._advise(delivery, result)
             self._lines.rejected(delivery, result)
+            if delivery.span is not None:
+                delivery.span.answered(result.status, outcome="rejected", reason=result.reason)
         elif isinstance(result, BusError):
             delivery.answer(503, answers.BODIES[503])
             self._counts.add("unavailable")
+            self._counts.answered(delivery.source_name, "unavailable")
             self._lines.not_stored(delivery, result)
+            if delivery.span is not None:
+                delivery.span.answered(503, outcome="unavailable")
         else:
             self._failed(delivery, result)
+
+    def _count_taken(self, delivery: Delivery, receipt: Receipt) -> None:
+        counts, outcome = self._counts, receipt.outcome
+        counts.add(outcome)
+        if outcome == "checked":
+            counts.answered(delivery.source_name, outcome)
+        else:
+            seconds = time.perf_counter() - delivery.started
+            counts.taken(delivery.source_name, outcome, seconds, provoked=receipt.provoked)
+
+    def _source_of(self, delivery: Delivery) -> str:
+        """The name of a source of the settings, else empty: senders do not make up labels."""
+        return "" if self._sources.get(delivery.source_name) is None else delivery.source_name
 
     def _advise(self, delivery: Delivery, error: DeliveryError) -> None:
         source = self._sources.get(delivery.source_name)
@@ -168,7 +212,10 @@ class CallbackEndpoint:
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
+        self._counts.answered(self._source_of(delivery), "failed")
         self._lines.failed(error)
+        if delivery.span is not None:
+            delivery.span.answered(500, outcome="failed")
 
 
 class _Awaited(Delivery):
@@ -185,6 +232,17 @@ class _Awaited(Delivery):
         """See `Delivery.answer`; the first one counts."""
         if not self.answered.done():
             self.answered.set_result((status, body))
+
+
+def _end(span: StoringSpan, receipt: Receipt) -> None:
+    span.answered(
+        200,
+        outcome=receipt.outcome,
+        callback_id=receipt.callback_id,
+        message_type=receipt.message_type,
+        event_types=[data.event_type for data in receipt.events],
+        stream_seq=receipt.stream_seq,
+    )
 
 
 def _receipt_body(receipt: Receipt) -> bytes:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import StoringSpan
 
 Headers = Sequence[tuple[bytes, bytes]]
 _random: Final = random.Random()  # noqa: S311 - an id to find a line by, not a secret
@@ -15,11 +18,13 @@ class Delivery:
     """What is known of a request; `answer` is called once, when it is whole.
 
     Header names are in lower case, `peer` is the address at the other end of the connection,
-    `started` is by `time.perf_counter`.
+    `started` is by `time.perf_counter`. Where tracing is on, `id` is that of its trace, too, whose
+    `traceparent` it has, and `span` is there if it is sampled.
     """
 
     __slots__ = (
-        "body", "headers", "id", "method", "path_token", "peer", "source_name", "started",
+        "body", "headers", "id", "method", "path_token", "peer", "source_name", "span",
+        "started", "traceparent",
     )  # fmt: skip
 
     def __init__(
@@ -38,11 +43,19 @@ class Delivery:
         self.body = b""
         self.id = f"{_random.getrandbits(128):032x}"
         self.started = time.perf_counter()
+        self.traceparent = ""
+        self.span: StoringSpan | None = None
 
     @property
     def duration_ms(self) -> float:
         """How long it has taken so far."""
         return round((time.perf_counter() - self.started) * 1000, 2)
+
+    @property
+    def trace_ids(self) -> dict[str, str]:
+        """Those for its log line, where tracing is on."""
+        text = self.traceparent
+        return {"trace_id": text[3:35], "span_id": text[36:52]} if text else {}
 
     def answer(self, status: int, body: bytes) -> None:
         """Send the answer; nothing happens where the sender is gone."""

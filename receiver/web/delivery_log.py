@@ -53,6 +53,7 @@ class DeliveryLog:
             "outcome": receipt.outcome,
             "secret_index": receipt.secret_index,
             "duration_ms": delivery.duration_ms,
+            **delivery.trace_ids,
         }
         if receipt.fault is not None:
             details |= {"reason": receipt.fault.reason, "place": receipt.fault.place}
@@ -92,7 +93,7 @@ class DeliveryLog:
 
     def _known(self, delivery: Delivery) -> dict[str, str]:
         """A source's name is logged where it is one of ours: the path may hold anything else."""
-        known = {"delivery_id": delivery.id}
+        known = {"delivery_id": delivery.id, **delivery.trace_ids}
         if self._sources.get(delivery.source_name) is not None:
             known["source"] = delivery.source_name
         return known

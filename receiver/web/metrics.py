@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
+from receiver.observability.metric_families import families as made_of
 from receiver.spool.file import SpoolState
 from receiver.web.health import Probe
 
@@ -42,6 +43,7 @@ class MetricsEndpoint:
     async def metrics(self, request: Request) -> Response:
         """200, whatever is wrong: that is in the figures."""
         families = [self._deliveries(), await self._log_ready(), self._batches_in_memory()]
+        families += made_of(self._counts.figures(), worker=self._worker)
         if self._spool is not None:
             families += await self._of_spool(self._spool)
         return exposition(families)
@@ -98,9 +100,15 @@ def _spool_readable(readable: int) -> Metric:
 
 def exposition(families: Iterable[Metric]) -> Response:
     """The answer that holds them."""
+    page = generate_latest(registry_of(families))
+    return Response(page, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+def registry_of(families: Iterable[Metric]) -> CollectorRegistry:
+    """A registry of what was collected already."""
     registry = CollectorRegistry()
     registry.register(_StaticCollector(families))
-    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+    return registry
 
 
 class _StaticCollector(Collector):

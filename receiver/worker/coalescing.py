@@ -15,6 +15,7 @@ from receiver.bus.schedules import (
     Held,
     Place,
     Schedules,
+    TooLargeError,
     is_copy,
     origin_seq,
     place_in_order,
@@ -39,7 +40,8 @@ async def coalesced(
     now: datetime,
 ) -> bool:
     """Whether an event needs no run of its own now: it waits for a newer one, or a newer one waits
-    already. What has waited is run, and so is an event without an order. Raises `BusError`.
+    already. What has waited is run, and so is an event without an order, or one that is too large
+    for a schedule. Raises `BusError`.
     """
     window_s = handler.options.coalesce_s
     if window_s is None or is_copy(message):
@@ -57,8 +59,11 @@ async def coalesced(
         at = min(now + timedelta(seconds=window_s), latest)
         over = 0 if held is None else held.seq
         headers = {LATEST: latest.isoformat()}
-        if await schedules.put(place, message, at, headers, over=over):
-            return True
+        try:
+            if await schedules.put(place, message, at, headers, over=over):
+                return True
+        except TooLargeError:
+            return False
     raise BusError("others put events of this order into its schedule all the time")
 
 

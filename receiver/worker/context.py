@@ -23,6 +23,7 @@ from receiver.worker.interface import Resolve
 from receiver.worker.options import DEFAULT_TIMEOUT_S
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
+from receiver.worker.run_tracing import made_in_trace
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers
 from schemas.events import EventData
@@ -131,6 +132,7 @@ class RunContext:
             order_id=cause.order_id,
             attempt=self.attempt,
             timeout=timedelta(seconds=handler.options.timeout_s or DEFAULT_TIMEOUT_S),
+            event_seq=self._timers.message.stream_seq or None,
             forced=self._timers.message.headers.get(FORCED, ""),
         )
         ledger = self._services.ledger
@@ -216,6 +218,6 @@ def derived(
         trust="requeried" if handler.needs_api else cause.trust,
         origin="handler",
         causation_id=cause.id,
-        traceparent=cause.traceparent,
+        **made_in_trace(cause),
         simulated=cause.simulated,
     )

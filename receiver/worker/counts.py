@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final
 
+from receiver.observability.metric_row import RUN_BOUNDS_S
 from receiver.worker.outcomes import Outcome
 
-BOUNDS_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0)
+BOUNDS_S: Final = RUN_BOUNDS_S
 """Up to how many seconds a run takes to be counted in each bucket; beyond the last is one more."""
 
 

@@ -43,6 +43,7 @@ def log_outcome(
     if outcome not in _EVENT_NAMES and not log.is_enabled_for(logging.INFO):
         return
     keys: dict[str, Any] = {"outcome": outcome, "duration_ms": round(duration_s * 1000, 1)}
+    keys |= result.trace_ids
     if result.data is not None and on_screen():
         keys["shown"] = shown((result.data,))
     if result.error:

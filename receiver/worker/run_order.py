@@ -12,6 +12,7 @@ from receiver.projection.orders import time_of
 from receiver.projection.state import Arrival, OrderState
 from receiver.worker.order_states import Folded
 from receiver.worker.routing import Handler
+from receiver.worker.run_tracing import made_in_trace
 from receiver.worker.services import Services
 from schemas.events import EventData, OrderSynced
 
@@ -108,6 +109,6 @@ class RunOrder:
             trust="requeried",
             origin="handler",
             causation_id=event.id,
-            traceparent=event.traceparent,
+            **made_in_trace(event),
             simulated=event.simulated,
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -35,9 +35,13 @@ from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
 from receiver.worker.run_order import RunOrder
 from receiver.worker.run_records import MAX_ATTEMPTS, RunRecord
+from receiver.worker.run_tracing import traced_run
 from receiver.worker.services import Services
 from receiver.worker.timers import Timers, fired_timer
 from schemas.events import EventData
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import Tracer
 
 Log = structlog.typing.FilteringBoundLogger
 _SUPERSEDED: Final = "its timer was cancelled or set again after it fired"
@@ -48,6 +52,7 @@ _MAX_NAMES: Final = 100
 """So many ids and calls a record names; of what a run did beyond them it has the number alone."""
 
 
+_FAILED: Final = frozenset({"retried", "dead_lettered"})
 _DONE: Final = Ack()
 
 
@@ -56,6 +61,7 @@ class RunResult:
     """How a run ended; `data` is that of the event where it could be decoded.
 
     `error`, `place`, `cause` and `raised`, the exception itself, are empty where it returned.
+    `trace_ids` are those for its line in the log, where tracing is on.
     """
 
     decision: Decision
@@ -63,11 +69,19 @@ class RunResult:
     data: EventData | None = None
     cause: Cause | None = None
     raised: BaseException | None = None
+    trace_ids: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
         """Where the error arose."""
         return self.cause.place if self.cause else ""
+
+    @property
+    def error_type(self) -> str | None:
+        """The type of what it failed with, or a word of ours; None where it did not fail."""
+        if self.decision.outcome not in _FAILED:
+            return None
+        return type(self.raised).__name__ if self.raised is not None else "given_up"
 
     @property
     def traceback(self) -> str:
@@ -97,10 +111,14 @@ class _Run:
 
 
 class Runner:
-    """Runs handlers; every run ends in a decision, or in the cancellation of its task."""
+    """Runs handlers; every run ends in a decision, or in the cancellation of its task.
 
-    def __init__(self, services: Services) -> None:
+    Where there is a `tracer` each is in a span.
+    """
+
+    def __init__(self, services: Services, *, tracer: Tracer | None = None) -> None:
         self.services = services
+        self.tracer = tracer
 
     async def run(
         self,
@@ -112,7 +130,7 @@ class Runner:
         failures: int | None = None,
         deaths: int = 0,
     ) -> RunResult:
-        """Run `handler` on a stored message and publish what it returns.
+        """Run `handler` on a stored message and publish what it returns, in a span of its own.
 
         `attempt` counts the runs that began, this one too, `failures` those before that failed: all
         of them by default. What ended its process in so many `deaths` is not run.
@@ -122,11 +140,21 @@ class Runner:
         """
         failed = attempt - 1 if failures is None else failures
         run = _Run(handler, message, attempt, failed, log, self.services.clock())
+        if self.tracer is None:
+            return await self._ran(run, deaths)
+        traced = traced_run(handler, message, attempt, run.started_at)
+        with self.tracer.process(traced) as span:
+            result = await self._ran(run, deaths)
+            span.ended(result.decision.outcome, result.error_type)
+            result.trace_ids = span.ids
+        return result
+
+    async def _ran(self, run: _Run, deaths: int) -> RunResult:
         if deaths:
             reason = f"killed its process {deaths} times, at last with nothing beside it"
             return await self._given_up(run, "ProcessDied", reason)
-        if attempt > self._policy_of(handler).max_deliveries:
-            reason = f"delivered {attempt} times and never handled to an end"
+        if run.attempt > self._policy_of(run.handler).max_deliveries:
+            reason = f"delivered {run.attempt} times and never handled to an end"
             return await self._given_up(run, "NoEnd", reason)
         began = asyncio.get_running_loop().time()
         try:

@@ -15,6 +15,7 @@ from receiver.bus.state.store import Entries
 from receiver.bus.stream_plan import MARGIN
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
+from receiver.observability.trace_context import STORING
 from receiver.worker.effects.ledger import Ledger
 from receiver.worker.http import SharedHTTP
 from receiver.worker.order_states import NoEvents, OrderStates
@@ -74,4 +75,7 @@ class Services:
         """Publish events; raises `BusError` where one is not acknowledged."""
         old = self.clock() - events[0].received_at > MARGIN
         publisher = self.once if old and self.once is not None else self.publisher
-        return await publisher.publish([encode_event(event, self.subjects) for event in events])
+        messages = [encode_event(event, self.subjects) for event in events]
+        if (span := STORING.get()) is not None:
+            messages = [message._replace(span=span) for message in messages]
+        return await publisher.publish(messages)

@@ -49,6 +49,7 @@ from receiver.worker.status import HandlerStatus, StatusService, WorkerStatus
 
 if TYPE_CHECKING:
     from receiver.client.platform import PlatformAPI
+    from receiver.observability.spans import Tracer
 
 
 class Worker:
@@ -123,6 +124,10 @@ class Worker:
             self._feed,
         )
         self._service = StatusService(connection, subjects, read=self.status, sleep=sleep)
+
+    def trace_by(self, tracer: Tracer | None) -> None:
+        """Have every run traced; call it before `start`."""
+        self._runner.tracer = tracer
 
     def _consumer(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -90,26 +91,32 @@ async def place(
 
 @pytest.mark.parametrize(("verdict", "effects", "result"), [("", 1, "None"), ("not-", 2, "17")])
 async def test_an_operator_settles_what_a_killed_worker_left(
-    place: Place, verdict: str, effects: int, result: str
+    place: Place, client: Client, subjects: Subjects, verdict: str, effects: int, result: str
 ) -> None:
     claimed = await place.run("doubt", "show", KEY)
     any_effect = await place.run("doubt", "show", "effect.*.>")
     await place.work("InDoubtError: in_doubt", signal.SIGTERM)
+    await client.jetstream().publish(subjects.state("effect.close_it.x.y"), b"{")
     (doubt,) = await place.doubts()
     listed = await place.run("doubt", "--type", "order", "--order", "1", "--handler", "close_it")
     other = await place.run("doubt", "--order", "2")
+    misspelt = await place.run("doubt", "--handler", "closeit")
     settled = await place.run("doubt", "settle", KEY, f"--{verdict}happened", "--note", "we asked")
     again = await place.run("doubt", "settle", KEY, "--happened", "--note", "we asked")
-    replayed = await place.run("replay", "--to", "handler:close_it", "--since", "90d")
+    command = settled.out.partition("again     ")[2].splitlines()[0]
+    replayed = await place.run(*shlex.split(command)[1:])
 
     assert "state     claimed since" in claimed.out
     assert "effect.*.>: there is no such effect" in any_effect.err
     assert (doubt["key"], doubt["state"]) == (KEY, "in_doubt")
     assert doubt["why"] == "the process that ran it ended"
     assert "effect    tell shop" in listed.out
+    assert "effect.close_it.x.y: an entry of the ledger cannot be read" in listed.err
     assert other.out == "nothing is in doubt\n"
+    assert "no such handler: did you mean close_it?" in misspelt.err
     assert settled.code == 0, settled
-    assert "yizhan replay --to handler:close_it --type order.closed --order 1" in settled.out
+    assert command.startswith("yizhan replay --to handler:close_it --type order.closed --order 1")
+    assert "--until" in command
     assert again.code == 2
     assert "is settled, and not in doubt" in again.err
     assert replayed.code == 0, replayed

@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from handlers.tracking import fetch_tracking
 from receiver.client.platform import PlatformAPI
 from receiver.errors import ConfigurationError
+from receiver.replay.what_if.snapshots import SOURCES
 from receiver.settings import APISettings
 from receiver.simulator.orders import Order
 from receiver.simulator.platform import SimulatedPlatform
 from receiver.simulator.signing import Account
+from receiver.testing import make_event, run_handler
+from receiver.testing.fake_api import FakeAPI
+from schemas.events import EventData, LogisticsShipped
 from schemas.statuses import OrderStatus, RefundStatus
 from schemas.values import Money
 from tests.simulator.conftest import receiving
@@ -93,3 +98,31 @@ async def test_a_channel_without_an_api_is_said_to_have_none(api: PlatformAPI) -
         await order_snapshot(api, "unknown", "1")
     with pytest.raises(ConfigurationError, match="no API knows the refunds"):
         await refund_snapshot(api, "unknown", "1", "2")
+
+
+async def test_a_reply_made_of_a_snapshot_gives_that_snapshot(
+    platform: SimulatedPlatform, api: PlatformAPI
+) -> None:
+    """As `yizhan replay what-if` answers calls from what is stored."""
+    for order in platform.book.orders.values():
+        channel: Any = order.channel
+        said = await order_snapshot(api, channel, order.order_id)
+        assert await order_snapshot(answering(said), channel, order.order_id) == said
+        shipped = make_event(LogisticsShipped(channel=channel, order_id=order.order_id))
+        for tracked in (await run_handler(fetch_tracking, shipped, api=api)).published:
+            if channel == "1688":
+                again = await run_handler(fetch_tracking, shipped, api=answering(tracked.data))
+                assert [event.data for event in again.published] == [tracked.data]
+    for refund in platform.world.refunds.refunds.values():
+        about: Any = (refund.order.channel, refund.order.order_id, refund.refund_id)
+        case = await refund_snapshot(api, *about)
+        assert await refund_snapshot(answering(case), *about) == case
+
+
+def answering(data: EventData) -> FakeAPI:
+    """Answers from a snapshot alone."""
+    api = FakeAPI()
+    for row, source in SOURCES.items():
+        if (data.channel, type(data)) == (source.channel, source.model):
+            api.answer(row.replace("_", "."), source.reply(data))
+    return api

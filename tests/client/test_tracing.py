@@ -41,9 +41,13 @@ async def test_a_call_is_a_span(platform: Platform, api: PlatformAPI, spans: Any
     await api.alibaba.orders.logistics("27")
 
     (span,) = spans()
-    assert (span.name, span.kind) == ("api alibaba_orders_logistics", trace.SpanKind.CLIENT)
+    assert (span.name, span.kind) == ("GET alibaba_orders_logistics", trace.SpanKind.CLIENT)
     assert span.attributes == {
         "yizhan.api.row": "alibaba_orders_logistics",
+        "http.request.method": "GET",
+        "url.template": "/v2/alibaba/order/logistics/trace",
+        "server.address": "127.0.0.1",
+        "http.response.status_code": 200,
         "yizhan.api.status": 200,
         "yizhan.api.code": 200,
         "yizhan.api.request_id": "r-1",
@@ -68,22 +72,31 @@ async def test_a_refusal_is_an_error_without_its_words(
     assert "private" not in span.to_json()
 
 
-def test_without_opentelemetry_calls_do_without_spans() -> None:
+def test_opentelemetry_is_not_imported_where_nothing_traces() -> None:
+    """Neither by the client, nor by receiver and worker without a variable that names a collector,
+    nor where the packages are missing.
+    """
     code = """
-import sys
-sys.modules["opentelemetry"] = None  # as if it were not installed
-from receiver.client.tracing import Tracing
-with Tracing().span("row") as span:
+import asyncio, os, sys
+for name in [name for name in os.environ if name.startswith("OTEL_")]:
+    del os.environ[name]
+import receiver.client.platform, receiver.composition.receiver, receiver.composition.worker
+from receiver.client.tracing import call_span
+from receiver.composition.tracing import traced
+from receiver.resilience.deadline import Deadline
+from receiver.settings import Settings
+
+async def tracer(**tracing):
+    settings = Settings(tracing=tracing)
+    async with traced(settings, service="s", deadline=Deadline(1)) as tracer:
+        return tracer
+
+with call_span("GET row", {}) as span:
     assert span is None
-assert not [name for name in sys.modules if name.startswith("opentelemetry.")]
+assert asyncio.run(tracer()) is None
+assert not [name for name in sys.modules if name.startswith("opentelemetry")]
+sys.modules["opentelemetry"] = None  # as if it were not installed
+assert asyncio.run(tracer(enabled=True)) is None
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_opentelemetry_is_not_imported_before_a_client_is_opened() -> None:
-    code = """
-import sys
-import receiver.client.platform
-assert "opentelemetry" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "tracing_not_installed" in ended.stdout + ended.stderr

@@ -108,7 +108,7 @@ def test_the_documented_headers_are_the_headers_sent() -> None:
         causation_id="c.0",
         retransmission_of="c",
         simulated=True,
-        extensions={"replayof": "c"},
+        extensions={"replayof": "c", "traceparent": "00-"},
     )
     sent = encode_event(event, Subjects()).headers
     assert set(event_headers()["properties"]) == set(sent)

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from handlers.notify import NotifySettings, router
+from handlers.notify import NotifySettings, gone, router
 from receiver.operations.handlers import HandlerOperations
 from receiver.simulator.serving import served
 from receiver.testing import HandlerRun, eventually, make_event, run_handler
@@ -96,6 +96,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     async with served(made) as url:
         made.url = f"{url}{PATH}?key=query-token"
         yield made
+        gone.clear()
 
 
 async def test_an_event_of_the_stream_is_posted_and_verified(
@@ -205,10 +206,15 @@ async def test_the_status_decides(endpoint: Endpoint, status: int, outcome: str)
     assert endpoint.paths == [PATH]  # no redirect is followed
 
 
-async def test_gone_is_said_with_what_to_do(endpoint: Endpoint) -> None:
+async def test_an_endpoint_that_is_gone_gets_no_more_events(endpoint: Endpoint) -> None:
     endpoint.statuses = [410]
-    ran = await endpoint.run()
-    assert "127.0.0.1 answered 410: it wants no more events, so switch notify off" in ran.error
+    ran, next_one = await endpoint.run(), await endpoint.run()
+    assert "127.0.0.1 answered 410: it wants no more events: switch notify off" in ran.error
+    assert [(line["event"], line["level"]) for line in ran.logs] == [
+        ("notify_endpoint_gone", "error")
+    ]
+    assert "the endpoint answered 410 before: switch notify off" in next_one.error
+    assert (next_one.outcome, endpoint.paths) == ("dropped", [PATH])
 
 
 async def test_the_last_attempt_ends_in_a_dead_letter(endpoint: Endpoint) -> None:

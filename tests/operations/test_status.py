@@ -16,7 +16,7 @@ from receiver.errors import SpoolError
 from receiver.event import Event
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
-from receiver.operations.look.room import stream_document
+from receiver.operations.look.room import disk_document, stream_document
 from receiver.operations.look.status import Place, status, status_without_nats
 from receiver.operations.look.verdict import verdict
 from receiver.spool.file import SpoolState
@@ -146,6 +146,7 @@ CALM: dict[str, Any] = {
         }
     ],
     "streams": [{"stream": "Y", "bytes": 10, "max_bytes": 1000, "full_at": None}],
+    "disk": {"free_bytes": 9, "bytes_a_day": 1, "full_at": None},
     "handlers": [
         {
             "handler": "h",
@@ -192,6 +193,10 @@ WORRIES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda d: d["streams"][0].update(full_at=(NOW + 2 * DAY).isoformat()),
         "stream Y is full in 2 d",
     ),
+    (
+        lambda d: d["disk"].update(full_at=(NOW + 3 * DAY).isoformat()),
+        "the disk of the streams is full in 3 d",
+    ),
     (lambda d: d["missing"].append("spool: gone"), "unknown: spool: gone"),
 ]
 
@@ -218,6 +223,7 @@ def info(messages: int, size: int, *, days: float, max_age: int = 90, bound: int
             "messages": messages,
             "bytes": size,
             "first_ts": first,
+            "last_seq": messages,
             "last_ts": NOW.isoformat(),
         },
     }
@@ -244,3 +250,34 @@ def test_a_stream_is_full_when_its_growth_reaches_a_bound(
     assert document["bytes_a_day"] == rate
     expected = (NOW + full_in * DAY).isoformat() if full_in is not None else None
     assert document["full_at"] == expected
+
+
+@pytest.mark.parametrize(
+    ("streams", "free", "full_in"),
+    [
+        ([(1, None, None), (1, None, None)], 20, 10),
+        ([(1, 5, None), (1, None, None)], 20, 15),
+        ([(1, None, 5), (1, None, None)], 20, 15),
+        ([(1, 5, None), (2, None, 4)], 20, None),
+        ([(None, None, None)], 20, None),
+    ],
+    ids=["together", "one is bounded", "one is old", "all end", "no rate yet"],
+)
+def test_a_disk_is_full_when_its_streams_have_grown_by_what_is_free(
+    streams: list[tuple[int | None, int | None, int | None]], free: int, full_in: int | None
+) -> None:
+    """Each by its bytes a day, and after how many days its bytes or its age hold it where it is."""
+    documents = [
+        {
+            "bytes": GIB,
+            "bytes_a_day": rate and rate * GIB,
+            "max_bytes": days and GIB + (rate or 0) * days * GIB,
+            "max_age_s": aged and (aged + 1 / (rate or 1)) * DAY.total_seconds(),
+        }
+        for rate, days, aged in streams
+    ]
+    found = disk_document(documents, free * GIB, NOW)
+    assert found is not None
+    assert found["full_at"] == ((NOW + full_in * DAY).isoformat() if full_in else None)
+    assert (found["bytes_a_day"] is None) == all(rate is None for rate, _, _ in streams)
+    assert disk_document(documents, None, NOW) is None

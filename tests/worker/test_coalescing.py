@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import structlog
 
 from receiver.bus.codec import encode_event
-from receiver.bus.schedules import Place, StreamSchedules
+from receiver.bus.schedules import Place, StreamSchedules, TooLargeError
 from receiver.bus.stream_plan import MAX_AGE
 from receiver.event import Event
 from receiver.testing import NOON, Kit, eventually, make_event
@@ -84,6 +89,30 @@ async def test_what_was_put_off_and_not_acknowledged_is_run_once(bench: Bench) -
     assert worker.counts.of("sync", "coalesced") == 1
 
 
+async def test_a_worker_killed_as_it_puts_an_event_off_loses_none_and_runs_none_twice(
+    bench: Bench,
+) -> None:
+    router, runs = Router(), list[str]()
+
+    @router.on(OrderCreated, coalesce=SOON)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None:
+        runs.append(event.id)
+
+    await put(bench, event(1, 1))
+    command = (sys.executable, "-m", "tests.worker.killed_coalescer")
+    ended = await asyncio.create_subprocess_exec(
+        *command, bench.connection.url, bench.subjects.root
+    )
+    assert await ended.wait() == -signal.SIGKILL
+    worker = await bench.work(router)
+    await eventually(lambda: worker.counts.of("sync", "coalesced") == 1, within_s=60)
+    await put(bench, event(2, 2))  # what waits for an hour by then is put off with it
+    await eventually(lambda: worker.counts.of("sync", "done") == 1, within_s=60)
+    await bench.handled(router)
+    assert runs == ["e2"]
+    assert worker.counts.of("sync", "coalesced") == 2
+
+
 async def test_one_put_off_by_another_meanwhile_is_not_replaced_unseen(bench: Bench) -> None:
     await put(bench, event(1, 1))
     (stored,) = await bench.messages(bench.subjects.stream, bench.subjects.all_events)
@@ -113,3 +142,22 @@ async def test_where_events_never_stop_one_is_run_in_time() -> None:
         due.append(waiting.at - NOON)
         await kit.advance(timedelta(seconds=59))
     assert due == [timedelta(seconds=s) for s in (60, 119, 150)]
+
+
+async def test_an_event_too_large_to_be_put_off_is_run_at_once(bench: Bench) -> None:
+    router, large = Router(), event(1, 1)
+
+    @router.on(OrderCreated, coalesce=SOON)
+    async def sync(event: Event[OrderCreated], ctx: Context) -> None: ...
+
+    await put(bench, large)
+    (stored,) = await bench.messages(bench.subjects.stream, bench.subjects.all_events)
+    client = bench.connection.client
+    stored = replace(stored, body=b" " * (client.max_payload - 500))
+    schedules = StreamSchedules(bench.connection, bench.subjects, kept=MAX_AGE)
+    (handler,) = router.handlers
+
+    assert not await coalesced(schedules, handler, stored, large, datetime.now(UTC))
+    await client.round_trip(timeout_s=60)  # the server has not hung up
+    with pytest.raises(TooLargeError):
+        await schedules.put(Place("timer", "sync", "1688", "1"), stored, datetime.now(UTC), {})

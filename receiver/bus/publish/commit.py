@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from nats.errors import Error as NatsError
@@ -30,6 +30,9 @@ from receiver.bus.publish.direct import (
 )
 from receiver.bus.publish.plain import JetStreamPublisher
 from receiver.errors import BusError
+
+if TYPE_CHECKING:
+    from receiver.observability.spans import SendSpan
 
 _NO_BATCH: Final = -1
 _NO_BATCHES: Final = frozenset({_NO_BATCH, 10174})
@@ -93,9 +96,12 @@ class Commit:
         self._direct: list[DirectPublish] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._forget_reply: Callable[[], None] = lambda: None
+        self._span: SendSpan | None = None
+        self._error: str | None = None
 
     def begin(self, *, batch: bool) -> None:
         """Send the bundles, as one batch or each by itself."""
+        self._span = self._begun_span()
         if not batch or self.size > _MAX_BATCH:
             self._send_each()
             return
@@ -114,6 +120,12 @@ class Commit:
             task.cancel()
         self._forget_reply()
         self._fail(TooSlowError("no acknowledgement in time"))
+
+    def _begun_span(self) -> SendSpan | None:
+        """The span of this commit, where something in it is traced."""
+        firsts = [bundle.messages[0] for bundle in self._bundles if bundle.messages]
+        spans = [message.span for message in firsts if message.span is not None]
+        return spans[0].send(spans[1:], messages=self.size) if spans else None
 
     def _send_batch(self) -> None:
         """One atomic batch, as one buffer; the answer to its last message stands for all."""
@@ -213,6 +225,8 @@ class Commit:
             self._landed(bundle, stored)
 
     def _landed(self, bundle: PendingBundle, result: Result) -> None:
+        if isinstance(result, BusError):
+            self._error = type(result).__name__
         self._settle(bundle, result)
         self._missing -= 1
         if not self._missing:
@@ -220,14 +234,18 @@ class Commit:
 
     def _fail(self, error: Exception) -> None:
         reason = error if isinstance(error, BusError) else _not_acknowledged(error)
+        self._error = type(error).__name__
         for bundle in self._bundles:
             self._settle(bundle, reason)
         self._end()
 
     def _end(self) -> None:
         ended, self._ended = self._ended, None
-        if ended is not None:
-            ended(self)
+        if ended is None:
+            return
+        if self._span is not None:
+            self._span.end(self._error)
+        ended(self)
 
 
 def _read_batch_ack(data: bytes, size: int) -> Stored:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -30,6 +31,7 @@ SILENCE_S: Final = 5.0
 _INACTIVE_S: Final = 60.0
 """When the server forgets the consumer of a reader that is gone. One that is only slow gets a new
 consumer, which goes on behind the last message read."""
+AnswerT = TypeVar("AnswerT")
 _MAX_TRIES: Final = 3
 _AGAIN_S: Final = 0.25
 _MAX_LOOKS: Final = 5
@@ -175,6 +177,9 @@ class History:
 
     async def open(self) -> None:
         """Count, and fix the end; raises `BusError`."""
+        await self._patiently(self._open)
+
+    async def _open(self) -> None:
         with _bus_errors():
             cursor = await self._renew()
             self.count = cursor.count
@@ -197,7 +202,7 @@ class History:
         """
         left = self.count
         while left > 0:
-            batch = await self._next(min(left, _BATCH))
+            batch = await self._patiently(partial(self._pulled, min(left, _BATCH)))
             if not batch:
                 return
             for message in batch:
@@ -208,12 +213,12 @@ class History:
                 left -= 1
                 yield stored
 
-    async def _next(self, wanted: int) -> list[Msg]:
+    async def _patiently(self, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         while True:
             try:
-                return await self._pulled(wanted)
+                return await ask()
             except BusError:
                 if loop.time() >= deadline:
                     raise
@@ -292,8 +297,8 @@ async def opened_history(
 ) -> AsyncIterator[History]:
     """The history of a span; its consumer is removed again, by the server where we are cut off.
 
-    Raises `BusError` where the stream does not answer for `silence_s`. While it is read, it is
-    asked again for `patience_s` and goes on where it was.
+    Raises `BusError` where the stream does not answer for `silence_s`, though it is asked again for
+    `patience_s`; a reading goes on where it was.
     """
     history = History(
         connection,

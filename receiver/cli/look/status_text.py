@@ -25,6 +25,7 @@ def status_text(status: Mapping[str, Any]) -> Iterator[str]:
             yield "  none"
         else:
             yield from (f"  {line(one)}" for one in found)
+    yield from _disk(status["disk"])
     yield from _letters(status["dead_letters"])
     yield from _spool(status["spool"])
     for sentence in status["missing"]:
@@ -88,6 +89,15 @@ def _handler(handler: Mapping[str, Any]) -> str:
     )
     dead = f", {handler['dead_letters']} dead letters" if handler["dead_letters"] else ""
     return f"{handler['handler']:<24} {waits}{behind}{dead}; {who}"
+
+
+def _disk(disk: Mapping[str, Any] | None) -> Iterator[str]:
+    if disk is not None:
+        until = f"full at {local(disk['full_at'])}" if disk["full_at"] else "not full at this rate"
+        rate = disk["bytes_a_day"]
+        grows = "" if rate is None else f", {in_bytes(rate)} more a day, {until}"
+        yield strong("disk of the streams")
+        yield f"  {in_bytes(disk['free_bytes'])} free{grows}"
 
 
 def _letters(letters: Mapping[str, Any] | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.replay import what_if  # noqa: F401 - it registers its command
 from receiver.cli.replay.group import ForceOption, replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.running import Manner, confirmed, questions, run_replay

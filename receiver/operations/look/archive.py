@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from receiver.bus.connection import Connection
-from receiver.bus.durables import Durable, durables
+from receiver.bus.durables import Durable, count_subjects, durables
 from receiver.bus.message import MSG_ID, StoredMessage
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
@@ -26,6 +26,7 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.bus.state.keys import key_token, order_key
 from receiver.bus.subjects import ANY, Subjects, encode_token
 from receiver.operations.look.documents import effect_document, header, run_document
+from receiver.operations.patience import patiently
 
 WINDOW: Final = timedelta(hours=24)
 """How far back is searched for what has no index, unless `since` says."""
@@ -152,6 +153,16 @@ class Archive:
         if not subjects or await self.reader.info(stream) is None:
             return ()
         return await self.reader.last(stream, subjects)
+
+    async def count_by_subject(self, stream: str, nats_subjects: str) -> dict[str, int]:
+        """How many messages each subject has; none without the stream."""
+        connection = self.connection
+
+        async def ask() -> dict[str, int]:
+            counting = count_subjects(connection.client, stream, nats_subjects)
+            return await connection.allowed(connection.client, counting)
+
+        return await patiently(ask)
 
     async def durables(self) -> list[Durable]:
         """How far each handler has come."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from receiver.bus.durables import count_subjects
 from receiver.bus.state.numbers import NumberOfOrder, entries_of
 from receiver.errors import BusError
 from receiver.operations.look.archive import Archive, Mention
@@ -21,11 +20,10 @@ async def indexed(archive: Archive, text: str, channel: str | None = None) -> li
     """The orders that have a number, as it is written or as waybill numbers are compared; of very
     many, `MAX_ORDERS`. Raises what `Reader` raises.
     """
-    client, stream = archive.connection.client, archive.subjects.state_stream
+    stream = archive.subjects.state_stream
     named: dict[str, int] = {}
     for key in entries_of(filter(None, (text, waybill(text))), channel):
-        counting = count_subjects(client, stream, archive.subjects.state(key))
-        named |= await archive.connection.allowed(client, counting)
+        named |= await archive.count_by_subject(stream, archive.subjects.state(key))
     found: dict[tuple[str, str], Mention] = {}
     for stored in await archive.reader.last(stream, [*named][:MAX_ORDERS]):
         if (entry := NumberOfOrder.from_json(stored.body)) is not None:

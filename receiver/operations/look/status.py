@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from receiver.bus import durables
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.selection import StreamSelection
@@ -16,7 +15,7 @@ from receiver.errors import BusError, ConfigurationError, SpoolError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
-from receiver.operations.look.room import stream_document
+from receiver.operations.look.room import disk_document, stream_documents
 from receiver.operations.look.verdict import away, verdict
 from receiver.spool.file import SpoolState
 
@@ -68,6 +67,7 @@ async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> di
         "at": now.isoformat(timespec="seconds"),
         "sources": sources,
         "streams": streams,
+        "disk": disk_document(streams or (), place.free_bytes, now),
         "handlers": handlers,
         "dead_letters": letters,
         "spool": spool,
@@ -85,7 +85,7 @@ async def status_without_nats(
         kept = await _spool(spool)
     except (SpoolError, OSError) as error:
         missing.append(f"spool: {error}")
-    unknown = dict.fromkeys(("sources", "streams", "handlers", "dead_letters"))
+    unknown = dict.fromkeys(("sources", "streams", "disk", "handlers", "dead_letters"))
     return {
         "verdict": {"well": False, "sentence": away(missing, kept), "concerns": missing},
         "at": now.isoformat(timespec="seconds"),
@@ -165,23 +165,8 @@ async def _day(archive: Archive, nats_subject: str, now: datetime) -> int:
 
 
 async def _streams(place: Place, now: datetime) -> list[dict[str, Any]]:
-    reader, subjects = place.archive.reader, place.archive.subjects
-    found = []
-    for name in (
-        subjects.stream,
-        subjects.dead_stream,
-        subjects.runs_stream,
-        f"{subjects.stream}_AUDIT",
-        f"KV_{subjects.stream}_STATE",
-    ):
-        info = await reader.info(name)
-        if info is None:
-            continue
-        lately = 0
-        if info["config"].get("allow_direct"):
-            lately = await reader.count(StreamSelection(name, [">"], now - DAY))
-        found.append(stream_document(info, lately, place.free_bytes, now))
-    return found
+    archive = place.archive
+    return await stream_documents(archive.reader, archive.subjects, place.free_bytes, now)
 
 
 async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
@@ -193,8 +178,7 @@ async def _letters(place: Place, now: datetime) -> dict[str, Any]:
     of which nothing knows whether it happened: one cause is one kind of error.
     """
     archive, subjects = place.archive, place.archive.subjects
-    client = place.archive.connection.client
-    counted = await durables.count_subjects(client, subjects.dead_stream, subjects.all_dead)
+    counted = await archive.count_by_subject(subjects.dead_stream, subjects.all_dead)
     lately = StreamSelection(subjects.dead_stream, [subjects.all_dead], now - DAY)
     newest = await archive.reader.last(subjects.dead_stream, list(counted))
     doubts = [one.nats_subject for one in newest if _is_in_doubt(one)]
@@ -224,6 +208,5 @@ async def _spool(spool: Callable[[], Awaitable[SpoolState]] | None) -> dict[str,
 
 async def _counts(archive: Archive, nats_subjects: str) -> dict[str, int]:
     """How many messages each source has; the last token names it."""
-    client, stream = archive.connection.client, archive.subjects.stream
-    counted = await durables.count_subjects(client, stream, nats_subjects)
+    counted = await archive.count_by_subject(archive.subjects.stream, nats_subjects)
     return {subject.rpartition(".")[2]: count for subject, count in counted.items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
+
+from receiver.operations.look.room import SOON
 
 _LATE_S: Final = 600.0
 """An event that waits for longer is late."""
 _SPOOLED_S: Final = 60.0
-_SOON: Final = timedelta(days=7)
 _NEAR: Final = 0.9
 
 
@@ -61,6 +62,7 @@ def _concerns(status: Mapping[str, Any]) -> Iterator[str]:
         )
     for stream in status["streams"] or ():
         yield from _of_stream(stream, datetime.fromisoformat(status["at"]))
+    yield from _of_disk(status["disk"], datetime.fromisoformat(status["at"]))
 
 
 def _of_spool(spool: Mapping[str, Any] | None) -> Iterator[str]:
@@ -107,8 +109,14 @@ def _of_stream(stream: Mapping[str, Any], now: datetime) -> Iterator[str]:
     full_at = datetime.fromisoformat(stream["full_at"]) if stream["full_at"] else None
     if bound and stream["bytes"] >= bound * _NEAR:
         yield f"stream {name} has reached {stream['bytes'] / bound:.0%} of its bytes"
-    elif full_at is not None and full_at - now < _SOON:
+    elif bound and full_at is not None and full_at - now < SOON:
         yield f"stream {name} is full in {in_words((full_at - now).total_seconds())}"
+
+
+def _of_disk(disk: Mapping[str, Any] | None, now: datetime) -> Iterator[str]:
+    full_at = datetime.fromisoformat(disk["full_at"]) if disk and disk["full_at"] else None
+    if full_at is not None and full_at - now < SOON:
+        yield f"the disk of the streams is full in {in_words((full_at - now).total_seconds())}"
 
 
 def _calm(status: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from receiver.errors import YizhanError
 from receiver.operations.handlers import unknown
 from receiver.operations.look.documents import event_document, letter_document
 from receiver.operations.look.id_kinds import hint
+from receiver.operations.patience import patiently
 
 _AT_ONCE: Final = 16
 _ERROR: Final = re.compile(r"([^\W\d]\w*)(?::|$)")
@@ -142,13 +143,22 @@ class Letters:
         return [durable.handler for durable in await self._durables()]
 
     async def _durables(self) -> list[Durable]:
-        client = self.connection.client
-        return await self.connection.allowed(client, durables(client, self.subjects.stream))
+        connection = self.connection
+
+        async def ask() -> list[Durable]:
+            listing = durables(connection.client, self.subjects.stream)
+            return await connection.allowed(connection.client, listing)
+
+        return await patiently(ask)
 
     async def _subjects(self) -> dict[str, int]:
-        client, stream = self.connection.client, self.subjects.dead_stream
-        counting = count_subjects(client, stream, self.subjects.all_dead)
-        return await self.connection.allowed(client, counting)
+        connection, subjects = self.connection, self.subjects
+
+        async def ask() -> dict[str, int]:
+            counting = count_subjects(connection.client, subjects.dead_stream, subjects.all_dead)
+            return await connection.allowed(connection.client, counting)
+
+        return await patiently(ask)
 
     async def _check_handler(self, name: str) -> None:
         known = {*await self.handlers(), *(s.split(".")[2] for s in await self._subjects())}

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from receiver.bus.message import StoredMessage
+from receiver.bus.message import OutgoingMessage, StoredMessage
 from receiver.bus.publish.contract import Publisher, RefusedError
+from receiver.bus.publish.raw_age import RawAge
 from receiver.bus.read.selection import HeaderTest, StreamSelection
 from receiver.bus.reparsed_codec import Fact, encode_reparsed, facts_of, verified_again
 from receiver.callback import Callback, VerifiedRequest
@@ -26,11 +27,14 @@ from receiver.settings import SourceSettings
 
 
 class Today(NamedTuple):
-    """How callbacks are read now: the sources by name, the dialects, the limit of a body."""
+    """How callbacks are read now: the sources by name, the dialects, the limit of a body; and for
+    how long those are kept that leave quarantine, None for as long as everything.
+    """
 
     sources: Mapping[str, SourceSettings]
     dialects: Mapping[str, Dialect]
     limit_bytes: int
+    age: RawAge | None = None
 
 
 @dataclass(slots=True)
@@ -144,13 +148,15 @@ class Reparsing:
 
     async def _keep(self, ref: RawRef, reading: _Reading, findings: Findings, *, dry: bool) -> None:
         if not dry and (ref.quarantined or reading.chosen):
-            messages = encode_reparsed(
+            messages: Sequence[OutgoingMessage] = encode_reparsed(
                 reading.verified,
                 reading.callback,
                 reading.chosen,
                 self._quarantine.subjects,
                 quarantined=ref.quarantined,
             )
+            if self._today.age is not None:
+                messages = self._today.age.limited(messages)
             try:
                 stored = await publish(self._publisher, messages, self._patience_s)
             except RefusedError as error:

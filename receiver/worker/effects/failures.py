@@ -16,12 +16,14 @@ class InDoubtError(YizhanError):
     """Whether an effect happened is not known, and nothing here can ask: a person has to say.
 
     Final: the event becomes a dead letter, and nothing runs the effect again before it is settled.
+    The command stands first, since a reason is cut after 500 characters.
     """
 
     def __init__(self, name: str, key: str, why: str) -> None:
         super().__init__(
-            f"in_doubt: the effect {name!r} may have happened ({why}): find out, then "
-            f'`yizhan doubt settle {key} --happened --note "how you know"` or `--not-happened`'
+            "in_doubt: find out, then "
+            f'`yizhan doubt settle {key} --happened --note "how you know"` or `--not-happened`: '
+            f"the effect {name!r} may have happened ({why})"
         )
 
 

@@ -58,6 +58,7 @@ class Asked:
     order_id: str | None
     attempt: int
     timeout: timedelta
+    event_seq: int | None = None
     forced: str = ""
 
     @property
@@ -198,6 +199,7 @@ class Ledger:
             name=asked.name,
             fact=asked.fact,
             event_id=asked.event_id,
+            event_seq=asked.event_seq,
             event_type=asked.event_type,
             order_id=asked.order_id,
             claim=claim,

@@ -40,7 +40,8 @@ claimed again only where it did not happen."""
 class EffectRecord(BaseModel):
     """An effect as the state stream keeps it, in JSON.
 
-    `fact` is the fact id or the handler's own key. `claim` is the random id of the last claim,
+    `fact` is the fact id or the handler's own key, `event_seq` the event's place in the stream,
+    where it has one. `claim` is the random id of the last claim,
     `worker` the process that made it, in its run `attempt`; `process` is that of the operating
     system, `server` the id of the NATS server on which it could be asked. `at` is when the state
     was entered. A body that runs ends by `deadline`. `result` is of what is done; `unkept` says why
@@ -54,6 +55,7 @@ class EffectRecord(BaseModel):
     name: str
     fact: str
     event_id: str
+    event_seq: int | None = None
     event_type: str
     order_id: str | None = None
     claim: str

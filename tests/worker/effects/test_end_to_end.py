@@ -117,7 +117,7 @@ async def test_what_is_cut_off_by_a_stop_is_in_doubt_and_what_did_not_begin_is_n
 
     assert bodies == ["", "book", "ship"]
     (letter,) = await bench.dead()
-    assert letter["yizhan-reason"].startswith("InDoubtError: in_doubt: the effect 'ship'")
+    assert letter["yizhan-reason"].startswith("InDoubtError: in_doubt: ")
     entries = await bench.messages(subjects.state_stream, subjects.all_state)
     states = {record.name: record for record in (read_record(e.body) for e in entries)}
     assert {name: record.state for name, record in states.items()} == {

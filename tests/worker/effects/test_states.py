@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from receiver.bus.state.keys import effect_key
 from receiver.bus.state.memory import MemoryEntries
 from receiver.errors import BusError, DecodingError
+from receiver.worker.cause import text_of
 from receiver.worker.effects.failures import InDoubtError
 from receiver.worker.effects.holders import LocalHolders
 from receiver.worker.effects.ledger import Asked, Found, Ledger
@@ -97,6 +99,12 @@ def test_an_entry_that_is_no_record_is_an_error(value: bytes) -> None:
 )
 def test_a_body_that_may_run_is_not_in_doubt(answer: Answer, late: bool, in_doubt: bool) -> None:
     assert (why_in_doubt(answer, late=late) is not None) is in_doubt
+
+
+def test_the_command_that_settles_an_effect_is_never_cut_from_its_reason() -> None:
+    key = effect_key("h" * 64, "键" * 1000, "名" * 42)
+    reason = text_of(InDoubtError("名" * 200, key, "w" * 200))
+    assert f'`yizhan doubt settle {key} --happened --note "how you know"`' in reason
 
 
 class FaultyEntries(MemoryEntries):

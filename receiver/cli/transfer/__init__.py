@@ -1,0 +1,1 @@
+"""The commands that move what is stored: `yizhan export`, `yizhan import`."""

@@ -1,0 +1,102 @@
+"""Collects one page: what processes counted and report, and what the log holds."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+from receiver.bus.metric_totals import fold, read_counted
+from receiver.bus.metrics_stream import MetricsStream
+from receiver.errors import BusError, ConfigurationError
+from receiver.observability.figures import Figures
+from receiver.observability.logs import get_logger
+from receiver.observability.metric_row import PARTS, PROCESSES
+from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
+from receiver.operations.metrics.effects import EffectStates
+from receiver.operations.metrics.log_figures import (
+    handler_figures,
+    source_figures,
+    stream_figures,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The figures, and a sentence for each part that could not be read."""
+
+    figures: Figures
+    missing: Sequence[str]
+
+
+class MetricCollector:
+    """Collects for all processes of one subject root. `free_bytes` is what the disk of the streams
+    has left, where that is known.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        handlers: HandlerOperations,
+        *,
+        free_bytes: Callable[[], int | None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._archive = archive
+        self._handlers = handlers
+        self._free_bytes = free_bytes
+        self._now = now
+        self._effects = EffectStates(archive.reader, archive.subjects)
+        self._log = get_logger("yizhan.metrics")
+
+    async def collect(self) -> Collected:
+        """Everything as it is now. A part that cannot be read is missing whole, so that nothing
+        goes back, and `yizhan_collected` says so.
+        """
+        archive, now = self._archive, self._now()
+        reader, subjects = archive.reader, archive.subjects
+        free = self._free_bytes()
+        reads: dict[str, Callable[[], Awaitable[Figures]]] = {
+            "processes": lambda: self._processes(now),
+            "sources": lambda: source_figures(archive, now),
+            "streams": lambda: stream_figures(reader, subjects, free, now),
+            "handlers": lambda: handler_figures(self._handlers, reader, subjects, now),
+            "effects": self._effects.figures,
+        }
+        figures, missing = Figures(), list[str]()
+        figures.gauge("yizhan_build_info", version("yizhan"), platform.python_version(), value=1)
+        found = await asyncio.gather(*(self._part(reads[part]) for part in PARTS))
+        for part, one in zip(PARTS, found, strict=True):
+            read = isinstance(one, Figures)
+            figures.gauge("yizhan_collected", part, value=int(read))
+            if isinstance(one, Figures):
+                figures.add(one)
+            else:
+                missing.append(f"{part}: {one}")
+        return Collected(figures, missing)
+
+    async def _part(self, read: Callable[[], Awaitable[Figures]]) -> Figures | str:
+        try:
+            return await read()
+        except (BusError, ConfigurationError) as error:
+            return str(error)
+
+    async def _processes(self, now: datetime) -> Figures:
+        """The sum of all reports. Those of processes that ended are added to the total now, which
+        changes nothing of it.
+        """
+        connection, subjects = self._archive.connection, self._archive.subjects
+        stream = MetricsStream(connection.client, subjects)
+        counted = await read_counted(stream, subjects)
+        figures, running = counted.sum(now)
+        for kind in PROCESSES:
+            figures.gauge("yizhan_processes", kind, value=running.get(kind, 0))
+        try:
+            await fold(stream, subjects, counted, now)
+        except BusError as error:
+            self._log.debug("metrics_not_added", error=str(error))
+        return figures

@@ -1,0 +1,1 @@
+"""Everything that is stored, as one file, and back: `yizhan export` and `yizhan import`."""

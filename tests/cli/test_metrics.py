@@ -1,0 +1,152 @@
+"""`yizhan metrics` beside what was sent, through kills and restarts of every process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from nats.aio.client import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from receiver.bus.subjects import Subjects
+from receiver.observability.metric_table import ROWS
+from receiver.testing import eventually
+from tests.cli.conftest import Running, Yizhan
+from tests.cli.test_changed_consumer import base_of, push
+from tests.cli.test_check_and_up import SOURCE
+
+HANDLERS = """\
+from receiver.worker.retry_policy import RetryPolicy
+from schemas.events import PaymentSucceeded
+from yizhan import Context, Event, Router
+
+router = Router()
+
+
+@router.on(PaymentSucceeded, start="all", retry=RetryPolicy(max_attempts=1))
+async def slow(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    if event.order_id.startswith("9"):
+        raise ValueError("no such shelf")
+"""
+STORED = "yizhan_callbacks_total outcome=stored source=s"
+DONE, DEAD = (
+    f"yizhan_handler_runs_total handler=slow outcome={outcome}"
+    for outcome in ("done", "dead_lettered")
+)
+
+
+@dataclass
+class Place:
+    """Two receivers, three workers, and what collects their metrics."""
+
+    yizhan: Yizhan
+    environ: dict[str, str]
+    url: str = ""
+    seen: list[dict[str, float]] = field(default_factory=list)
+    sent: int = 0
+
+    async def start(self, command: str) -> Running:
+        return await self.yizhan.start(command, **self.environ)
+
+    async def push(self, base: str, *orders: str) -> None:
+        await push(base, *orders)
+        self.sent += len(orders)
+
+    async def scrape(self) -> dict[str, float]:
+        """Everything on the page; no counter may be less than it was."""
+        async with httpx2.AsyncClient(timeout=60) as http:
+            answer = await http.get(self.url)
+        found = {
+            " ".join((sample.name, *(f"{k}={v}" for k, v in sorted(sample.labels.items())))): (
+                family.type,
+                sample.value,
+            )
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+        for before in self.seen[-1:]:
+            back = {
+                name: (value, found.get(name))
+                for name, value in before.items()
+                if found.get(name, ("", -1.0))[1] < value
+            }
+            assert back == {}
+        self.seen.append(
+            {
+                name: value
+                for name, (kind, value) in found.items()
+                if kind in {"counter", "histogram"}
+            }
+        )
+        return {name: value for name, (_, value) in found.items()}
+
+    async def shows(self, **expected: float) -> dict[str, float]:
+        """The page, once it shows that so many were stored and done by what processes report."""
+        page: dict[str, float] = {}
+
+        async def shown() -> bool:
+            page.update(await self.scrape())
+            return all(page.get(globals()[name]) == value for name, value in expected.items())
+
+        await eventually(shown, within_s=120)
+        return page
+
+
+@pytest.fixture
+async def place(
+    yizhan: Yizhan, nats_url: str, client: Client, subjects: Subjects
+) -> AsyncIterator[Place]:
+    (yizhan.directory / "my.py").write_text(HANDLERS)
+    file = yizhan.directory / "yizhan.toml"
+    file.write_text(f'{SOURCE}[handlers]\nload = ["my:router"]\n[metrics]\nport = 0\n')
+    file.chmod(0o600)
+    environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
+    yield Place(yizhan, environ)
+    await yizhan.kill_all()
+    for stream in (subjects.stream, subjects.dead_stream, subjects.metrics_stream):
+        await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
+
+
+async def test_counters_never_go_back_and_what_the_log_knows_is_exact(place: Place) -> None:
+    serving = await place.start("metrics")
+    receivers = [await place.start("receive") for _ in range(2)]
+    workers = [await place.start("work") for _ in range(3)]
+    line = await serving.line(lambda line: "metrics_served" in line)
+    place.url = json.loads(line)["url"]
+    bases = [await base_of(running) for running in receivers]
+    for number, base in enumerate(bases):
+        await place.push(base, f"1{number}", f"2{number}", f"9{number}")
+    first = await place.shows(STORED=6, DONE=4, DEAD=2)
+    for running in (receivers[0], *workers):
+        running.process.send_signal(signal.SIGKILL)
+    receivers[0], *workers = [
+        await place.start(command) for command in ("receive", "work", "work", "work")
+    ]
+    await place.push(await base_of(receivers[0]), "32", "92")
+    await place.shows(STORED=8, DONE=5, DEAD=3)
+    assert await receivers[1].stop() == 0
+    assert await workers[0].stop() == 0
+    receivers[1], workers[0] = await place.start("receive"), await place.start("work")
+    await place.push(await base_of(receivers[1]), "41")
+    last = await place.shows(STORED=9, DONE=6, DEAD=3)
+
+    stream = place.environ["YIZHAN_NATS__SUBJECT_ROOT"].upper()
+    assert first["yizhan_processes kind=handlers"] == 3
+    assert first["yizhan_handler_owned handler=slow"] == 1
+    assert last["yizhan_callbacks_stored source=s"] == place.sent == 9
+    assert last["yizhan_handler_behind handler=slow"] == 9
+    assert last["yizhan_handler_pending handler=slow"] == 0
+    assert last["yizhan_dead_letters handler=slow"] == 3
+    assert last[f"yizhan_stream_stored_total stream={stream}"] == 18
+    assert last["yizhan_ack_seconds_count source=s"] == 9
+    assert all(last[f"yizhan_collected part={p}"] == 1 for p in ("processes", "handlers"))
+    names = {name.partition(" ")[0] for name in last}
+    known = {row.exported for row in ROWS if "collected" in row.pages}
+    parts = {f"{row.name}_{part}" for row in ROWS for part in ("bucket", "sum", "count")}
+    assert names <= known | parts
+    await asyncio.gather(serving.stop(), *(one.stop() for one in (*receivers, *workers)))
