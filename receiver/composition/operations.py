@@ -128,20 +128,20 @@ async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
 
 def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
     """Reading callbacks again, as the settings say now."""
-    return Reparsing(quarantine, _today(settings, bus.subjects), bus.publisher)
+    return Reparsing(quarantine, _today(settings, bus), bus.publisher)
 
 
 def comparing(settings: Settings, bus: Bus) -> Comparing:
     """The same beside what was stored of them."""
     quarantine = Quarantine(bus.connection, bus.subjects)
     return Comparing(
-        quarantine.archive, _today(settings, bus.subjects), reparsing(settings, bus, quarantine)
+        quarantine.archive, _today(settings, bus), reparsing(settings, bus, quarantine)
     )
 
 
-def _today(settings: Settings, subjects: Subjects) -> Today:
+def _today(settings: Settings, bus: Bus) -> Today:
     sources = {source.name: source for source in settings.sources}
-    age = raw_age(settings, subjects)
+    age = raw_age(settings, bus.subjects)
     return Today(sources, installed_dialects(), settings.receiver.limit_bytes, age)
 
 

@@ -9,7 +9,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,10 +22,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from receiver.bus.connection import Connection
-from receiver.bus.headers import REPLAY
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.read.filters import Filters
 from receiver.bus.read.history import Span, opened_history
-from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.subjects import Subjects
 from receiver.client.platform import PlatformAPI
 from receiver.composition.bus import opened_bus
@@ -39,19 +37,15 @@ from receiver.resilience.deadline import Deadline
 from receiver.settings import APISettings, LogSettings, Settings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import eventually, handled
-from receiver.testing.schedules import RecordingSchedules
 from receiver.web.server import bind
-from receiver.worker.effects.holders import LocalHolders
-from receiver.worker.effects.ledger import Ledger
 from receiver.worker.limits import ConsumerLimits
 from receiver.worker.options import HandlerOptions
 from receiver.worker.retry_policy import RetryPolicy
 from receiver.worker.routing import Handler
-from receiver.worker.runner import Runner
-from receiver.worker.services import Services
 from receiver.worker.worker import Worker
 from schemas.events import LogisticsTracked, OrderCreated
 from tests.collector import Collector, collecting
+from tests.replay.place import Place
 from yizhan import Context, Event, Retry
 
 FoundT = TypeVar("FoundT")
@@ -167,24 +161,11 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
         worker.trace_by(tracer)
         await worker.start()
         await handled(connection, subjects, [tracking.handler], within_s=60)
+        place = Place(connection, publisher, subjects, [tracking.handler])
+        await place.begin("track", filters=Filters(event_type="order.created"))
+        await place.until("one", "finished")
+        await place.store.stop()
         await worker.stop()
-        span = Span((subjects.events_of_type("order.created"),))
-        async with opened_history(connection, subjects.stream, span) as history:
-            placed = only([found async for found in history.read()])
-        once_more = replace(placed, headers={**placed.headers, REPLAY: "try1"})
-        state, policy = MemoryEntries(), RetryPolicy()
-        services = Services(
-            publisher=publisher,
-            subjects=subjects,
-            policy=policy,
-            clock=tracking.now,
-            schedules=RecordingSchedules(),
-            state=state,
-            ledger=Ledger(state, LocalHolders(), clock=tracking.now, kept=timedelta(days=90)),
-            api=api,
-        )
-        log = get_logger("test")
-        await Runner(services, tracer=tracer).run(tracking.handler, once_more, attempt=1, log=log)
 
     received = only(collector.named("POST /callbacks/{source}"))
     assert (received.trace_id, received.span_id) == (line["trace_id"], line["span_id"])
@@ -203,7 +184,7 @@ async def test_a_callback_its_late_retry_and_its_replay_are_traces_as_documented
     assert not first.failed
 
     assert late.attributes["yizhan.run"] == "late"
-    assert replayed.attributes["yizhan.replay"] == "try1"
+    assert str(replayed.attributes["yizhan.replay"]).startswith("one.")
     for again in late, replayed:
         assert (again.parent_id, again.links) == ("", [received.place])
     assert len({received.trace_id, late.trace_id, replayed.trace_id}) == 3
