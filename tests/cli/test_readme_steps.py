@@ -72,7 +72,7 @@ async def test_the_steps_work_one_after_the_other(yizhan: Yizhan) -> None:
     assert shipped["handler"] == "ship_it"
 
     commands = block("console", section("Replay")).splitlines()
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         _, *arguments = shlex.split(command, comments=True)
         ended = await yizhan.run(*arguments)
