@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+import structlog
 
 from receiver.client.platform import PlatformAPI
 from receiver.client.recording import recording
@@ -13,6 +15,13 @@ from receiver.errors import APIRejectedError, ConfigurationError, RecordingError
 from receiver.replay.what_if.answers import RECORDING, Answering, NoHTTP, Recordings, Snapshot
 from receiver.replay.what_if.snapshots import Source
 from schemas.events import OrderSynced
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A client that is opened where nobody has set up logs keeps them off."""
+    yield
+    structlog.reset_defaults()
 
 
 def answering(found: Snapshot | None = None, recordings: Recordings | None = None) -> Answering:
