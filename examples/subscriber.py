@@ -35,7 +35,8 @@ async def main() -> None:
                 for message in await subscription.fetch(batch=100, timeout=5):
                     await handle(message)
     finally:
-        await client.drain()
+        await client.flush()
+        await client.close()
 
 
 async def handle(message: Msg) -> None:
