@@ -122,9 +122,10 @@ def _become(order: Mapping[str, Any]) -> None:
 def _run(arguments: Sequence[str]) -> None:
     assert not arguments
     from receiver import cli
+    from receiver.cli.app import COMMANDS, load
     from receiver.spool.queue import Spool
 
-    cli.register()
+    load(COMMANDS)
     order = _serve()
     _become(order)
     if order["busy_s"] is not None:
