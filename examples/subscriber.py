@@ -36,7 +36,7 @@ async def main() -> None:
                     await handle(message)
     finally:
         await client.flush()
-        await client.close()
+        await client.close()  # `drain` may wait: `fetch` leaves what it took uncounted
 
 
 async def handle(message: Msg) -> None:

@@ -17,11 +17,11 @@ from receiver.bus import durables
 from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
+from receiver.bus.patience import patiently
 from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
-from receiver.operations.patience import patiently
 from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus

@@ -1,23 +1,19 @@
-"""Asking, publishing and deleting by a server that may restart meanwhile."""
+"""Publishing and deleting by a server that may restart meanwhile."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import OutgoingMessage
-from receiver.bus.publish.contract import Publisher, RefusedError, Stored
+from receiver.bus.patience import patiently
+from receiver.bus.publish.contract import Publisher, Stored
 from receiver.errors import BusError
 
-PATIENCE_S: Final = 15.0
-"""How long an act waits for a server that restarts."""
-_AGAIN_S: Final = 0.25
 _NOT_DELETED: Final = frozenset({10043, 10057})
 """There is no such message (any more)."""
-AnswerT = TypeVar("AnswerT")
 
 
 async def publish(
@@ -55,20 +51,3 @@ async def delete(
         return answer
 
     return "error" not in await patiently(ask, patience_s)
-
-
-async def patiently(
-    ask: Callable[[], Awaitable[AnswerT]], patience_s: float = PATIENCE_S
-) -> AnswerT:
-    """What `ask` gives once NATS answers; raises its `BusError` where NATS stays away."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
-    while True:
-        try:
-            return await ask()
-        except RefusedError:
-            raise
-        except BusError:
-            if loop.time() >= deadline:
-                raise
-        await asyncio.sleep(_AGAIN_S)

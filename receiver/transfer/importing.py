@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from receiver.bus.connection import Connection
 from receiver.bus.consumers import ConsumerPlan
 from receiver.bus.message import MSG_ID, OutgoingMessage, StoredMessage
+from receiver.bus.patience import patiently
 from receiver.bus.publish.contract import Publisher, UnsendableError
 from receiver.bus.read.history import Span, opened_history
 from receiver.bus.read.reader import Reader
@@ -28,7 +29,7 @@ from receiver.transfer.line import decode_line
 from receiver.transfer.manifest import Manifest
 from receiver.transfer.messages import ExpiredError, Translation
 from receiver.transfer.report import Report
-from receiver.transfer.storing import PATIENCE_S, patiently, publish_all, publish_alone
+from receiver.transfer.storing import PATIENCE_S, publish_all, publish_alone
 
 MAX_CHUNK: Final = 256
 _MAX_CHUNK_BYTES: Final = 4 * 1024 * 1024

@@ -15,7 +15,7 @@ FORMAT: Final = 1
 
 
 class ExportedStream(BaseModel):
-    """A stream as an export found it. `created` tells it from another of its name."""
+    """A stream as an export found it. `created` distinguishes it from another of its name."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -115,7 +115,7 @@ class Translation:
 
 
 def _message(stored: StoredMessage, headers: Mapping[str, str]) -> OutgoingMessage:
-    """Without an id of its own a message is told from others by where it comes from."""
+    """Without an id of its own a message is identified by where it comes from."""
     lines = "".join([f"{name}: {text}\r\n" for name, text in headers.items()])
     name = headers.get(MSG_ID) or headers[IMPORTED_FROM]
     return OutgoingMessage(stored.nats_subject, name, lines.encode(), stored.body)

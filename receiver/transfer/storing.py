@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.message import OutgoingMessage
+from receiver.bus.patience import patiently
 from receiver.bus.publish.contract import (
     Publisher,
     RefusedError,
@@ -22,12 +23,10 @@ from receiver.errors import BusError
 
 PATIENCE_S: Final = 30.0
 """How long an import waits for a server that restarts."""
-_AGAIN_S: Final = 0.25
 _ANSWER_S: Final = 5.0
 _OCCUPIED: Final = frozenset({10071, 10164})
 """Something is stored on the subject, or about to be."""
 Result = Stored | UnsendableError
-AnswerT = TypeVar("AnswerT")
 
 
 async def publish_all(
@@ -85,20 +84,3 @@ async def publish_alone(
         return True
 
     return await patiently(publish, patience_s)
-
-
-async def patiently(ask: Callable[[], Awaitable[AnswerT]], patience_s: float) -> AnswerT:
-    """The answer, asked for again while NATS is away; raises `BusError` after `patience_s`, and
-    where it refuses.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
-    while True:
-        try:
-            return await ask()
-        except RefusedError:
-            raise
-        except BusError:
-            if loop.time() >= deadline:
-                raise
-            await asyncio.sleep(_AGAIN_S)

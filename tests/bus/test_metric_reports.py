@@ -20,7 +20,7 @@ DEAD = timedelta(0)
 
 
 class Process:
-    """A process that counts, and reports when it is told to."""
+    """A process that counts, and reports on demand."""
 
     def __init__(self, connection: Connection, subjects: Subjects) -> None:
         self.figures = Figures()

@@ -1,4 +1,4 @@
-"""The commands of docs/operating.md, on a receiver with a handler that was broken and is mended."""
+"""The commands of docs/operating.md, on a receiver with a handler that was broken and is fixed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def ship_it(event: Event[OrderCreated], ctx: Context) -> None:
     if event.order_id == "3100":
         raise KeyError("carrier")
 """
-MENDED = BROKEN.replace('raise KeyError("carrier")', "pass")
+FIXED = BROKEN.replace('raise KeyError("carrier")', "pass")
 
 
 async def started(yizhan: Yizhan) -> tuple[Running, str]:
@@ -80,7 +80,7 @@ async def test_each_situation_is_solved_by_its_commands(yizhan: Yizhan) -> None:
 
     await eventually(letters, within_s=60)
     assert await running.stop() == 0
-    module.write_text(MENDED)
+    module.write_text(FIXED)
     running, _ = await started(yizhan)
 
     before, compared, _, _ = await walked(yizhan, "A handler's bug is fixed")

@@ -63,7 +63,7 @@ def what_if(
     Nothing is published, sent, scheduled or kept. Takes the last 24 hours, or all of an order,
     unless --since says.
 
-    Exits 0 where every run does what it did then, 3 where one differs, is new or cannot be told.
+    Exits 0 where every run does what it did then, 3 where one differs, is new or undecided.
     """
     from receiver.cli.replay.what_if_run import Wish, compare  # the API's models load slowly
 

@@ -6,8 +6,9 @@ import asyncio
 from typing import Final
 
 from receiver.bus.connection import Connection
+from receiver.bus.patience import PATIENCE_S
 from receiver.operations.keeping.plan import PurgePlan
-from receiver.operations.patience import PATIENCE_S, delete
+from receiver.operations.patience import delete
 from receiver.operations.repair.tally import Progress, Tally
 
 _AT_ONCE: Final = 64

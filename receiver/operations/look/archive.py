@@ -18,6 +18,7 @@ from typing import Any, Final
 from receiver.bus.connection import Connection
 from receiver.bus.durables import Durable, count_subjects, durables
 from receiver.bus.message import MSG_ID, StoredMessage
+from receiver.bus.patience import patiently
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
 from receiver.bus.read.lookup import seq_in_window
@@ -26,7 +27,6 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.bus.state.keys import key_token, order_key
 from receiver.bus.subjects import ANY, Subjects, encode_token
 from receiver.operations.look.documents import effect_document, header, run_document
-from receiver.operations.patience import patiently
 
 WINDOW: Final = timedelta(hours=24)
 """How far back is searched for what has no index, unless `since` says."""

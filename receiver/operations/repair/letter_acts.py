@@ -13,9 +13,10 @@ from typing import Final
 
 from receiver.bus.dead_letters import retried_copy
 from receiver.bus.message import OutgoingMessage, StoredMessage
+from receiver.bus.patience import PATIENCE_S
 from receiver.bus.publish.contract import Publisher, RefusedError, Stored
 from receiver.errors import DecodingError
-from receiver.operations.patience import PATIENCE_S, delete, publish
+from receiver.operations.patience import delete, publish
 from receiver.operations.repair.letters import LetterRef, Letters
 from receiver.operations.repair.tally import Progress, Tally
 

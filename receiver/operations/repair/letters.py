@@ -17,6 +17,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.durables import Durable, count_subjects, durables
 from receiver.bus.headers import decode_header
 from receiver.bus.message import MSG_ID, StoredMessage
+from receiver.bus.patience import patiently
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters, is_fingerprint
 from receiver.bus.read.reader import Reader, Scanned
@@ -25,7 +26,6 @@ from receiver.errors import YizhanError
 from receiver.operations.handlers import unknown
 from receiver.operations.look.documents import event_document, letter_document
 from receiver.operations.look.id_kinds import hint
-from receiver.operations.patience import patiently
 
 _AT_ONCE: Final = 16
 _ERROR: Final = re.compile(r"([^\W\d]\w*)(?::|$)")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from receiver.bus.message import OutgoingMessage, StoredMessage
+from receiver.bus.patience import PATIENCE_S
 from receiver.bus.publish.contract import Publisher, RefusedError
 from receiver.bus.publish.raw_age import RawAge
 from receiver.bus.read.selection import HeaderTest, StreamSelection
@@ -20,7 +21,7 @@ from receiver.bus.reparsed_codec import Fact, encode_reparsed, facts_of, verifie
 from receiver.callback import Callback, VerifiedRequest
 from receiver.dialects.dialect import Dialect
 from receiver.errors import DecodingError, MalformedCallbackError, YizhanError
-from receiver.operations.patience import PATIENCE_S, delete, publish
+from receiver.operations.patience import delete, publish
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.tally import Progress, Tally
 from receiver.settings import SourceSettings

@@ -99,7 +99,7 @@ class ReplayRecord(BaseModel):
 
     @property
     def label(self) -> str:
-        """What tells it from others of its name."""
+        """What distinguishes it from others of its name."""
         return f"{self.name}.{self.plan}"
 
     @property
