@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from receiver.errors import ConfigurationError
 from receiver.settings.api import APISettings
+from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @field_validator("sources")
     @classmethod
@@ -92,7 +94,10 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "log": LogSettings,
+    "metrics": MetricsSettings,
     "tracing": TracingSettings,
+    "console": ConsoleSettings,
+    "console.users": ConsoleUser,
 }
 
 

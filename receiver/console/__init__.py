@@ -1,0 +1,1 @@
+"""The operators' pages: server-rendered, on a listener of their own."""
