@@ -1,1 +1,1 @@
-"""The operators' pages: server-rendered, on a listener of their own."""
+"""The operator console: server-made pages over what operators ask for."""

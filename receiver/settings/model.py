@@ -60,10 +60,10 @@ class Settings(BaseSettings):
     sources: tuple[SourceSettings, ...] = ()
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
-    console: ConsoleSettings = ConsoleSettings()
 
     @field_validator("sources")
     @classmethod
@@ -93,11 +93,11 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "sources": SourceSettings,
     "api": APISettings,
     "handlers": HandlersSettings,
+    "console": ConsoleSettings,
+    "console.users": ConsoleUser,
     "log": LogSettings,
     "metrics": MetricsSettings,
     "tracing": TracingSettings,
-    "console": ConsoleSettings,
-    "console.users": ConsoleUser,
 }
 
 
