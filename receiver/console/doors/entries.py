@@ -73,7 +73,7 @@ class ProxyEntry:
         named = {visit.only("x-forwarded-user"), visit.only("remote-user")} - {None, ""}
         if len(named) != 1:
             raise RefusedError(403, "The proxy does not say who you are.")
-        viewer = self._viewers.get(str(named.pop()))
+        viewer = self._viewers.get(_decoded(named.pop() or ""))
         if viewer is None:
             raise RefusedError(403, "The console knows no user of your name.")
         return viewer
@@ -151,6 +151,13 @@ class TokenEntry:
         if not visit.changes:
             raise RefusedError(405, "Send the form to log out.", [("allow", "POST")])
         return answers.see_other(f"{visit.root}/login", [self._session.gone(visit)])
+
+
+def _decoded(header: str) -> str:
+    try:
+        return header.encode("latin-1").decode()
+    except ValueError:
+        return header
 
 
 def _viewer(user: ConsoleUser) -> Viewer:
