@@ -192,5 +192,3 @@ def _twin_of(request: Request, screen: Screen | None) -> str:
     path = _path(request).rstrip("/") or f"/{screen.name}"
     query = request.url.query
     return f"{path}.json{f'?{query}' if query else ''}"
-
-
