@@ -8,11 +8,12 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+if TYPE_CHECKING:  # every process that runs tests would take half a second to import it
+    from playwright.async_api import Browser, BrowserContext, Page
 
 PREFIX: Final = "/ops/yizhan"
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
@@ -32,6 +33,8 @@ needs_chromium = pytest.mark.skipif(
 @contextlib.asynccontextmanager
 async def started_browser() -> AsyncIterator[Browser]:
     """Chromium without a window; as root it has no sandbox of its own."""
+    from playwright.async_api import async_playwright
+
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0
@@ -62,6 +65,8 @@ class Tab:
 
     async def audit(self, where: str) -> None:
         """Look for what keeps people from using the page, and for a width that must be scrolled."""
+        from axe_playwright_python.async_playwright import Axe
+
         found = await Axe().run(self.page)
         for violation in found.response["violations"]:
             if violation["impact"] in {"serious", "critical"}:

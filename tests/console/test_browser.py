@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-from playwright.async_api import Browser
+from typing import TYPE_CHECKING, Final, Literal
 
 from receiver.console.screens.table import SCREENS
 from tests.console.browsing import NARROW, WIDE, needs_chromium, opened_tab
 from tests.console.conftest import Site
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 pytestmark = needs_chromium
 
