@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.console import ConsoleSettings
 from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "handlers.NAME": HandlerSettings,
+    "console": ConsoleSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
     "tracing": TracingSettings,

@@ -25,5 +25,7 @@ class ConsoleSettings(Section):
     @classmethod
     def _is_path(cls, value: str) -> str:
         if not _ROOT_PATH.fullmatch(value):
-            raise ValueError('write the beginning of a path, such as "/ops/yizhan", or leave it out')
+            raise ValueError(
+                'write the beginning of a path, such as "/ops/yizhan", or leave it out'
+            )
         return value
