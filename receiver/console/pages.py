@@ -22,8 +22,8 @@ from receiver.console.desk import Desk
 from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
 from receiver.console.rendering import as_json
-from receiver.console.screen import Asked, ChangedError, GoneError, Screen
-from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.console.screen import Asked, ChangedError, ElsewhereError, GoneError, Screen
+from receiver.errors import BusError, YizhanError
 from receiver.observability.logs import get_logger
 
 _NOTICES: Final = 256
@@ -107,7 +107,7 @@ class Pages:
             if name not in words and (whole or name in screen.others)
         }
         word = given.get("reveal", "")
-        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, _path(request))
+        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, path_of(request))
         path = {name: str(value) for name, value in request.path_params.items()}
         return Asked(
             viewer=viewer,
@@ -135,7 +135,7 @@ class Pages:
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
             screen=screen,
-            path=_path(request),
+            path=path_of(request),
             twin=_twin_of(request, screen),
             notice=self._notices.get(given.get("notice", "")),
             **context,
@@ -146,6 +146,8 @@ class Pages:
         """The answer, or the page of what hinders it."""
         try:
             return await answer(request)
+        except ElsewhereError as error:
+            return RedirectResponse(self.url(request, str(error)), status_code=303)
         except YizhanError as error:
             status, sentence = _status(error), str(error)
         except Exception as error:  # noqa: BLE001 - one page that fails is no end of the console
@@ -179,7 +181,7 @@ def _viewer(request: Request) -> Viewer:
     return viewer
 
 
-def _path(request: Request) -> str:
+def path_of(request: Request) -> str:
     """The path without the prefix."""
     root: str = request.scope.get("root_path", "")
     path: str = request.scope["path"]
@@ -189,6 +191,6 @@ def _path(request: Request) -> str:
 def _twin_of(request: Request, screen: Screen | None) -> str:
     if screen is None:
         return ""
-    path = _path(request).rstrip("/") or f"/{screen.name}"
+    path = path_of(request).rstrip("/") or f"/{screen.name}"
     query = request.url.query
     return f"{path}.json{f'?{query}' if query else ''}"

@@ -15,10 +15,11 @@ from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from tests.console.browsing import started_browser
+from tests.console.desk import Browser, opened_browser
 from tests.console.seeded import Place, laid_out, seed
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser as Chromium
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Site:
 
 
 @pytest.fixture(scope="package")
-async def browser() -> AsyncIterator[Browser]:
+async def chromium() -> AsyncIterator[Chromium]:
     async with started_browser() as started:
         yield started
 
@@ -50,3 +51,11 @@ async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Async
         if subjects.root.upper() in str(stream.config.name):
             await connection.jetstream.delete_stream(str(stream.config.name))
     await connection.stop()
+
+
+@pytest.fixture(scope="module")
+async def browser(
+    nats_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Browser]:
+    async with opened_browser(nats_url, tmp_path_factory.mktemp("console")) as opened:
+        yield opened

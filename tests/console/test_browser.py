@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 
-PAGES: Final[dict[str, tuple[str, ...]]] = {"now": ("/",)}
+PAGES: Final[dict[str, tuple[str, ...]]] = {"now": ("/",), "search": ("/search?q=SF1234567890",)}
 """Of each screen the paths that are looked at."""
 _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
     ("light", WIDE),
@@ -24,10 +24,10 @@ _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
 
 
 async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
-    site: Site, browser: Browser
+    site: Site, chromium: Browser
 ) -> None:
     assert set(PAGES) == {screen.name for screen in SCREENS}
-    async with opened_tab(browser, site.base) as tab:
+    async with opened_tab(chromium, site.base) as tab:
         for path in (path for paths in PAGES.values() for path in paths):
             await tab.visit(path)
             for scheme, width in _SHOWN:

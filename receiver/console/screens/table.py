@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import now
+from receiver.console.screens import now, search
 
-SCREENS: Final[tuple[Screen, ...]] = (now.SCREEN,)
+SCREENS: Final[tuple[Screen, ...]] = (now.SCREEN, search.SCREEN)
