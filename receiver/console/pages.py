@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.requests import Request
@@ -22,7 +23,14 @@ from receiver.console.desk import Desk
 from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
 from receiver.console.rendering import as_json
-from receiver.console.screen import Asked, ChangedError, ElsewhereError, GoneError, Screen
+from receiver.console.screen import (
+    Asked,
+    ChangedError,
+    ElsewhereError,
+    ForbiddenError,
+    GoneError,
+    Screen,
+)
 from receiver.errors import BusError, YizhanError
 from receiver.observability.logs import get_logger
 
@@ -35,10 +43,6 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "NATS does not answer",
 }
 Answer = Callable[[Request], Awaitable[Response]]
-
-
-class ForbiddenError(YizhanError):
-    """The viewer's role does not reach so far."""
 
 
 class Pages:
@@ -106,8 +110,8 @@ class Pages:
             for name, text in given.items()
             if name not in words and (whole or name in screen.others)
         }
-        word = given.get("reveal", "")
-        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, path_of(request))
+        word, page = given.get("reveal", ""), path_of(request).removesuffix(".json")
+        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, page)
         path = {name: str(value) for name, value in request.path_params.items()}
         return Asked(
             viewer=viewer,
@@ -182,10 +186,10 @@ def _viewer(request: Request) -> Viewer:
 
 
 def path_of(request: Request) -> str:
-    """The path without the prefix."""
+    """The path without the prefix, as it stands in a link."""
     root: str = request.scope.get("root_path", "")
     path: str = request.scope["path"]
-    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
+    return quote(path.removeprefix(root) if root and path.startswith(f"{root}/") else path)
 
 
 def _twin_of(request: Request, screen: Screen | None) -> str:

@@ -71,6 +71,10 @@ class ChangedError(YizhanError):
     """What an act was confirmed for is not what it would be done to now; nothing was done."""
 
 
+class ForbiddenError(YizhanError):
+    """The viewer may not do this, or see this."""
+
+
 class ElsewhereError(YizhanError):
     """What was asked for is another page: its path and query, without the prefix."""
 

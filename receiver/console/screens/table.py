@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import now, search
+from receiver.console.screens import dead, dead_acts, letter, now, reveal, search
 
-SCREENS: Final[tuple[Screen, ...]] = (now.SCREEN, search.SCREEN)
+SCREENS: Final[tuple[Screen, ...]] = (
+    now.SCREEN,
+    dead.SCREEN,
+    letter.SCREEN,
+    dead_acts.RETRY,
+    dead_acts.DROP,
+    search.SCREEN,
+    reveal.SCREEN,
+)
