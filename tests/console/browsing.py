@@ -63,12 +63,32 @@ class Tab:
         await self.page.emulate_media(color_scheme=scheme)
         await self.page.set_viewport_size({"width": width, "height": 900})
 
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def click(self, selector: str) -> None:
+        """Click on what a selector finds, and wait for the page that follows."""
+        await self.page.locator(selector).first.click()
+        await self.page.wait_for_load_state()
+
+    async def arrived(self, path: str) -> None:
+        """Wait for a page whose path begins so."""
+        await self.page.wait_for_url(lambda url: url.startswith(f"{self.base}{path}"))
+
+    async def focused(self) -> str:
+        """The id of the element that has the focus."""
+        return str(await self.page.evaluate("document.activeElement.id"))
+
     async def audit(self, where: str) -> None:
         """Look for what keeps people from using the page, and for a width that must be scrolled."""
         from axe_playwright_python.async_playwright import Axe
 
-        found = await Axe().run(self.page)
-        for violation in found.response["violations"]:
+        if not await self.page.evaluate("Boolean(window.axe)"):
+            await self.page.evaluate(Axe().axe_script)
+        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
+        for violation in found["violations"]:
             if violation["impact"] in {"serious", "critical"}:
                 for node in violation["nodes"]:
                     self.faults.append(f"{where}: {violation['id']}: {node['html'][:200]}")
@@ -104,6 +124,10 @@ async def _watch(context: BrowserContext, tab: Tab) -> None:
         said("dialog", shown.message)
         await shown.dismiss()
 
+    def failed(request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was left meanwhile
+            said("failed", request.url)
+
     def asked(url: str) -> None:
         if not url.startswith((f"{tab.base}/", "data:", "blob:")):
             said("asks for", url)
@@ -117,4 +141,4 @@ async def _watch(context: BrowserContext, tab: Tab) -> None:
         lambda one: said("console", one.text) if one.type in {"error", "warning"} else None,
     )
     tab.page.on("request", lambda request: asked(request.url))
-    tab.page.on("requestfailed", lambda request: said("failed", request.url))
+    tab.page.on("requestfailed", failed)
