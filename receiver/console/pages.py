@@ -22,7 +22,7 @@ from receiver.bounded_cache import BoundedCache
 from receiver.console.desk import Desk
 from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
-from receiver.console.rendering import as_json
+from receiver.console.rendering import as_json, query, without
 from receiver.console.screen import (
     Asked,
     ChangedError,
@@ -196,5 +196,5 @@ def _twin_of(request: Request, screen: Screen | None) -> str:
     if screen is None:
         return ""
     path = path_of(request).rstrip("/") or f"/{screen.name}"
-    query = request.url.query
-    return f"{path}.json{f'?{query}' if query else ''}"
+    given = parameters(request.url.query)
+    return f"{path}.json{query(without(given, 'notice'))}"

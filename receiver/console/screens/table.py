@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import dead, dead_acts, letter, now, reveal, search
+from receiver.console.screens import dead, dead_acts, letter, now, order, orders, reveal, search
 
 SCREENS: Final[tuple[Screen, ...]] = (
     now.SCREEN,
+    orders.SCREEN,
+    order.SCREEN,
     dead.SCREEN,
     letter.SCREEN,
     dead_acts.RETRY,
