@@ -16,7 +16,6 @@ from rich.table import Table
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import BUILD, ConfigOption, app
 from receiver.cli.configuration import load, load_to_look
-from receiver.cli.options import past_time
 from receiver.cli.process import fail, refusing, run
 from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
@@ -24,6 +23,7 @@ from receiver.contract.catalogue import catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
 from receiver.errors import ConfigurationError
 from receiver.ingest.drift import DriftReport, read_drift
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 
 

@@ -14,12 +14,13 @@ from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.options import YesOption, check_can_ask, past_time
+from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, Rewind
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from receiver.errors import ConfigurationError
 from receiver.settings.api import APISettings
+from receiver.settings.console import ConsoleSettings
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     sources: tuple[SourceSettings, ...] = ()
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
@@ -91,6 +93,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "sources": SourceSettings,
     "api": APISettings,
     "handlers": HandlersSettings,
+    "console": ConsoleSettings,
     "log": LogSettings,
     "tracing": TracingSettings,
 }

@@ -14,13 +14,14 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
-from receiver.cli.options import not_empty, option
+from receiver.cli.filters import selecting
+from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.selecting import OF_LETTERS, named
 from receiver.transfer.export import Export, Request
 from receiver.transfer.file import ExportWriter
 from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
@@ -93,5 +94,5 @@ def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kin
         return KINDS
     if what is None:
         raise ConfigurationError(f"says not what: give --all, or --what with {', '.join(KINDS)}")
-    with option("--what"):
+    with named("--what"):
         return chosen_kinds(what)
