@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from receiver.errors import ConfigurationError
 from receiver.settings.api import APISettings
-from receiver.settings.console import ConsoleSettings
+from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
@@ -94,7 +94,9 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "console": ConsoleSettings,
+    "console.users": ConsoleUser,
     "log": LogSettings,
+    "metrics": MetricsSettings,
     "tracing": TracingSettings,
 }
 
