@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.api import APISettings
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     handlers: HandlersSettings = HandlersSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
@@ -92,6 +94,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "log": LogSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
 }
 

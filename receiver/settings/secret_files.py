@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings, webhook_key
 from receiver.settings.metrics import MetricsSettings, check_token
 from receiver.settings.values import check_path_token, read_secret
 
@@ -20,8 +21,8 @@ def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
     api = None if settings.api is None else with_api_secret(settings.api)
-    metrics = _with_token(settings.metrics)
-    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
+    read = {"metrics": _with_token(settings.metrics), "alerts": _with_secret(settings.alerts)}
+    return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
 def with_api_secret(api: APISettings) -> APISettings:
@@ -37,8 +38,11 @@ def without_files(settings: Settings) -> Settings:
     without = {"secret_files": (), "path_token_file": None}
     sources = tuple(source.model_copy(update=without) for source in settings.sources)
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
-    metrics = settings.metrics.model_copy(update={"token_file": None})
-    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
+    read = {
+        "metrics": settings.metrics.model_copy(update={"token_file": None}),
+        "alerts": settings.alerts.model_copy(update={"secret_file": None}),
+    }
+    return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
 def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -49,6 +53,7 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         if source.path_token_file is not None:
             yield f"sources[{number}].path_token_file", source.path_token_file
     named = {
+        "alerts.secret_file": settings.alerts.secret_file,
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
         "metrics.token_file": settings.metrics.token_file,
         "nats.password_file": settings.nats.password_file,
@@ -69,6 +74,17 @@ def _with_token(metrics: MetricsSettings) -> MetricsSettings:
     except ValueError as error:
         raise ConfigurationError(f"metrics.token_file: {metrics.token_file}: {error}") from None
     return metrics.model_copy(update={"token": SecretStr(token)})
+
+
+def _with_secret(alerts: AlertsSettings) -> AlertsSettings:
+    if alerts.secret_file is None:
+        return alerts
+    secret = read_secret("alerts.secret_file", alerts.secret_file)
+    try:
+        webhook_key(secret)
+    except ValueError as error:
+        raise ConfigurationError(f"alerts.secret_file: {alerts.secret_file}: {error}") from None
+    return alerts.model_copy(update={"secret": SecretStr(secret)})
 
 
 def _source(number: int, source: SourceSettings) -> SourceSettings:
