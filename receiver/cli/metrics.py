@@ -10,6 +10,8 @@ from prometheus_client.exposition import generate_latest
 from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.process import EXIT_PARTLY, Stop, run
+from receiver.composition.alerting import alerting
+from receiver.composition.bus import Bus
 from receiver.composition.metrics import opened_collector
 from receiver.errors import ConfigurationError
 from receiver.observability.figures import Figures
@@ -46,10 +48,10 @@ def metrics(
         configure_logs(settings.log)
 
     async def main(stop: Stop) -> int:
-        async with opened_collector(settings, _handlers(settings)) as collector:
+        async with opened_collector(settings, _handlers(settings)) as (bus, collector):
             if once:
                 return await _printed(collector)
-            await _served(settings, collector, stop)
+            await _served(settings, bus, collector, stop)
             return 0
 
     run(main, stays=not once)
@@ -63,7 +65,7 @@ async def _printed(collector: MetricCollector) -> int:
     return EXIT_PARTLY if found.missing else 0
 
 
-async def _served(settings: Settings, collector: MetricCollector, stop: Stop) -> None:
+async def _served(settings: Settings, bus: Bus, collector: MetricCollector, stop: Stop) -> None:
     log, chosen = get_logger("yizhan.metrics"), settings.metrics
 
     async def collected() -> Figures:
@@ -72,9 +74,13 @@ async def _served(settings: Settings, collector: MetricCollector, stop: Stop) ->
             log.warning("metrics_missing", reason=sentence)
         return found.figures
 
-    page = create_metrics_app(SingleFlight(collected, ttl_s=_SHARED_S), chosen.bearer)
+    shared = SingleFlight(collected, ttl_s=_SHARED_S)
+    page = create_metrics_app(shared, chosen.bearer)
     listener = bind(chosen.host, chosen.port, section="metrics")
-    async with serving(page, listener, ServerConfig(deadline=stop.deadline)) as url:
+    async with (
+        serving(page, listener, ServerConfig(deadline=stop.deadline)) as url,
+        alerting(settings, bus, shared),
+    ):
         log.info("metrics_served", url=f"{url}/metrics")
         await stop.wait()
 

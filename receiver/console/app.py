@@ -43,5 +43,5 @@ async def _refused(pages: Pages, request: Request, error: Exception) -> Response
     """The page of what no route takes."""
     assert isinstance(error, HTTPException)
     missing = f"There is no page {request.scope['path']}: look for an id in the box above."
-    sentence = missing if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
+    sentence = missing if error.status_code == 404 else str(error.detail)
     return pages.fault(request, error.status_code, sentence)

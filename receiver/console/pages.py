@@ -23,7 +23,7 @@ from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
 from receiver.console.rendering import as_json
 from receiver.console.screen import Asked, ChangedError, GoneError, Screen
-from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.errors import BusError, YizhanError
 from receiver.observability.logs import get_logger
 
 _NOTICES: Final = 256
@@ -192,5 +192,3 @@ def _twin_of(request: Request, screen: Screen | None) -> str:
     path = _path(request).rstrip("/") or f"/{screen.name}"
     query = request.url.query
     return f"{path}.json{f'?{query}' if query else ''}"
-
-

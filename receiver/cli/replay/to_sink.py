@@ -16,9 +16,8 @@ from rich.console import Console
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.cli.replay.targets import file_sink
 from receiver.composition.replays import ReplayDesk
-from receiver.replay.replay import PATIENCE_S, Summary
 from receiver.operations.selecting import named
-from receiver.replay.replay import Summary
+from receiver.replay.replay import PATIENCE_S, Summary
 from receiver.replay.replay import replay as give_all
 from receiver.replay.resumed import Resumed
 from receiver.replay.sinks.file import FileSink

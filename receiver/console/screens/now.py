@@ -229,9 +229,9 @@ def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
 
 
 def _numbers(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in found.items() if count)
+    return ", ".join(
+        f"{count:,} {word.replace('_', ' ')}" for word, count in found.items() if count
+    )
 
 
-SCREEN: Final = Screen(
-    name="now", path="/", template="now.html", read=read, menu="Now", key="n"
-)
+SCREEN: Final = Screen(name="now", path="/", template="now.html", read=read, menu="Now", key="n")
