@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from receiver.cli.app import app
 from receiver.console.doors.attempts import FREE, PAUSE_S
 from receiver.console.doors.entries import SESSION_S
 from receiver.console.doors.forms import LIMIT_BYTES
@@ -234,8 +236,9 @@ async def test_guesses_through_a_proxy_count_for_whom_it_names() -> None:
     assert answer.status_code == 303
 
 
-def test_a_token_is_stored_as_a_hash_of_its_own() -> None:
-    hashed = hash_token(TOKEN)
+def test_a_command_makes_the_hash_of_a_token() -> None:
+    ended = CliRunner().invoke(app, ["console", "hash-token"], input=f"{TOKEN}\n")
+    hashed = ended.output.removesuffix("\n")
     assert is_token(TOKEN, hashed)
     assert not is_token(OTHER, cheap_hash(TOKEN))
     assert console(auth="token", users=[{"name": "mei", "token_hash": hashed}]).console.users
@@ -372,7 +375,9 @@ async def test_files_of_the_package_need_no_login_and_may_be_kept() -> None:
     browser = Browser(by_token())
     answer = await browser.get("/static/console.css")
     assert (answer.status_code, answer.json()["viewer"]) == (200, None)
-    assert answer.headers["cache-control"] == "public, max-age=9"
+    assert answer.headers["cache-control"] == "no-cache"
+    answer = await browser.get("/static/console.css?v=0123abcd")
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
     assert (await browser.post("/static/console.css")).status_code == 401
 
 

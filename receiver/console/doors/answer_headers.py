@@ -21,20 +21,16 @@ _HEADERS: Final = {
 }
 
 
-def secured(send: Send, nonce: str, *, keep_caching: bool = False) -> Send:
-    """`send`, which gives every answer the headers, in place of those that the application gave.
-
-    With `keep_caching` the application says what may be kept, otherwise nothing may.
-    """
+def secured(send: Send, nonce: str, *, caching: str = "no-store") -> Send:
+    """`send`, which gives every answer the headers, in place of those that the application gave."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=list(message.get("headers", ())))
             headers["content-security-policy"] = _POLICY.format(nonce=nonce)
+            headers["cache-control"] = caching
             for name, value in _HEADERS.items():
                 headers[name] = value
-            if not (keep_caching and "cache-control" in headers):
-                headers["cache-control"] = "no-store"
             message = {**message, "headers": headers.raw}
         await send(message)
 

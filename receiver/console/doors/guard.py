@@ -70,7 +70,7 @@ class _Guard:
         visit = Visit.of(scope, self._settings.trusted_proxies)
         nonce = scope["state"]["nonce"] = secrets.token_urlsafe(16)
         static = visit.path.startswith(_STATIC) and not visit.changes
-        send = secured(send, nonce, keep_caching=static)
+        send = secured(send, nonce, caching=_caching(visit) if static else "no-store")
         try:
             answer = await self._answer(visit, receive, send, static=static)
         except RefusedError as error:
@@ -101,6 +101,12 @@ class _Guard:
                 return _unknown(visit)
         await self._app(_bare(visit.scope), receive, send)
         return None
+
+
+def _caching(visit: Visit) -> str:
+    """A file whose URL names its digest never changes; another is asked for again."""
+    digest = visit.scope.get("query_string", b"").startswith(b"v=")
+    return "private, max-age=31536000, immutable" if digest else "no-cache"
 
 
 def _unknown(visit: Visit) -> Response:
