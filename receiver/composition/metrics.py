@@ -13,7 +13,7 @@ from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
-from receiver.composition.operations import free_bytes
+from receiver.composition.operations import certificate_expiry, free_bytes
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.figures import Figures
@@ -93,6 +93,8 @@ def collector_on(settings: Settings, bus: Bus, handlers: Sequence[Handler] = ())
     return MetricCollector(
         Archive(bus.connection, bus.subjects),
         HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept),
+        sources=[source.name for source in settings.sources],
         free_bytes=partial(free_bytes, settings),
+        expiry=partial(certificate_expiry, settings),
         now=lambda: datetime.now(UTC),
     )

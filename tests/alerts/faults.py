@@ -65,8 +65,15 @@ OWNED, PAUSED, OLDEST = (
 )
 IN_DOUBT = 'yizhan_effects{handler="ship",state="in_doubt"}'
 STREAM_FULL = 'yizhan_stream_full_seconds{stream="YIZHAN"}'
+GOOD, LATE, LAST = (
+    f'yizhan_{name}_total{{source="shop",outcome="{outcome}"}}'
+    for name, outcome in (("first_try", "good"), ("first_try", "late"), ("last_tries", "late"))
+)
+SILENCE = 'yizhan_source_silence_improbability{source="shop"}'
+CERTIFICATE = "yizhan_certificate_expiry_timestamp_seconds"
 OF_COLLECTOR: Mapping[str, Values] = {
     "yizhan_build_info": flat(1),
+    CERTIFICATE: flat(30 * 86_400),
     **{name: flat(1) for name in COLLECTED},
 }
 OF_NATS: Mapping[str, Values] = {
@@ -76,6 +83,10 @@ OF_NATS: Mapping[str, Values] = {
     QUARANTINED: flat(1),
     PROVOKED: flat(0),
     AGAIN: later(0, 1),
+    GOOD: rising(2, 100),
+    LATE: flat(1),
+    LAST: flat(2),
+    SILENCE: flat(0.5),
     "yizhan_spool_oldest_age_seconds": flat(0),
     "yizhan_spool_unreadable": flat(0),
     OWNED: flat(1),
@@ -100,11 +111,14 @@ BREAKS: Mapping[str, Values] = {DONE: rising(2, 100, until=BEGIN), RETRIED: risi
 
 @dataclass(frozen=True)
 class Fault:
-    """What shows of it beside what is healthy, and which alerts fire at which minutes."""
+    """What shows of it beside what is healthy, and which alerts fire at which steps, which are
+    minutes unless `step` is more of them.
+    """
 
     name: str
     shows: Mapping[str, Values]
     fires: Mapping[int, set[Case]]
+    step: int = 1
 
     def series(self) -> dict[str, Values]:
         return {**HEALTHY, **self.shows}
@@ -134,26 +148,57 @@ FAULTS = (
     ),
     Fault(
         "no receiver runs",
-        {RECEIVERS: later(2, 0)},
-        {16: NONE, 18: case("NoReceiver"), 45: case("NoReceiver")},
+        {RECEIVERS: later(2, 0), SILENCE: later(0.5, 6)},
+        {16: NONE, 18: case("NoReceiver")},
     ),
     Fault(
         "a secret is wrong",
         {
             STORED: rising(0.125, 100, until=BEGIN),
             UNAUTHORIZED: rising(0.125, 7, since=BEGIN),
+            SILENCE: rising(0.125, 0.5, since=BEGIN),
         },
-        {25: NONE, 45: case("SecretRefused", "shop"), 80: case("SecretRefused", "shop")},
+        {25: NONE, 50: case("SecretRefused", "shop")},
     ),
     Fault(
         "answers are late",
         {PROVOKED: rising(0.125, since=BEGIN, until=39)},
-        {35: NONE, 40: case("RetriesProvoked", "shop"), 88: NONE},
+        {35: NONE, 40: case("RetriesProvoked", "shop")},
+    ),
+    Fault(
+        "a callback comes at its fifth try",
+        {LAST: later(2, 3)},
+        {14: NONE, 16: case("LastTry", "shop"), 80: NONE},
+    ),
+    Fault(
+        "many of many answers are late",
+        {
+            GOOD: rising(100),
+            LATE: rising(20, 1, since=BEGIN),
+            PROVOKED: rising(20, since=BEGIN),
+        },
+        {15: NONE, 20: case("TooManyRetries")},
+    ),
+    Fault(
+        "a few of many answers are late",
+        {GOOD: rising(500), LATE: rising(1.25, 1, since=BEGIN), DONE: rising(30)},
+        {20: NONE, 70: case("ManyRetries")},
+        step=15,
+    ),
+    Fault(
+        "a source is silent",
+        {SILENCE: later(0.5, 5)},
+        {19: NONE, 21: case("SourceSilent", "shop")},
+    ),
+    Fault(
+        "a certificate is not renewed",
+        {CERTIFICATE: flat(7 * 86_400 + 60 * BEGIN)},
+        {14: NONE, 16: case("CertificateExpires")},
     ),
     Fault(
         "callbacks are of a new form",
         {QUARANTINED: later(1, 2)},
-        {14: NONE, 16: case("CallbacksUnreadable", "shop"), 80: NONE},
+        {14: NONE, 16: case("CallbacksUnreadable", "shop")},
     ),
     Fault(
         "a stream takes nothing",
@@ -168,12 +213,12 @@ FAULTS = (
     Fault(
         "no process runs a handler",
         {**STOPS, OWNED: later(1, 0)},
-        {17: NONE, 22: case("HandlerNotOwned", "ship"), 45: case("HandlerNotOwned", "ship")},
+        {17: NONE, 22: case("HandlerNotOwned", "ship"), 25: case("HandlerNotOwned", "ship")},
     ),
     Fault(
         "no worker is left",
         {**STOPS, OWNED: later(1, None)},
-        {17: NONE, 22: case("HandlerNotOwned", "ship"), 45: case("HandlerNotOwned", "ship")},
+        {17: NONE, 22: case("HandlerNotOwned", "ship"), 25: case("HandlerNotOwned", "ship")},
     ),
     Fault(
         "an operator has paused a handler",
@@ -183,22 +228,22 @@ FAULTS = (
     Fault(
         "a handler is wedged",
         STOPS,
-        {24: NONE, 29: case("HandlerWedged", "ship"), 45: case("HandlerWedged", "ship")},
+        {24: NONE, 29: case("HandlerWedged", "ship"), 32: case("HandlerWedged", "ship")},
     ),
     Fault(
         "a handler is too slow",
         {OLDEST: rising(60, 2, since=BEGIN)},
-        {30: NONE, 36: case("HandlerBehind", "ship"), 45: case("HandlerBehind", "ship")},
+        {30: NONE, 36: case("HandlerBehind", "ship"), 38: case("HandlerBehind", "ship")},
     ),
     Fault(
         "a handler is broken",
         BREAKS,
-        {17: NONE, 30: case("HandlerFailing", "ship"), 45: case("HandlerFailing", "ship")},
+        {17: NONE, 30: case("HandlerFailing", "ship"), 32: case("HandlerFailing", "ship")},
     ),
     Fault(
         "a handler gives up on an event",
         {DEAD: later(3, 4)},
-        {14: NONE, 16: case("DeadLetters", "ship"), 80: NONE},
+        {14: NONE, 16: case("DeadLetters", "ship")},
     ),
     Fault(
         "a process was killed within an effect",
@@ -208,7 +253,7 @@ FAULTS = (
     Fault(
         "the platform's API is down",
         {**BREAKS, "yizhan_api_breaker_open": later(0, 1)},
-        {18: NONE, 21: case("ApiDown"), 45: case("ApiDown")},
+        {18: NONE, 21: case("ApiDown"), 32: case("ApiDown")},
     ),
     Fault(
         "the disk is nearly full",
@@ -243,7 +288,7 @@ def pages(fault: Fault) -> Iterator[tuple[datetime, Figures]]:
         for (key, kind), values in columns:
             if (value := values[minute]) is not None:
                 getattr(figures, kind)[key] = value
-        yield START + timedelta(minutes=minute), figures
+        yield START + timedelta(minutes=minute * fault.step), figures
 
 
 def key_of(series: str) -> tuple[tuple[str, ...], str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from receiver.bus import durables
 from receiver.bus.durables import Durable
@@ -15,8 +17,8 @@ from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import disk_document, stream_documents
 
 
-async def source_figures(archive: Archive, now: datetime) -> Figures:
-    """Of each source of which something is stored."""
+async def source_figures(archive: Archive, sources: Collection[str], now: datetime) -> Figures:
+    """Of each source of which something is stored, and of those of the settings."""
     figures, subjects = Figures(), archive.subjects
     client, stream = archive.connection.client, subjects.stream
     raw = await durables.count_subjects(client, stream, subjects.raw("*"))
@@ -34,7 +36,22 @@ async def source_figures(archive: Archive, now: datetime) -> Figures:
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
+        if (rarity := await _rarity(archive, source, at, now)) is not None:
+            figures.gauge("yizhan_source_silence_improbability", source, value=rarity)
+    for source in sources:
+        figures.gauge("yizhan_source_never_sent", source, value=int(source not in last))
     return figures
+
+
+async def _rarity(archive: Archive, source: str, last: datetime, now: datetime) -> float | None:
+    """By what came in the same stretch a week ago; None where nothing is so old."""
+    subjects, week = archive.subjects, timedelta(days=7)
+    both = (subjects.raw(source), subjects.quarantine(source))
+    before = StreamSelection(subjects.stream, both, until=last - week)
+    if now <= last or not await archive.reader.count(before):
+        return None
+    stretch = StreamSelection(subjects.stream, both, last - week, now - week)
+    return await archive.reader.count(stretch) * math.log10(2)
 
 
 async def stream_figures(
