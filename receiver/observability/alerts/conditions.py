@@ -86,13 +86,21 @@ class Unless:
     second: Condition
 
 
-Condition = AtLeast | Below | Absent | Due | Risen | Share | Both | Unless
+@dataclass(frozen=True, slots=True)
+class Either:
+    """`first` or `second`, which have the same labels."""
+
+    first: Condition
+    second: Condition
+
+
+Condition = AtLeast | Below | Absent | Due | Risen | Share | Both | Unless | Either
 
 
 def labels(condition: Condition) -> tuple[str, ...]:
     """The names of the labels by which its cases differ."""
     match condition:
-        case Both(first, _) | Unless(first, _):
+        case Both(first, _) | Unless(first, _) | Either(first, _):
             return labels(first)
         case _:
             return condition.of.by
@@ -101,7 +109,7 @@ def labels(condition: Condition) -> tuple[str, ...]:
 def window(condition: Condition) -> timedelta:
     """How far it looks back."""
     match condition:
-        case Both(first, second) | Unless(first, second):
+        case Both(first, second) | Unless(first, second) | Either(first, second):
             return max(window(first), window(second))
         case Risen() | Share():
             return condition.within
@@ -112,7 +120,7 @@ def window(condition: Condition) -> timedelta:
 def all_series(condition: Condition) -> Iterator[Series]:
     """Everything that it reads."""
     match condition:
-        case Both(first, second) | Unless(first, second):
+        case Both(first, second) | Unless(first, second) | Either(first, second):
             yield from all_series(first)
             yield from all_series(second)
         case Share(part, whole):

@@ -37,9 +37,7 @@ class Series:
         return BY_NAME[self.metric]
 
     def labels_of(self, key: Key) -> Labels | None:
-        """Those of a series that is one of these, else None."""
-        if key[0] != self.metric:
-            return None
+        """Those of a series of the metric that is one of these, else None."""
         labels = dict(zip(self.row.labels, key[1:], strict=True))
         if any(labels[name] not in words for name, words in self.where.items()):
             return None
@@ -49,7 +47,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class _Page:
     at: datetime
-    values: Mapping[Key, float]
+    values: Mapping[str, Mapping[Key, float]]
+    """By the metric."""
 
 
 class History:
@@ -62,13 +61,11 @@ class History:
 
     def add(self, at: datetime, figures: Figures) -> None:
         """Note a page, which is later than the last one."""
-        values = {
-            key: value
-            for key, value in (*figures.counters.items(), *figures.gauges.items())
-            if key[0] in self._kept
-        }
-        self._pages.append(_Page(at, values))
-        self._pages = list(_thinned(self._pages, at, self._reach))
+        values: dict[str, dict[Key, float]] = {name: {} for name in self._kept}
+        for key, value in (*figures.counters.items(), *figures.gauges.items()):
+            if key[0] in self._kept:
+                values[key[0]][key] = value
+        self._pages = list(_thinned([*self._pages, _Page(at, values)], at, self._reach))
 
     @property
     def at(self) -> datetime:
@@ -82,25 +79,28 @@ class History:
     def now(self, series: Series) -> Vector:
         """What they are on the last page."""
         groups: dict[Labels, list[float]] = {}
-        for key, value in self._last().items():
-            if (labels := series.labels_of(key)) is not None:
-                groups.setdefault(labels, []).append(value)
+        for key, labels in self._chosen(series):
+            groups.setdefault(labels, []).append(self._pages[-1].values[series.metric][key])
         put_together = min if series.how == "min" else sum
         return {labels: put_together(values) for labels, values in groups.items()}
 
     def risen(self, series: Series, window: timedelta) -> Vector:
         """By how much counters rose in the window; one that began anew, since then."""
-        begun = self._pages[-1].at - window if self._pages else None
-        pages = [page.values for page in self._pages if begun and page.at >= begun]
         found: Vector = {}
-        for key, value in self._last().items():
-            if (labels := series.labels_of(key)) is not None:
-                least = min(page[key] for page in pages if key in page)
-                found[labels] = found.get(labels, 0.0) + value - least
+        for key, labels in self._chosen(series):
+            begun = self.at - window
+            values = [
+                page.values[series.metric].get(key) for page in self._pages if page.at >= begun
+            ]
+            known = [value for value in values if value is not None]
+            found[labels] = found.get(labels, 0.0) + known[-1] - min(known)
         return found
 
-    def _last(self) -> Mapping[Key, float]:
-        return self._pages[-1].values if self._pages else {}
+    def _chosen(self, series: Series) -> Iterator[tuple[Key, Labels]]:
+        """The series of the last page that are some of these."""
+        for key in self._pages[-1].values[series.metric] if self._pages else ():
+            if (labels := series.labels_of(key)) is not None:
+                yield key, labels
 
 
 def _thinned(pages: Iterable[_Page], now: datetime, reach: timedelta) -> Iterator[_Page]:

@@ -9,6 +9,7 @@ from receiver.observability.alerts.conditions import (
     Both,
     Condition,
     Due,
+    Either,
     Risen,
     Share,
     Unless,
@@ -39,6 +40,8 @@ def holds(condition: Condition, history: History) -> Vector:
             return {k: v for k, v, both in _joined(first, second, history) if both}
         case Unless(first, second):
             return {k: v for k, v, both in _joined(first, second, history) if not both}
+        case Either(first, second):
+            return {**holds(second, history), **holds(first, history)}
 
 
 def _joined(

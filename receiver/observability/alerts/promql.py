@@ -11,6 +11,7 @@ from receiver.observability.alerts.conditions import (
     Both,
     Condition,
     Due,
+    Either,
     Risen,
     Share,
     Unless,
@@ -38,6 +39,8 @@ def expression(condition: Condition) -> str:
             return f"({expression(first)}) and {_on(second)}"
         case Unless(first, second):
             return f"({expression(first)}) unless {_on(second)}"
+        case Either(first, second):
+            return f"({expression(first)}) or ({expression(second)})"
 
 
 def selector(series: Series) -> str:

@@ -17,6 +17,8 @@ from receiver.observability.alerts.conditions import (
     Below,
     Both,
     Condition,
+    Due,
+    Either,
     Risen,
     Share,
     Unless,
@@ -26,7 +28,8 @@ from receiver.observability.alerts.history import Series
 _MINUTE: Final = timedelta(minutes=1)
 _QUARTER: Final = timedelta(minutes=15)
 _HOUR: Final = timedelta(hours=1)
-_DAY_S: Final = 86_400.0
+_DAY: Final = timedelta(days=1)
+_ROOM_S: Final = 2 * 86_400.0
 _OLD_S: Final = 600.0
 """An event that waits so long is late, whatever its handler does with it."""
 
@@ -61,13 +64,37 @@ _JUDGED: Final = _of_source(
         )
     },
 )
-_DISK_FULL: Final = Below(Series("yizhan_disk_full_seconds"), 2 * _DAY_S)
+_DISK_FULL: Final = Below(Series("yizhan_disk_full_seconds"), _ROOM_S)
+
+
+_NO_RECEIVER: Final = Below(Series("yizhan_processes", where={"kind": ("receiver",)}), 1)
+_FIRST_TRIES: Final = Series("yizhan_first_try")
+_BAD_TRIES: Final = Series("yizhan_first_try", where={"outcome": ("late", "failed")})
+_BUDGET: Final = 0.001
+"""What may be bad: 99.9 % of callbacks are answered 200 at the first try, within 800 ms."""
+_BUSY: Final = 1000
+"""With fewer callbacks an hour a rate says nothing, and each callback counts."""
+
+
+def _burns(times: float, long: timedelta, short: timedelta) -> Condition:
+    """The budget is used so many times too fast, and still is (Google's SRE workbook)."""
+    least = times * _BUDGET
+    return Both(
+        Both(
+            Share(_BAD_TRIES, _FIRST_TRIES, long, least),
+            Share(_BAD_TRIES, _FIRST_TRIES, short, least),
+        ),
+        Risen(_FIRST_TRIES, _HOUR, _BUSY),
+    )
 
 
 def _many(share: Condition, risen: Series, window: timedelta, least: float) -> Condition:
     """A share that is not of one or two."""
     return Both(share, Risen(risen, window, least))
 
+
+_BURNS_FAST: Final = Either(_burns(14.4, _HOUR, 5 * _MINUTE), _burns(6, 6 * _HOUR, 30 * _MINUTE))
+_REFUSED: Final = _many(Share(_UNAUTHORIZED, _JUDGED, _HOUR, 0.2), _UNAUTHORIZED, _HOUR, 3)
 
 _TARGET: Final = (
     Alert(
@@ -89,7 +116,7 @@ _TARGET: Final = (
     Alert(
         "YizhanNoReceiver",
         "critical",
-        Below(Series("yizhan_processes", where={"kind": ("receiver",)}), 1),
+        _NO_RECEIVER,
         "No receiver runs: the platform's callbacks are not answered.",
         "Start a receiver; the platform sends again half an hour later, five times at most.",
         2 * _MINUTE,
@@ -99,16 +126,58 @@ _CALLBACKS: Final = (
     Alert(
         "YizhanSecretRefused",
         "critical",
-        _many(Share(_UNAUTHORIZED, _JUDGED, _HOUR, 0.2), _UNAUTHORIZED, _HOUR, 3),
+        _REFUSED,
         "Callbacks of {source} are refused with 401: a secret, the address or a clock is wrong.",
         "Compare the secret with the platform's; add the new one beside the old and reload.",
     ),
     Alert(
         "YizhanRetriesProvoked",
         "critical",
-        Risen(_of_source("yizhan_retransmissions", where={"cause": ("provoked",)}), _HOUR, 3),
+        Unless(
+            Risen(_of_source("yizhan_retransmissions", where={"cause": ("provoked",)}), _HOUR, 3),
+            Risen(_of_source("yizhan_first_try"), _HOUR, _BUSY),
+        ),
         "The platform sent callbacks of {source} again, since our answers were late or no 200.",
         "See which answers were late or refused, and what the receiver waited for.",
+    ),
+    Alert(
+        "YizhanLastTry",
+        "critical",
+        Risen(_of_source("yizhan_last_tries"), _HOUR, 1),
+        "A callback of {source} came at the platform's last try or the one before it.",
+        "See how it was answered; what is not stored then has to be read from the platform's API.",
+    ),
+    Alert(
+        "YizhanTooManyRetries",
+        "critical",
+        _BURNS_FAST,
+        "So many first tries are late or refused that a month's budget is gone in days.",
+        "See which answers are late or refused, and what the receiver waits for.",
+    ),
+    Alert(
+        "YizhanManyRetries",
+        "warning",
+        Unless(_burns(1, 3 * _DAY, 6 * _HOUR), _BURNS_FAST),
+        "For days more than one in 1,000 first tries is answered late, or not by 200.",
+        "See which answers are late or refused, and what the receiver waits for.",
+    ),
+    Alert(
+        "YizhanSourceSilent",
+        "critical",
+        Unless(
+            Unless(AtLeast(_of_source("yizhan_source_silence_improbability"), 4), _REFUSED),
+            _NO_RECEIVER,
+        ),
+        "Nothing comes from {source}, for longer than is probable at this hour of the week.",
+        "See what `yizhan status` knows of the silence; ask the platform whether it sends.",
+        5 * _MINUTE,
+    ),
+    Alert(
+        "YizhanCertificateExpires",
+        "warning",
+        Due(Series("yizhan_certificate_expiry_timestamp_seconds", how="min"), 7 * _DAY),
+        "The certificate expires within a week; the platform sends nothing to an expired one.",
+        "Renew it, put it where the settings name it, and reload.",
     ),
     Alert(
         "YizhanCallbacksUnreadable",
@@ -212,7 +281,7 @@ _ROOM: Final = (
     Alert(
         "YizhanStreamFullSoon",
         "warning",
-        Unless(Below(Series("yizhan_stream_full_seconds", by=("stream",)), 2 * _DAY_S), _DISK_FULL),
+        Unless(Below(Series("yizhan_stream_full_seconds", by=("stream",)), _ROOM_S), _DISK_FULL),
         "The stream {stream} is full in less than two days at the rate of the last day.",
         "Raise its bound or keep less: a full stream takes no callbacks, they go to the spool.",
         5 * _MINUTE,
