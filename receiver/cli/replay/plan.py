@@ -14,7 +14,7 @@ from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching
-from receiver.cli.process import refusing, run
+from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.targets import (
     ForceEffectsOption,
@@ -92,6 +92,10 @@ def plan(
     )
 
     async def main(_: asyncio.Event) -> int:
+        with if_stopped("the plan was interrupted: give the command again"):
+            return await make()
+
+    async def make() -> int:
         async with opened_replays(settings, handlers) as desk:
             with searching("planning") as progress:
                 record = await desk.planning.freeze(name, wish, operator, progress.scanned)

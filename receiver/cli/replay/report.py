@@ -15,7 +15,7 @@ from receiver.cli.replay.acts import state_of
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.report_text import report_lines
-from receiver.cli.replay.text import document, plan_lines
+from receiver.cli.replay.text import document, go_on, plan_lines
 from receiver.composition.replays import opened_replays
 from receiver.replay.report import report_of
 from receiver.worker.replaying.record import check_name
@@ -50,7 +50,11 @@ def report(
             }
             typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
             return 0
-        lines = [*plan_lines(record), f"  state     {state}", *report_lines(reports)]
+        lines = [
+            *plan_lines(record),
+            f"  state     {state}{go_on(record, state)}",
+            *report_lines(reports),
+        ]
         typer.echo("\n".join(lines))
         return 0
 

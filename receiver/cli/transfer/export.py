@@ -16,14 +16,14 @@ from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
 from receiver.cli.options import not_empty
-from receiver.cli.process import refusing, run
+from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.selecting import OF_LETTERS, named
 from receiver.transfer.export import Export, Request
-from receiver.transfer.file import ExportWriter
+from receiver.transfer.file import STANDARD, ExportWriter
 from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
 
 
@@ -68,6 +68,10 @@ def export_(
         sections(kinds, filters, Subjects(settings.nats.subject_root))
 
     async def main(_: asyncio.Event) -> int:
+        with if_stopped(_stopped(file)):
+            return await write()
+
+    async def write() -> int:
         async with opened_to_act(settings) as bus:
             words = words_of(filters)
             trail = AuditTrail(bus.connection, bus.subjects, operator)
@@ -84,6 +88,11 @@ def export_(
         return 0
 
     run(main)
+
+
+def _stopped(file: str) -> str:
+    left = "what was written is cut off" if file == STANDARD else f"{file} was not written"
+    return f"the export was interrupted, and {left}: give the command again"
 
 
 def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kind, ...]:
