@@ -1,4 +1,4 @@
-"""Views as HTML and as JSON. Every text is escaped; a name that a template misspells is an error."""
+"""Views as HTML and as JSON. Every text is escaped; a name misspelt in a template is an error."""
 
 from __future__ import annotations
 

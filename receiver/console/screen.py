@@ -57,7 +57,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An act is over: what is said of it, on the page of the console (without its prefix) to go to."""
+    """An act is over: what is said of it, on the page (without the prefix) to go to."""
 
     page: str
     sentence: str

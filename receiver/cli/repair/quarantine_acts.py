@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
@@ -20,9 +22,9 @@ from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
     BulkAct,
-    Desk,
     check_selection,
     progress_of,
+    report,
 )
 from receiver.cli.repair.quarantine import quarantine
 from receiver.composition.bus import Bus
@@ -91,7 +93,7 @@ def reparse(
             desk.say("\n".join(_plan_text(plan, len(refs))))
             if dry_run or not plan.counts["read"]:
                 if as_json:
-                    desk.report(plan, outcome=None)
+                    report(desk, plan, None)
                 if dry_run:
                     return 0
                 desk.say("there is nothing to store")
@@ -175,7 +177,7 @@ async def _selected(
     if not refs:
         desk.say("no callback is selected")
         if desk.as_json:
-            desk.report(Findings(), outcome="done")
+            report(desk, Findings(), "done")
     return refs
 
 
@@ -199,6 +201,9 @@ def _act(
         done=done,
         words=words,
         reason=reason,
+        nats=nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
+        if verb == "drop"
+        else (),
     )
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated
 
 import typer
 
 from receiver.bus.read.filters import WORDS, Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
-from receiver.cli.look.output import searching
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.targets import (
@@ -111,10 +111,8 @@ def plan(
             where = ", ".join(to)
             async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
                 await desk.planning.keep(record)
-        if as_json:
-            typer.echo(json.dumps(document(record), indent=2, ensure_ascii=False))
-            return 0
-        typer.echo("\n".join(plan_lines(record)))
+        commands = [nats_tool.entry(desk.bus.subjects, record.key)]
+        print_document(document(record), plan_lines(record), commands, as_json=as_json)
         typer.echo(f"run it within a day: yizhan replay run {name}", err=True)
         return 0
 

@@ -11,6 +11,7 @@ import typer
 
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.bus.subjects import Subjects
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
@@ -65,7 +66,7 @@ def export_(
         operator = who(by)
     settings = load_to_look(config)
     with refusing():
-        sections(kinds, filters, Subjects(settings.nats.subject_root))
+        wanted = sections(kinds, filters, Subjects(settings.nats.subject_root))
 
     async def main(_: asyncio.Event) -> int:
         with if_stopped(_stopped(file)):
@@ -84,7 +85,8 @@ def export_(
                         out.finish()
                     finally:
                         act.numbers |= out.counts
-            print_export(file, out.counts, as_json=as_json)
+            streams = {section.selection.stream: None for section in wanted}
+            print_export(file, out.counts, nats_tool.backups(streams), as_json=as_json)
         return 0
 
     run(main)
