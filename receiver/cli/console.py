@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+import sys
 from collections.abc import AsyncIterator
+
+import typer
 
 from receiver.cli.app import LOOK, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.process import Stop, run
+from receiver.cli.process import Stop, refusing, run
 from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
+from receiver.console.doors.tokens import hash_token
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
 from receiver.settings import Settings
@@ -17,17 +22,22 @@ from receiver.web.server import bind
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
 
+console = typer.Typer()
+app.add_typer(console, name="console", rich_help_panel=LOOK)
 
-@app.command(
-    rich_help_panel=LOOK,
+
+@console.callback(
+    invoke_without_command=True,
     epilog=examples("yizhan console", "YIZHAN_CONSOLE__PORT=8090 yizhan console"),
 )
-def console(config: ConfigOption = None) -> None:
+def serve(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve pages that show how everything stands, and through which operators act.
 
     They listen apart from the callbacks, on `console.host` and `console.port`; `yizhan up` serves
     them, too.
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = load_to_look(config)
     configure_logs(settings.log)
 
@@ -60,6 +70,34 @@ async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | No
         return
     async with running_console(settings, bus, listener, ()) as url:
         yield url
+
+
+@console.command(
+    "hash-token",
+    epilog=examples(
+        "yizhan console hash-token",
+        "openssl rand -hex 24 | tee token | yizhan console hash-token",
+    ),
+)
+def print_hash() -> None:
+    """Print what stands as token_hash in the settings for a user's token.
+
+    The token is asked for without showing it, or is the first line of the standard input.
+    """
+    with refusing():
+        try:
+            typer.echo(hash_token(_token()))
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+
+
+def _token() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    token = getpass.getpass("Token: ")
+    if getpass.getpass("Once more: ") != token:
+        raise ConfigurationError("the two differ: type the same token twice")
+    return token
 
 
 def known_handlers(settings: Settings) -> list[Handler]:

@@ -19,8 +19,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.api import APISettings
-from receiver.settings.console import ConsoleSettings
+from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
@@ -94,7 +96,10 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "api": APISettings,
     "handlers": HandlersSettings,
     "console": ConsoleSettings,
+    "console.users": ConsoleUser,
     "log": LogSettings,
+    "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
 }
 

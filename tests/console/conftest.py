@@ -1,17 +1,59 @@
-"""One console for the pages, over one stream that holds an order and its letters."""
+"""One console over one seeded log, and one browser, for all tests of this folder."""
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from playwright.async_api import Browser
 
-from tests.console.desk import Browser, opened_browser
+from receiver.bus.connection import Connection
+from receiver.bus.stream_plan import plans
+from receiver.bus.subjects import Subjects
+from tests.console.browsing import started_browser
+from tests.console.desk import Visitor, opened_visitor
+from tests.console.seeded import Place, laid_out, seed
 
 
-@pytest.fixture(scope="module")
-async def browser(
+@dataclass(frozen=True)
+class Site:
+    """A console that runs, by its URL with its prefix and no slash at the end."""
+
+    place: Place
+    base: str
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Browser]:
+    async with started_browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    subjects = Subjects(f"c{secrets.token_hex(6)}")
+    place = laid_out(tmp_path_factory.mktemp("console"), nats_url, subjects)
+    connection = Connection(nats_url, plans(subjects, [timedelta(hours=2, minutes=30)]))
+    assert await connection.start(patience_s=60)
+    await seed(place, connection, subjects)
+    running = await place.yizhan.start("console", **place.environ)
+    line = await running.line(lambda line: "console_served" in line)
+    yield Site(place, json.loads(line)["url"].rstrip("/"))
+    await place.yizhan.kill_all()
+    for stream in await connection.jetstream.streams_info():
+        if subjects.root.upper() in str(stream.config.name):
+            await connection.jetstream.delete_stream(str(stream.config.name))
+    await connection.stop()
+
+
+@pytest.fixture(scope="package")
+async def visitor(
     nats_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Browser]:
-    async with opened_browser(nats_url, tmp_path_factory.mktemp("console")) as opened:
+) -> AsyncIterator[Visitor]:
+    """One who asks without a browser, over a log of its own."""
+    async with opened_visitor(nats_url, tmp_path_factory.mktemp("visited")) as opened:
         yield opened

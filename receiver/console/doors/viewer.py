@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
-Role = Literal["viewer", "operator", "admin"]
+from receiver.settings.console import Role
+
+__all__ = ["Role", "Viewer"]
+
+_RANKS: Final[dict[Role, int]] = {"viewer": 0, "operator": 1, "admin": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks, by the name that is recorded with what they do; `personal` says whether they
-    may see personal data.
-    """
+    """One who was let in. `personal`: they may reveal personal data, whatever their role."""
 
     name: str
     role: Role
     personal: bool
+
+    def may(self, role: Role) -> bool:
+        """Whether they may do what `role` may."""
+        return _RANKS[self.role] >= _RANKS[role]
