@@ -9,10 +9,21 @@ from playwright.async_api import Browser
 from receiver.console.screens.table import SCREENS
 from tests.console.browsing import NARROW, WIDE, needs_chromium, opened_tab
 from tests.console.conftest import Site
+from tests.console.seeded import ORDER
 
 pytestmark = needs_chromium
 
-PAGES: Final[dict[str, tuple[str, ...]]] = {"now": ("/",)}
+PAGES: Final[dict[str, tuple[str, ...]]] = {
+    "now": ("/",),
+    "orders": ("/orders", "/orders?type=payment&since=1d"),
+    "order": (f"/orders/{ORDER}",),
+    "dead": ("/dead", "/dead?since=1d"),
+    "letter": ("/dead/1",),
+    "dead-retry": ("/dead/retry",),
+    "dead-drop": ("/dead/drop",),
+    "search": ("/search?q=SF1234567890",),
+    "reveal": (f"/reveal?page=/orders/{ORDER}",),
+}
 """Of each screen the paths that are looked at."""
 _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
     ("light", WIDE),
