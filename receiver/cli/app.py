@@ -146,6 +146,16 @@ COMMANDS: Final = {
         BUILD,
         "List the event types: subject, from which messages, example. Or write the contract.",
     ),
+    "alerts": Entry(
+        "alerts",
+        BUILD,
+        "Write the alerts as rules for Prometheus, each with a link to its section of the runbook.",
+    ),
+    "dashboard": Entry(
+        "alerts",
+        BUILD,
+        "Write a dashboard for Grafana that shows every metric of `yizhan metrics`.",
+    ),
     "api": Entry("api", BUILD, "The platform's API: its rows, and calls of them."),
     "url": Entry(
         "url",

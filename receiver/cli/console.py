@@ -56,6 +56,22 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
     run(main, stays=True)
 
 
+@contextlib.asynccontextmanager
+async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
+    """The console of a process that does something else, too; gives its URL. Where its port is
+    taken that is warned of, and there is none: callbacks do not wait for it.
+    """
+    chosen = settings.console
+    try:
+        listener = bind(chosen.host, chosen.port, section="console")
+    except ConfigurationError as error:
+        get_logger("yizhan.console").warning("console_not_served", error=str(error))
+        yield None
+        return
+    async with running_console(settings, bus, listener, ()) as url:
+        yield url
+
+
 @console.command(
     "hash-token",
     epilog=examples(
@@ -82,22 +98,6 @@ def _token() -> str:
     if getpass.getpass("Once more: ") != token:
         raise ConfigurationError("the two differ: type the same token twice")
     return token
-
-
-@contextlib.asynccontextmanager
-async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
-    """The console of a process that does something else, too; gives its URL. Where its port is
-    taken that is warned of, and there is none: callbacks do not wait for it.
-    """
-    chosen = settings.console
-    try:
-        listener = bind(chosen.host, chosen.port, section="console")
-    except ConfigurationError as error:
-        get_logger("yizhan.console").warning("console_not_served", error=str(error))
-        yield None
-        return
-    async with running_console(settings, bus, listener, ()) as url:
-        yield url
 
 
 def known_handlers(settings: Settings) -> list[Handler]:

@@ -11,14 +11,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from receiver.bus.read.filters import Filters, nearest
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import local, searching, strong
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.cli.repair.bulk import Desk, progress_of, run_act
+from receiver.cli.repair.bulk import progress_of, report, run_act
 from receiver.composition.bus import Bus
 from receiver.composition.operations import opened_to_purge
 from receiver.errors import ConfigurationError
@@ -106,7 +108,7 @@ def purge(
             plan.check(unprocessed=unprocessed)
             if not plan.total:
                 if as_json:
-                    desk.report(Tally(), outcome="done")
+                    report(desk, Tally(), "done")
                 return 0
             if not desk.confirmed(f"Delete {_messages(plan.total)} for good?"):
                 return EXIT_FAILED
@@ -116,7 +118,12 @@ def purge(
                 deleting = partial(
                     delete_planned, bus.connection, plan, tally, progress, erase=erase
                 )
-                return await run_act(desk, act, plan.total, tally, deleting)
+                nats = [
+                    command
+                    for part in plan.ordered()
+                    for command in nats_tool.removed(part.stream, part.sequences)
+                ]
+                return await run_act(desk, act, plan.total, tally, deleting, nats)
 
     run(main)
 

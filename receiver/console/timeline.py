@@ -65,7 +65,7 @@ def _callback(callback: Mapping[str, Any]) -> Entry:
         at=moment(callback["received_at"]),
         name=callback["message_type"] or "callback",
         text=f"{callback['callback_id']} from {callback['source'] or 'an unknown source'}, trust "
-        f"{callback['trust'] or 'unknown'}, {len(callback['events'])} events",
+        f"{callback['trust'] or 'unknown'}, events: {len(callback['events'])}",
         tone="look" if notes else "",
         seq=callback["stream_seq"],
         notes=tuple(notes),
@@ -135,7 +135,7 @@ def _letter(letter: Mapping[str, Any]) -> Entry:
         kind="letter",
         at=moment(letter["at"]),
         name=f"{letter['handler']} gave up",
-        text=f"{letter['reason'] or 'no reason is given'}, after {letter['attempts']} attempts",
+        text=f"{letter['reason'] or 'no reason is given'}; attempts: {letter['attempts']}",
         tone="bad",
         seq=seq,
         page=f"/dead/{seq}",

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.api import APISettings
 from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.faults import explain, not_json, unknown_variables
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
@@ -97,6 +99,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "console.users": ConsoleUser,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
 }
 

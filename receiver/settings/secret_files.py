@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings, webhook_key
 from receiver.settings.console import ConsoleSettings
 from receiver.settings.metrics import MetricsSettings, check_token
 from receiver.settings.values import check_path_token, read_secret
@@ -21,7 +22,11 @@ def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
     api = None if settings.api is None else with_api_secret(settings.api)
-    read = {"metrics": _with_token(settings.metrics), "console": _with_proxy(settings.console)}
+    read = {
+        "metrics": _with_token(settings.metrics),
+        "console": _with_proxy(settings.console),
+        "alerts": _with_secret(settings.alerts),
+    }
     return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
@@ -38,11 +43,12 @@ def without_files(settings: Settings) -> Settings:
     without = {"secret_files": (), "path_token_file": None}
     sources = tuple(source.model_copy(update=without) for source in settings.sources)
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
-    rest = {
+    read = {
         "metrics": settings.metrics.model_copy(update={"token_file": None}),
         "console": settings.console.model_copy(update={"proxy_secret_file": None}),
+        "alerts": settings.alerts.model_copy(update={"secret_file": None}),
     }
-    return settings.model_copy(update={"sources": sources, "api": api, **rest})
+    return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
 def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -53,6 +59,7 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         if source.path_token_file is not None:
             yield f"sources[{number}].path_token_file", source.path_token_file
     named = {
+        "alerts.secret_file": settings.alerts.secret_file,
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
         "console.proxy_secret_file": settings.console.proxy_secret_file,
         "metrics.token_file": settings.metrics.token_file,
@@ -86,6 +93,17 @@ def _token(place: str, file: Path) -> SecretStr:
     except ValueError as error:
         raise ConfigurationError(f"{place}: {file}: {error}") from None
     return SecretStr(token)
+
+
+def _with_secret(alerts: AlertsSettings) -> AlertsSettings:
+    if alerts.secret_file is None:
+        return alerts
+    secret = read_secret("alerts.secret_file", alerts.secret_file)
+    try:
+        webhook_key(secret)
+    except ValueError as error:
+        raise ConfigurationError(f"alerts.secret_file: {alerts.secret_file}: {error}") from None
+    return alerts.model_copy(update={"secret": SecretStr(secret)})
 
 
 def _source(number: int, source: SourceSettings) -> SourceSettings:

@@ -15,11 +15,11 @@ from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from tests.console.browsing import started_browser
-from tests.console.desk import Browser, opened_browser
+from tests.console.desk import Visitor, opened_visitor
 from tests.console.seeded import Place, laid_out, seed
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser as Chromium
+    from playwright.async_api import Browser
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Site:
 
 
 @pytest.fixture(scope="package")
-async def chromium() -> AsyncIterator[Chromium]:
+async def browser() -> AsyncIterator[Browser]:
     async with started_browser() as started:
         yield started
 
@@ -53,9 +53,10 @@ async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Async
     await connection.stop()
 
 
-@pytest.fixture(scope="module")
-async def browser(
+@pytest.fixture(scope="package")
+async def visitor(
     nats_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Browser]:
-    async with opened_browser(nats_url, tmp_path_factory.mktemp("console")) as opened:
+) -> AsyncIterator[Visitor]:
+    """One who asks without a browser, over a log of its own."""
+    async with opened_visitor(nats_url, tmp_path_factory.mktemp("visited")) as opened:
         yield opened

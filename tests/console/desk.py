@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
 
 @dataclass
-class Browser:
+class Visitor:
     """Asks a console below its prefix, as the proxy passes it on."""
 
     http: httpx2.AsyncClient
@@ -110,7 +110,7 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def opened_browser(nats_url: str, directory: Path) -> AsyncIterator[Browser]:
+async def opened_visitor(nats_url: str, directory: Path) -> AsyncIterator[Visitor]:
     """Over streams of its own, which are deleted at the end."""
     root = f"t{secrets.token_hex(6)}"
     source = SourceSettings(name="shop", dialect="xport", verification="none")
@@ -124,7 +124,7 @@ async def opened_browser(nats_url: str, directory: Path) -> AsyncIterator[Browse
         publisher = GroupCommitPublisher(bus.connection, timeout_s=10)
         transport = httpx2.ASGITransport(create_console(desk, settings))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            yield Browser(http, bus, Shelf(publisher, bus.subjects), desk)
+            yield Visitor(http, bus, Shelf(publisher, bus.subjects), desk)
         await publisher.stop()
         await _delete(bus.connection, bus.subjects)
 

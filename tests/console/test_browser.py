@@ -40,9 +40,9 @@ async def test_every_link_leads_to_a_whole_page_below_the_prefix(crawl: Crawl) -
 
 
 async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
-    site: Site, crawl: Crawl, chromium: Browser
+    site: Site, crawl: Crawl, browser: Browser
 ) -> None:
-    async with opened_tab(chromium, site.base) as tab:
+    async with opened_tab(browser, site.base) as tab:
         for screen in SCREENS:
             for path in crawl.paths.get(screen.name, [])[:1]:
                 await tab.visit(path)
@@ -53,13 +53,13 @@ async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
 
 
 async def test_what_a_sender_writes_is_text_on_every_page(
-    site: Site, crawl: Crawl, chromium: Browser
+    site: Site, crawl: Crawl, browser: Browser
 ) -> None:
     written = {
         text for text in HOSTILE if any(text.strip() in p.text for p in crawl.pages.values())
     }
     assert written >= set(HOSTILE[:7])
-    async with opened_tab(chromium, site.base) as tab:
+    async with opened_tab(browser, site.base) as tab:
         for name in crawl.paths:
             for path in crawl.paths[name][:6]:
                 if any(text in crawl.pages[path].text for text in HOSTILE):
@@ -69,9 +69,9 @@ async def test_what_a_sender_writes_is_text_on_every_page(
 
 
 async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
-    site: Site, chromium: Browser
+    site: Site, browser: Browser
 ) -> None:
-    async with opened_tab(chromium, site.base) as tab:
+    async with opened_tab(browser, site.base) as tab:
         await tab.visit("/")
         await tab.press("Tab", "Enter")  # skips what stands on every page
         assert await tab.focused() == "main"
@@ -90,9 +90,9 @@ async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
 
 
 async def test_without_javascript_an_operator_gives_a_letter_back(
-    site: Site, chromium: Browser
+    site: Site, browser: Browser
 ) -> None:
-    async with opened_tab(chromium, site.base, java_script_enabled=False) as tab:
+    async with opened_tab(browser, site.base, java_script_enabled=False) as tab:
         await tab.visit("/")
         await tab.click("nav >> text=Dead letters")
         await tab.click("text=Newest letter >> nth=0")

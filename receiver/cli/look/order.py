@@ -95,7 +95,8 @@ async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bo
             )
         life["found_by"] = {"field": found.field, "stream_seq": found.stream_seq}
         _note(why)
-    commands = selection.events(filters, archive.subjects).nats_command().splitlines()
+    selected = selection.events(filters, archive.subjects)
+    commands = selected.nats_commands(datetime.now(UTC))
     print_document(life, life_text(life), commands, as_json=as_json)
     return EXIT_PARTLY if life["missing"] else 0
 

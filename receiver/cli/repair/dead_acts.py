@@ -11,18 +11,20 @@ from typing import Annotated
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
-    Desk,
     check_selection,
     progress_of,
+    report,
     run_act,
 )
 from receiver.cli.repair.dead import dead
@@ -140,7 +142,8 @@ def drop(
             act = dropping(AuditTrail(bus.connection, bus.subjects, operator), filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
                 deleting = partial(acts.drop, refs, tally, progress)
-                return await run_act(desk, act, len(refs), tally, deleting)
+                nats = nats_tool.removed(bus.subjects.dead_stream, (ref.seq for ref in refs))
+                return await run_act(desk, act, len(refs), tally, deleting, nats)
 
     run(main)
 
@@ -161,7 +164,7 @@ async def _selected(
     if not found:
         desk.say("no dead letter is selected")
         if desk.as_json:
-            desk.report(Tally(), outcome="done")
+            report(desk, Tally(), "done")
     return found
 
 

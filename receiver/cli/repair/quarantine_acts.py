@@ -10,18 +10,20 @@ from typing import Annotated
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
-    Desk,
     check_selection,
     progress_of,
+    report,
     run_act,
 )
 from receiver.cli.repair.quarantine import quarantine
@@ -92,7 +94,7 @@ def reparse(
             desk.say("\n".join(_plan_text(plan, len(refs))))
             if dry_run or not plan.counts["read"]:
                 if as_json:
-                    desk.report(plan, outcome=None)
+                    report(desk, plan, None)
                 if dry_run:
                     return 0
                 desk.say("there is nothing to store")
@@ -148,9 +150,9 @@ def drop(
             acts, done = reparsing(settings, bus, found), Findings()
             act = _act(bus, operator, "drop", {"dropped"}, filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
-                return await run_act(
-                    desk, act, len(refs), done, partial(acts.drop, refs, done, progress)
-                )
+                deleting = partial(acts.drop, refs, done, progress)
+                nats = nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
+                return await run_act(desk, act, len(refs), done, deleting, nats)
 
     run(main)
 
@@ -180,7 +182,7 @@ async def _selected(
     if not refs:
         desk.say("no callback is selected")
         if desk.as_json:
-            desk.report(Findings(), outcome="done")
+            report(desk, Findings(), "done")
     return refs
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.bus.subjects import Subjects
 from receiver.cli.look.output import sequence
 from receiver.cli.options import not_empty
@@ -96,6 +97,14 @@ def sequences(texts: Sequence[str] | None) -> list[int]:
             not_empty("it", text, write="write one such as '#1200'")
             found.append(sequence(text if text.startswith("#") else f"#{text}") or 0)
     return found
+
+
+def check_selects(filters: Filters, sequences: Sequence[int]) -> None:
+    """Raises `ConfigurationError` where neither selects an event."""
+    if not (filters.given or sequences):
+        raise ConfigurationError(
+            "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
+        )
 
 
 def rate_of(rate: float | None, to: Sequence[str]) -> float:

@@ -17,7 +17,7 @@ from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.cli.replay.targets import file_sink
 from receiver.composition.replays import ReplayDesk
 from receiver.operations.selecting import named
-from receiver.replay.replay import Summary
+from receiver.replay.replay import PATIENCE_S, Summary
 from receiver.replay.replay import replay as give_all
 from receiver.replay.resumed import Resumed
 from receiver.replay.sinks.file import FileSink
@@ -94,6 +94,7 @@ class ToSink:
             summary=self._summary,
             progress=progress,
             pace=pace if record.rate else None,
+            patience_s=PATIENCE_S,
         )
         return True
 

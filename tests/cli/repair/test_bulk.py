@@ -16,6 +16,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Reader
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.cli import desk as speaking
 from receiver.cli.repair import bulk
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.operations.audit_trail import AuditTrail
@@ -43,7 +44,7 @@ async def test_where_nats_stays_away_it_is_said_what_was_done_and_how_to_go_on(
     letters.reader = Reader(connection, patience_s=0)
     chosen = await letters.chosen(Filters())
     retry = LetterActs(letters, publisher, patience_s=0).retry
-    desk = bulk.Desk(yes=True, as_json=True)
+    desk = speaking.Desk(yes=True, as_json=True)
     act = BulkAct(
         trail=AuditTrail(connection, subjects, "ann"),
         verb="dead-retry",
