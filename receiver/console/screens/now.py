@@ -92,7 +92,7 @@ def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: date
         command="yizhan status",
         at=moment(status["at"]) or now,
         well=verdict["well"] and not alerts,
-        verdict="; ".join(one.summary for one in alerts) or verdict["sentence"],
+        verdict=" ".join(one.summary for one in alerts) or verdict["sentence"],
         alerts=alerts,
         concerns=tuple(verdict["concerns"]),
         rows=(
