@@ -96,8 +96,8 @@ async def _round(
 ) -> dict[str, tuple[float, float]]:
     """Each for so many seconds, in turns."""
     answered, used_s = dict.fromkeys(receivers, 0), dict.fromkeys(receivers, 0.0)
-    taken_s = dict.fromkeys(receivers, 0.0)
-    for turn in range(seconds // _TURN_S):
+    turns = max(seconds // _TURN_S, 1)
+    for turn in range(turns):
         for name in list(receivers)[:: -1 if turn % 2 else 1]:
             receiver = receivers[name]
             before_s = cpu_s(receiver.pid)
@@ -105,9 +105,8 @@ async def _round(
             result = await run_wrk(load, requests, cores.wrk)
             used_s[name] += cpu_s(receiver.pid) - before_s
             answered[name] += result.answered
-            taken_s[name] += result.answered / result.per_s
     return {
-        name: (answered[name] / taken_s[name], used_s[name] / answered[name] * 1e6)
+        name: (answered[name] / (turns * _TURN_S), used_s[name] / max(answered[name], 1) * 1e6)
         for name in receivers
     }
 
