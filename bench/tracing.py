@@ -31,8 +31,6 @@ CONNECTIONS: Final = 64
 GOAL: Final = 0.95
 """The least share of the rate that is left with tracing."""
 RATIOS: Final = {"without": "", "sampled": "0.01"}
-
-_TURN_S: Final = 1
 Runs = dict[str, list[tuple[float, float]]]
 """By who it was, of each round: callbacks a second, and microseconds of the receiver's processor
 time for each."""
@@ -79,9 +77,9 @@ async def _compare(seconds: int, rounds: int) -> int:
             running_broker(Path(where) / "nats", sync_always=True) as broker,
             _receivers(Path(where), broker.url, cores) as receivers,
         ):
-            pairs = dict(zip(RATIOS, receivers, strict=True))
+            by_name = dict(zip(RATIOS, receivers, strict=True))
             for number in range(rounds + 1):  # the first is to warm up
-                for name, run in (await _round(pairs, requests, cores, seconds)).items():
+                for name, run in (await _round(by_name, requests, cores, seconds)).items():
                     if number:
                         found[name].append(run)
                         print(f"  {name:<8} {run[0]:7.0f}/s  {run[1]:6.1f} µs", flush=True)
@@ -94,19 +92,18 @@ async def _compare(seconds: int, rounds: int) -> int:
 async def _round(
     receivers: Mapping[str, Started], requests: SignedRequests, cores: Cores, seconds: int
 ) -> dict[str, tuple[float, float]]:
-    """Each for so many seconds, in turns."""
+    """Each for so many seconds, in turns of one."""
     answered, used_s = dict.fromkeys(receivers, 0), dict.fromkeys(receivers, 0.0)
-    turns = max(seconds // _TURN_S, 1)
-    for turn in range(turns):
+    for turn in range(seconds):
         for name in list(receivers)[:: -1 if turn % 2 else 1]:
             receiver = receivers[name]
             before_s = cpu_s(receiver.pid)
-            load = Load(f"http://127.0.0.1:{receiver.port}{YIZHAN.path}", CONNECTIONS, _TURN_S)
+            load = Load(f"http://127.0.0.1:{receiver.port}{YIZHAN.path}", CONNECTIONS, seconds=1)
             result = await run_wrk(load, requests, cores.wrk)
             used_s[name] += cpu_s(receiver.pid) - before_s
             answered[name] += result.answered
     return {
-        name: (answered[name] / (turns * _TURN_S), used_s[name] / max(answered[name], 1) * 1e6)
+        name: (answered[name] / seconds, used_s[name] / max(answered[name], 1) * 1e6)
         for name in receivers
     }
 
