@@ -10,9 +10,9 @@ from receiver.bus.metrics_stream import MetricsStream
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.silence.history import Histories
+from receiver.operations.look.silence.improbability import HOUR, IMPROBABLE, MAX_HOURS, floor_hour
 from receiver.operations.metrics.log_figures import source_figures
-from receiver.operations.silence.history import Histories
-from receiver.operations.silence.improbability import HOUR, IMPROBABLE, MAX_HOURS, floor_hour
 from tests.operations.shelf import Shelf
 
 

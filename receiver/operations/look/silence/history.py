@@ -15,7 +15,7 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.operations.look.archive import Archive
-from receiver.operations.silence.improbability import (
+from receiver.operations.look.silence.improbability import (
     HOUR,
     MAX_HOURS,
     WEEK_HOURS,
