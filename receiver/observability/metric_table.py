@@ -57,6 +57,12 @@ _SPOOL: Final = (
         "process",
         pages=_AND_RECEIVER,
     ),
+    MetricRow(
+        "yizhan_spool_unreadable",
+        "gauge",
+        "How many spools cannot be used, which the sum of those that can does not show.",
+        "process",
+    ),
 )
 _HANDLERS: Final = (
     MetricRow(

@@ -23,6 +23,7 @@ from receiver.operations.metrics.log_figures import (
     source_figures,
     stream_figures,
 )
+from receiver.operations.metrics.zeros import add_zeros
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class MetricCollector:
                 figures.add(one)
             else:
                 missing.append(f"{part}: {one}")
+        if isinstance(found[PARTS.index("processes")], Figures):
+            add_zeros(figures)
         return Collected(figures, missing)
 
     async def _part(self, read: Callable[[], Awaitable[Figures]]) -> Figures | str:
