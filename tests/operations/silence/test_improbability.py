@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.operations.silence.history import hourly
-from receiver.operations.silence.improbability import (
+from receiver.operations.look.silence.history import hourly
+from receiver.operations.look.silence.improbability import (
     HOUR,
     IMPROBABLE,
     MAX_HOURS,

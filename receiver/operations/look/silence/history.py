@@ -15,7 +15,7 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.operations.look.archive import Archive
-from receiver.operations.silence.improbability import (
+from receiver.operations.look.silence.improbability import (
     HOUR,
     MAX_HOURS,
     WEEK_HOURS,
@@ -31,10 +31,13 @@ CountSince = Callable[[datetime], Awaitable[int]]
 
 
 class Histories:
-    """The silence of sources. Raises what `Archive` raises."""
+    """The silence of sources. Raises what `Archive` raises. What is counted is kept where it
+    `keeps`: who looks alone writes nothing.
+    """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, *, keeps: bool = False) -> None:
         self._archive = archive
+        self._keeps = keeps
         self._log = get_logger("yizhan.metrics")
 
     async def silences(
@@ -63,7 +66,8 @@ class Histories:
         counts = await hourly(lambda since: self._count(source, since), history.end, hours)
         both = [*history.counts, *counts][-MAX_HOURS:]
         history = History(history.end + (hours - len(both)) * HOUR, both)
-        await self._keep(subject, history, kept)
+        if self._keeps:
+            await self._keep(subject, history, kept)
         return history
 
     def _stream(self) -> MetricsStream:
@@ -97,8 +101,7 @@ async def hourly(count: CountSince, first: datetime, hours: int) -> list[int]:
             return
         middle = (begin + end) // 2
         between = await count(first + middle * HOUR)
-        await fill(begin, middle, left, between)
-        await fill(middle, end, between, right)
+        await asyncio.gather(fill(begin, middle, left, between), fill(middle, end, between, right))
 
     await fill(0, hours, await count(first), await count(first + timedelta(hours=hours)))
     return found
