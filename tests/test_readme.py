@@ -53,6 +53,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "handlers.NAME": HandlerSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
 }
 

@@ -25,8 +25,8 @@ class AlertsSettings(Section):
     """
 
     url: str | None = Field(default=None, repr=False)
-    secret: SecretStr | None = None
-    secret_file: Path | None = None
+    secret: SecretStr | None = Field(default=None, repr=False)
+    secret_file: Path | None = Field(default=None, repr=False)
     runbook: str = "docs/runbook.md"
 
     @property
