@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event

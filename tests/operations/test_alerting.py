@@ -48,9 +48,7 @@ class Endpoint:
 
     def said(self) -> list[tuple[str, str]]:
         """What was posted since it was asked last: firing or resolved, and of what."""
-        found = [
-            (body["type"].rpartition(".")[2], body["data"]["alert"]) for _, body in self.taken
-        ]
+        found = [(body["type"].rpartition(".")[2], body["data"]["alert"]) for _, body in self.taken]
         self.taken.clear()
         return found
 
