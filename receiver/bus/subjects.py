@@ -160,6 +160,10 @@ class Subjects:
         """The last report of one process; `life` names it from its start to its end."""
         return f"{self.root}.metrics.life.{life}"
 
+    def metrics_history(self, source: str) -> str:
+        """How many callbacks of a source came in each hour of the last weeks."""
+        return f"{self.root}.metrics.hours.{source}"
+
     def all_due(self, handler: str) -> str:
         """What a handler put off by a schedule, once it is due."""
         return f"{self.root}.due.{handler}.>"

@@ -117,6 +117,7 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             [source.name for source in settings.sources],
             spool.state if spool.path.exists() else None,
             free_bytes(settings),
+            certificate_expiry(settings),
         )
 
 

@@ -42,10 +42,7 @@ than 800 ms after we had it, or no 200, as any receiver that still runs remember
 as the platform's own (`yizhan_retransmissions_total`). An answer that was lost with its process
 counts as the platform's.
 
-**The service level** is `yizhan_first_try_total`: each callback once, as the platform sees its
-first try. `good` was answered 200 within 800 ms; `late` and `failed` the platform may send again.
-What is refused is not in it: that may be anyone's. A retry is numbered by the time since the first
-try, in units of the source's `retry_every_s` (1,800).
+[service-level.md](service-level.md) says what the service level rests on, and silence.
 
 ## Who may read
 

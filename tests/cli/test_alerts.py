@@ -22,7 +22,7 @@ async def test_rules_are_written_with_links_to_the_runbook_of_the_settings(yizha
     assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in ALERTS]
     assert all(rule["annotations"]["runbook_url"].startswith(RUNBOOK) for rule in group["rules"])
     assert nowhere.code == 2
-    assert nowhere.err.startswith("--out no/rules.yml: cannot be written: No such file")
+    assert nowhere.err.startswith("yizhan: --out no/rules.yml: cannot be written: No such file")
 
 
 async def test_the_dashboard_shows_every_metric_of_the_collected_page(yizhan: Yizhan) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from receiver.bus import durables
 from receiver.bus.durables import Durable
@@ -15,6 +14,8 @@ from receiver.observability.figures import Figures
 from receiver.operations.handlers import HandlerOperations, HandlerView
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import disk_document, stream_documents
+from receiver.operations.look.silence.facts import last_callbacks
+from receiver.operations.look.silence.history import Histories
 
 
 async def source_figures(archive: Archive, sources: Collection[str], now: datetime) -> Figures:
@@ -23,10 +24,7 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
     client, stream = archive.connection.client, subjects.stream
     raw = await durables.count_subjects(client, stream, subjects.raw("*"))
     quarantined = await durables.count_subjects(client, stream, subjects.quarantine("*"))
-    last: dict[str, datetime] = {}
-    for stored in await archive.reader.last(stream, [*raw, *quarantined]):
-        source = stored.nats_subject.rpartition(".")[2]
-        last[source] = max(stored.stored_at, last.get(source, stored.stored_at))
+    last = await last_callbacks(archive)
     for subject, count in (*raw.items(), *quarantined.items()):
         source = subject.rpartition(".")[2]
         figures.gauge("yizhan_callbacks_stored", source, value=count)
@@ -36,22 +34,13 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
-        if (rarity := await _rarity(archive, source, at, now)) is not None:
-            figures.gauge("yizhan_source_silence_improbability", source, value=rarity)
+    for source, silence in (await Histories(archive).silences(last, now)).items():
+        if silence is not None:
+            name = "yizhan_source_silence_improbability"
+            figures.gauge(name, source, value=silence.improbability)
     for source in sources:
         figures.gauge("yizhan_source_never_sent", source, value=int(source not in last))
     return figures
-
-
-async def _rarity(archive: Archive, source: str, last: datetime, now: datetime) -> float | None:
-    """By what came in the same stretch a week ago; None where nothing is so old."""
-    subjects, week = archive.subjects, timedelta(days=7)
-    both = (subjects.raw(source), subjects.quarantine(source))
-    before = StreamSelection(subjects.stream, both, until=last - week)
-    if now <= last or not await archive.reader.count(before):
-        return None
-    stretch = StreamSelection(subjects.stream, both, last - week, now - week)
-    return await archive.reader.count(stretch) * math.log10(2)
 
 
 async def stream_figures(
