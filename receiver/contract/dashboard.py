@@ -65,7 +65,7 @@ def _panels() -> Iterator[dict[str, Any]]:
     yield _panel("Alerts that fire", "", [(_FIRING, "{{alertname}}")], "short") | _place(0, 0)
     top, width = _HEIGHT, _COLUMNS // _PANELS_A_LINE
     for group in _GROUPS:
-        head = {"type": "row", "title": group, "collapsed": False, "panels": []}
+        head: dict[str, Any] = {"type": "row", "title": group, "collapsed": False, "panels": []}
         yield head | _place(0, top, height=1)
         top += 1
         rows = [row for row in ROWS if "collected" in row.pages and _group(row) == group]
