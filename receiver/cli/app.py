@@ -92,6 +92,11 @@ COMMANDS: Final = {
     "status": Entry(
         "look.status", LOOK, "Say in one sentence whether all is well, then how everything stands."
     ),
+    "console": Entry(
+        "console",
+        LOOK,
+        "Serve pages that show how everything stands, and through which operators act.",
+    ),
     "state": Entry("state", LOOK, "The states of orders, as handlers see them."),
     "handlers": Entry(
         "handlers",

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from receiver.errors import ConfigurationError
 from receiver.settings.alerts import AlertsSettings, webhook_key
+from receiver.settings.console import ConsoleSettings
 from receiver.settings.metrics import MetricsSettings, check_token
 from receiver.settings.values import check_path_token, read_secret
 
@@ -21,7 +22,11 @@ def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
     api = None if settings.api is None else with_api_secret(settings.api)
-    read = {"metrics": _with_token(settings.metrics), "alerts": _with_secret(settings.alerts)}
+    read = {
+        "metrics": _with_token(settings.metrics),
+        "console": _with_proxy(settings.console),
+        "alerts": _with_secret(settings.alerts),
+    }
     return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
@@ -40,6 +45,7 @@ def without_files(settings: Settings) -> Settings:
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
     read = {
         "metrics": settings.metrics.model_copy(update={"token_file": None}),
+        "console": settings.console.model_copy(update={"proxy_secret_file": None}),
         "alerts": settings.alerts.model_copy(update={"secret_file": None}),
     }
     return settings.model_copy(update={"sources": sources, "api": api, **read})
@@ -55,6 +61,7 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     named = {
         "alerts.secret_file": settings.alerts.secret_file,
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
+        "console.proxy_secret_file": settings.console.proxy_secret_file,
         "metrics.token_file": settings.metrics.token_file,
         "nats.password_file": settings.nats.password_file,
         "nats.credentials_file": settings.nats.credentials_file,
@@ -68,12 +75,24 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
 def _with_token(metrics: MetricsSettings) -> MetricsSettings:
     if metrics.token_file is None:
         return metrics
-    token = read_secret("metrics.token_file", metrics.token_file)
+    token = _token("metrics.token_file", metrics.token_file)
+    return metrics.model_copy(update={"token": token})
+
+
+def _with_proxy(console: ConsoleSettings) -> ConsoleSettings:
+    if console.proxy_secret_file is None:
+        return console
+    secret = _token("console.proxy_secret_file", console.proxy_secret_file)
+    return console.model_copy(update={"proxy_secret": secret})
+
+
+def _token(place: str, file: Path) -> SecretStr:
+    token = read_secret(place, file)
     try:
         check_token(token)
     except ValueError as error:
-        raise ConfigurationError(f"metrics.token_file: {metrics.token_file}: {error}") from None
-    return metrics.model_copy(update={"token": SecretStr(token)})
+        raise ConfigurationError(f"{place}: {file}: {error}") from None
+    return SecretStr(token)
 
 
 def _with_secret(alerts: AlertsSettings) -> AlertsSettings:
