@@ -15,12 +15,14 @@ RUNBOOK = "https://docs.example.com/runbook.md"
 
 async def test_rules_are_written_with_links_to_the_runbook_of_the_settings(yizhan: Yizhan) -> None:
     ran = await yizhan.run("alerts", "-o", "rules.yml", YIZHAN_ALERTS__RUNBOOK=RUNBOOK)
+    listed = await yizhan.run("alerts", "--json", YIZHAN_ALERTS__RUNBOOK=RUNBOOK)
     nowhere = await yizhan.run("alerts", "-o", "no/rules.yml")
 
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     (group,) = yaml.safe_load((yizhan.directory / "rules.yml").read_text())["groups"]
     assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in ALERTS]
     assert all(rule["annotations"]["runbook_url"].startswith(RUNBOOK) for rule in group["rules"])
+    assert json.loads(listed.out) == {"alerts": group["rules"]}
     assert nowhere.code == 2
     assert nowhere.err.startswith("yizhan: --out no/rules.yml: cannot be written: No such file")
 
