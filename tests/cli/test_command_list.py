@@ -19,6 +19,7 @@ SERVERS = {
     "up": "runs until it is stopped; its log is JSON by log.format",
     "receive": "runs until it is stopped; its log is JSON by log.format",
     "work": "runs until it is stopped; its log is JSON by log.format",
+    "dashboard": "prints one JSON document in any case",
     "receive-worker": "is a part of receive, started by it",
     "handler-process": "is a part of work, started by it",
 }
