@@ -97,19 +97,28 @@ async def place(
         await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
 
 
-async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_effect_once(
+async def test_a_replay_that_is_killed_and_changes_hands_gives_every_event_and_each_effect_once(
     place: Place,
 ) -> None:
+    """Killed twice, taken over by a worker that comes, and taken back once that is killed."""
     planned = await place.document(
         "replay", "plan", "fix1", "--type", "order.closed", "--to", "handler:close_it"
     )
-    for count in (7, 31, 64):
+    for count in (7, 31):
         running = await place.start("replay", "run", "fix1", "--rate", "200")
         await place.until_runs(count)
         running.process.kill()
         await running.process.wait()
     listed = await place.document("replay", "list")
-    ended = await place.run("replay", "run", "fix1", "--rate", "0")
+    running = await place.start("replay", "run", "fix1", "--rate", "25")
+    await running.line(lambda line: "this command runs the replay itself" in line)
+    worker = await place.start("work")
+    await running.line(lambda line: "a worker came, and goes on with it" in line)
+    await place.until_runs(len(place.lines("runs")) + 3)
+    worker.process.kill()
+    await running.line(lambda line: "this command runs the replay itself" in line)
+    await running.line(lambda line: f"{COUNT} replayed" in line)
+    ended = await running.process.wait()
     report = await place.document("replay", "report", "fix1")
     again = await place.run("replay", "run", "fix1")
     planned_again = await place.document(
@@ -118,10 +127,10 @@ async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_ef
 
     assert (planned["count"], planned["forecast"][0]["would_run"]) == (COUNT, COUNT)
     assert [one["state"] for one in listed["replays"]] == ["interrupted"]
-    assert {line.split()[0] for line in place.lines("runs")} == {str(n) for n in range(COUNT)}
+    assert {*place.lines("runs")} == {f"{number} fix1" for number in range(COUNT)}
     assert set(Counter(place.lines("effects")).values()) == {1}
     assert len(place.lines("effects")) == COUNT
-    assert ended.code == 3, ended
+    assert ended == 3, running.lines
     (of_handler,) = report["handlers"]
     assert (of_handler["succeeded"], of_handler["failed"]) == (COUNT - 1, 1)
     (failed,) = of_handler["failures"]
