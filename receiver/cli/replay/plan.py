@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -36,7 +37,9 @@ from receiver.composition.replays import opened_replays
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.replay.plan import Wish
-from receiver.worker.replaying.record import check_name
+from receiver.settings import Settings
+from receiver.worker.replaying.record import REPARSE, ReplayRecord, check_name
+from receiver.worker.routing import Handler
 
 NameArgument = Annotated[str, typer.Argument(help="The replay's name.", metavar="NAME")]
 
@@ -93,24 +96,7 @@ def plan(
 
     async def main(_: asyncio.Event) -> int:
         with if_stopped("the plan was interrupted: give the command again"):
-            return await make()
-
-    async def make() -> int:
-        async with opened_replays(settings, handlers) as desk:
-            with searching("planning") as progress:
-                record = await desk.planning.freeze(name, wish, operator, progress.scanned)
-                if reparse:
-                    reading = ToReparse(desk, record, dry=True)
-                    await reading.run(lambda done, _, __: progress.scanned(done))
-                    record = record.model_copy(update={"forecast": [reading.compared.document()]})
-                else:
-                    record = await desk.planning.foreseen(record, progress.scanned)
-            trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
-            words = {"replay": name, **words_of(filters)}
-            numbers = {"selected": record.count}
-            where = ", ".join(to)
-            async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
-                await desk.planning.keep(record)
+            record = await _planned(settings, name, wish, operator, handlers)
         if as_json:
             typer.echo(json.dumps(document(record), indent=2, ensure_ascii=False))
             return 0
@@ -119,3 +105,25 @@ def plan(
         return 0
 
     run(main)
+
+
+async def _planned(
+    settings: Settings, name: str, wish: Wish, operator: str, handlers: Sequence[Handler]
+) -> ReplayRecord:
+    """The plan, which is kept and recorded; raises `ConfigurationError` and `BusError`."""
+    async with opened_replays(settings, handlers) as desk:
+        with searching("planning") as progress:
+            record = await desk.planning.freeze(name, wish, operator, progress.scanned)
+            if wish.targets == [REPARSE]:
+                reading = ToReparse(desk, record, dry=True)
+                await reading.run(lambda done, _, __: progress.scanned(done))
+                record = record.model_copy(update={"forecast": [reading.compared.document()]})
+            else:
+                record = await desk.planning.foreseen(record, progress.scanned)
+        trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
+        words = {"replay": name, **words_of(wish.filters)}
+        numbers = {"selected": record.count}
+        where = ", ".join(wish.targets)
+        async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
+            await desk.planning.keep(record)
+    return record
