@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import typer
 
+from receiver.cli import nats_tool
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.look.output import searching
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.process import refusing, run
 from receiver.cli.replay.acts import state_of
 from receiver.cli.replay.group import replay
@@ -42,20 +42,15 @@ def report(
             state = await state_of(desk, record)
             with searching("reading records of runs") as progress:
                 reports = await report_of(record, desk.replays, progress.scanned)
-        if as_json:
-            found = {
-                **document(record),
-                "state": state,
-                "handlers": [one.document() for one in reports],
-            }
-            typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-            return 0
+        handlers = [one.document() for one in reports]
+        found = {**document(record), "state": state, "handlers": handlers}
         lines = [
             *plan_lines(record),
             f"  state     {state}{go_on(record, state)}",
             *report_lines(reports),
         ]
-        typer.echo("\n".join(lines))
+        commands = [nats_tool.entry(desk.bus.subjects, record.key)]
+        print_document(found, lines, commands, as_json=as_json)
         return 0
 
     run(main)
