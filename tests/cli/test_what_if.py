@@ -43,7 +43,7 @@ def quietly(act):
         pass
 
 
-@router.on(OrderCreated, timeout=0.2)
+@router.on(OrderCreated, timeout=5)  # for the others it is more than enough
 async def ship(event: Event[OrderCreated], ctx: Context) -> LogisticsTracked:
     match event.order_id:
         case "exits":
@@ -61,7 +61,7 @@ async def ship(event: Event[OrderCreated], ctx: Context) -> LogisticsTracked:
             thread.start()
             thread.join()
         case "asks":
-            async with httpx2.AsyncClient(trust_env=False) as client:
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
                 await client.get(URL)
         case "shares":
             await ctx.http.get(URL)
