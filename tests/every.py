@@ -21,10 +21,12 @@ def every(
 ) -> Callable[[Callable[Concatenate[Case, Rest], None]], Callable[Rest, None]]:
     """Call a test for each of `cases`, which becomes its first argument.
 
-    What fails is raised as one group, each failure with its case as a note. At least one case must
-    be there.
+    What fails is raised as one group, each failure with its case as a note.
+    ValueError: `cases` is empty.
     """
     walked = list(cases)
+    if not walked:
+        raise ValueError("there is no case")
 
     def of(test: Callable[Concatenate[Case, Rest], None]) -> Callable[Rest, None]:
         def walk(*args: Rest.args, **others: Rest.kwargs) -> None:
@@ -35,7 +37,7 @@ def every(
                 except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - raised below
                     error.add_note(f"case: {case!r}")
                     failed.append(error)
-            if failed or not walked:
+            if failed:
                 raise BaseExceptionGroup(f"{len(failed)} of {len(walked)} cases failed", failed)
 
         signature = inspect.signature(test)
