@@ -23,19 +23,27 @@ EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
 EXIT_PARTLY: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_BY_SIGNAL: Final = 128
+_INTERRUPTED: Final = _BY_SIGNAL + signal.SIGINT
 
 _GRACE_S: Final = 10.0
 
 
+class StoppedError(YizhanError):
+    """Ctrl-C at a question; the sentence says what was done until then."""
+
+
 class Stop(asyncio.Event):
     """Is set when the process is to stop; `deadline` runs from then on, and `last_resort` sees to
-    it."""
+    it. `code` is the exit code of a process that a signal ended before it was done: 130 of Ctrl-C.
+    """
 
     def __init__(self, deadline: Deadline, last_resort: LastResort) -> None:
         super().__init__()
         self.deadline = deadline
         self._last_resort = last_resort
         self.is_awaited = False
+        self.code = _INTERRUPTED
 
     async def wait(self) -> Literal[True]:
         """Return once it is set; before anybody waits the process only starts."""
@@ -64,7 +72,7 @@ def run(
 
     From the signal, or from the end of `main`, on the process ends within `grace_s` and a second,
     whatever hangs: with code 0 where it `stays` until it is stopped, since what it acknowledged is
-    on disk, else with code 1.
+    on disk, else with 128 and the signal's number, as a shell has it.
     """
     deadline = Deadline(grace_s)
     last_resort = LastResort(deadline, 0 if stays else EXIT_FAILED)
@@ -72,9 +80,9 @@ def run(
     loop = runner.get_loop()
     last_resort.watch(loop)
     stop = Stop(deadline, last_resort)
-    _handle_signals(stop, loop, last_resort)
+    _handle_signals(stop, loop, last_resort, stays=stays)
     try:
-        last_resort.code = _exit_code(runner, main, stop, last_resort.code)
+        last_resort.code = _exit_code(runner, main, stop, stays=stays)
     except BaseException:
         last_resort.code = EXIT_FAILED
         raise
@@ -86,7 +94,7 @@ def run(
     sys.exit(last_resort.code)
 
 
-async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
+async def _stoppable(main: Main, stop: Stop, *, stays: bool) -> int:
     """Run `main`; where a stop comes before it waits for one, it is cancelled: in the middle of its
     start, or of what it does and ends by itself.
     """
@@ -95,20 +103,27 @@ async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done() and not stop.is_awaited:
         ended = await cancel(running, patience_s=stop.deadline.step_s())
-        return running.result() if ended and not running.cancelled() else code_if_stopped
+        if ended and not running.cancelled():
+            return running.result()
+        if not stays:
+            _say("stopped")
+        return 0 if stays else stop.code
     await cancel(stopping)
     return await running
 
 
-def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, code_if_stopped: int) -> int:
+def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, *, stays: bool) -> int:
     try:
-        return runner.run(_stoppable(main, stop, code_if_stopped))
+        return runner.run(_stoppable(main, stop, stays=stays))
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
+    except StoppedError as error:
+        _say(str(error))
+        return _INTERRUPTED
     except (BusError, APIError, YizhanError) as error:
         _say(str(error))
-        return EXIT_FAILED
+        return stop.code if stop.is_set() and not stays else EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -140,14 +155,29 @@ def refusing() -> Iterator[None]:
         fail(error)
 
 
-def _handle_signals(stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: LastResort) -> None:
+@contextlib.contextmanager
+def saying_if_stopped(sentence: Callable[[], str]) -> Iterator[None]:
+    """Print what was done so far, and how to go on, where the block is stopped in the middle."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        _say(sentence())
+        raise
+
+
+def _handle_signals(
+    stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: LastResort, *, stays: bool
+) -> None:
     """Not by the event loop's own handlers: they would not run while a handler of events blocks."""
     signalled: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
         signalled.append(number)
         if len(signalled) > 1:
-            os._exit(128 + number)
+            os._exit(_BY_SIGNAL + number)
+        stop.code = _BY_SIGNAL + number
+        if not stays:
+            last_resort.code = stop.code
         last_resort.begin()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the end is near
             loop.call_soon_threadsafe(stop.set)

@@ -151,7 +151,7 @@ async def test_a_replay_is_interrupted_asked_for_cancelled_and_recorded(place: P
 
     assert (asked.code, "there is no terminal to ask at" in asked.err) == (2, True)
     assert (nothing.code, "says not which events" in nothing.err) == (2, True)
-    assert (code, "go on with it by `yizhan replay run fix1`" in running.lines[-1]) == (1, True)
+    assert (code, "go on with it by `yizhan replay run fix1`" in running.lines[-1]) == (130, True)
     assert "fix1  interrupted  50 events  to handler:close_it" in listed.out
     assert unsure.code == 2
     assert cancelled.out == "fix1 is cancelled\n"

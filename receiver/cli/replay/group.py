@@ -73,7 +73,7 @@ def plan_and_run(
 
     Moves no handler's own position and stores nothing a second time. Of the last hour, unless
     --since, --seq or letters (--handler, --cause) say otherwise. Exits 0 where all were given and
-    succeeded, 3 where some failed, 1 where all did or it was interrupted.
+    succeeded, 3 where some failed, 1 where all did, 130 where Ctrl-C interrupted it.
     """
     context.obj = config
     if context.invoked_subcommand is not None:

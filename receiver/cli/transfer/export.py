@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,7 +17,7 @@ from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import OF_LETTERS, selecting
 from receiver.cli.options import not_empty, option
-from receiver.cli.process import refusing, run
+from receiver.cli.process import refusing, run, saying_if_stopped
 from receiver.cli.transfer.output import print_export, progress_bar
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
@@ -25,6 +25,8 @@ from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.transfer.export import Export, Request
 from receiver.transfer.file import ExportWriter
 from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
+
+_LEFT: Final = "nothing is kept of what was written so far: give the same command again"
 
 
 @app.command(
@@ -74,7 +76,7 @@ def export_(
             export = Export(bus.connection, bus.subjects, Request(kinds, filters, words))
             said = {"what": ",".join(kinds), **words}
             async with trail.act("export", target=file, filters=said) as act:
-                with out, progress_bar("exporting") as bar:
+                with out, progress_bar("exporting") as bar, saying_if_stopped(lambda: _LEFT):
                     try:
                         await export.write(out, bar.total, bar.done)
                         out.finish()
