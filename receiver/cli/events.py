@@ -19,7 +19,6 @@ from receiver.cli.app import BUILD, ConfigOption, JsonOption, app
 from receiver.cli.configuration import load, load_to_look
 from receiver.cli.desk import print_json
 from receiver.cli.look.output import print_nats, searching
-from receiver.cli.options import past_time
 from receiver.cli.process import fail, refusing, run
 from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
@@ -27,6 +26,7 @@ from receiver.contract.catalogue import catalogue, catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
 from receiver.errors import ConfigurationError
 from receiver.ingest.drift import DriftReport, read_drift
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 
 

@@ -18,12 +18,13 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
 from receiver.cli.handlers_text import handler_text
 from receiver.cli.look.output import print_document, searching
-from receiver.cli.options import YesOption, check_can_ask, past_time
-from receiver.cli.process import EXIT_FAILED, refusing, run, saying_if_stopped
+from receiver.cli.options import YesOption, check_can_ask
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, Rewind
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
@@ -166,7 +167,7 @@ def rewind(
         if not desk.confirmed("Rewind?"):
             return EXIT_FAILED
         left = f"{name} is where it was, unless `yizhan handlers` says otherwise: rewind it again"
-        with searching(f"waiting for the runs of {name}"), saying_if_stopped(lambda: left):
+        with searching(f"waiting for the runs of {name}"), if_stopped(left):
             await operations.rewind(name, plan, by=operator, now=datetime.now(UTC))
         text, at = f"{name} goes on from #{plan.seq}", f"--sequence={plan.seq}"
         command = nats_tool.consumer("reset", _subjects(settings), name, at)

@@ -12,6 +12,8 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import print_json
 from receiver.cli.look.output import print_nats, searching
 from receiver.cli.process import EXIT_PARTLY, Stop, refusing, run
+from receiver.composition.alerting import alerting
+from receiver.composition.bus import Bus
 from receiver.composition.metrics import opened_collector
 from receiver.errors import ConfigurationError
 from receiver.observability.figures import Figures
@@ -53,10 +55,10 @@ def metrics(
         configure_logs(settings.log)
 
     async def main(stop: Stop) -> int:
-        async with opened_collector(settings, _handlers(settings)) as collector:
+        async with opened_collector(settings, _handlers(settings)) as (bus, collector):
             if once:
                 return await _printed(collector, as_json=as_json)
-            await _served(settings, collector, stop)
+            await _served(settings, bus, collector, stop)
             return 0
 
     run(main, stays=not once)
@@ -85,7 +87,7 @@ def _rows(figures: Figures) -> list[dict[str, Any]]:
     ]
 
 
-async def _served(settings: Settings, collector: MetricCollector, stop: Stop) -> None:
+async def _served(settings: Settings, bus: Bus, collector: MetricCollector, stop: Stop) -> None:
     log, chosen = get_logger("yizhan.metrics"), settings.metrics
 
     async def collected() -> Figures:
@@ -94,9 +96,13 @@ async def _served(settings: Settings, collector: MetricCollector, stop: Stop) ->
             log.warning("metrics_missing", reason=sentence)
         return found.figures
 
-    page = create_metrics_app(SingleFlight(collected, ttl_s=_SHARED_S), chosen.bearer)
+    shared = SingleFlight(collected, ttl_s=_SHARED_S)
+    page = create_metrics_app(shared, chosen.bearer)
     listener = bind(chosen.host, chosen.port, section="metrics")
-    async with serving(page, listener, ServerConfig(deadline=stop.deadline)) as url:
+    async with (
+        serving(page, listener, ServerConfig(deadline=stop.deadline)) as url,
+        alerting(settings, bus, shared),
+    ):
         log.info("metrics_served", url=f"{url}/metrics")
         await stop.wait()
 

@@ -30,7 +30,7 @@ _GRACE_S: Final = 10.0
 
 
 class StoppedError(YizhanError):
-    """Ctrl-C at a question; the sentence says what was done until then."""
+    """A signal ended the command in the middle; the sentence says how to go on."""
 
 
 class Stop(asyncio.Event):
@@ -72,7 +72,7 @@ def run(
 
     From the signal, or from the end of `main`, on the process ends within `grace_s` and a second,
     whatever hangs: with code 0 where it `stays` until it is stopped, since what it acknowledged is
-    on disk, else with 128 and the signal's number, as a shell has it.
+    on disk, else with 128 and the signal's number (Ctrl-C: 130), or 1 without one.
     """
     deadline = Deadline(grace_s)
     last_resort = LastResort(deadline, 0 if stays else EXIT_FAILED)
@@ -115,12 +115,12 @@ async def _stoppable(main: Main, stop: Stop, *, stays: bool) -> int:
 def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, *, stays: bool) -> int:
     try:
         return runner.run(_stoppable(main, stop, stays=stays))
+    except StoppedError as error:
+        _say(str(error))
+        return stop.code
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
-    except StoppedError as error:
-        _say(str(error))
-        return _INTERRUPTED
     except (BusError, APIError, YizhanError) as error:
         _say(str(error))
         return stop.code if stop.is_set() and not stays else EXIT_FAILED
@@ -147,22 +147,23 @@ def fail(error: ConfigurationError) -> NoReturn:
 
 
 @contextlib.contextmanager
+def if_stopped(sentence: str | Callable[[], str]) -> Iterator[None]:
+    """End where a signal stops the block, with a sentence on how to go on, which may depend on what
+    was done until then.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        raise StoppedError(sentence if isinstance(sentence, str) else sentence()) from error
+
+
+@contextlib.contextmanager
 def refusing() -> Iterator[None]:
     """End where the block raises a `ConfigurationError`: its sentence, and code 2."""
     try:
         yield
     except ConfigurationError as error:
         fail(error)
-
-
-@contextlib.contextmanager
-def saying_if_stopped(sentence: Callable[[], str]) -> Iterator[None]:
-    """Print what was done so far, and how to go on, where the block is stopped in the middle."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        _say(sentence())
-        raise
 
 
 def _handle_signals(

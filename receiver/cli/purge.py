@@ -16,7 +16,7 @@ from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.filters import OF_LETTERS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import local, searching, strong
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -30,6 +30,7 @@ from receiver.operations.keeping.planning import Planning, check_purge
 from receiver.operations.keeping.purging import purge as delete_planned
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.tally import Tally
+from receiver.operations.selecting import OF_LETTERS
 
 _WORDS: Final = {"deferred": "put off or due", "state": "entries of state and effects"}
 

@@ -24,7 +24,7 @@ from receiver.cli.configuration import load
 from receiver.cli.desk import Desk, print_json
 from receiver.cli.look.output import print_nats
 from receiver.cli.options import YesOption
-from receiver.cli.process import EXIT_FAILED, refusing, run, saying_if_stopped
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
 from receiver.operations.audit_trail import AuditTrail
@@ -60,7 +60,7 @@ def apply(
             trail, client = AuditTrail(connection, subjects, operator), connection.client
             plans = stream_plans(settings, subjects)
             left = "streams that are not named as applied are as they were: give it again"
-            with saying_if_stopped(lambda: left):
+            with if_stopped(left):
                 rows = [await _apply(client, plan, trail, desk) for plan in plans]
         if as_json:
             print_json({"streams": rows})

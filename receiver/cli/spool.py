@@ -17,7 +17,7 @@ from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
 from receiver.cli.look.output import searching
-from receiver.cli.process import EXIT_FAILED, run, saying_if_stopped
+from receiver.cli.process import EXIT_FAILED, if_stopped, run
 from receiver.composition.bus import opened_bus
 from receiver.composition.spool import opened_spool, ready_drainer
 from receiver.errors import ConfigurationError
@@ -98,7 +98,7 @@ async def _drain(settings: Settings, spool: Spool) -> int:
         opened_bus(settings, name="yizhan-spool") as bus,
         ready_drainer(settings, bus, spool) as drainer,
     ):
-        with searching("storing what is spooled"), saying_if_stopped(lambda: _LEFT):
+        with searching("storing what is spooled"), if_stopped(_LEFT):
             return await drainer.drain()
 
 

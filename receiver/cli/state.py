@@ -20,7 +20,7 @@ from receiver.cli.desk import Desk, print_json
 from receiver.cli.filters import selecting
 from receiver.cli.look.output import print_nats, searching
 from receiver.cli.options import not_empty
-from receiver.cli.process import EXIT_FAILED, refusing, run, saying_if_stopped
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.cli.state_text import state_text
 from receiver.composition.operations import opened_states
 from receiver.operations.states import Rebuilt, Verdict
@@ -101,7 +101,7 @@ def rebuild(
             acting = states.trail_of(operator).act("state-rebuild")
             act = None if dry_run else await stack.enter_async_context(acting)
             progress = stack.enter_context(searching("folding", "{:,} orders"))
-            stack.enter_context(saying_if_stopped(lambda: _stopped(counted, dry_run=dry_run)))
+            stack.enter_context(if_stopped(lambda: _stopped(counted, dry_run=dry_run)))
             async for rebuilt in states.rebuild(dry_run=dry_run):
                 counted[rebuilt.verdict] += 1
                 numbers += rebuilt.numbers

@@ -117,7 +117,7 @@ async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_ef
     )
 
     assert (planned["count"], planned["forecast"][0]["would_run"]) == (COUNT, COUNT)
-    assert [one["state"] for one in listed["replays"]] == ["running"]
+    assert [one["state"] for one in listed["replays"]] == ["interrupted"]
     assert {line.split()[0] for line in place.lines("runs")} == {str(n) for n in range(COUNT)}
     assert set(Counter(place.lines("effects")).values()) == {1}
     assert len(place.lines("effects")) == COUNT

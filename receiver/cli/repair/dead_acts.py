@@ -16,7 +16,7 @@ from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.filters import OF_LETTERS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -36,6 +36,7 @@ from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import LetterRef, Letters, ref_of
 from receiver.operations.repair.tally import Tally
+from receiver.operations.selecting import OF_LETTERS
 
 WhichArgument = Annotated[
     str | None,

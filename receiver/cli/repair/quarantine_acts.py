@@ -15,7 +15,7 @@ from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.filters import OF_CALLBACKS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
@@ -33,6 +33,7 @@ from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.reparse import Findings
+from receiver.operations.selecting import OF_CALLBACKS
 
 WhichArgument = Annotated[
     str | None,

@@ -14,15 +14,16 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
 from receiver.cli.look.output import print_document, searching
 from receiver.cli.options import YesOption, check_can_ask
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.cli.replay import what_if  # noqa: F401 - it registers its command
 from receiver.cli.replay.group import ForceOption, replay
 from receiver.cli.replay.plan import NameArgument
-from receiver.cli.replay.running import Manner, confirmed, questions, run_replay
+from receiver.cli.replay.running import Manner, confirmed, questions, run_replay, stopped
 from receiver.cli.replay.targets import RateOption, check_target, handlers_of
 from receiver.cli.replay.text import document, list_lines
 from receiver.composition.replays import ReplayDesk, opened_replays
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.replaying import is_run
 from receiver.worker.replaying.record import PREFIX, ReplayRecord, check_name
 
 OtherRampOption = Annotated[
@@ -51,7 +52,7 @@ def run_command(
 ) -> None:
     """Run a plan, or go on with one where it was interrupted, from any machine.
 
-    Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did, or where it was
+    Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did or it was
     cancelled, 130 where Ctrl-C interrupted it.
     """
     with refusing():
@@ -60,6 +61,10 @@ def run_command(
     settings = load_to_look(config or context.obj)
 
     async def main(stop: asyncio.Event) -> int:
+        with if_stopped(stopped(name)):
+            return await go_on(stop)
+
+    async def go_on(stop: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             record = await desk.runs.runnable(name)
             changes = {"rate": rate, "ramp_s": ramp}
@@ -138,7 +143,7 @@ def cancel(
 
 
 async def state_of(desk: ReplayDesk, record: ReplayRecord) -> str:
-    """Its state, by who runs it: one whose process ended is interrupted."""
-    if record.state == "running" and record.runner and not await desk.runs.is_run(record):
+    """Its state, by who runs it: one that no process runs any more is interrupted."""
+    if record.state == "running" and not await is_run(desk.runs, record):
         return "interrupted"
     return record.state

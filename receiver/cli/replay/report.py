@@ -15,7 +15,7 @@ from receiver.cli.replay.acts import state_of
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.report_text import report_lines
-from receiver.cli.replay.text import document, plan_lines
+from receiver.cli.replay.text import document, go_on, plan_lines
 from receiver.composition.replays import opened_replays
 from receiver.replay.report import report_of
 from receiver.worker.replaying.record import check_name
@@ -44,7 +44,11 @@ def report(
                 reports = await report_of(record, desk.replays, progress.scanned)
         handlers = [one.document() for one in reports]
         found = {**document(record), "state": state, "handlers": handlers}
-        lines = [*plan_lines(record), f"  state     {state}", *report_lines(reports)]
+        lines = [
+            *plan_lines(record),
+            f"  state     {state}{go_on(record, state)}",
+            *report_lines(reports),
+        ]
         commands = [nats_tool.entry(desk.bus.subjects, record.key)]
         print_document(found, lines, commands, as_json=as_json)
         return 0

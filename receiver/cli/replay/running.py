@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from receiver.cli.desk import asked
 from receiver.cli.look.output import terminal_progress
+from receiver.cli.process import StoppedError
 from receiver.cli.replay.to_handlers import ToHandlers
 from receiver.cli.replay.to_reparse import ToReparse
 from receiver.cli.replay.to_sink import ToSink
@@ -78,10 +79,13 @@ async def run_replay(
         if ended == "cancelled":
             raise YizhanError(f"the replay {record.name} was cancelled")
         if ended == "interrupted":  # an error, so that a file is not taken for the whole
-            raise YizhanError(
-                f"the replay was interrupted: go on with it by `yizhan replay run {record.name}`"
-            )
+            raise StoppedError(stopped(record.name))
     return code
+
+
+def stopped(name: str) -> str:
+    """What to say where a run of a replay was stopped."""
+    return f"the replay was interrupted: go on with it by `yizhan replay run {name}`"
 
 
 def questions(record: ReplayRecord, handlers: Sequence[Handler]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -15,18 +15,17 @@ from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
-from receiver.cli.options import not_empty, option
-from receiver.cli.process import refusing, run, saying_if_stopped
+from receiver.cli.filters import selecting
+from receiver.cli.options import not_empty
+from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.selecting import OF_LETTERS, named
 from receiver.transfer.export import Export, Request
-from receiver.transfer.file import ExportWriter
+from receiver.transfer.file import STANDARD, ExportWriter
 from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
-
-_LEFT: Final = "nothing is kept of what was written so far: give the same command again"
 
 
 @app.command(
@@ -70,13 +69,17 @@ def export_(
         wanted = sections(kinds, filters, Subjects(settings.nats.subject_root))
 
     async def main(_: asyncio.Event) -> int:
+        with if_stopped(_stopped(file)):
+            return await write()
+
+    async def write() -> int:
         async with opened_to_act(settings) as bus:
             words = words_of(filters)
             trail = AuditTrail(bus.connection, bus.subjects, operator)
             export = Export(bus.connection, bus.subjects, Request(kinds, filters, words))
             said = {"what": ",".join(kinds), **words}
             async with trail.act("export", target=file, filters=said) as act:
-                with out, progress_bar("exporting") as bar, saying_if_stopped(lambda: _LEFT):
+                with out, progress_bar("exporting") as bar:
                     try:
                         await export.write(out, bar.total, bar.done)
                         out.finish()
@@ -89,6 +92,11 @@ def export_(
     run(main)
 
 
+def _stopped(file: str) -> str:
+    left = "what was written is cut off" if file == STANDARD else f"{file} was not written"
+    return f"the export was interrupted, and {left}: give the command again"
+
+
 def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kind, ...]:
     if everything and (what is not None or filters.given):
         given = "--what" if what is not None else f"--{WORDS[filters.given[0]]}"
@@ -97,5 +105,5 @@ def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kin
         return KINDS
     if what is None:
         raise ConfigurationError(f"says not what: give --all, or --what with {', '.join(KINDS)}")
-    with option("--what"):
+    with named("--what"):
         return chosen_kinds(what)

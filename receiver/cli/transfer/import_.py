@@ -16,7 +16,7 @@ from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.options import YesOption, check_can_ask, not_empty
-from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, refusing, run, saying_if_stopped
+from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, if_stopped, refusing, run
 from receiver.cli.transfer.output import confirmed, print_checked, print_import, progress_bar
 from receiver.composition.transfer import opened_target
 from receiver.errors import ConfigurationError
@@ -28,7 +28,6 @@ from receiver.transfer.importing import Import
 from receiver.transfer.known import Known
 from receiver.transfer.manifest import Manifest
 
-_LEFT: Final = "give the same command again to go on: what is stored is not stored again"
 _OUTCOMES: Final[dict[int, Outcome]] = {0: "done", EXIT_FAILED: "failed", EXIT_PARTLY: "partly"}
 
 
@@ -108,6 +107,14 @@ async def _check(asked: _Asked) -> int:
 
 
 async def _import(asked: _Asked, settings: Settings, operator: str) -> int:
+    with if_stopped(
+        "the import was interrupted: what was stored stays, and the same command goes on with the "
+        "rest"
+    ):
+        return await _examine_and_run(asked, settings, operator)
+
+
+async def _examine_and_run(asked: _Asked, settings: Settings, operator: str) -> int:
     if asked.file != STANDARD:
         with _opened(asked.file) as reader:
             asked.check_root(reader.manifest, settings)
@@ -136,7 +143,7 @@ async def _run(
             if not asked.dry_run:
                 act = await stack.enter_async_context(trail.act("import", target=asked.file))
             try:
-                with progress_bar("importing") as bar, saying_if_stopped(lambda: _LEFT):
+                with progress_bar("importing") as bar:
                     await importing.run(numbered(reader), bar.done)
                 if importing.is_of_all and not (asked.dry_run or reader.damage or report.failed):
                     await importing.begin_handlers()
