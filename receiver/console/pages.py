@@ -186,10 +186,10 @@ def _viewer(request: Request) -> Viewer:
 
 
 def path_of(request: Request) -> str:
-    """The path without the prefix, as it stands in a link."""
+    """The path without the prefix, as it stands in a link: an id may hold a slash of its own."""
     root: str = request.scope.get("root_path", "")
-    path: str = request.scope["path"]
-    return quote(path.removeprefix(root) if root and path.startswith(f"{root}/") else path)
+    raw: bytes = request.scope["raw_path"]
+    return quote(raw.decode("latin-1").removeprefix(root), safe="/%")
 
 
 def _twin_of(request: Request, screen: Screen | None) -> str:

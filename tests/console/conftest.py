@@ -7,9 +7,9 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Browser
 
 from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
@@ -17,6 +17,9 @@ from receiver.bus.subjects import Subjects
 from tests.console.browsing import started_browser
 from tests.console.desk import Visitor, opened_visitor
 from tests.console.seeded import Place, laid_out, seed
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 
 @dataclass(frozen=True)

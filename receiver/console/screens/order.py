@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from receiver.console.desk import Desk
+from receiver.console.path_text import TEXT
 from receiver.console.rendering import query
 from receiver.console.screen import Asked, ElsewhereError, GoneError, Screen
 from receiver.console.timeline import KINDS, Entry, entries_of
@@ -86,7 +87,7 @@ def view(life: Mapping[str, Any], asked: Asked) -> OrderView:
 
 SCREEN: Final = Screen(
     name="order",
-    path="/orders/{order_id:path}",
+    path=f"/orders/{{order_id:{TEXT}}}",
     template="order.html",
     read=read,
     words=("since", "type", "channel", "limit"),
