@@ -12,6 +12,7 @@ from receiver.observability.alerts.table import ALERTS
 
 _HEAD: Final = """\
 # Written by `yizhan alerts`; do not edit.
+# yamllint disable rule:line-length
 groups:
   - name: yizhan
     rules:
