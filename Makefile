@@ -102,6 +102,11 @@ lock: ## Pin the requirements anew (needs uv; UPGRADE=--upgrade takes the newest
 	@$(COMPILE) $(UPGRADE) --group build -c requirements-dev.txt -o requirements-build.txt
 	@$(COMPILE) $(UPGRADE) pyproject.toml bench/requirements.in -c requirements-dev.txt -o bench/requirements.txt
 
+.PHONY: vendor
+vendor: install ## Fetch the console's scripts anew (needs npm)
+	@command -v npm >/dev/null || { echo "make vendor needs npm"; exit 1; }
+	@$(BIN)/python -m receiver.console.vendor
+
 .PHONY: clean
 clean: ## Remove what was set up and built
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

@@ -7,6 +7,7 @@ docs/platform/callbacks.md#signature-of-global.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
@@ -34,3 +35,18 @@ def aop_signature(parameters: Iterable[tuple[str, str]], secret: str) -> str:
 def global_signature(app_key: str, body: bytes, secret: str) -> str:
     """hex(HMAC-SHA256(app secret, app key + raw body)): the header `Authorization`."""
     return hmac.new(secret.encode(), app_key.encode() + body, hashlib.sha256).hexdigest()
+
+
+def standard_webhooks_headers(
+    message_id: str, timestamp: int, body: bytes, keys: Iterable[bytes]
+) -> dict[str, str]:
+    """The three headers of Standard Webhooks (https://www.standardwebhooks.com), with a signature
+    by each key, for what we send.
+    """
+    signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
+    digests = [hmac.digest(key, signed, hashlib.sha256) for key in keys]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(d).decode()}" for d in digests),
+    }

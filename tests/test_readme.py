@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event
@@ -55,6 +56,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "metrics": MetricsSettings,
     "tracing": TracingSettings,
+    "console": ConsoleSettings,
+    "console.users[]": ConsoleUser,
 }
 
 
@@ -126,7 +129,7 @@ def test_every_setting_is_in_the_table_and_no_other() -> None:
     rows = re.findall(r"^\| (`[^|]+) \|", README, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([\w.\[\]]+)`", row)}
     known = {f"{name}.{key}" for name, model in SECTIONS.items() for key in model.model_fields}
-    assert len(SECTIONS) == len(Settings.model_fields) + 1
+    assert len(SECTIONS) == len(Settings.model_fields) + 2
     assert told == known
 
 

@@ -24,7 +24,7 @@ PREFIX: Final = "handler-"
 """What the name of every handler's durable begins with."""
 _BY, _SINCE = "yizhan-pause-by", "yizhan-pause-since"
 _NOTES: Final = frozenset({PAUSE_REASON, _BY, _SINCE})
-_FOR_GOOD: Final = timedelta(days=3652)
+FOR_GOOD: Final = timedelta(days=3652)
 """A pause needs an end."""
 _NO_MESSAGE: Final = 10037
 _NO_STREAM: Final = 10059
@@ -119,7 +119,7 @@ async def pause(
     """
     said = {PAUSE_REASON: reason, _BY: by, _SINCE: now.isoformat(timespec="seconds")}
     await _note(client, stream, name, said)
-    until = (now + _FOR_GOOD).isoformat()
+    until = (now + FOR_GOOD).isoformat()
     reply = await call(client, f"CONSUMER.PAUSE.{stream}.{name}", {"pause_until": until})
     _check(reply, f"does not pause {name}")
 

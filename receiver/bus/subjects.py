@@ -151,9 +151,18 @@ class Subjects:
         """What all processes counted together whose own reports are gone."""
         return f"{self.root}.metrics.total"
 
+    @property
+    def metrics_alerts(self) -> str:
+        """The alerts that hold, and the process that posts them."""
+        return f"{self.root}.metrics.alerts"
+
     def metrics_of(self, life: str) -> str:
         """The last report of one process; `life` names it from its start to its end."""
         return f"{self.root}.metrics.life.{life}"
+
+    def metrics_history(self, source: str) -> str:
+        """How many callbacks of a source came in each hour of the last weeks."""
+        return f"{self.root}.metrics.hours.{source}"
 
     def all_due(self, handler: str) -> str:
         """What a handler put off by a schedule, once it is due."""

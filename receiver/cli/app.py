@@ -92,6 +92,11 @@ COMMANDS: Final = {
     "status": Entry(
         "look.status", LOOK, "Say in one sentence whether all is well, then how everything stands."
     ),
+    "console": Entry(
+        "console",
+        LOOK,
+        "Serve pages that show how everything stands, and through which operators act.",
+    ),
     "state": Entry("state", LOOK, "The states of orders, as handlers see them."),
     "handlers": Entry(
         "handlers",
@@ -140,6 +145,16 @@ COMMANDS: Final = {
         "events",
         BUILD,
         "List the event types: subject, from which messages, example. Or write the contract.",
+    ),
+    "alerts": Entry(
+        "alerts",
+        BUILD,
+        "Write the alerts as rules for Prometheus, each with a link to its section of the runbook.",
+    ),
+    "dashboard": Entry(
+        "alerts",
+        BUILD,
+        "Write a dashboard for Grafana that shows every metric of `yizhan metrics`.",
     ),
     "api": Entry("api", BUILD, "The platform's API: its rows, and calls of them."),
     "url": Entry(

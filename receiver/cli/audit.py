@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
+from receiver.cli.look.output import print_document
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.composition.bus import opened_bus
@@ -46,10 +47,10 @@ def audit(
         async with opened_bus(settings, name="yizhan-audit") as bus:
             found = await acts(bus.connection, bus.subjects, filters, verb=verb, by=by)
         reports = [act.report() for act in found]
-        if as_json:
-            typer.echo(json.dumps({"acts": reports}, indent=2, ensure_ascii=False))
-        else:
-            typer.echo("\n".join(map(act_text, reports)) or "no act is recorded")
+        lines = map(act_text, reports) if reports else ["no act is recorded"]
+        subjects = bus.subjects
+        command = nats_tool.view(subjects.audit_stream, subjects.audit(verb) if verb else "")
+        print_document({"acts": reports}, lines, [command], as_json=as_json)
         return 0
 
     run(main)

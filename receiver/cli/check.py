@@ -17,10 +17,11 @@ import httpx2
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli.app import RUN, ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, JsonOption, app
 from receiver.cli.dependencies import declared, untested
+from receiver.cli.desk import Desk
 from receiver.cli.durability import durability
-from receiver.cli.findings import Finding, Probe, report
+from receiver.cli.findings import Finding, Findings, Probe
 from receiver.cli.listening import local_url
 from receiver.cli.liveness import worker_lives
 from receiver.cli.machine_probe import receiver_port
@@ -30,7 +31,7 @@ from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.pruning import prune_handlers
 from receiver.composition.tracing import tracing_doubts
-from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.errors import BusError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
@@ -54,6 +55,7 @@ def check(
         typer.Option("--prune", help="Where all is well, delete positions of handlers not loaded."),
     ] = False,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check all that a start needs, without starting; exit 0 where all is well, else 1."""
     with refusing():
@@ -63,35 +65,30 @@ def check(
     configure_logs(LogSettings(level="error"), stream=io.StringIO())
 
     async def main(_: asyncio.Event) -> int:
-        code = await _check(config, running=running, worker=worker)
-        return await prune_handlers(config, yes=yes) if prune and not code else code
+        found = Findings(as_json=as_json)
+        await _check(found, config, running=running, worker=worker)
+        pruned: list[str] | None = None
+        if prune and found.well:
+            pruned = await prune_handlers(config, Desk(yes, as_json))
+        found.end(pruned=pruned)
+        return 0 if found.well and (pruned is not None or not prune) else EXIT_FAILED
 
     run(main)
 
 
-async def _check(config: Path | None, *, running: bool, worker: bool) -> int:
-    try:
+async def _check(found: Findings, config: Path | None, *, running: bool, worker: bool) -> None:
+    with found.fault("settings"):
         settings, developing = development.load(config, keep=False)
-    except ConfigurationError as error:
-        report("settings", Finding(str(error), well=False))
-        return EXIT_FAILED
-    if developing:
-        report("settings", Finding("development defaults"))
-    for name, doubt in _doubts(config, settings):
-        report(name, Finding(doubt, well=None))
-    results = [_has_sources(settings, config)]
-    for name, probe in _probes(running=running, worker=worker).items():
-        results.append(await _look(name, probe, settings))
-    return 0 if all(results) else EXIT_FAILED
-
-
-def _has_sources(settings: Settings, config: Path | None) -> bool:
-    try:
-        development.check_sources(settings, config)
-    except ConfigurationError as error:
-        report("settings", Finding(str(error), well=False))
-        return False
-    return True
+        if developing:
+            found.add("settings", Finding("development defaults"))
+        for name, doubt in _doubts(config, settings):
+            found.add(name, Finding(doubt, well=None))
+        with found.fault("settings"):
+            development.check_sources(settings, config)
+        for name, probe in _probes(running=running, worker=worker).items():
+            with found.fault(name):
+                async for finding in probe(settings):
+                    found.add(name, finding)
 
 
 def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:
@@ -111,19 +108,6 @@ def _probes(*, running: bool, worker: bool) -> dict[str, Probe]:
     if worker:
         asked["worker"] = _worker
     return asked
-
-
-async def _look(name: str, probe: Probe, settings: Settings) -> bool:
-    """Report what a probe finds; whether a start would succeed as far as it saw."""
-    well = True
-    try:
-        async for finding in probe(settings):
-            report(name, finding)
-            well = well and finding.well is not False
-    except YizhanError as error:
-        report(name, Finding(str(error), well=False))
-        return False
-    return well
 
 
 async def _settings(settings: Settings) -> AsyncIterator[Finding]:

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from receiver.cli.app import RUN, app
+from receiver.cli.app import RUN, JsonOption, app, examples
+from receiver.cli.desk import print_json
 from receiver.cli.handler_processes import running_handlers
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing, run
@@ -39,9 +40,18 @@ _END_S: Final = 5.0
 _REST_S: Final = 1.0
 _SPEED: Final = 1800.0
 _STEPS_AN_ORDER: Final = 8
+_WORDS: Final = {
+    "pushed": "callbacks pushed",
+    "deliveries": "deliveries, with duplicates and retries",
+    "acknowledged": "acknowledged with 200",
+    "stored": "stored",
+    "lost": "acknowledged and lost",
+    "stored_twice": "stored twice",
+    "trackings_fetched": "trackings fetched",
+}
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(rich_help_panel=RUN, epilog=examples("yizhan demo", "yizhan demo --orders 200 --json"))
 def demo(
     orders: Annotated[int, typer.Option(min=1, help="How many orders live.")] = 20,
     data_dir: Annotated[
@@ -52,6 +62,7 @@ def demo(
         Path | None, typer.Option(help="Append a JSON line for each acknowledged callback.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same orders.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run everything on a simulated platform for a while, then check the promise.
 
@@ -66,14 +77,15 @@ def demo(
         with contextlib.ExitStack() as stack:
             where = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             settings = development.defaults(where).model_copy(update={"log": log})
-            return await _demo(settings, stop, orders, journal, seed)
+            counts, found = await _demo(settings, stop, orders, journal, seed)
+        return _said(counts, found, as_json=as_json)
 
     run(main)
 
 
 async def _demo(
     settings: Settings, stop: asyncio.Event, orders: int, journal: Path | None, seed: int | None
-) -> int:
+) -> tuple[Counts, StoredCounts]:
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(bind(settings.receiver.host, settings.receiver.port))
         config = platform_config(
@@ -106,8 +118,16 @@ async def _demo(
         if not interrupted:
             await _calm(bus)
         found = await count_stored(bus.connection, bus.subjects)
-    verdict = Verdict.of(platform.counts, found)
-    Console().print(_table(platform.counts, found, verdict))
+    return platform.counts, found
+
+
+def _said(counts: Counts, found: StoredCounts, *, as_json: bool) -> int:
+    """Print what was pushed and what is stored; the exit code."""
+    verdict = Verdict.of(counts, found)
+    if as_json:
+        print_json({**_rows(counts, found, verdict), "events": dict(found.event_types)})
+    else:
+        Console().print(_table(counts, found, verdict))
     return verdict.exit_code
 
 
@@ -171,22 +191,24 @@ def _table(counts: Counts, found: StoredCounts, verdict: Verdict) -> Table:
     table = Table(title="yizhan demo", title_justify="left")
     table.add_column("what")
     table.add_column("count", justify="right")
-    tracked = found.event_types["logistics.tracked"]
-    rows: Mapping[str, int] = {
-        "callbacks pushed": counts.pushed,
-        "deliveries, with duplicates and retries": counts.deliveries,
-        "acknowledged with 200": counts.acknowledged,
-        "stored": sum(1 for count in found.callbacks.values() if count),
-        "acknowledged and lost": len(verdict.lost),
-        "stored twice": len(verdict.twice),
-        "trackings fetched": tracked,
-    }
-    for name, count in rows.items():
-        table.add_row(name, str(count))
+    for name, count in _rows(counts, found, verdict).items():
+        table.add_row(_WORDS[name], str(count))
     table.add_section()
     for event_type, count in _by_count(found.event_types):
         table.add_row(event_type, str(count))
     return table
+
+
+def _rows(counts: Counts, found: StoredCounts, verdict: Verdict) -> Mapping[str, int]:
+    return {
+        "pushed": counts.pushed,
+        "deliveries": counts.deliveries,
+        "acknowledged": counts.acknowledged,
+        "stored": sum(1 for count in found.callbacks.values() if count),
+        "lost": len(verdict.lost),
+        "stored_twice": len(verdict.twice),
+        "trackings_fetched": found.event_types["logistics.tracked"],
+    }
 
 
 def _by_count(event_types: Counter[str]) -> list[tuple[str, int]]:

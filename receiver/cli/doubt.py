@@ -11,9 +11,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
+from receiver.cli.look.output import print_document
 from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_doubts
@@ -59,10 +61,10 @@ def list_doubts(
         found, unreadable = await doubts.chosen(filters, datetime.now(UTC))
         for reason in unreadable:
             typer.echo(reason, err=True)
-        if as_json:
-            typer.echo(_json({"effects": [_document(one) for one in found]}))
-        else:
-            typer.echo("\n".join(map(_text, found)) or "nothing is in doubt")
+        document = {"effects": [_document(one) for one in found]}
+        lines = map(_text, found) if found else ["nothing is in doubt"]
+        commands = [nats_tool.entries(doubts.subjects, "effect")]
+        print_document(document, lines, commands, as_json=as_json)
         return 0
 
     _operate(config, act)
@@ -135,13 +137,12 @@ def _operate(config: Any, act: Act) -> None:
 
 
 async def _show(doubts: Doubts, found: Doubt, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(_json(_document(found)))
-        return
-    typer.echo(_text(found))
-    if found.record.state == "settled":
+    lines = [_text(found)]
+    if found.record.state == "settled" and not as_json:
         again = await doubts.replay_of(found.record)
-        typer.echo(f"  again     {again or 'its event is not stored any more'}")
+        lines.append(f"  again     {again or 'its event is not stored any more'}")
+    commands = [nats_tool.entry(doubts.subjects, found.key)]
+    print_document(_document(found), lines, commands, as_json=as_json)
 
 
 def _check_note(note: str) -> None:
@@ -152,10 +153,6 @@ def _check_note(note: str) -> None:
 
 def _document(found: Doubt) -> dict[str, Any]:
     return {"key": found.key, **found.record.model_dump(mode="json")}
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _text(found: Doubt) -> str:

@@ -14,16 +14,19 @@ from rich.console import Console
 from rich.table import Table
 
 from receiver.bus.subjects import Subjects
-from receiver.cli.app import BUILD, ConfigOption, app
+from receiver.cli import nats_tool
+from receiver.cli.app import BUILD, ConfigOption, JsonOption, app
 from receiver.cli.configuration import load, load_to_look
-from receiver.cli.options import past_time
+from receiver.cli.desk import print_json
+from receiver.cli.look.output import print_nats
 from receiver.cli.process import fail, refusing, run
 from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
-from receiver.contract.catalogue import catalogue_text, json_schemas
+from receiver.contract.catalogue import catalogue, catalogue_text, json_schemas
 from receiver.contract.catalogue import examples as example_messages
 from receiver.errors import ConfigurationError
 from receiver.ingest.drift import DriftReport, read_drift
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 
 
@@ -48,6 +51,7 @@ def events(
     since: Annotated[
         str, typer.Option(help="For --drift: how far back (30m, 2h, 7d, or a time).")
     ] = "7d",
+    as_json: JsonOption = False,
 ) -> None:
     """List the event types: subject, from which messages, example. Or write the contract."""
     settings, _ = load(config, quiet=True, keep=False)
@@ -57,11 +61,14 @@ def events(
     if examples is not None:
         _write("--examples", examples, example_messages(subjects))
     if asyncapi:
-        document = asyncapi_document(subjects)
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(asyncapi_document(subjects))
     if drift:
-        _drift(load_to_look(config), since)
-    if not (json_schema or examples or asyncapi or drift):
+        _drift(load_to_look(config), since, as_json=as_json)
+    if json_schema or examples or asyncapi or drift:
+        return
+    if as_json:
+        print_json({"events": [entry.document() for entry in catalogue(subjects)]})
+    else:
         typer.echo(catalogue_text(subjects), nl=False)
 
 
@@ -80,17 +87,36 @@ def _write(option: str, directory: Path, documents: Mapping[str, Mapping[str, An
     typer.echo(f"{len(documents)} files in {directory}", err=True)
 
 
-def _drift(settings: Settings, since: str) -> None:
+def _drift(settings: Settings, since: str, *, as_json: bool) -> None:
     with refusing():
         start = past_time("--since", since, datetime.now(UTC))
 
     async def main(_: asyncio.Event) -> int:
         async with opened_bus(settings, name="yizhan-events") as bus:
             report = await read_drift(bus.connection, bus.subjects, since=start)
-        _print_drift(report, since)
+        commands = [nats_tool.view(bus.subjects.stream, bus.subjects.raw("*"))]
+        if as_json:
+            print_json({"unknown": _drift_rows(report), "nats": commands})
+        else:
+            _print_drift(report, since)
+            print_nats(commands)
         return 0
 
     run(main)
+
+
+def _drift_rows(report: DriftReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "source": thing.source,
+            "message_type": thing.message_type or None,
+            "field": thing.field,
+            "count": seen.count,
+            "first_at": seen.first.isoformat(),
+            "last_at": seen.last.isoformat(),
+        }
+        for thing, seen in report.rows()
+    ]
 
 
 def _print_drift(report: DriftReport, since: str) -> None:

@@ -12,15 +12,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
-from receiver.bus.read.filters import WORDS, Filters
-from receiver.cli.options import past_time, time_range
 from receiver.cli.process import refusing
-from receiver.errors import ConfigurationError
+from receiver.operations.selecting import FIELDS, chosen
 
 Command = Callable[..., None]
 
@@ -39,11 +36,6 @@ _HELP: Final = {
     "limit": "How many, the latest.",
 }
 """Each option and its help; the order is that of `--help`."""
-OF_CALLBACKS: Final = ("since", "until", "source")
-OF_EVENTS: Final = (*OF_CALLBACKS, "type", "channel", "order", "fact", "origin")
-OF_LETTERS: Final = (*OF_EVENTS, "handler", "cause")
-_FIELDS: Final = {word: name for name, word in WORDS.items()}
-"""The field of `Filters` that each option sets."""
 
 
 def selecting(*words: str, limit: int | None = None) -> Callable[[Command], Command]:
@@ -70,20 +62,11 @@ def selecting(*words: str, limit: int | None = None) -> Callable[[Command], Comm
     return decorate
 
 
-def chosen(*, since: str | None = None, until: str | None = None, **others: Any) -> Filters:
-    """The filters of what options say, by the fields they set; raises `ConfigurationError`."""
-    first, last = _times(since, until)
-    try:
-        return Filters(since=first, until=last, **others)
-    except ConfigurationError as error:  # begins with the word of the option
-        raise ConfigurationError(f"--{str(error).removeprefix('event ')}") from error
-
-
 def _option(word: str, default: int | None) -> inspect.Parameter:
     option = typer.Option(f"--{word}", help=_HELP[word], show_default=default is not None)
     kind = int if word == "limit" else str
     return inspect.Parameter(
-        _FIELDS[word],
+        FIELDS[word],
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
         annotation=Annotated[kind | None, option],
@@ -98,12 +81,3 @@ def _signature(command: Command, options: list[inspect.Parameter]) -> inspect.Si
         keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
         parameters += options if name == "filters" else [keyword]
     return inspect.Signature(parameters, return_annotation=None)
-
-
-def _times(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
-    now = datetime.now(UTC)
-    if since is not None:
-        return time_range(since, until, now)
-    if until is None:
-        return None, None
-    return None, past_time("--until", until, now)

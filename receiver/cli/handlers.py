@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from receiver.bus.durables import FOR_GOOD
+from receiver.bus.subjects import Subjects
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
-from receiver.cli.app import REPAIR, ConfigOption, app, examples
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.options import YesOption, check_can_ask, past_time
+from receiver.cli.look.output import print_document
+from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations, Rewind
+from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
@@ -44,7 +49,7 @@ Act = Callable[[HandlerOperations], Awaitable[int]]
 def list_handlers(
     context: typer.Context,
     config: ConfigOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the handlers: from where, on which events, how far, and what waits.
 
@@ -59,7 +64,9 @@ def list_handlers(
     async def act(operations: HandlerOperations) -> int:
         now = datetime.now(UTC)
         reports = [handler_report(view, now) for view in await operations.look()]
-        _print(reports, as_json=as_json)
+        lines = map(handler_text, reports) if reports else ["no handler is loaded or stored"]
+        commands = [f"nats consumer report {_subjects(settings).stream}"]
+        print_document({"handlers": reports}, lines, commands, as_json=as_json)
         return EXIT_FAILED if fault else 0
 
     if fault:
@@ -78,16 +85,21 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why; `yizhan handlers` and `check` show it.")],
     config: ConfigOption = None,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give a handler no more events, until `resume`; what it runs now, it finishes."""
     with refusing():
         reason = checked_reason(reason, write="say why, for whoever finds it paused")
         operator = who(by)
-    settings = load_to_look(config or context.obj)
+    settings, desk = load_to_look(config or context.obj), Desk(True, as_json)
 
     async def act(operations: HandlerOperations) -> int:
-        await operations.pause(name, reason=reason, by=operator, now=datetime.now(UTC))
-        typer.echo(f"{name} is paused; to go on: yizhan handlers resume {name}")
+        now = datetime.now(UTC)
+        await operations.pause(name, reason=reason, by=operator, now=now)
+        text = f"{name} is paused; to go on: yizhan handlers resume {name}"
+        until = f"{now + FOR_GOOD:%Y-%m-%d %H:%M:%S}"
+        command = nats_tool.consumer("pause", _subjects(settings), name, until)
+        desk.done(text, [command], handler=name, paused=True, reason=reason, by=operator)
         return 0
 
     _operate(settings, _loaded(settings)[0], act)
@@ -99,16 +111,22 @@ def pause(
     )
 )
 def resume(
-    context: typer.Context, name: NameArgument, config: ConfigOption = None, by: ByOption = None
+    context: typer.Context,
+    name: NameArgument,
+    config: ConfigOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Let a paused handler go on where it stands."""
     with refusing():
         operator = who(by)
-    settings = load_to_look(config or context.obj)
+    settings, desk = load_to_look(config or context.obj), Desk(True, as_json)
 
     async def act(operations: HandlerOperations) -> int:
         was_paused = await operations.resume(name, by=operator)
-        typer.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
+        text = f"{name} goes on" if was_paused else f"{name} was not paused"
+        command = nats_tool.consumer("resume", _subjects(settings), name)
+        desk.done(text, [command], handler=name, was_paused=was_paused)
         return 0
 
     _operate(settings, _loaded(settings)[0], act)
@@ -131,6 +149,7 @@ def rewind(
     config: ConfigOption = None,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Have a handler run stored events again, from a time or a sequence on.
 
@@ -139,15 +158,17 @@ def rewind(
     with refusing():
         target, operator = _target(to, datetime.now(UTC)), who(by)
         check_can_ask(yes=yes)
-    settings = load_to_look(config or context.obj)
+    settings, desk = load_to_look(config or context.obj), Desk(yes, as_json)
 
     async def act(operations: HandlerOperations) -> int:
         plan = await operations.plan_rewind(name, target)
-        typer.echo(_rewind_text(name, plan))
-        if not (yes or typer.confirm("Rewind?")):
+        desk.say(_rewind_text(name, plan))
+        if not desk.confirmed("Rewind?"):
             return EXIT_FAILED
         await operations.rewind(name, plan, by=operator, now=datetime.now(UTC))
-        typer.echo(f"{name} goes on from #{plan.seq}")
+        text, at = f"{name} goes on from #{plan.seq}", f"--sequence={plan.seq}"
+        command = nats_tool.consumer("reset", _subjects(settings), name, at)
+        desk.done(text, [command], handler=name, seq=plan.seq, again=plan.again)
         return 0
 
     _operate(settings, _loaded(settings)[0], act)
@@ -164,6 +185,7 @@ def forget(
     config: ConfigOption = None,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete the position of a handler that is no longer loaded; its dead letters stay.
 
@@ -172,18 +194,19 @@ def forget(
     with refusing():
         operator = who(by)
         check_can_ask(yes=yes)
-    settings = load_to_look(config or context.obj)
+    settings, desk = load_to_look(config or context.obj), Desk(yes, as_json)
     with refusing():
         loaded = configured_handlers(settings.handlers)
 
     async def act(operations: HandlerOperations) -> int:
         durable = await operations.forgettable(name)
         waiting = durable.pending + durable.unfinished
-        typer.echo(f"{name}: {waiting} events that it has not handled will not be")
-        if not (yes or typer.confirm("Forget it?")):
+        desk.say(f"{name}: {waiting} events that it has not handled will not be")
+        if not desk.confirmed("Forget it?"):
             return EXIT_FAILED
         await operations.forget(durable, by=operator)
-        typer.echo(f"{name} is forgotten")
+        command = nats_tool.consumer("rm", _subjects(settings), name)
+        desk.done(f"{name} is forgotten", [command], handler=name, not_handled=waiting)
         return 0
 
     _operate(settings, loaded, act)
@@ -205,11 +228,8 @@ def _loaded(settings: Settings) -> tuple[list[Handler], str]:
         return [], str(error)
 
 
-def _print(reports: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"handlers": reports}, indent=2, ensure_ascii=False))
-        return
-    typer.echo("\n".join(map(handler_text, reports)) or "no handler is loaded or stored")
+def _subjects(settings: Settings) -> Subjects:
+    return Subjects(settings.nats.subject_root)
 
 
 def _rewind_text(name: str, plan: Rewind) -> str:

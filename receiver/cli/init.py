@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import BUILD, app
+from receiver.cli.app import BUILD, JsonOption, app, examples
+from receiver.cli.desk import Desk
 from receiver.cli.options import writable_file
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
@@ -72,12 +73,13 @@ format = "auto"
 """
 
 
-@app.command(rich_help_panel=BUILD)
+@app.command(rich_help_panel=BUILD, epilog=examples("yizhan init", "yizhan init shop.toml --force"))
 def init(
     file: Annotated[
         Path, typer.Argument(help="Where to write.", metavar="[FILE]", show_default=True)
     ] = DEFAULT_FILE,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented settings file with one source, for its owner alone.
 
@@ -87,7 +89,9 @@ def init(
         writable_file("FILE", file)
         _write(file, TEMPLATE.format(path_token=secrets.token_hex(16)), force=force)
     named = "" if file == DEFAULT_FILE else f" --config {file}"
-    typer.echo(f"{file} written. Next: yizhan check{named}, then yizhan up{named}")
+    following = [f"yizhan check{named}", f"yizhan up{named}"]
+    text = f"{file} written. Next: {', then '.join(following)}"
+    Desk(True, as_json).done(text, file=str(file), next=following)
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import BUILD, ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, JsonOption, app, examples
+from receiver.cli.desk import Desk
 from receiver.cli.process import refusing
 from receiver.errors import ConfigurationError
 from receiver.settings import HandlersSettings, development
@@ -75,10 +76,11 @@ def _new() -> None:
     """Write files to begin with."""
 
 
-@new.command(epilog="Example:\n\nyizhan new handler greet_buyer")
+@new.command(epilog=examples("yizhan new handler greet_buyer"))
 def handler(
     name: Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")],
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a module with a handler, and its test, into the working directory.
 
@@ -88,10 +90,19 @@ def handler(
         _check_name(name)
         module, test = Path(f"handlers_{name}.py"), Path(f"test_handlers_{name}.py")
         _write({module: _MODULE.format(name=name), test: _TEST.format(name=name)})
-    typer.echo(f"{module} and {test} written. Next:")
-    typer.echo(f"  in the settings   [handlers]\n{' ' * 20}load = {_load(config, module.stem)}")
-    typer.echo(f"  to test it        python -m pytest {test}")
-    typer.echo("  while you write   yizhan up --simulate --reload")
+    load, testing, writing = (
+        _load(config, module.stem),
+        f"python -m pytest {test}",
+        "yizhan up --simulate --reload",
+    )
+    lines = (
+        f"{module} and {test} written. Next:",
+        f"  in the settings   [handlers]\n{' ' * 20}load = {json.dumps(load)}",
+        f"  to test it        {testing}",
+        f"  while you write   {writing}",
+    )
+    files = [str(module), str(test)]
+    Desk(True, as_json).done("\n".join(lines), files=files, load=load, next=[testing, writing])
 
 
 def _check_name(name: str) -> None:
@@ -120,11 +131,11 @@ def _write(files: Mapping[Path, str]) -> None:
             raise ConfigurationError(f"{file}: cannot be written: {error.strerror}") from error
 
 
-def _load(config: Path | None, module: str) -> str:
+def _load(config: Path | None, module: str) -> list[str]:
     """What `handlers.load` is to be: as it is, and the new module behind it."""
     try:
         settings, _ = development.load(config, keep=False)
         loaded = settings.handlers.load
     except ConfigurationError:  # which hinders a start, and not this
         loaded = HandlersSettings().load
-    return json.dumps([*loaded, f"{module}:router"])
+    return [*loaded, f"{module}:router"]

@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import socket
 import sys
-from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from receiver.bus.read.filters import parse_time
 from receiver.errors import ConfigurationError
 from receiver.settings import NatsSettings
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@contextlib.contextmanager
-def option(name: str) -> Iterator[None]:
-    """Put the option's name before what a part of the engine says of its value."""
-    try:
-        yield
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{name}: {error}") from error
-
-
 def not_empty(name: str, value: str | None, *, write: str) -> None:
     """Raise `ConfigurationError` for `''`, such as an unset variable of a shell leaves behind."""
     if value is not None and not value.strip():
         raise ConfigurationError(f"{name}: is empty: {write}")
-
-
-def time_range(since: str, until: str | None, now: datetime) -> tuple[datetime, datetime | None]:
-    """The times of `--since` and `--until`; raises `ConfigurationError` where no event can lie
-    between them.
-    """
-    first = past_time("--since", since, now)
-    if until is None:
-        return first, None
-    with option("--until"):
-        last = parse_time(until, now)
-    if last <= first:
-        raise ConfigurationError(
-            f"--until {until}: is not after --since {since}: write the earlier time as --since"
-        )
-    return first, last
-
-
-def past_time(name: str, text: str, now: datetime) -> datetime:
-    """The time of an option that is not ahead of `now`; raises `ConfigurationError`."""
-    with option(name):
-        moment = parse_time(text, now)
-    if moment > now:
-        raise ConfigurationError(
-            f"{name} {text}: is in the future: write an age such as 2h, or a time that has passed"
-        )
-    return moment
 
 
 def http_url(name: str, url: str) -> str:

@@ -27,6 +27,10 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _GRACE_S: Final = 10.0
 
 
+class StoppedError(YizhanError):
+    """A signal ended the command in the middle; the sentence says how to go on."""
+
+
 class Stop(asyncio.Event):
     """Is set when the process is to stop; `deadline` runs from then on, and `last_resort` sees to
     it."""
@@ -64,7 +68,7 @@ def run(
 
     From the signal, or from the end of `main`, on the process ends within `grace_s` and a second,
     whatever hangs: with code 0 where it `stays` until it is stopped, since what it acknowledged is
-    on disk, else with code 1.
+    on disk, else with 128 and the signal's number (Ctrl-C: 130), or 1 without one.
     """
     deadline = Deadline(grace_s)
     last_resort = LastResort(deadline, 0 if stays else EXIT_FAILED)
@@ -72,9 +76,9 @@ def run(
     loop = runner.get_loop()
     last_resort.watch(loop)
     stop = Stop(deadline, last_resort)
-    _handle_signals(stop, loop, last_resort)
+    _handle_signals(stop, loop, last_resort, stays=stays)
     try:
-        last_resort.code = _exit_code(runner, main, stop, last_resort.code)
+        last_resort.code = _exit_code(runner, main, stop, last_resort)
     except BaseException:
         last_resort.code = EXIT_FAILED
         raise
@@ -86,7 +90,7 @@ def run(
     sys.exit(last_resort.code)
 
 
-async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
+async def _stoppable(main: Main, stop: Stop, last_resort: LastResort) -> int:
     """Run `main`; where a stop comes before it waits for one, it is cancelled: in the middle of its
     start, or of what it does and ends by itself.
     """
@@ -95,14 +99,17 @@ async def _stoppable(main: Main, stop: Stop, code_if_stopped: int) -> int:
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done() and not stop.is_awaited:
         ended = await cancel(running, patience_s=stop.deadline.step_s())
-        return running.result() if ended and not running.cancelled() else code_if_stopped
+        return running.result() if ended and not running.cancelled() else last_resort.code
     await cancel(stopping)
     return await running
 
 
-def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, code_if_stopped: int) -> int:
+def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, last_resort: LastResort) -> int:
     try:
-        return runner.run(_stoppable(main, stop, code_if_stopped))
+        return runner.run(_stoppable(main, stop, last_resort))
+    except StoppedError as error:
+        _say(str(error))
+        return last_resort.code
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
@@ -132,6 +139,15 @@ def fail(error: ConfigurationError) -> NoReturn:
 
 
 @contextlib.contextmanager
+def if_stopped(sentence: str) -> Iterator[None]:
+    """End where a signal stops the block, with a sentence on how to go on."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        raise StoppedError(sentence) from error
+
+
+@contextlib.contextmanager
 def refusing() -> Iterator[None]:
     """End where the block raises a `ConfigurationError`: its sentence, and code 2."""
     try:
@@ -140,7 +156,9 @@ def refusing() -> Iterator[None]:
         fail(error)
 
 
-def _handle_signals(stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: LastResort) -> None:
+def _handle_signals(
+    stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: LastResort, *, stays: bool
+) -> None:
     """Not by the event loop's own handlers: they would not run while a handler of events blocks."""
     signalled: list[int] = []
 
@@ -148,6 +166,8 @@ def _handle_signals(stop: Stop, loop: asyncio.AbstractEventLoop, last_resort: La
         signalled.append(number)
         if len(signalled) > 1:
             os._exit(128 + number)
+        if not stays:
+            last_resort.code = 128 + number
         last_resort.begin()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the end is near
             loop.call_soon_threadsafe(stop.set)

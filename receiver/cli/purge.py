@@ -11,14 +11,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from receiver.bus.read.filters import Filters, nearest
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
+from receiver.cli.desk import Desk
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import local, searching, strong
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.cli.repair.bulk import BulkAct, Desk, progress_of
+from receiver.cli.repair.bulk import BulkAct, progress_of, report
 from receiver.composition.bus import Bus
 from receiver.composition.operations import opened_to_purge
 from receiver.errors import ConfigurationError
@@ -28,6 +30,7 @@ from receiver.operations.keeping.planning import Planning, check_purge
 from receiver.operations.keeping.purging import purge as delete_planned
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.tally import Tally
+from receiver.operations.selecting import OF_LETTERS
 
 _WORDS: Final = {"deferred": "put off or due", "state": "entries of state and effects"}
 
@@ -104,11 +107,11 @@ def purge(
             plan.check(unprocessed=unprocessed)
             if not plan.total:
                 if as_json:
-                    desk.report(Tally(), outcome="done")
+                    report(desk, Tally(), "done")
                 return 0
             if not desk.confirmed(f"Delete {_messages(plan.total)} for good?"):
                 return EXIT_FAILED
-            act = _act(bus, desk, operator, filters, kinds, why)
+            act = _act(bus, desk, operator, filters, kinds, why, plan)
             with progress_of("deleting", plan.total) as progress:
                 tally = Tally()
                 deleting = partial(
@@ -151,6 +154,7 @@ def _act(
     filters: Filters,
     kinds: Sequence[Kind],
     reason: str | None,
+    plan: PurgePlan,
 ) -> BulkAct:
     return BulkAct(
         trail=AuditTrail(bus.connection, bus.subjects, operator),
@@ -159,6 +163,11 @@ def _act(
         done={"deleted"},
         words=words_of(filters) | {"what": ",".join(kinds)},
         reason=reason,
+        nats=[
+            command
+            for part in plan.ordered()
+            for command in nats_tool.removed(part.stream, part.sequences)
+        ],
     )
 
 

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -19,8 +19,11 @@ from receiver.bus.stream_plan import StreamPlan
 from receiver.bus.streams import stream_info
 from receiver.bus.subjects import Subjects
 from receiver.cli.acting import ByOption, who
-from receiver.cli.app import REPAIR, ConfigOption, app
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load
+from receiver.cli.desk import Desk, print_json
+from receiver.cli.look.output import print_nats
+from receiver.cli.options import YesOption
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
@@ -36,11 +39,12 @@ def _retention() -> None:
     """How long and how much the streams keep."""
 
 
-@retention.command()
+@retention.command(epilog=examples("yizhan retention apply", "yizhan retention apply --yes"))
 def apply(
     config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even if messages go.")] = False,
+    yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give the existing streams nats.max_age_days and nats.max_bytes.
 
@@ -48,15 +52,17 @@ def apply(
     """
     with refusing():
         operator = who(by)
-    settings, _ = load(config, quiet=True)
+    (settings, _), desk = load(config, quiet=True), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with _connected(settings) as connection:
             subjects = Subjects(settings.nats.subject_root)
             trail, client = AuditTrail(connection, subjects, operator), connection.client
             plans = stream_plans(settings, subjects)
-            applied = [await _apply(client, plan, trail, yes=yes) for plan in plans]
-        return 0 if all(applied) else EXIT_FAILED
+            rows = [await _apply(client, plan, trail, desk) for plan in plans]
+        if as_json:
+            print_json({"streams": rows})
+        return 0 if all(row["applied"] for row in rows) else EXIT_FAILED
 
     run(main)
 
@@ -74,31 +80,54 @@ async def _connected(settings: Settings) -> AsyncIterator[Connection]:
 
 
 async def _apply(
-    client: PipeliningClient, plan: StreamPlan, trail: AuditTrail, *, yes: bool
-) -> bool:
-    """Whether the stream has the bounds now, or will be made with them."""
+    client: PipeliningClient, plan: StreamPlan, trail: AuditTrail, desk: Desk
+) -> dict[str, Any]:
+    """Give a stream its bounds; what came of it: `applied` unless that was declined."""
     info = await stream_info(client, plan)
     if info is None:
-        typer.echo(f"{plan.name}: not there yet, a start makes it")
-        return True
+        desk.say(f"{plan.name}: not there yet, a start makes it")
+        return _row(plan, None, None)
     existing = info["config"]
     wanted = existing | {"max_age": nanoseconds(plan.max_age), "max_bytes": plan.max_bytes}
     if wanted == existing:
-        typer.echo(f"{plan.name}: keeps {_bounds(existing)}, as the settings say")
-        return True
-    typer.echo(f"{plan.name}: keeps {_bounds(existing)}, and would keep {_bounds(wanted)}")
-    if (lost := await _lost(client, plan, info)) and not yes:
-        typer.echo(f"{plan.name}: {lost} for good, handled or not")
-        if not typer.confirm("Apply?"):
-            return False
-    elif lost:
-        typer.echo(f"{plan.name}: {lost}")
+        desk.say(f"{plan.name}: keeps {_bounds(existing)}, as the settings say")
+        return _row(plan, existing, wanted)
+    desk.say(f"{plan.name}: keeps {_bounds(existing)}, and would keep {_bounds(wanted)}")
+    if lost := await _lost(client, plan, info):
+        desk.say(f"{plan.name}: {lost} for good, handled or not")
+        if not desk.confirmed("Apply?"):
+            return _row(plan, existing, wanted, applied=False, lost=lost)
     async with trail.act("retention-apply", target=plan.name, reason=_bounds(wanted)):
         reply = await call(client, f"STREAM.UPDATE.{plan.name}", wanted)
         if "error" in reply:
             raise BusError(f"NATS refuses the bounds: {reply['error'].get('description')}")
-    typer.echo(f"{plan.name}: applied")
-    return True
+    desk.say(f"{plan.name}: applied")
+    command = _nats_command(plan, wanted)
+    print_nats(() if desk.as_json else [command])
+    return _row(plan, existing, wanted, lost=lost, nats=[command])
+
+
+def _row(
+    plan: StreamPlan,
+    existing: dict[str, Any] | None,
+    wanted: dict[str, Any] | None,
+    *,
+    applied: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
+    before, after = (_kept(config) if config else None for config in (existing, wanted))
+    return {"stream": plan.name, "kept": before, "keeps": after, "applied": applied, **more}
+
+
+def _kept(config: dict[str, Any]) -> dict[str, Any]:
+    age = nanoseconds_read(config.get("max_age", 0))
+    return {"max_age_s": age.total_seconds() or None, "max_bytes": config.get("max_bytes", -1)}
+
+
+def _nats_command(plan: StreamPlan, wanted: dict[str, Any]) -> str:
+    age_s = int(plan.max_age.total_seconds())
+    bounds = f"--max-age={age_s}s --max-bytes={wanted['max_bytes']}"
+    return f"nats stream edit {plan.name} {bounds}"
 
 
 def _bounds(config: dict[str, Any]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from receiver.cli.app import RUN, ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
 from receiver.cli.process import refusing, run
@@ -21,7 +23,9 @@ from receiver.simulator.pusher import Counts
 _END_S: Final = 5.0
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(
+    rich_help_panel=RUN, epilog=examples("yizhan simulate", "yizhan simulate --orders 100 --json")
+)
 def simulate(
     config: ConfigOption = None,
     orders: Annotated[
@@ -59,6 +63,7 @@ def simulate(
             metavar="FAULTS",
         ),
     ] = None,
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON document a line."),
 ) -> None:
     """Play the platform: push orders' lives to a running receiver, by the platform's rules.
 
@@ -69,7 +74,7 @@ def simulate(
         writable_file("--journal", journal)
         not_empty("--source", source, write="write the name of a source, or leave the option out")
         faults = faults_of(api_faults)
-    settings, _ = load(config, quiet=True)
+    (settings, _), speaking = load(config, quiet=True), _Speaking(as_json)
 
     async def main(stop: asyncio.Event) -> int:
         base = given or f"http://{settings.receiver.host}:{settings.receiver.port}"
@@ -86,22 +91,47 @@ def simulate(
             journal=journal,
             api_faults=faults,
         )
-        async with SimulatedPlatform(platform_settings, on_push=_tell) as platform:
-            typer.echo(f"api {platform.api_url}  pushing to {base}")
+        async with SimulatedPlatform(platform_settings, on_push=speaking.pushed) as platform:
+            speaking.begun(platform.api_url, base)
             pushing = asyncio.create_task(platform.run(orders=orders), name="simulator")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({pushing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await cancel_all({pushing, stopping}, patience_s=_END_S)
             if pushing.done() and not pushing.cancelled():
                 pushing.result()
-            typer.echo(_summary(platform.counts))
+            speaking.ended(platform.counts)
             return 1 if platform.counts.given_up else 0
 
     run(main)
 
 
-def _tell(message_type: str, acknowledged: bool) -> None:
-    typer.echo(f"{'200   ' if acknowledged else 'GIVEN UP'}  {message_type}")
+@dataclass(frozen=True, slots=True)
+class _Speaking:
+    """A line for each thing that happens."""
+
+    as_json: bool
+
+    def begun(self, api_url: str, base: str) -> None:
+        self._say(f"api {api_url}  pushing to {base}", api_url=api_url, receiver_url=base)
+
+    def pushed(self, message_type: str, acknowledged: bool) -> None:
+        text = f"{'200   ' if acknowledged else 'GIVEN UP'}  {message_type}"
+        self._say(text, message_type=message_type, acknowledged=acknowledged)
+
+    def ended(self, counts: Counts) -> None:
+        self._say(
+            _summary(counts),
+            pushed=counts.pushed,
+            acknowledged=counts.acknowledged,
+            given_up=counts.given_up,
+            deliveries=counts.deliveries,
+            timed_out=counts.timed_out,
+            unreachable=counts.unreachable,
+            refused={str(status): count for status, count in sorted(counts.refused.items())},
+        )
+
+    def _say(self, text: str, **document: Any) -> None:
+        typer.echo(json.dumps(document, ensure_ascii=False) if self.as_json else text)
 
 
 def _summary(counts: Counts) -> str:

@@ -7,13 +7,15 @@ import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from receiver.bus.message import OutgoingMessage
-from receiver.cli.app import REPAIR, ConfigOption, app
+from receiver.bus.subjects import Subjects
+from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
 from receiver.cli.process import EXIT_FAILED, run
 from receiver.composition.bus import opened_bus
 from receiver.composition.spool import opened_spool, ready_drainer
@@ -24,8 +26,13 @@ from receiver.spool.file import SpoolState
 from receiver.spool.queue import Spool
 from receiver.spool.row import SpooledBundle
 
+_NOTHING: Final = SpoolState(0, 0.0, 0)
 
-@app.command(rich_help_panel=REPAIR)
+
+@app.command(
+    rich_help_panel=REPAIR,
+    epilog=examples("yizhan spool", "yizhan spool --drain", "yizhan spool --export kept.jsonl"),
+)
 def spool(
     config: ConfigOption = None,
     drain: Annotated[
@@ -35,50 +42,64 @@ def spool(
         Path | None,
         typer.Option("--export", help="Write every message, exact bytes as base64, to FILE."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List what waits on our own disk for NATS: how many callbacks, since when, from whom.
 
     An export leaves the spool as it is. Exits 1 if a drain left something.
     """
-    settings = load_to_look(config, spool=True)
+    settings, desk = load_to_look(config, spool=True), Desk(True, as_json)
 
     async def main(_: asyncio.Event) -> int:
+        done: dict[str, Any] = {}
         async with opened_spool(settings) as opened:
-            if not opened.path.exists():
-                typer.echo(f"nothing is spooled ({opened.path} does not exist)")
-                return 0
-            if export is not None:
-                await _export(opened, export)
-            if drain:
-                await _drain(settings, opened)
-            state = await opened.state()
-            _report(opened, state)
+            is_there = opened.path.exists()
+            if is_there and export is not None:
+                done["exported"] = await _export(opened, export)
+                desk.say(f"{done['exported']} callbacks written to {export}")
+            if is_there and drain:
+                done["stored"] = await _drain(settings, opened)
+                stream = Subjects(settings.nats.subject_root).stream
+                desk.say(f"{done['stored']} callbacks stored in {stream}")
+            state = await opened.state() if is_there else _NOTHING
+            desk.done(_text(opened.path, state), **_document(opened.path, state), **done)
         return EXIT_FAILED if drain and state.depth else 0
 
     run(main)
 
 
-def _report(spool: Spool, state: SpoolState) -> None:
+def _text(path: Path, state: SpoolState) -> str:
+    if not path.exists():
+        return f"nothing is spooled ({path} does not exist)"
     if not state.depth:
-        typer.echo(f"nothing is spooled in {spool.path}")
-        return
-    typer.echo(
-        f"{state.depth} callbacks in {spool.path}, {state.size_bytes} bytes, "
+        return f"nothing is spooled in {path}"
+    lines = [
+        f"{state.depth} callbacks in {path}, {state.size_bytes} bytes, "
         f"the oldest for {state.oldest_age_s:.0f} s"
-    )
-    for source, count in sorted(state.by_source.items()):
-        typer.echo(f"  {source}  {count}")
+    ]
+    lines += [f"  {source}  {count}" for source, count in sorted(state.by_source.items())]
+    return "\n".join(lines)
 
 
-async def _drain(settings: Settings, spool: Spool) -> None:
+def _document(path: Path, state: SpoolState) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "callbacks": state.depth,
+        "size_bytes": state.size_bytes,
+        "oldest_age_s": round(state.oldest_age_s, 3),
+        "sources": dict(sorted(state.by_source.items())),
+    }
+
+
+async def _drain(settings: Settings, spool: Spool) -> int:
     async with (
         opened_bus(settings, name="yizhan-spool") as bus,
         ready_drainer(settings, bus, spool) as drainer,
     ):
-        typer.echo(f"{await drainer.drain()} callbacks stored in {bus.subjects.stream}")
+        return await drainer.drain()
 
 
-async def _export(spool: Spool, file: Path) -> None:
+async def _export(spool: Spool, file: Path) -> int:
     """JSON lines, oldest first; raises `ConfigurationError` where the file cannot be written."""
     count = row = 0
     try:
@@ -91,7 +112,7 @@ async def _export(spool: Spool, file: Path) -> None:
         raise ConfigurationError(
             f"--export {file}: cannot be written: {error.strerror}: name a new file"
         ) from error
-    typer.echo(f"{count} callbacks written to {file}")
+    return count
 
 
 def _line(spooled: SpooledBundle) -> dict[str, Any]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import time
 from collections import Counter
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.bus.state.keys import order_key
+from receiver.bus.subjects import Subjects
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk, print_json
 from receiver.cli.filters import selecting
+from receiver.cli.look.output import print_nats
 from receiver.cli.options import not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.state_text import state_text
@@ -64,10 +68,11 @@ def show(
             typer.echo(f"yizhan: {order_id}: no event of such an order is known", err=True)
             return EXIT_FAILED
         if as_json:
-            documents = [one.model_dump(mode="json") for one in found]
-            typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
-        else:
-            typer.echo("\n".join(line for one in found for line in state_text(one)))
+            print_json([one.model_dump(mode="json") for one in found])
+            return 0
+        typer.echo("\n".join(line for one in found for line in state_text(one)))
+        subjects = Subjects(settings.nats.subject_root)
+        print_nats(nats_tool.entry(subjects, order_key(one.channel, order_id)) for one in found)
         return 0
 
     run(main)
@@ -80,6 +85,7 @@ def rebuild(
         bool, typer.Option("--dry-run", help="Only say what differs; write nothing.")
     ] = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Fold the state of every order anew from its events, and write what differs.
 
@@ -88,10 +94,11 @@ def rebuild(
     """
     with refusing():
         operator = who(by)
-    settings = load_to_look(config)
+    settings, desk = load_to_look(config), Desk(True, as_json)
 
     async def main(_: asyncio.Event) -> int:
         counted, numbers, shown_at = Counter[Verdict](), 0, time.monotonic()
+        changed: list[dict[str, Any]] = []
         async with opened_states(settings) as states, contextlib.AsyncExitStack() as stack:
             acting = states.trail_of(operator).act("state-rebuild")
             act = None if dry_run else await stack.enter_async_context(acting)
@@ -99,18 +106,30 @@ def rebuild(
                 counted[rebuilt.verdict] += 1
                 numbers += rebuilt.numbers
                 if rebuilt.verdict == "changed":
-                    typer.echo(_changed(rebuilt))
+                    desk.say(_changed(rebuilt))
+                    changed.append(_document(rebuilt))
                 if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
                     shown_at = time.monotonic()
                     typer.echo(f"{counted.total():,} orders so far", err=True)
             if act is not None:
                 act.numbers.update({str(verdict): count for verdict, count in counted.items()})
                 act.numbers.update({"indexed": numbers} if numbers else {})
-        typer.echo(_summary(counted, numbers, dry_run=dry_run))
+        desk.done(
+            _summary(counted, numbers, dry_run=dry_run),
+            orders={verdict: counted[verdict] for verdict in _WORDS},
+            changed=changed,
+            indexed=numbers,
+            dry_run=dry_run,
+        )
         differs = counted["new"] or counted["changed"] or numbers
         return EXIT_FAILED if dry_run and differs else 0
 
     run(main)
+
+
+def _document(rebuilt: Rebuilt) -> dict[str, Any]:
+    order = {"channel": rebuilt.channel, "order_id": rebuilt.order_id}
+    return {**order, "differs": list(rebuilt.differs)}
 
 
 def _changed(rebuilt: Rebuilt) -> str:

@@ -23,9 +23,12 @@ from receiver.cli.serve import warning_of_loss
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
+from receiver.composition.alerting import alerting
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.metrics import collector_on
 from receiver.composition.receiver import running_receiver
 from receiver.errors import ConfigurationError
+from receiver.observability.figures import Figures
 from receiver.observability.logs import get_logger
 from receiver.resilience.cancellation import cancel_all
 from receiver.settings import Settings
@@ -86,6 +89,7 @@ def up(
             )
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
+            await stack.enter_async_context(started.alerting(bus))
             pushed_into = pushed.account.source_name if pushed else None
             greeting = started.greeting(running, url, bus.url, pushed_into)
             await stack.enter_async_context(greeted(greeting))
@@ -138,6 +142,15 @@ class _Up:
                 )
                 await stack.enter_async_context(reloads)
             yield
+
+    def alerting(self, bus: Bus) -> contextlib.AbstractAsyncContextManager[None]:
+        """What posts alerts, where the settings name a webhook."""
+        collector = collector_on(self.settings, bus)
+
+        async def collected() -> Figures:
+            return (await collector.collect()).figures
+
+        return alerting(self.settings, bus, collected)
 
     def greeting(
         self, running: Settings, url: str, bus_url: str, pushed_into: str | None

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from receiver.cli.app import BUILD, ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, JsonOption, app, examples
+from receiver.cli.desk import Desk
 from receiver.cli.options import existing_data
 from receiver.cli.process import run
 from receiver.embedded.server_urls import ServerUrls, announced
@@ -20,7 +21,10 @@ from receiver.settings import NatsSettings, load_settings
 _CONNECT_S: Final = 2.0
 
 
-@app.command(rich_help_panel=BUILD)
+@app.command(
+    rich_help_panel=BUILD,
+    epilog=examples("yizhan url", 'nats --server "$(yizhan url --operator)" stream report'),
+)
 def url(
     config: ConfigOption = None,
     operator: Annotated[
@@ -29,6 +33,7 @@ def url(
             "--operator", help="The URL of Yizhan's own processes, which may do everything."
         ),
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the URL by which a subscriber connects to the embedded NATS; it holds the password.
 
@@ -44,7 +49,8 @@ def url(
             raise BusError(
                 f"no server runs on {nats.data_dir}: start one with `yizhan up` or `yizhan receive`"
             )
-        typer.echo(urls.operator if operator else urls.subscriber)
+        found = urls.operator if operator else urls.subscriber
+        Desk(True, as_json).done(found, url=found)
         return 0
 
     run(main)

@@ -13,7 +13,7 @@ from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
-from receiver.composition.operations import free_bytes
+from receiver.composition.operations import certificate_expiry, free_bytes
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.figures import Figures
@@ -51,8 +51,10 @@ async def receiver_figures(counts: DeliveryCounts, spool: Spool | None) -> Figur
         state = await spool.state()
     except BusError:
         figures.gauge("yizhan_spool_readable", value=0)
+        figures.gauge("yizhan_spool_unreadable", value=1)
         return figures
     figures.gauge("yizhan_spool_readable", value=1)
+    figures.gauge("yizhan_spool_unreadable", value=0)
     figures.gauge("yizhan_spool_callbacks", value=state.depth)
     figures.gauge("yizhan_spool_bytes", value=state.size_bytes)
     figures.gauge("yizhan_spool_oldest_age_seconds", value=state.oldest_age_s)
@@ -73,17 +75,26 @@ def reporting_worker(
 @contextlib.asynccontextmanager
 async def opened_collector(
     settings: Settings, handlers: Sequence[Handler]
-) -> AsyncIterator[MetricCollector]:
+) -> AsyncIterator[tuple[Bus, MetricCollector]]:
     """What collects for all processes; `handlers` are those that are known here. Raises `BusError`
     where NATS is away.
     """
     subjects = Subjects(settings.nats.subject_root)
     rights = (*archive_rights(subjects), *metrics_rights(subjects))
     async with opened_bus(settings, name="yizhan-metrics", inherit=True, rights=rights) as bus:
-        kept = timedelta(days=settings.nats.max_age_days)
-        yield MetricCollector(
-            Archive(bus.connection, bus.subjects),
-            HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept),
-            free_bytes=partial(free_bytes, settings),
-            now=lambda: datetime.now(UTC),
-        )
+        yield bus, collector_on(settings, bus, handlers)
+
+
+def collector_on(settings: Settings, bus: Bus, handlers: Sequence[Handler] = ()) -> MetricCollector:
+    """The same on a bus that is there; a handler that is not among `handlers` is known once it has
+    a position.
+    """
+    kept = timedelta(days=settings.nats.max_age_days)
+    return MetricCollector(
+        Archive(bus.connection, bus.subjects),
+        HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept),
+        sources=[source.name for source in settings.sources],
+        free_bytes=partial(free_bytes, settings),
+        expiry=partial(certificate_expiry, settings),
+        now=lambda: datetime.now(UTC),
+    )

@@ -31,6 +31,7 @@ from receiver.operations.repair.reparse import Reparsing, Today
 from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
+from receiver.web.certificate import expires_at
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.routing import Handler
@@ -150,6 +151,12 @@ def free_bytes(settings: Settings) -> int | None:
     if settings.nats.url is not None or not settings.nats.data_dir.is_dir():
         return None
     return shutil.disk_usage(settings.nats.data_dir).free
+
+
+def certificate_expiry(settings: Settings) -> datetime | None:
+    """When the certificate of the settings expires; None without one that can be read here."""
+    file = settings.receiver.tls_cert_file
+    return None if file is None else expires_at(file)
 
 
 def handler_operations(

@@ -22,6 +22,7 @@ from receiver.ingest.late_answers import LateAnswers
 from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.sources import Sources
+from receiver.ingest.tries import TryCounts
 from receiver.ingest.warmup import keep_warm
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.logs import get_logger
@@ -61,7 +62,7 @@ async def running_receiver(
     retransmissions = Retransmissions(window)
     remember = retransmissions.remember
     warming = partial(keep_warm, bus.connection, bus.subjects, window=window, remember=remember)
-    late = LateAnswers()
+    late = LateAnswers(TryCounts(counts, installed_dialects()).tried)
     broadcast = StoredCallbackBroadcast(bus.connection, bus.subjects, remember, late.remember)
     late.announce = broadcast.announce_late
     async with (

@@ -81,6 +81,20 @@ class Entry:
             senders.append("any other message that was verified")
         return ", ".join(senders) or "a handler, from a reply of the platform's API"
 
+    def document(self) -> dict[str, Any]:
+        """All of this as JSON."""
+        return {
+            "event_type": self.event_type,
+            "description": self.description,
+            "subject": self.pattern,
+            "subscribe": self.filter,
+            "made_from": [
+                {"message": message.title, "dialects": list(message.dialects)}
+                for message in self.messages
+            ],
+            "example": self.example()["data"],
+        }
+
     def example(self) -> dict[str, Any]:
         """A complete message: `subject`, `headers` and `data`, encoded as a real one is."""
         message = encode_event(example_event(self.model), self.subjects)

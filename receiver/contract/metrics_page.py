@@ -42,6 +42,8 @@ than 800 ms after we had it, or no 200, as any receiver that still runs remember
 as the platform's own (`yizhan_retransmissions_total`). An answer that was lost with its process
 counts as the platform's.
 
+[service-level.md](service-level.md) says what the service level rests on, and silence.
+
 ## Who may read
 
 Every `/metrics` (this one, and those of receivers and of `handlers.port`) is open to its own

@@ -34,6 +34,11 @@ class Retransmissions:
         first = seen.partition(" ")[2]
         return None if first == callback_id else first
 
+    def first_at(self, source: str, content: str) -> float | None:
+        """When it was first stored, in seconds since 1970; None where it is not known."""
+        seen = self._first.get(f"{source} {content}")
+        return None if seen is None else float(seen.partition(" ")[0])
+
     def remember(self, source: str, content: str, callback_id: str, when: datetime) -> None:
         """Note a stored callback; the first of equal ones stays for the window's length."""
         key, when_s = f"{source} {content}", when.timestamp()

@@ -22,6 +22,7 @@ from receiver.callback import Callback, Fault, VerifiedRequest
 from receiver.errors import BusError, MalformedCallbackError, VerificationError
 from receiver.ingest.late_answers import IN_TIME_S, LateAnswers
 from receiver.ingest.retransmissions import Retransmissions
+from receiver.ingest.tries import TryOutcome
 from receiver.observability.logs import get_logger
 from schemas.events import EventData
 
@@ -125,7 +126,7 @@ class StoringCallback:
                 refusal = _refusal(result)
                 self._on_result(refusal)
                 if isinstance(refusal, BusError):
-                    self._storage.late.note(*self._content)
+                    self._on_try("failed", again=self._first is not None)
         except Exception as error:  # noqa: BLE001 - or its sender would wait for nothing
             self._on_result(error)
 
@@ -154,8 +155,7 @@ class StoringCallback:
     def _on_stored(self, stored: Sequence[Stored]) -> None:
         """The answer leaves first; who else wants to know is next."""
         raw, callback, verified = stored[0], self._callback, self._verified
-        late = self._storage.late
-        provoked = late.holds(*self._content)
+        provoked = self._storage.late.since(*self._content) is not None
         if self._fault is not None or callback is None:
             self._on_result(
                 Receipt(
@@ -167,6 +167,7 @@ class StoringCallback:
                     provoked=provoked,
                 )
             )
+            self._on_answered(again=stored[0].duplicate)
             return
         self._on_result(
             Receipt(
@@ -180,11 +181,31 @@ class StoringCallback:
             )
         )
         request, storage = verified.request, self._storage
-        if (datetime.now(UTC) - request.received_at).total_seconds() > IN_TIME_S:
-            late.note(*self._content)
+        self._on_answered(again=self._first is not None or raw.duplicate)
         known = (request.source.name, callback.content_digest, verified.callback_id)
         storage.retransmissions.remember(*known, request.received_at)
         storage.announce(*known, request.received_at)
+
+    def _on_answered(self, *, again: bool) -> None:
+        took_s = (datetime.now(UTC) - self._verified.request.received_at).total_seconds()
+        self._on_try("late" if took_s > IN_TIME_S else "good", again=again)
+
+    def _on_try(self, outcome: TryOutcome, *, again: bool) -> None:
+        """Let count this try, and remember it if the platform may send it again for it."""
+        late, source, content = self._storage.late, *self._content
+        since = late.since(source, content)
+        if again or since is not None:
+            first = self._storage.retransmissions.first_at(source, content)
+            first = min(one for one in (first, since, self._received_s) if one is not None)
+            late.on_try(self._verified.request.source, outcome, self._received_s - first)
+        else:
+            late.on_try(self._verified.request.source, outcome, None)
+        if outcome != "good":
+            late.note(source, content, self._received_s)
+
+    @property
+    def _received_s(self) -> float:
+        return self._verified.request.received_at.timestamp()
 
     def _outcome(self, stored: Sequence[Stored], outcome: Outcome) -> Outcome:
         if stored[0].duplicate and all(message.duplicate for message in stored):

@@ -20,6 +20,9 @@ class DeliveryCounts:
         self._counts: Counter[str] = Counter()
         self._answers: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._again: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._first: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._retries: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._last: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._times: defaultdict[str, list[float]] = defaultdict(
             lambda: [0.0] * (len(ACK_BOUNDS_S) + 2)
         )
@@ -43,6 +46,16 @@ class DeliveryCounts:
         if provoked or outcome in _RETRANSMITTED:
             self._again[source, "provoked" if provoked else "platform"] += 1
 
+    def tried(self, source: str, outcome: str) -> None:
+        """Count the first try of a callback, by a word of `metric_row.TRIES`."""
+        self._first[source, outcome] += 1
+
+    def retried(self, source: str, nth: str, outcome: str, *, last: bool) -> None:
+        """Count a later one, the `nth` of `metric_row.RETRIES`; of the `last` also its outcome."""
+        self._retries[source, nth] += 1
+        if last:
+            self._last[source, outcome] += 1
+
     def read(self) -> Mapping[str, int]:
         """A copy of the counts as they stand."""
         return dict(self._counts)
@@ -50,10 +63,16 @@ class DeliveryCounts:
     def figures(self) -> Figures:
         """The same by source."""
         figures = Figures()
-        for labels, count in self._answers.items():
-            figures.count("yizhan_callbacks", *labels, by=count)
-        for labels, count in self._again.items():
-            figures.count("yizhan_retransmissions", *labels, by=count)
+        by_row = {
+            "yizhan_callbacks": self._answers,
+            "yizhan_retransmissions": self._again,
+            "yizhan_first_try": self._first,
+            "yizhan_retries": self._retries,
+            "yizhan_last_tries": self._last,
+        }
+        for name, counts in by_row.items():
+            for labels, count in counts.items():
+                figures.count(name, *labels, by=count)
         for source, (*buckets, total) in self._times.items():
             figures.histogram("yizhan_ack_seconds", source, buckets=buckets, total=total)
         return figures

@@ -67,6 +67,9 @@ ANSWERS: Final[Words] = (
     "gone",
 )
 CAUSES: Final[Words] = ("provoked", "platform")
+TRIES: Final[Words] = ("good", "late", "failed")
+RETRIES: Final[Words] = (*(str(nth) for nth in range(1, 13)), "other")
+"""The platform's first retry, and so on; `other` is no multiple of its spacing."""
 RUN_OUTCOMES: Final[Words] = (
     "done",
     "dropped",

@@ -7,11 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 from receiver.observability.metric_row import (
-    ACK_BOUNDS_S,
-    ANSWERS,
     CALL_BOUNDS_S,
     CALL_OUTCOMES,
-    CAUSES,
     EFFECT_STATES,
     NAMES,
     PARTS,
@@ -22,70 +19,15 @@ from receiver.observability.metric_row import (
     Page,
 )
 from receiver.observability.process_metrics import OF_ONE_PROCESS
+from receiver.observability.source_metrics import OF_SOURCES
 
 _AND_RECEIVER: Final[tuple[Page, ...]] = ("collected", "receiver")
 _AND_HANDLERS: Final[tuple[Page, ...]] = ("collected", "handlers")
 _AND_API: Final[tuple[Page, ...]] = ("collected", "api")
-_SOURCE: Final = {"source": NAMES}
 _HANDLER: Final = {"handler": NAMES}
 _ROW: Final = {"row": NAMES}
 _STREAM: Final = {"stream": NAMES}
 
-_SOURCES: Final = (
-    MetricRow(
-        "yizhan_callbacks",
-        "counter",
-        "Deliveries by how they were answered; source is empty where there is no such source.",
-        "process",
-        {"source": NAMES, "outcome": ANSWERS},
-        pages=_AND_RECEIVER,
-    ),
-    MetricRow(
-        "yizhan_ack_seconds",
-        "histogram",
-        "From a callback's first byte to its 200.",
-        "process",
-        _SOURCE,
-        ACK_BOUNDS_S,
-        pages=_AND_RECEIVER,
-    ),
-    MetricRow(
-        "yizhan_retransmissions",
-        "counter",
-        "Callbacks that came again: provoked by our answer (late, no 200), or by the platform.",
-        "process",
-        {"source": NAMES, "cause": CAUSES},
-        pages=_AND_RECEIVER,
-    ),
-    MetricRow(
-        "yizhan_callbacks_stored",
-        "gauge",
-        "Raw callbacks that the log holds, those in quarantine among them.",
-        "log",
-        _SOURCE,
-    ),
-    MetricRow(
-        "yizhan_quarantine_stored",
-        "gauge",
-        "Callbacks in quarantine: they could not be read.",
-        "log",
-        _SOURCE,
-    ),
-    MetricRow(
-        "yizhan_source_last_callback_timestamp_seconds",
-        "gauge",
-        "When the last callback was stored, in seconds since 1970.",
-        "log",
-        _SOURCE,
-    ),
-    MetricRow(
-        "yizhan_source_silence_seconds",
-        "gauge",
-        "For how long no callback was stored.",
-        "log",
-        _SOURCE,
-    ),
-)
 _SPOOL: Final = (
     MetricRow(
         "yizhan_spool_callbacks",
@@ -114,6 +56,12 @@ _SPOOL: Final = (
         "Whether the spool's disk is well.",
         "process",
         pages=_AND_RECEIVER,
+    ),
+    MetricRow(
+        "yizhan_spool_unreadable",
+        "gauge",
+        "How many spools cannot be used, which the sum of those that can does not show.",
+        "process",
     ),
 )
 _HANDLERS: Final = (
@@ -301,6 +249,12 @@ _PROCESSES: Final = (
         {"part": PARTS},
     ),
     MetricRow(
+        "yizhan_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When the certificate of the settings expires; missing where no TLS is served.",
+        "collector",
+    ),
+    MetricRow(
         "yizhan_build_info",
         "gauge",
         "1; the version that collects.",
@@ -308,5 +262,5 @@ _PROCESSES: Final = (
         {"version": NAMES, "python": NAMES},
     ),
 )
-ROWS: Final = (*_SOURCES, *_SPOOL, *_HANDLERS, *_API, *_STREAMS, *_PROCESSES, *OF_ONE_PROCESS)
+ROWS: Final = (*OF_SOURCES, *_SPOOL, *_HANDLERS, *_API, *_STREAMS, *_PROCESSES, *OF_ONE_PROCESS)
 BY_NAME: Final[Mapping[str, MetricRow]] = MappingProxyType({row.name: row for row in ROWS})

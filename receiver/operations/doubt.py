@@ -54,7 +54,7 @@ class Doubts:
         trail_of: Callable[[str], AuditTrail],
     ) -> None:
         self._connection = connection
-        self._subjects = subjects
+        self.subjects = subjects
         self._trail_of = trail_of
         self._kept = kept
         self._store = store
@@ -96,7 +96,7 @@ class Doubts:
             words += ["--order", record.order_id]
         if record.event_seq is None:
             return shlex.join([*words, "--since", f"{self._kept.days or _LONG_DAYS}d"])
-        client, stream = self._connection.client, self._subjects.stream
+        client, stream = self._connection.client, self.subjects.stream
         at = await stored_time(client, stream, record.event_seq)
         if at is None:
             return None
@@ -106,7 +106,7 @@ class Doubts:
     async def _check_handler(self, name: str) -> None:
         """One without effects has a durable, as far as we may look."""
         with contextlib.suppress(BusError):
-            found = await durables(self._connection.client, self._subjects.stream)
+            found = await durables(self._connection.client, self.subjects.stream)
             known = [durable.handler for durable in found]
             if name not in known:
                 raise unknown(name, known)

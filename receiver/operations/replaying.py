@@ -18,7 +18,7 @@ from receiver.bus.durables import PREFIX, count_from
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.workers import ask_status
 from receiver.replay.runs import Runs
-from receiver.worker.replaying.record import HANDLER, ReplayRecord
+from receiver.worker.replaying.record import ReplayRecord
 from receiver.worker.status import WorkerStatus
 
 PATIENCE_S: Final = 60.0
@@ -96,7 +96,7 @@ class ReplayWatch:
         found = await ask_status(replays.connection.client, replays.subjects)
         others = [status for status in found if status.worker != self._worker]
         workers = [status for status in others if not status.guest]
-        left = [h for h in record.handlers if f"{HANDLER}{h}" not in record.done]
+        left = record.handlers_left
         if any(_has(workers, handler) for handler in self._hosted):
             await self._stop()
         wanted = tuple(h for h in left if h in self._hosted or not _has(others, h))
@@ -140,6 +140,17 @@ class ReplayWatch:
                 if info is not None and info.get("paused"):
                     return f"{handler} is paused: `yizhan handlers resume {handler}` lets it go on"
         return ""
+
+
+async def is_run(runs: Runs, record: ReplayRecord) -> bool:
+    """Whether a process gives the events of a replay: the one that began it, or any that has one of
+    the handlers. Raises `BusError`.
+    """
+    if record.runner:
+        return await runs.is_run(record)
+    replays = runs.replays
+    found = await ask_status(replays.connection.client, replays.subjects)
+    return any(_has(found, handler) for handler in record.handlers_left)
 
 
 def _has(processes: Sequence[WorkerStatus], handler: str) -> bool:

@@ -22,6 +22,8 @@ from receiver.worker.replaying.pace import Pace
 from schemas.events import EventData
 
 MAX_REASONS: Final = 10
+PATIENCE_S: Final = 60.0
+"""How long a run waits for NATS."""
 
 
 class Sink(Protocol):
@@ -104,10 +106,11 @@ async def replay(
     progress: Progress = lambda _: None,
     pace: Pace | None = None,
     silence_s: float = SILENCE_S,
+    patience_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Summary:
     """Give every selected event, oldest first, to `sink`; raises `BusError`, also where the server
-    does not answer for `silence_s`.
+    does not answer for `silence_s`, though it is asked again for `patience_s`.
 
     `summary` is filled as the replay goes, so that it shows how far an interrupted one came; what
     it says is selected stays. `progress` is called once with the count, then after each event.
@@ -115,7 +118,9 @@ async def replay(
     summary = summary or Summary()
     began = clock()
     try:
-        async with opened_history(connection, stream, chosen.span, silence_s=silence_s) as history:
+        async with opened_history(
+            connection, stream, chosen.span, silence_s=silence_s, patience_s=patience_s
+        ) as history:
             summary.selected = summary.selected or history.count
             progress(summary)
             await _run(history, chosen, sink, summary, progress, pace)

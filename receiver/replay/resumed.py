@@ -21,13 +21,12 @@ from receiver.bus.message import StoredMessage
 from receiver.bus.read.fetching import Fetching, fetching
 from receiver.bus.replay_consumers import ReplayConsumer, position
 from receiver.errors import BusError, YizhanError
-from receiver.replay.replay import Progress, Sink, Summary
+from receiver.replay.replay import PATIENCE_S, Progress, Sink, Summary
 from receiver.worker.replaying.frozen import Frozen
 from receiver.worker.replaying.pace import Pace
 
 AT_ONCE: Final = 200
 """So many may come again after a run that was cut off."""
-PATIENCE_S: Final = 60.0
 _AGAIN_S: Final = 0.5
 _ANSWER_S: Final = 5.0
 

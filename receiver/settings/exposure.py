@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 from receiver.settings import Settings
+from receiver.settings.console import is_loopback
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.secret_files import secret_files
 
 SHORT_CHARS: Final = 8
 """A secret with fewer characters is warned of."""
-_SECRETS: Final = frozenset({"secret", "secrets", "path_token"})
+_SECRETS: Final = frozenset({"secret", "secrets", "path_token", "proxy_secret"})
 
 
 def exposed_secrets(config: Path | None) -> str:
@@ -67,7 +67,7 @@ def weak_protection(settings: Settings) -> Iterator[str]:
                 f"sources: {source.name} has a secret of fewer than {SHORT_CHARS} characters, "
                 "which can be guessed: ask the platform for a longer one"
             )
-        if source.verification == "none" and not _is_loopback(settings.receiver.host):
+        if source.verification == "none" and not is_loopback(settings.receiver.host):
             yield (
                 f'sources: {source.name} has verification = "none", and receiver.host is '
                 f"{settings.receiver.host}: whoever reaches it can store callbacks: set "
@@ -79,13 +79,6 @@ def weak_protection(settings: Settings) -> Iterator[str]:
             f"api.secret has fewer than {SHORT_CHARS} characters, which can be guessed: "
             "ask the platform for a longer one"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _holds_secrets(value: Any) -> bool:

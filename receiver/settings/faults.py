@@ -20,6 +20,8 @@ JSON_VARIABLES: Final[Mapping[str, str]] = {
     '"path_token": "..."}]',
     "YIZHAN_HANDLERS__LOAD": '["handlers:router", "my_handlers:router"]',
     "YIZHAN_RECEIVER__TRUSTED_PROXIES": '["10.0.0.0/8"]',
+    "YIZHAN_CONSOLE__USERS": '[{"name": "me", "role": "operator"}]',
+    "YIZHAN_CONSOLE__TRUSTED_PROXIES": '["10.0.0.5"]',
     "YIZHAN_API__PATHS": '{"alibaba_orders_detail": "/v2/order/detail"}',
 }
 """The variables whose value is JSON, each with an example: lists and tables."""

@@ -19,7 +19,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.api import APISettings
+from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.faults import explain, not_json, unknown_variables
 from receiver.settings.file import read_toml, settings_file
 from receiver.settings.handlers import HandlersSettings
@@ -59,8 +61,10 @@ class Settings(BaseSettings):
     sources: tuple[SourceSettings, ...] = ()
     api: APISettings | None = None
     handlers: HandlersSettings = HandlersSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     tracing: TracingSettings = TracingSettings()
 
     @field_validator("sources")
@@ -91,7 +95,11 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "sources": SourceSettings,
     "api": APISettings,
     "handlers": HandlersSettings,
+    "console": ConsoleSettings,
+    "console.users": ConsoleUser,
     "log": LogSettings,
+    "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
 }
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from receiver.errors import ConfigurationError
+from receiver.settings.alerts import AlertsSettings, webhook_key
+from receiver.settings.console import ConsoleSettings
 from receiver.settings.metrics import MetricsSettings, check_token
 from receiver.settings.values import check_path_token, read_secret
 
@@ -20,8 +22,12 @@ def with_secrets(settings: Settings) -> Settings:
     """The settings with the secrets that stand in files; raises `ConfigurationError`."""
     sources = tuple(_source(number, source) for number, source in enumerate(settings.sources))
     api = None if settings.api is None else with_api_secret(settings.api)
-    metrics = _with_token(settings.metrics)
-    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
+    read = {
+        "metrics": _with_token(settings.metrics),
+        "console": _with_proxy(settings.console),
+        "alerts": _with_secret(settings.alerts),
+    }
+    return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
 def with_api_secret(api: APISettings) -> APISettings:
@@ -37,8 +43,12 @@ def without_files(settings: Settings) -> Settings:
     without = {"secret_files": (), "path_token_file": None}
     sources = tuple(source.model_copy(update=without) for source in settings.sources)
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
-    metrics = settings.metrics.model_copy(update={"token_file": None})
-    return settings.model_copy(update={"sources": sources, "api": api, "metrics": metrics})
+    read = {
+        "metrics": settings.metrics.model_copy(update={"token_file": None}),
+        "console": settings.console.model_copy(update={"proxy_secret_file": None}),
+        "alerts": settings.alerts.model_copy(update={"secret_file": None}),
+    }
+    return settings.model_copy(update={"sources": sources, "api": api, **read})
 
 
 def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -49,7 +59,9 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         if source.path_token_file is not None:
             yield f"sources[{number}].path_token_file", source.path_token_file
     named = {
+        "alerts.secret_file": settings.alerts.secret_file,
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
+        "console.proxy_secret_file": settings.console.proxy_secret_file,
         "metrics.token_file": settings.metrics.token_file,
         "nats.password_file": settings.nats.password_file,
         "nats.credentials_file": settings.nats.credentials_file,
@@ -63,12 +75,35 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
 def _with_token(metrics: MetricsSettings) -> MetricsSettings:
     if metrics.token_file is None:
         return metrics
-    token = read_secret("metrics.token_file", metrics.token_file)
+    token = _token("metrics.token_file", metrics.token_file)
+    return metrics.model_copy(update={"token": token})
+
+
+def _with_proxy(console: ConsoleSettings) -> ConsoleSettings:
+    if console.proxy_secret_file is None:
+        return console
+    secret = _token("console.proxy_secret_file", console.proxy_secret_file)
+    return console.model_copy(update={"proxy_secret": secret})
+
+
+def _token(place: str, file: Path) -> SecretStr:
+    token = read_secret(place, file)
     try:
         check_token(token)
     except ValueError as error:
-        raise ConfigurationError(f"metrics.token_file: {metrics.token_file}: {error}") from None
-    return metrics.model_copy(update={"token": SecretStr(token)})
+        raise ConfigurationError(f"{place}: {file}: {error}") from None
+    return SecretStr(token)
+
+
+def _with_secret(alerts: AlertsSettings) -> AlertsSettings:
+    if alerts.secret_file is None:
+        return alerts
+    secret = read_secret("alerts.secret_file", alerts.secret_file)
+    try:
+        webhook_key(secret)
+    except ValueError as error:
+        raise ConfigurationError(f"alerts.secret_file: {alerts.secret_file}: {error}") from None
+    return alerts.model_copy(update={"secret": SecretStr(secret)})
 
 
 def _source(number: int, source: SourceSettings) -> SourceSettings:

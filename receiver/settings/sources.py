@@ -43,6 +43,7 @@ class SourceSettings(Section):
     `replay_check` is what becomes of a signature that was used for another body already;
     `retry_horizon_s` shortens for how long an old signature with a nonce is taken (`xport`),
     `max_age_s` how old a message may be whose signature covers its time (`aop`, `global`);
+    `retry_every_s` is how far apart the platform sends a callback again, for metrics alone;
     `allow_networks`, where it is given, is the networks that deliveries may come from. What a
     `simulated` source sends is invented: its events are marked (`ce-simulated`).
     """
@@ -58,6 +59,7 @@ class SourceSettings(Section):
     tolerance_s: int = Field(default=600, ge=1, le=86400)
     retry_horizon_s: int | None = Field(default=None, ge=0, le=9000)
     max_age_s: int | None = Field(default=None, ge=60)
+    retry_every_s: int = Field(default=1800, ge=1, le=86400)
     replay_check: Literal["refuse", "mark", "off"] = "refuse"
     allow_networks: Networks = ()
     simulated: bool = False

@@ -242,12 +242,17 @@ class Import:
             self._stored(waiting, 0)
         elif tokens[1] == "due":
             await self._store([waiting], self._target.plain)
-        elif await publish_alone(
-            self._target.connection, message, patience_s=self._target.patience_s
-        ):
-            self.report.count(waiting.kind, "stored")
         else:
-            self.report.count(waiting.kind, "kept")
+            await self._put_alone(waiting, message)
+
+    async def _put_alone(self, waiting: _Waiting, message: OutgoingMessage) -> None:
+        connection, patience_s = self._target.connection, self._target.patience_s
+        try:
+            stored = await publish_alone(connection, message, patience_s=patience_s)
+        except UnsendableError as error:
+            self.report.fail(waiting.number, str(error), waiting.kind)
+        else:
+            self.report.count(waiting.kind, "stored" if stored else "kept")
 
     async def _put_entry(self, waiting: _Waiting) -> None:
         """An entry of the state stream."""
@@ -258,7 +263,7 @@ class Import:
             self.report.count(waiting.kind, await patiently(put, self._target.patience_s))
         except ExpiredError:
             self.report.count(waiting.kind, "expired")
-        except DecodingError as error:
+        except (DecodingError, UnsendableError) as error:
             self.report.fail(waiting.number, str(error), waiting.kind)
 
     def _is_there(self, waiting: _Waiting) -> bool:

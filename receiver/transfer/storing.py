@@ -9,7 +9,7 @@ from typing import Final
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
-from receiver.bus.message import OutgoingMessage
+from receiver.bus.message import OutgoingMessage, encode_hpub
 from receiver.bus.patience import patiently
 from receiver.bus.publish.contract import (
     Publisher,
@@ -18,6 +18,7 @@ from receiver.bus.publish.contract import (
     UnsendableError,
     read_ack,
 )
+from receiver.bus.publish.direct import check_sendable
 from receiver.bus.subjects import input_subject
 from receiver.errors import BusError
 
@@ -26,6 +27,7 @@ PATIENCE_S: Final = 30.0
 _ANSWER_S: Final = 5.0
 _OCCUPIED: Final = frozenset({10071, 10164})
 """Something is stored on the subject, or about to be."""
+_ALONE: Final = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
 Result = Stored | UnsendableError
 
 
@@ -64,9 +66,12 @@ async def publish_all(
 async def publish_alone(
     connection: Connection, message: OutgoingMessage, *, patience_s: float = PATIENCE_S
 ) -> bool:
-    """Store a message on a subject that is empty; False where it is not. Raises `BusError`."""
+    """Store a message on a subject that is empty; False where it is not. Raises `UnsendableError`
+    for one that no server of these settings takes, and `BusError`.
+    """
 
     async def publish() -> bool:
+        check_sendable(connection.client, [encode_hpub(message, _ALONE)])
         headers = {**message.headers, "Nats-Expected-Last-Subject-Sequence": "0"}
         subject = input_subject(message.subject)
         try:

@@ -212,7 +212,9 @@ class CallbackEndpoint:
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         """A defect of ours is a bare 500 and one line."""
         delivery.answer(500, answers.BODIES[500])
-        self._counts.answered(self._source_of(delivery), "failed")
+        source = self._source_of(delivery)
+        self._counts.answered(source, "failed")
+        self._counts.tried(source, "failed")
         self._lines.failed(error)
         if delivery.span is not None:
             delivery.span.answered(500, outcome="failed")

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, cast
@@ -33,13 +33,13 @@ _TLS_HANDSHAKE_S: Final = 5.0
 _UVICORN_S: Final = 0.2
 """For how long uvicorn sleeps in its stop before it begins to count."""
 _CUT_S: Final = 0.1
-_SECURITY_HEADERS: Final = [
+_SECURITY_HEADERS: Final = (
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "same-origin"),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
-]
+)
 _OVER_TLS: Final = ("strict-transport-security", "max-age=31536000")
 
 
@@ -48,7 +48,7 @@ class ServerConfig:
     """How to serve: the bounds, how long a stop may take, TLS where it ends here.
 
     With a `deadline`, a stop is over by then. `count` gets the reason for which a connection or
-    request was refused before the application.
+    request was refused before the application. `headers` go with every answer.
     """
 
     limits: EdgeLimits = field(default_factory=EdgeLimits)
@@ -56,6 +56,7 @@ class ServerConfig:
     deadline: Deadline | None = None
     tls: Certificate | None = None
     count: Callable[[str], None] = lambda _: None
+    headers: Sequence[tuple[str, str]] = _SECURITY_HEADERS
 
 
 class _Server(uvicorn.Server):
@@ -217,5 +218,5 @@ def _uvicorn_config(app: ASGIApp, chosen: ServerConfig) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        headers=[*_SECURITY_HEADERS, *([_OVER_TLS] if chosen.tls else [])],
+        headers=[*chosen.headers, *([_OVER_TLS] if chosen.tls else [])],
     )

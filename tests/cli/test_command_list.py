@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer.main
@@ -12,6 +13,25 @@ import typer.main
 from receiver.cli.app import COMMANDS, app, load
 
 LOADED: Any = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+
+
+SERVERS = {
+    "up": "runs until it is stopped; its log is JSON by log.format",
+    "receive": "runs until it is stopped; its log is JSON by log.format",
+    "work": "runs until it is stopped; its log is JSON by log.format",
+    "receive-worker": "is a part of receive, started by it",
+    "handler-process": "is a part of work, started by it",
+}
+"""The commands without `--json`, and why."""
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Each command that does something, by the words that call it."""
+    parts = getattr(command, "commands", {})
+    if path and (not parts or command.invoke_without_command):
+        yield " ".join(path), command
+    for name, part in parts.items():
+        yield from commands(part, (*path, name))
 
 
 def modules_of(*arguments: str) -> set[str]:
@@ -33,6 +53,16 @@ def test_each_command_is_listed_as_its_own_help_begins() -> None:
         listed = "" if command.hidden else summary
         assert (name, entry.summary) == (name, listed)
         assert command.hidden or command.rich_help_panel == entry.panel  # type: ignore[attr-defined]
+
+
+def test_every_command_but_servers_prints_json_where_asked() -> None:
+    load(COMMANDS)
+    without = {
+        name
+        for name, command in commands(typer.main.get_group(app))
+        if not any("--json" in option.opts for option in command.params)
+    }
+    assert without == set(SERVERS)
 
 
 def test_the_list_of_commands_imports_no_command() -> None:

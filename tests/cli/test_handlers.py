@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -108,9 +109,9 @@ async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     await desk.store("1", "2")
     waiting, text = await desk.handlers(), await desk.run("handlers")
     checked = await desk.run("check")
-    resumed = await desk.run("handlers", "resume", "slow")
+    resumed = await desk.run("handlers", "resume", "slow", "--json")
     await desk.work()
-    rewound = await desk.run("handlers", "rewind", "slow", "--to", "#1", "--yes")
+    rewound = await desk.run("handlers", "rewind", "slow", "--to", "#1", "--yes", "--json")
     after = await desk.handlers()
     audit = await desk.run("audit", "--handler", "slow", "--limit", "2")
     acts = json.loads((await desk.run("audit", "--json")).out)["acts"]
@@ -123,8 +124,15 @@ async def test_an_operator_pauses_resumes_and_rewinds(desk: Desk) -> None:
     assert "; its oldest event expires before" in text.out
     assert "handler-slow is paused until" in checked.out
     assert f"({REASON}): nothing is handled before" in checked.out
-    assert resumed.out == "slow goes on\n"
-    assert "slow goes back to #1: 2 events that are done run again\n" in rewound.out
+    consumer = f"{desk.subjects.stream} handler-slow"
+    assert re.search(rf"^nats: nats consumer pause {consumer} '20\d\d-", paused.err)
+    assert json.loads(resumed.out) == {
+        "handler": "slow",
+        "was_paused": True,
+        "nats": [f"nats consumer resume {consumer}"],
+    }
+    assert "slow goes back to #1: 2 events that are done run again\n" in rewound.err
+    assert json.loads(rewound.out)["nats"] == [f"nats consumer reset {consumer} --sequence=1"]
     assert (after["pending"], after["paused"]) == (2, None)
     assert [line.split("  ")[1] for line in audit.out.splitlines()] == [
         "handlers-resume",
@@ -141,7 +149,7 @@ async def test_positions_of_handlers_that_are_not_loaded_are_named_and_deleted(d
     text = await desk.run("handlers", **gone)
     checked = await desk.run("check", **gone)
     asked = await desk.run("check", "--prune", **gone)
-    pruned = await desk.run("check", "--prune", "--yes", **gone)
+    pruned = await desk.run("check", "--prune", "--yes", "--json", **gone)
     again = await desk.run("check", "--prune", "--yes", **gone)
 
     assert loaded.code == 2
@@ -153,7 +161,8 @@ async def test_positions_of_handlers_that_are_not_loaded_are_named_and_deleted(d
     )
     assert (checked.code, asked.code, pruned.code, again.code) == (0, 2, 0, 0)
     assert "there is no terminal to ask at: give --yes" in asked.err
-    assert "slow is forgotten" in pruned.out
+    assert "slow is forgotten" in pruned.err
+    assert json.loads(pruned.out)["pruned"] == ["slow"]
     assert "no position of a handler is to be deleted" in again.out
 
 

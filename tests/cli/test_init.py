@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ FILE = "yizhan.toml"
 
 
 async def test_what_it_writes_is_private_and_passes_check(yizhan: Yizhan) -> None:
-    assert (await yizhan.anew.run("init")).code == 0
+    ended = await yizhan.anew.run("init", "--json")
+    assert (ended.code, json.loads(ended.out)["file"]) == (0, FILE)
     file = yizhan.directory / FILE
     assert file.stat().st_mode & 0o777 == 0o600
     checked = await yizhan.run("check")

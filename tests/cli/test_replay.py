@@ -117,7 +117,7 @@ async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_ef
     )
 
     assert (planned["count"], planned["forecast"][0]["would_run"]) == (COUNT, COUNT)
-    assert [one["state"] for one in listed["replays"]] == ["running"]
+    assert [one["state"] for one in listed["replays"]] == ["interrupted"]
     assert {line.split()[0] for line in place.lines("runs")} == {str(n) for n in range(COUNT)}
     assert set(Counter(place.lines("effects")).values()) == {1}
     assert len(place.lines("effects")) == COUNT
@@ -151,7 +151,7 @@ async def test_a_replay_is_interrupted_asked_for_cancelled_and_recorded(place: P
 
     assert (asked.code, "there is no terminal to ask at" in asked.err) == (2, True)
     assert (nothing.code, "says not which events" in nothing.err) == (2, True)
-    assert (code, "go on with it by `yizhan replay run fix1`" in running.lines[-1]) == (1, True)
+    assert (code, "go on with it by `yizhan replay run fix1`" in running.lines[-1]) == (130, True)
     assert "fix1  interrupted  50 events  to handler:close_it" in listed.out
     assert unsure.code == 2
     assert cancelled.out == "fix1 is cancelled\n"

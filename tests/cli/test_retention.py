@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,11 @@ async def test_raising_asks_nothing_and_ends_the_contradiction(
             await client.jetstream().add_stream(StreamConfig(**kept(plan), max_age=86400))
         environ = {"YIZHAN_NATS__URL": f"nats://{address}"}
         before = await yizhan.run("check", within_s=90, **environ)
-        ended = await yizhan.anew.run("retention", "apply", within_s=90, **environ)
+        ended = await yizhan.anew.run("retention", "apply", "--json", within_s=90, **environ)
         after = await yizhan.run("check", within_s=90, **environ)
         await client.close()
     assert (before.code, ended.code, after.code) == (1, 0, 0), (before, ended, after)
+    row = json.loads(ended.out)["streams"][0]
+    assert (row["stream"], row["applied"]) == (Subjects().stream, True)
+    assert row["nats"][0].startswith(f"nats stream edit {Subjects().stream} --max-age=")
     assert "run `yizhan retention apply`" in before.out

@@ -69,8 +69,9 @@ async def test_what_is_spooled_is_listed_and_exported(yizhan: Yizhan) -> None:
         status.out,
     )
     assert (status.code, "Traceback" in status.err) == (1, False)
-    export = await yizhan.run("spool", "--export", "spool.jsonl")
-    assert export.code == 0
+    export = await yizhan.run("spool", "--export", "spool.jsonl", "--json")
+    document = json.loads(export.out)
+    assert (export.code, document["exported"], document["sources"]) == (0, 3, {"open": 3})
     file = yizhan.directory / "spool.jsonl"
     assert file.stat().st_mode & 0o077 == 0
     lines = [json.loads(line) for line in file.read_text().splitlines()]

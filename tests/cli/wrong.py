@@ -83,6 +83,7 @@ WRONG: Final = (
         "up",
         settings("[nats]\nmax_age_days = 30\ncallbacks_max_age_days = 60\n"),
     ),
+    Wrong("a console that is open to all", "up", settings('[console]\nhost = "0.0.0.0"\n')),
     Wrong("replicas without a cluster", "up", settings("[nats]\nreplicas = 3\n")),
     Wrong("a subject root of two tokens", "up", settings('[nats]\nsubject_root = "a.b"\n')),
     Wrong("a data directory that is a file", "up --config empty", {"empty": "", "yizhan-data": ""}),

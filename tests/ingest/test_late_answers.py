@@ -18,6 +18,8 @@ from receiver.ingest.intake import Intake
 from receiver.ingest.late_answers import LateAnswers
 from receiver.ingest.peers import StoredCallbackBroadcast
 from receiver.ingest.storing import Receipt
+from receiver.ingest.tries import TryCounts
+from receiver.observability.counters import DeliveryCounts
 from receiver.resilience.cancellation import cancel_all
 from receiver.settings import SourceSettings
 from receiver.testing import eventually
@@ -53,7 +55,8 @@ class Door:
     """A receiver with a memory of its late answers."""
 
     def __init__(self) -> None:
-        self.log, self.late = Log(), LateAnswers()
+        self.log, self.counts = Log(), DeliveryCounts()
+        self.late = LateAnswers(TryCounts(self.counts, DIALECTS).tried)
         self.announced: list[tuple[str, str]] = []
         self.late.announce = lambda *content: self.announced.append(content)
         self.intake = Intake(self.log, Subjects(), DIALECTS, late=self.late)
@@ -91,6 +94,29 @@ def test_what_follows_a_late_answer_or_none_was_provoked() -> None:
     assert (after_refused.outcome, after_refused.provoked) == ("stored", True)
     assert (third.outcome, third.provoked) == ("duplicate", True)
     assert [source for source, _ in door.announced] == ["shop"] * 2
+
+
+def test_each_callback_is_judged_at_its_first_try_and_its_retries_by_the_time_since() -> None:
+    door = Door()
+    door.push("1")
+    door.push("1")
+    door.push("2", took_s=2)
+    door.log.away = True
+    for hours in (2.5, 2, 1.5, 1, 0.5):
+        door.push("3", took_s=hours * 3600)
+    door.log.away = False
+    door.push("3")
+
+    counted = door.counts.figures().counters
+    assert counted == {
+        ("yizhan_first_try", "shop", "good"): 1,
+        ("yizhan_first_try", "shop", "late"): 1,
+        ("yizhan_first_try", "shop", "failed"): 1,
+        ("yizhan_retries", "shop", "other"): 1,
+        **{("yizhan_retries", "shop", str(nth)): 1 for nth in range(1, 6)},
+        ("yizhan_last_tries", "shop", "failed"): 1,
+        ("yizhan_last_tries", "shop", "good"): 1,
+    }
 
 
 def test_another_receiver_knows_of_it() -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from receiver.ingest.storing import Outcome as TakenOutcome
+from receiver.ingest.tries import TryOutcome
 from receiver.observability.call_counts import CallCounts, CallOutcome
 from receiver.observability.call_metrics import CallCollector
 from receiver.observability.counters import DeliveryCounts
@@ -22,6 +23,7 @@ from receiver.observability.metric_row import (
     NAMES,
     RUN_BOUNDS_S,
     RUN_OUTCOMES,
+    TRIES,
 )
 from receiver.observability.metric_table import BY_NAME, ROWS
 from receiver.spool.queue import Spool
@@ -39,6 +41,7 @@ def test_words_of_labels_are_those_of_the_code() -> None:
     assert set(get_args(CallOutcome)) == set(CALL_OUTCOMES)
     assert set(get_args(State)) == set(EFFECT_STATES)
     assert set(get_args(TakenOutcome)) < set(ANSWERS)
+    assert get_args(TryOutcome) == TRIES
 
 
 def test_every_row_is_of_its_kind() -> None:
@@ -108,6 +111,8 @@ async def test_the_pages_of_processes_have_what_the_table_says(tmp_path: Path) -
     counts = DeliveryCounts()
     counts.add("stored")
     counts.taken("shop", "duplicate", 0.1)
+    counts.tried("shop", "good")
+    counts.retried("shop", "5", "failed", last=True)
     spool = Spool(tmp_path / "spool.sqlite3", limit_bytes=10**6, put_timeout_s=10)
     calls = CallCounts()
     calls.ended("row", "ok")

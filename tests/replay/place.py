@@ -64,7 +64,9 @@ class Place:
         await self.planning.keep(record)
         return record
 
-    async def give(self, record: ReplayRecord, sink: SubjectSink | None = None) -> Summary:
+    async def give(
+        self, record: ReplayRecord, sink: SubjectSink | None = None, *, patience_s: float = 0.0
+    ) -> Summary:
         """Everything that is left, as the command does it."""
         target, summary = record.targets[0], Summary()
         prefix = target.removeprefix("subject:")
@@ -76,7 +78,7 @@ class Place:
             summary=summary,
             progress=lambda _: None,
             pace=Pace(0, 0, clock=lambda: 0.0),
-        ).run(patience_s=0.0)
+        ).run(patience_s=patience_s)
         return summary
 
     async def begin(self, handler: str, name: str = "one", **wish: Any) -> ReplayRecord:

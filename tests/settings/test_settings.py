@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -215,9 +216,10 @@ def test_no_secret_shows_in_a_representation_or_a_mistake() -> None:
     settings = load_settings(write(GOOD))
     with pytest.raises(ConfigurationError) as told:
         load_settings(write(GOOD + "tolerance_s = -1\n"))
-    assert "secret" not in f"{settings!r} {told.value}".replace("secrets=", "").replace(
-        "secret_files=", ""
+    shown = re.sub(
+        r"secrets=|secret_files=|proxy_secret(_file)?=", "", f"{settings!r} {told.value}"
     )
+    assert "secret" not in shown
 
 
 SIGNED = SOURCE + 'verification = "signature"\naccess_key = "k"\n'
@@ -287,6 +289,10 @@ def test_a_list_can_come_from_the_environment_as_its_example_shows(
     if name.startswith("YIZHAN_API"):
         monkeypatch.setenv("YIZHAN_API__ACCESS_KEY", "k")
         monkeypatch.setenv("YIZHAN_API__SECRET", "s" * 16)
+    if name == "YIZHAN_CONSOLE__USERS":
+        monkeypatch.setenv("YIZHAN_CONSOLE__AUTH", "proxy")
+        monkeypatch.setenv("YIZHAN_CONSOLE__TRUSTED_PROXIES", '["10.0.0.5"]')
+        monkeypatch.setenv("YIZHAN_CONSOLE__PROXY_SECRET", "s" * 16)
     monkeypatch.setenv(name, JSON_VARIABLES[name].replace("...", "t" * 16))
     section, _, key = name.removeprefix("YIZHAN_").lower().partition("__")
     value = getattr(load_settings(), section)

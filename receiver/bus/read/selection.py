@@ -6,6 +6,7 @@ match. What no subject holds (`tests`, `limit`) is compared by the reader, messa
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,13 +73,14 @@ class StreamSelection:
         late = self.until is not None and stored.stored_at >= self.until
         return taken and not early and not late and self.keeps(stored)
 
-    def nats_command(self) -> str:
-        """The nearest that the `nats` command line can do: one line a subject."""
-        since = f" --start-time={self.since.isoformat()}" if self.since else ""
-        return "\n".join(
+    def nats_commands(self, now: datetime) -> list[str]:
+        """The nearest that the `nats` command line can do: one command a subject."""
+        age_s = math.ceil((now - self.since).total_seconds()) if self.since else 0
+        since = f" --since={age_s}s" if age_s else ""
+        return [
             f"nats stream view {self.stream} --subject={shlex.quote(subject)}{since}"
             for subject in self.nats_subjects
-        )
+        ]
 
 
 def events(filters: Filters, subjects: Subjects, among: Sequence[str] = ()) -> StreamSelection:

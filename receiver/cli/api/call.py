@@ -25,6 +25,7 @@ from receiver.cli.api.preview import preview
 from receiver.cli.api.rows import ROWS
 from receiver.cli.app import ConfigOption
 from receiver.cli.configuration import load
+from receiver.cli.desk import print_json
 from receiver.cli.options import writable_file
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.client.account import section_of
@@ -36,12 +37,13 @@ from receiver.settings import APISettings
 from schemas.api.reply import ReplyModel
 
 EXIT_IN_PART: Final = 3
-_OWN: Final = ("every", "limit", "yes", "dry_run", "config")
+_OWN: Final = ("every", "limit", "yes", "dry_run", "as_json", "config")
 rows_to_call = typer.Typer(help="Call a row; the reply is printed as JSON.", no_args_is_help=True)
 rows_to_record = typer.Typer(no_args_is_help=True)
 ALL = typer.Option("--all", help="Every item of all pages, as JSON lines.")
 LIMIT = typer.Option("--limit", min=1, help="With --all: so many items at most.", metavar="N")
 DRY_RUN = typer.Option("--dry-run", help="Print the request and a curl line; send nothing.")
+JSON = typer.Option("--json", help="Replies are JSON anyway; so is then what --dry-run prints.")
 YES = typer.Option("--yes", "-y", help="Send it without asking.")
 
 
@@ -57,6 +59,7 @@ class Wish:
     limit: int | None = None
     dry_run: bool = False
     yes: bool = False
+    as_json: bool = False
 
     @property
     def call(self) -> AnyCall:
@@ -102,6 +105,7 @@ def parameters_of(call: AnyCall) -> list[inspect.Parameter]:
     if call.endpoint.changes_state:
         parameters.append(_parameter("yes", Annotated[bool, YES], default=False))
     parameters.append(_parameter("dry_run", Annotated[bool, DRY_RUN], default=False))
+    parameters.append(_parameter("as_json", Annotated[bool, JSON], default=False))
     return [*parameters, _parameter("config", ConfigOption, None)]
 
 
@@ -152,6 +156,9 @@ def _look(wish: Wish, account: APISettings, call: Callable[[PlatformAPI], Any]) 
     if wish.dry_run:
         files = {f.name: wish.given[f.name] for f in fields_of(wish.call) if f.is_file}
         paths = {to_camel(name): path for name, path in files.items() if path}
+        if wish.as_json:
+            print_json({"row": wish.name, **shown.document(), "curl": shown.curl(paths)})
+            return
         typer.echo(f"{shown.request_text()}\n\n{shown.curl(paths)}")
         return
     if not sys.stdin.isatty():

@@ -48,6 +48,15 @@ class Preview:
         lines += [f"{name}: {self._hide(value)}" for name, value in self._headers.items()]
         return "\n".join([*lines, "", *self._body_lines()]).rstrip()
 
+    def document(self) -> dict[str, Any]:
+        """The same as JSON; the body as text."""
+        return {
+            "method": self._request.method,
+            "url": self._hide(self._url),
+            "headers": {name: self._hide(value) for name, value in self._headers.items()},
+            "body": "\n".join(self._body_lines()) or None,
+        }
+
     def curl(self, files: Mapping[str, str]) -> str:
         """One line that sends the same within 600 s; `files` are the paths by parameter.
 

@@ -16,7 +16,7 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
 from receiver.cli.look.order_text import life_text
 from receiver.cli.look.output import RevealOption, local, print_document, searching
-from receiver.cli.options import not_empty, past_time
+from receiver.cli.options import not_empty
 from receiver.cli.process import EXIT_PARTLY, refusing, run
 from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
@@ -24,6 +24,7 @@ from receiver.operations.look.archive import Archive, Mention, searched_from
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.numbers import MAX_ORDERS, indexed, why_not_indexed
 from receiver.operations.look.order_life import order_life
+from receiver.operations.selecting import past_time
 
 
 @app.command(
@@ -94,7 +95,8 @@ async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bo
             )
         life["found_by"] = {"field": found.field, "stream_seq": found.stream_seq}
         _note(why)
-    commands = selection.events(filters, archive.subjects).nats_command().splitlines()
+    selected = selection.events(filters, archive.subjects)
+    commands = selected.nats_commands(datetime.now(UTC))
     print_document(life, life_text(life), commands, as_json=as_json)
     return EXIT_PARTLY if life["missing"] else 0
 

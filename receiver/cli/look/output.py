@@ -27,11 +27,12 @@ _SEQ: Final = re.compile(r"#(\d{1,18})")
 def print_document(
     document: Mapping[str, Any], lines: Iterable[str], nats: Iterable[str], *, as_json: bool
 ) -> None:
-    """One JSON document, with the commands that show the same in `nats`; or its text, and those
-    commands on standard error.
+    """One JSON document, with the commands that do about the same in `nats` where there are some;
+    or its text, and those commands on standard error.
     """
     if as_json:
-        whole = {**document, "nats": list(nats)}
+        commands = list(nats)
+        whole = {**document, "nats": commands} if commands else document
         typer.echo(json.dumps(whole, indent=2, ensure_ascii=False, default=str))
         return
     typer.echo("\n".join(lines))

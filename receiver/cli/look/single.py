@@ -13,7 +13,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Scanned
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_CALLBACKS, OF_EVENTS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import (
     RevealOption,
     local,
@@ -29,6 +29,7 @@ from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, searched_from
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.single import callback_view, event_view
+from receiver.operations.selecting import OF_CALLBACKS, OF_EVENTS
 
 IdArgument = Annotated[
     str, typer.Argument(help="The id, or #SEQ, its sequence in the stream.", metavar="ID|#SEQ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -50,7 +51,7 @@ def tail(
         count = 0
         async with opened_archive(settings) as archive:
             wanted = selection.events(replace(filters, limit=None), archive.subjects)
-            print_nats([f"nats sub {subject!r}" for subject in wanted.nats_subjects])
+            print_nats([f"nats sub {shlex.quote(subject)}" for subject in wanted.nats_subjects])
             async with aclosing(follow(archive.reader, wanted)) as events:
                 async for stored in events:
                     typer.echo(_line(stored, reveal=reveal, as_json=as_json))

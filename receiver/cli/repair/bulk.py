@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -14,6 +13,8 @@ from rich.progress import Progress
 
 from receiver.bus.audit_record import Outcome
 from receiver.bus.read.filters import WORDS, Filters
+from receiver.cli.desk import Desk
+from receiver.cli.look.output import print_nats
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
@@ -43,33 +44,16 @@ def check_selection(what: str, ids: str | None, filters: Filters, *, everything:
         raise ConfigurationError(f"--all: leave it out, or {', '.join(given)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where a command speaks: with `as_json` its one document is all of standard output. With `yes`
-    nothing is asked.
-    """
-
-    yes: bool
-    as_json: bool
-
-    def say(self, text: str) -> None:
-        """A line for people."""
-        typer.echo(text, err=self.as_json)
-
-    def confirmed(self, question: str) -> bool:
-        """The answer to a question on the terminal."""
-        return self.yes or typer.confirm(question, err=self.as_json)
-
-    def report(self, tally: Tally, *, outcome: Outcome | None) -> None:
-        """What became of it; without an outcome, what would."""
-        if self.as_json:
-            document = {**tally.document(), "outcome": outcome}
-            typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-            return
-        parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
-        typer.echo(", ".join(parts) or "nothing was done")
-        for line in tally.reasons:
-            typer.echo(f"  {line}", err=True)
+def report(desk: Desk, tally: Tally, outcome: Outcome | None, nats: Sequence[str] = ()) -> None:
+    """What became of it; without an outcome, what would."""
+    if desk.as_json:
+        desk.done("", nats, **tally.document(), outcome=outcome)
+        return
+    parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
+    typer.echo(", ".join(parts) or "nothing was done")
+    for line in tally.reasons:
+        typer.echo(f"  {line}", err=True)
+    print_nats(nats)
 
 
 @contextlib.contextmanager
@@ -92,6 +76,7 @@ class BulkAct:
     words: Mapping[str, str]
     target: str | None = None
     reason: str | None = None
+    nats: Sequence[str] = ()
 
     async def run(self, selected: int, tally: Tally, acting: Callable[[], Awaitable[None]]) -> int:
         """Record it, do it, and say what became of it; the exit code: 0 where all was done, 3 where
@@ -114,7 +99,7 @@ class BulkAct:
                 act.numbers |= tally.numbers
                 code = _exit_code(tally.counts, self.done)
                 act.outcome = _OUTCOMES[code]
-                self.desk.report(tally, outcome=act.outcome)
+                report(self.desk, tally, act.outcome, self.nats)
         return code
 
 

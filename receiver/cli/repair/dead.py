@@ -10,13 +10,14 @@ import typer
 from receiver.bus.read.filters import Filters
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import RevealOption, print_document, searching, sequence
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.cli.repair.dead_text import groups_text, letter_text
 from receiver.composition.operations import opened_letters
 from receiver.operations.repair.letters import letter_view
+from receiver.operations.selecting import OF_LETTERS
 
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, retry, drop.")
 app.add_typer(dead, name="dead", rich_help_panel=REPAIR)

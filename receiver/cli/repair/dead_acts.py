@@ -11,19 +11,21 @@ from typing import Annotated
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
+from receiver.cli.desk import Desk
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
     BulkAct,
-    Desk,
     check_selection,
     progress_of,
+    report,
 )
 from receiver.cli.repair.dead import dead
 from receiver.cli.repair.dead_text import gone_text, notes_on
@@ -34,6 +36,7 @@ from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import LetterRef, Letters, ref_of
 from receiver.operations.repair.tally import Tally
+from receiver.operations.selecting import OF_LETTERS
 
 WhichArgument = Annotated[
     str | None,
@@ -168,6 +171,9 @@ def _act(
         words=words,
         target=handlers.pop() if len(handlers) == 1 else None,
         reason=reason,
+        nats=nats_tool.removed(bus.subjects.dead_stream, (ref.seq for ref in refs))
+        if verb == "dead-drop"
+        else (),
     )
 
 
@@ -187,7 +193,7 @@ async def _selected(
     if not found:
         desk.say("no dead letter is selected")
         if desk.as_json:
-            desk.report(Tally(), outcome="done")
+            report(desk, Tally(), "done")
     return found
 
 

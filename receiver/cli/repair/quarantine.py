@@ -11,7 +11,7 @@ import typer
 from receiver.bus.read.filters import Filters
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_CALLBACKS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import (
     RevealOption,
     local,
@@ -25,6 +25,7 @@ from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_quarantine
 from receiver.operations.look.documents import callback_document
+from receiver.operations.selecting import OF_CALLBACKS
 
 quarantine = typer.Typer(no_args_is_help=True, help="Callbacks that could not be read.")
 app.add_typer(quarantine, name="quarantine", rich_help_panel=REPAIR)

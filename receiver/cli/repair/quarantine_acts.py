@@ -10,19 +10,21 @@ from typing import Annotated
 import typer
 
 from receiver.bus.read.filters import Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_CALLBACKS, selecting
+from receiver.cli.desk import Desk
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import searching, sequence
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
     BulkAct,
-    Desk,
     check_selection,
     progress_of,
+    report,
 )
 from receiver.cli.repair.quarantine import quarantine
 from receiver.composition.bus import Bus
@@ -31,6 +33,7 @@ from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.reparse import Findings
+from receiver.operations.selecting import OF_CALLBACKS
 
 WhichArgument = Annotated[
     str | None,
@@ -90,7 +93,7 @@ def reparse(
             desk.say("\n".join(_plan_text(plan, len(refs))))
             if dry_run or not plan.counts["read"]:
                 if as_json:
-                    desk.report(plan, outcome=None)
+                    report(desk, plan, None)
                 if dry_run:
                     return 0
                 desk.say("there is nothing to store")
@@ -174,7 +177,7 @@ async def _selected(
     if not refs:
         desk.say("no callback is selected")
         if desk.as_json:
-            desk.report(Findings(), outcome="done")
+            report(desk, Findings(), "done")
     return refs
 
 
@@ -198,6 +201,9 @@ def _act(
         done=done,
         words=words,
         reason=reason,
+        nats=nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
+        if verb == "drop"
+        else (),
     )
 
 

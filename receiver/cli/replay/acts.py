@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated
 
 import typer
 
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
+from receiver.cli.desk import Desk
+from receiver.cli.look.output import print_document
 from receiver.cli.options import YesOption, check_can_ask
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.cli.replay import what_if  # noqa: F401 - it registers its command
 from receiver.cli.replay.group import ForceOption, replay
 from receiver.cli.replay.plan import NameArgument
-from receiver.cli.replay.running import Manner, confirmed, questions, run_replay
+from receiver.cli.replay.running import Manner, confirmed, questions, run_replay, stopped
 from receiver.cli.replay.targets import RateOption, check_target, handlers_of
 from receiver.cli.replay.text import document, list_lines
 from receiver.composition.replays import ReplayDesk, opened_replays
 from receiver.operations.audit_trail import AuditTrail
-from receiver.worker.replaying.record import ReplayRecord, check_name
+from receiver.operations.replaying import is_run
+from receiver.worker.replaying.record import PREFIX, ReplayRecord, check_name
 
 OtherRampOption = Annotated[
     float | None,
@@ -49,8 +52,8 @@ def run_command(
 ) -> None:
     """Run a plan, or go on with one where it was interrupted, from any machine.
 
-    Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did, or where it was
-    interrupted or cancelled.
+    Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did or it was
+    cancelled, 130 where Ctrl-C interrupted it.
     """
     with refusing():
         check_name(name)
@@ -58,6 +61,10 @@ def run_command(
     settings = load_to_look(config or context.obj)
 
     async def main(stop: asyncio.Event) -> int:
+        with if_stopped(stopped(name)):
+            return await go_on(stop)
+
+    async def go_on(stop: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             record = await desk.runs.runnable(name)
             changes = {"rate": rate, "ramp_s": ramp}
@@ -85,11 +92,9 @@ def list_replays(
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
-        if as_json:
-            documents = [{**document(one), "state": state} for one, state in found]
-            typer.echo(json.dumps({"replays": documents}, indent=2, ensure_ascii=False))
-            return 0
-        typer.echo("\n".join(list_lines(found)))
+        documents = [{**document(one), "state": state} for one, state in found]
+        commands = [nats_tool.entries(desk.bus.subjects, PREFIX)]
+        print_document({"replays": documents}, list_lines(found), commands, as_json=as_json)
         return 0
 
     run(main)
@@ -102,6 +107,7 @@ def cancel(
     config: ConfigOption = None,
     yes: YesOption = False,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give nothing more of a replay, for good; what was given stays done.
 
@@ -110,31 +116,33 @@ def cancel(
     with refusing():
         check_name(name)
         operator = who(by)
-    settings = load_to_look(config or context.obj)
+    settings, speaking = load_to_look(config or context.obj), Desk(yes, as_json)
 
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             record = await desk.runs.of(name)
+            command = nats_tool.entry(desk.bus.subjects, record.key)
             if record.is_over:
-                typer.echo(f"{name} is {record.state} already")
+                text = f"{name} is {record.state} already"
+                speaking.done(text, [command], name=name, state=record.state)
                 return 0
             if record.was_begun:
                 with refusing():
                     check_can_ask(yes=yes)
-                if not (yes or typer.confirm(f"{name} was begun. Cancel it for good?")):
+                if not speaking.confirmed(f"{name} was begun. Cancel it for good?"):
                     return EXIT_FAILED
             trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
             where = ", ".join(record.targets)
             async with trail.act("replay-cancel", target=where, filters={"replay": name}):
                 await desk.runs.cancel(record)
-            typer.echo(f"{name} is cancelled")
+            speaking.done(f"{name} is cancelled", [command], name=name, state="cancelled")
             return 0
 
     run(main)
 
 
 async def state_of(desk: ReplayDesk, record: ReplayRecord) -> str:
-    """Its state, by who runs it: one whose process ended is interrupted."""
-    if record.state == "running" and record.runner and not await desk.runs.is_run(record):
+    """Its state, by who runs it: one that no process runs any more is interrupted."""
+    if record.state == "running" and not await is_run(desk.runs, record):
         return "interrupted"
     return record.state

@@ -16,8 +16,8 @@ from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
 from receiver.cli.options import YesOption, check_can_ask
-from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.cli.replay.running import Manner, confirmed, run_replay
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
+from receiver.cli.replay.running import Manner, confirmed, run_replay, stopped
 from receiver.cli.replay.targets import (
     ForceEffectsOption,
     RampOption,
@@ -73,7 +73,7 @@ def plan_and_run(
 
     Moves no handler's own position and stores nothing a second time. Of the last hour, unless
     --since, --seq or letters (--handler, --cause) say otherwise. Exits 0 where all were given and
-    succeeded, 3 where some failed, 1 where all did or it was interrupted.
+    succeeded, 3 where some failed, 1 where all did, 130 where Ctrl-C interrupted it.
     """
     context.obj = config
     if context.invoked_subcommand is not None:
@@ -100,6 +100,10 @@ def plan_and_run(
     name = f"once-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
     async def main(stop: asyncio.Event) -> int:
+        with if_stopped("nothing was replayed: give the command again"):
+            return await at_once(stop)
+
+    async def at_once(stop: asyncio.Event) -> int:
         async with opened_replays(settings, handlers) as desk:
             record = await desk.planning.freeze(name, wish, operator)
             typer.echo(f"{record.count} events selected", err=not dry_run)
@@ -109,6 +113,7 @@ def plan_and_run(
                 return EXIT_FAILED
             await desk.planning.keep(record)
             manner = Manner(by=operator, force=force, as_json=as_json)
-            return await run_replay(desk, record, handlers, stop, manner)
+            with if_stopped(stopped(name)):
+                return await run_replay(desk, record, handlers, stop, manner)
 
     run(main)

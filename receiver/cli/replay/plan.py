@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated
 
 import typer
 
 from receiver.bus.read.filters import WORDS, Filters
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
-from receiver.cli.look.output import searching
-from receiver.cli.process import refusing, run
+from receiver.cli.look.output import print_document, searching
+from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.targets import (
     ForceEffectsOption,
@@ -24,6 +24,7 @@ from receiver.cli.replay.targets import (
     SeqOption,
     ToOption,
     check_forced,
+    check_selects,
     check_target,
     handlers_of,
     rate_of,
@@ -33,7 +34,6 @@ from receiver.cli.replay.targets import (
 from receiver.cli.replay.text import document, plan_lines
 from receiver.cli.replay.to_reparse import ToReparse
 from receiver.composition.replays import opened_replays
-from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.replay.plan import Wish
 from receiver.worker.replaying.record import check_name
@@ -74,10 +74,7 @@ def plan(
         check_name(name)
         to, single, operator = targets(to, reparse=reparse), sequences(seq), who(by)
         check_forced(to, forced=force_effects)
-        if not (filters.given or single):
-            raise ConfigurationError(
-                "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
-            )
+        check_selects(filters, single)
     settings = load_to_look(config or context.obj)
     with refusing():
         to, handlers = handlers_of(to, settings)
@@ -92,6 +89,10 @@ def plan(
     )
 
     async def main(_: asyncio.Event) -> int:
+        with if_stopped("the plan was interrupted: give the command again"):
+            return await make()
+
+    async def make() -> int:
         async with opened_replays(settings, handlers) as desk:
             with searching("planning") as progress:
                 record = await desk.planning.freeze(name, wish, operator, progress.scanned)
@@ -107,10 +108,8 @@ def plan(
             where = ", ".join(to)
             async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
                 await desk.planning.keep(record)
-        if as_json:
-            typer.echo(json.dumps(document(record), indent=2, ensure_ascii=False))
-            return 0
-        typer.echo("\n".join(plan_lines(record)))
+        commands = [nats_tool.entry(desk.bus.subjects, record.key)]
+        print_document(document(record), plan_lines(record), commands, as_json=as_json)
         typer.echo(f"run it within a day: yizhan replay run {name}", err=True)
         return 0
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import typer
 
+from receiver.cli import nats_tool
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.look.output import searching
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.process import refusing, run
 from receiver.cli.replay.acts import state_of
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.report_text import report_lines
-from receiver.cli.replay.text import document, plan_lines
+from receiver.cli.replay.text import document, go_on, plan_lines
 from receiver.composition.replays import opened_replays
 from receiver.replay.report import report_of
 from receiver.worker.replaying.record import check_name
@@ -42,16 +42,15 @@ def report(
             state = await state_of(desk, record)
             with searching("reading records of runs") as progress:
                 reports = await report_of(record, desk.replays, progress.scanned)
-        if as_json:
-            found = {
-                **document(record),
-                "state": state,
-                "handlers": [one.document() for one in reports],
-            }
-            typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-            return 0
-        lines = [*plan_lines(record), f"  state     {state}", *report_lines(reports)]
-        typer.echo("\n".join(lines))
+        handlers = [one.document() for one in reports]
+        found = {**document(record), "state": state, "handlers": handlers}
+        lines = [
+            *plan_lines(record),
+            f"  state     {state}{go_on(record, state)}",
+            *report_lines(reports),
+        ]
+        commands = [nats_tool.entry(desk.bus.subjects, record.key)]
+        print_document(found, lines, commands, as_json=as_json)
         return 0
 
     run(main)

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from receiver.cli.process import StoppedError
 from receiver.cli.replay.to_handlers import ToHandlers
 from receiver.cli.replay.to_reparse import ToReparse
 from receiver.cli.replay.to_sink import ToSink
@@ -76,10 +77,13 @@ async def run_replay(
         if ended == "cancelled":
             raise YizhanError(f"the replay {record.name} was cancelled")
         if ended == "interrupted":  # an error, so that a file is not taken for the whole
-            raise YizhanError(
-                f"the replay was interrupted: go on with it by `yizhan replay run {record.name}`"
-            )
+            raise StoppedError(stopped(record.name))
     return code
+
+
+def stopped(name: str) -> str:
+    """What to say where a run of a replay was stopped."""
+    return f"the replay was interrupted: go on with it by `yizhan replay run {name}`"
 
 
 def questions(record: ReplayRecord, handlers: Sequence[Handler]) -> list[str]:

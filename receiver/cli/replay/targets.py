@@ -9,10 +9,12 @@ from typing import Annotated, Final
 
 import typer
 
+from receiver.bus.read.filters import Filters
 from receiver.bus.subjects import Subjects
 from receiver.cli.look.output import sequence
-from receiver.cli.options import not_empty, option
+from receiver.cli.options import not_empty
 from receiver.errors import ConfigurationError
+from receiver.operations.selecting import named
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.subject import SubjectSink
 from receiver.settings import Settings
@@ -91,10 +93,18 @@ def sequences(texts: Sequence[str] | None) -> list[int]:
     """The numbers of `--seq`; raises `ConfigurationError`."""
     found = []
     for text in texts or ():
-        with option("--seq"):
+        with named("--seq"):
             not_empty("it", text, write="write one such as '#1200'")
             found.append(sequence(text if text.startswith("#") else f"#{text}") or 0)
     return found
+
+
+def check_selects(filters: Filters, sequences: Sequence[int]) -> None:
+    """Raises `ConfigurationError` where neither selects an event."""
+    if not (filters.given or sequences):
+        raise ConfigurationError(
+            "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
+        )
 
 
 def rate_of(rate: float | None, to: Sequence[str]) -> float:
@@ -124,7 +134,7 @@ def handlers_of(to: Sequence[str], settings: Settings) -> tuple[list[str], list[
 
 def check_target(to: Sequence[str], root: str, *, force: bool) -> None:
     """Raise `ConfigurationError` for a subject or a file that cannot be."""
-    with option("--to"):
+    with named("--to"):
         if to[0].startswith(SUBJECT):
             SubjectSink.check_prefix(to[0].removeprefix(SUBJECT), Subjects(root).root)
         elif to[0].startswith(FILE):

@@ -69,8 +69,13 @@ def list_lines(records: Sequence[tuple[ReplayRecord, str]]) -> Iterator[str]:
         began = f"began {_stamp(record.begun_at)}" if record.begun_at else "not begun"
         yield (
             f"{record.name}  {state}  {count_of(record)}  to {', '.join(record.targets)}  "
-            f"{began}  by {record.by}"
+            f"{began}  by {record.by}{go_on(record, state)}"
         )
+
+
+def go_on(record: ReplayRecord, state: str) -> str:
+    """How to go on with one that nothing runs."""
+    return f": go on by `yizhan replay run {record.name}`" if state == "interrupted" else ""
 
 
 def _stamp(moment: Any) -> str:

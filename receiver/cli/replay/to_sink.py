@@ -13,11 +13,11 @@ from typing import Self
 import typer
 from rich.console import Console
 
-from receiver.cli.options import option
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.cli.replay.targets import file_sink
 from receiver.composition.replays import ReplayDesk
-from receiver.replay.replay import Summary
+from receiver.operations.selecting import named
+from receiver.replay.replay import PATIENCE_S, Summary
 from receiver.replay.replay import replay as give_all
 from receiver.replay.resumed import Resumed
 from receiver.replay.sinks.file import FileSink
@@ -44,7 +44,7 @@ class ToSink:
             self._sink = file_sink(self._target, force=force)
 
     async def __aenter__(self) -> Self:
-        with option("--to"):
+        with named("--to"):
             if isinstance(self._sink, SubjectSink):
                 await self._sink.check()
             else:
@@ -94,6 +94,7 @@ class ToSink:
             summary=self._summary,
             progress=progress,
             pace=pace if record.rate else None,
+            patience_s=PATIENCE_S,
         )
         return True
 

@@ -11,10 +11,11 @@ import typer
 from receiver.bus.read.filters import Filters
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_EVENTS, selecting
+from receiver.cli.filters import selecting
 from receiver.cli.look.output import RevealOption
 from receiver.cli.process import EXIT_PARTLY, refusing, run
 from receiver.cli.replay.group import replay
+from receiver.operations.selecting import OF_EVENTS
 from receiver.replay.what_if.guard import GuardedLoop
 
 HandlerOption = Annotated[

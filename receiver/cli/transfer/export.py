@@ -11,18 +11,20 @@ import typer
 
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.bus.subjects import Subjects
+from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
-from receiver.cli.filters import OF_LETTERS, selecting
-from receiver.cli.options import not_empty, option
-from receiver.cli.process import refusing, run
+from receiver.cli.filters import selecting
+from receiver.cli.options import not_empty
+from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
 from receiver.composition.operations import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.selecting import OF_LETTERS, named
 from receiver.transfer.export import Export, Request
-from receiver.transfer.file import ExportWriter
+from receiver.transfer.file import STANDARD, ExportWriter
 from receiver.transfer.kinds import KINDS, Kind, chosen_kinds, sections
 
 
@@ -64,9 +66,13 @@ def export_(
         operator = who(by)
     settings = load_to_look(config)
     with refusing():
-        sections(kinds, filters, Subjects(settings.nats.subject_root))
+        wanted = sections(kinds, filters, Subjects(settings.nats.subject_root))
 
     async def main(_: asyncio.Event) -> int:
+        with if_stopped(_stopped(file)):
+            return await write()
+
+    async def write() -> int:
         async with opened_to_act(settings) as bus:
             words = words_of(filters)
             trail = AuditTrail(bus.connection, bus.subjects, operator)
@@ -79,10 +85,16 @@ def export_(
                         out.finish()
                     finally:
                         act.numbers |= out.counts
-            print_export(file, out.counts, as_json=as_json)
+            streams = {section.selection.stream: None for section in wanted}
+            print_export(file, out.counts, nats_tool.backups(streams), as_json=as_json)
         return 0
 
     run(main)
+
+
+def _stopped(file: str) -> str:
+    left = "what was written is cut off" if file == STANDARD else f"{file} was not written"
+    return f"the export was interrupted, and {left}: give the command again"
 
 
 def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kind, ...]:
@@ -93,5 +105,5 @@ def _kinds(what: str | None, filters: Filters, *, everything: bool) -> tuple[Kin
         return KINDS
     if what is None:
         raise ConfigurationError(f"says not what: give --all, or --what with {', '.join(KINDS)}")
-    with option("--what"):
+    with named("--what"):
         return chosen_kinds(what)

@@ -16,7 +16,7 @@ from receiver.cli.acting import ByOption, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.options import YesOption, check_can_ask, not_empty
-from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, refusing, run
+from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, if_stopped, refusing, run
 from receiver.cli.transfer.output import confirmed, print_checked, print_import, progress_bar
 from receiver.composition.transfer import opened_target
 from receiver.errors import ConfigurationError
@@ -107,6 +107,14 @@ async def _check(asked: _Asked) -> int:
 
 
 async def _import(asked: _Asked, settings: Settings, operator: str) -> int:
+    with if_stopped(
+        "the import was interrupted: what was stored stays, and the same command goes on with the "
+        "rest"
+    ):
+        return await _examine_and_run(asked, settings, operator)
+
+
+async def _examine_and_run(asked: _Asked, settings: Settings, operator: str) -> int:
     if asked.file != STANDARD:
         with _opened(asked.file) as reader:
             asked.check_root(reader.manifest, settings)

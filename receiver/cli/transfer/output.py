@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from receiver.cli.look.output import print_document, print_nats
 from receiver.transfer.file import ExportReader
 from receiver.transfer.report import Report
 
@@ -45,13 +46,17 @@ def progress_bar(what: str) -> Iterator[Bar]:
         yield _TerminalBar(progress, what)
 
 
-def print_export(file: str, counts: Mapping[str, int], *, as_json: bool) -> None:
+def print_export(
+    file: str, counts: Mapping[str, int], nats: Iterable[str], *, as_json: bool
+) -> None:
     """What was written; on standard error, where the file is standard output."""
-    if as_json:
-        document = {"file": file, "lines": sum(counts.values()), "counts": dict(counts)}
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    text = f"{in_words(counts)} written to {file}"
+    if file == "-":
+        typer.echo(text, err=True)
+        print_nats(nats)
         return
-    typer.echo(f"{in_words(counts)} written to {file}", err=file == "-")
+    document = {"file": file, "lines": sum(counts.values()), "counts": dict(counts)}
+    print_document(document, [text], nats, as_json=as_json)
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from receiver.operations.metrics.log_figures import (
     source_figures,
     stream_figures,
 )
+from receiver.operations.metrics.zeros import add_zeros
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,9 @@ class Collected:
 
 
 class MetricCollector:
-    """Collects for all processes of one subject root. `free_bytes` is what the disk of the streams
-    has left, where that is known.
+    """Collects for all processes of one subject root. `sources` are those of the settings,
+    `free_bytes` is what the disk of the streams has left and `expiry` when the certificate of the
+    settings expires, where that is known.
     """
 
     def __init__(
@@ -43,12 +45,16 @@ class MetricCollector:
         archive: Archive,
         handlers: HandlerOperations,
         *,
+        sources: Collection[str],
         free_bytes: Callable[[], int | None],
+        expiry: Callable[[], datetime | None] = lambda: None,
         now: Callable[[], datetime],
     ) -> None:
         self._archive = archive
         self._handlers = handlers
+        self._sources = sources
         self._free_bytes = free_bytes
+        self._expiry = expiry
         self._now = now
         self._effects = EffectStates(archive.reader, archive.subjects)
         self._log = get_logger("yizhan.metrics")
@@ -62,13 +68,16 @@ class MetricCollector:
         free = self._free_bytes()
         reads: dict[str, Callable[[], Awaitable[Figures]]] = {
             "processes": lambda: self._processes(now),
-            "sources": lambda: source_figures(archive, now),
+            "sources": lambda: source_figures(archive, self._sources, now),
             "streams": lambda: stream_figures(reader, subjects, free, now),
             "handlers": lambda: handler_figures(self._handlers, reader, subjects, now),
             "effects": self._effects.figures,
         }
         figures, missing = Figures(), list[str]()
         figures.gauge("yizhan_build_info", version("yizhan"), platform.python_version(), value=1)
+        if (expires := self._expiry()) is not None:
+            name = "yizhan_certificate_expiry_timestamp_seconds"
+            figures.gauge(name, value=expires.timestamp())
         found = await asyncio.gather(*(self._part(reads[part]) for part in PARTS))
         for part, one in zip(PARTS, found, strict=True):
             read = isinstance(one, Figures)
@@ -77,6 +86,8 @@ class MetricCollector:
                 figures.add(one)
             else:
                 missing.append(f"{part}: {one}")
+        if isinstance(found[PARTS.index("processes")], Figures):
+            add_zeros(figures)
         return Collected(figures, missing)
 
     async def _part(self, read: Callable[[], Awaitable[Figures]]) -> Figures | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from receiver.bus import durables
@@ -13,10 +14,11 @@ from receiver.observability.figures import Figures
 from receiver.operations.handlers import HandlerOperations, HandlerView
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import disk_document, stream_documents
+from receiver.operations.silence.history import Histories
 
 
-async def source_figures(archive: Archive, now: datetime) -> Figures:
-    """Of each source of which something is stored."""
+async def source_figures(archive: Archive, sources: Collection[str], now: datetime) -> Figures:
+    """Of each source of which something is stored, and of those of the settings."""
     figures, subjects = Figures(), archive.subjects
     client, stream = archive.connection.client, subjects.stream
     raw = await durables.count_subjects(client, stream, subjects.raw("*"))
@@ -34,6 +36,12 @@ async def source_figures(archive: Archive, now: datetime) -> Figures:
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
+    for source, silence in (await Histories(archive).silences(last, now)).items():
+        if silence is not None:
+            name = "yizhan_source_silence_improbability"
+            figures.gauge(name, source, value=silence.improbability)
+    for source in sources:
+        figures.gauge("yizhan_source_never_sent", source, value=int(source not in last))
     return figures
 
 

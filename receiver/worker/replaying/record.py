@@ -108,6 +108,11 @@ class ReplayRecord(BaseModel):
         return [to.removeprefix(HANDLER) for to in self.targets if to.startswith(HANDLER)]
 
     @property
+    def handlers_left(self) -> Sequence[str]:
+        """Those of them that did not get everything yet."""
+        return [name for name in self.handlers if f"{HANDLER}{name}" not in self.done]
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing of it is given any more."""
         return self.state in {"finished", "cancelled"}

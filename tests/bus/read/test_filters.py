@@ -137,6 +137,7 @@ def test_types_are_narrowed_to_those_of_interest() -> None:
 
 def test_the_nats_command_quotes_what_a_shell_would_expand() -> None:
     selected = selection.events(Filters(order_id="7", since=NOW), SUBJECTS)
-    assert selected.nats_command() == (
-        "nats stream view Y --subject='y.events.*.*.*.7' --start-time=2026-01-31T12:00:00+00:00"
-    )
+    now = NOW + timedelta(hours=2)
+    assert selected.nats_commands(now) == [
+        "nats stream view Y --subject='y.events.*.*.*.7' --since=7200s"
+    ]

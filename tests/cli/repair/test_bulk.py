@@ -16,6 +16,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.read.reader import Reader
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from receiver.cli import desk as speaking
 from receiver.cli.repair import bulk
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.operations.audit_trail import AuditTrail
@@ -44,7 +45,7 @@ async def test_where_nats_stays_away_it_is_said_what_was_done_and_how_to_go_on(
     retry = LetterActs(letters, publisher, patience_s=0).retry
     act = bulk.BulkAct(
         trail=AuditTrail(connection, subjects, "ann"),
-        desk=bulk.Desk(yes=True, as_json=True),
+        desk=speaking.Desk(yes=True, as_json=True),
         verb="dead-retry",
         done={"retried"},
         words={},

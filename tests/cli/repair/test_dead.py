@@ -75,7 +75,12 @@ async def test_letters_of_a_handler_that_is_gone_are_named_with_the_choices(desk
     assert "2 dead letters are deleted for good: slow (2)" in declined[1]
     assert (one.code, one.out.splitlines()[-1]) == (0, "1 dropped")
     assert (late.code, "holds no such letter (any more)" in late.err) == (1, True)
-    assert json.loads(rest.out) == {"numbers": {"dropped": 1}, "reasons": [], "outcome": "done"}
+    assert json.loads(rest.out) == {
+        "numbers": {"dropped": 1},
+        "reasons": [],
+        "outcome": "done",
+        "nats": [f"nats stream rmm {desk.subjects.dead_stream} 2"],
+    }
     assert (rest.code, "are deleted for good: slow (1)" in rest.err) == (0, True)
     assert [(act["reason"], act["numbers"]) for act in audit] == [
         ("a test order", {"selected": 1, "dropped": 1}),

@@ -1,0 +1,37 @@
+"""Where a command that changes something speaks: to a person, or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from receiver.cli.look.output import print_document
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """With `as_json` its one document is all of standard output. With `yes` nothing is asked."""
+
+    yes: bool
+    as_json: bool
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        typer.echo(text, err=self.as_json)
+
+    def confirmed(self, question: str) -> bool:
+        """The answer to a question on the terminal."""
+        return self.yes or typer.confirm(question, err=self.as_json)
+
+    def done(self, text: str, nats: Iterable[str] = (), **document: Any) -> None:
+        """What was done, as a document or as text, and how the `nats` tool does about the same."""
+        print_document(document, [text], nats, as_json=self.as_json)
+
+
+def print_json(document: Any) -> None:
+    """A document on standard output."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))

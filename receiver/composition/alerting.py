@@ -1,0 +1,35 @@
+"""The alerting of the settings: by a webhook, where one is set."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx2
+
+from receiver.composition.bus import Bus
+from receiver.operations.alerting.record import AlertRecord
+from receiver.operations.alerting.watch import AlertWatch, Collect
+from receiver.operations.alerting.webhook import AlertWebhook
+from receiver.resilience import supervision
+from receiver.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def alerting(settings: Settings, bus: Bus, collect: Collect) -> AsyncIterator[None]:
+    """Watch what `collect` gives, where `alerts.url` is set."""
+    chosen = settings.alerts
+    if chosen.url is None:
+        yield
+        return
+    async with httpx2.AsyncClient(follow_redirects=False) as http:
+        watch = AlertWatch(
+            collect,
+            AlertRecord(bus.connection, bus.subjects),
+            AlertWebhook(http, chosen.url, chosen.key),
+            runbook=chosen.runbook,
+            now=lambda: datetime.now(UTC),
+        )
+        async with supervision.running(watch.run, name="alerts"):
+            yield

@@ -1,0 +1,96 @@
+"""The console of the settings: its desk on a bus that is open, and its listener."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from receiver.bus.audit_stream import audit_rights
+from receiver.bus.rights import archive_rights
+from receiver.bus.subjects import Subjects
+from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.operations import free_bytes
+from receiver.composition.spool import opened_spool
+from receiver.console.app import create_console
+from receiver.console.desk import Desk
+from receiver.errors import BusError
+from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
+from receiver.operations.look.counted import counted_document
+from receiver.operations.look.rates import hourly_rates
+from receiver.operations.look.status import Place, status, status_without_nats
+from receiver.resilience.single_flight import SingleFlight
+from receiver.settings import Settings
+from receiver.spool.queue import Spool
+from receiver.web.connection.limits import EdgeLimits
+from receiver.web.server import ServerConfig, serving
+from receiver.worker.routing import Handler
+
+_SHARED_S: Final = 5.0
+"""For how long those who look share one reading: JetStream counts for each."""
+_ANSWER_S: Final = 3600.0
+"""How long an answer may take: a page that follows what is stored is one long answer."""
+
+
+@contextlib.asynccontextmanager
+async def opened_for_console(settings: Settings) -> AsyncIterator[Bus]:
+    """The bus of a console that runs by itself; it opens where NATS is away, too."""
+    subjects = Subjects(settings.nats.subject_root)
+    rights = (*archive_rights(subjects), *audit_rights(subjects))
+    async with opened_bus(settings, name="yizhan-console", inherit=True, rights=rights) as bus:
+        yield bus
+
+
+@contextlib.asynccontextmanager
+async def running_console(
+    settings: Settings, bus: Bus, listener: socket.socket, loaded: Sequence[Handler]
+) -> AsyncIterator[str]:
+    """Serve the console on `listener`; gives its URL, with its prefix. `loaded` are the handlers
+    that are known here.
+    """
+    async with opened_spool(settings, bus.deadline) as spool:
+        desk = console_desk(settings, bus, loaded, spool)
+        app = create_console(desk, settings)
+        config = ServerConfig(
+            EdgeLimits(answer_timeout_s=_ANSWER_S), deadline=bus.deadline, headers=()
+        )
+        async with serving(app, listener, config) as url:
+            yield f"{url}{settings.console.root_path}/"
+
+
+def console_desk(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler], spool: Spool | None = None
+) -> Desk:
+    """The desk of a console."""
+    connection, subjects = bus.connection, bus.subjects
+    kept = timedelta(days=settings.nats.max_age_days)
+    handlers = HandlerOperations(connection, subjects, loaded, kept=kept)
+    archive = Archive(connection, subjects)
+    sources = [source.name for source in settings.sources]
+    held = spool.state if spool is not None and spool.path.exists() else None
+
+    async def standing() -> Mapping[str, Any]:
+        now = datetime.now(UTC)
+        try:
+            connection.client  # noqa: B018 - say now that NATS is away
+        except BusError as error:
+            return {**await status_without_nats(held, str(error), now), "rates": None}
+        place = Place(archive, handlers, sources, held, free_bytes(settings))
+        document = await status(place, now)
+        names = [one["source"] for one in document["sources"] or ()]
+        return {**document, "rates": await hourly_rates(archive, names, now)}
+
+    async def counted() -> Mapping[str, Any]:
+        return await counted_document(archive, datetime.now(UTC))
+
+    return Desk(
+        connection,
+        subjects,
+        bus.publisher,
+        handlers,
+        SingleFlight(standing, ttl_s=_SHARED_S),
+        SingleFlight(counted, ttl_s=_SHARED_S),
+    )

@@ -1,0 +1,1 @@
+"""The operator console: server-made pages over what operators ask for."""

@@ -1,0 +1,53 @@
+"""What the screens read and act through: the functions that the shell calls, on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from receiver.bus.connection import Connection
+from receiver.bus.publish.contract import Publisher
+from receiver.bus.subjects import Subjects
+from receiver.console.reveals import Reveals
+from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.handlers import HandlerOperations
+from receiver.operations.look.archive import Archive
+from receiver.operations.repair.letter_acts import LetterActs
+from receiver.operations.repair.letters import Letters
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
+    the processes count; both are shared by whoever asks within a few seconds, and raise `BusError`.
+    """
+
+    connection: Connection
+    subjects: Subjects
+    publisher: Publisher
+    handlers: HandlerOperations
+    status: Callable[[], Awaitable[Document]]
+    counted: Callable[[], Awaitable[Document]]
+    reveals: Reveals = field(default_factory=Reveals)
+
+    @property
+    def archive(self) -> Archive:
+        """What is stored, to look at."""
+        return Archive(self.connection, self.subjects)
+
+    @property
+    def letters(self) -> Letters:
+        """The dead letters."""
+        return Letters(self.connection, self.subjects)
+
+    @property
+    def letter_acts(self) -> LetterActs:
+        """What is done to dead letters."""
+        return LetterActs(self.letters, self.publisher)
+
+    def trail(self, by: str) -> AuditTrail:
+        """Records what `by` does."""
+        return AuditTrail(self.connection, self.subjects, by)

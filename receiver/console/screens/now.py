@@ -1,0 +1,237 @@
+"""Now: one verdict, and five rows that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from receiver.console.desk import Desk
+from receiver.console.rendering import query, size
+from receiver.console.screen import Asked, Screen
+from receiver.errors import BusError
+from receiver.operations.look.documents import moment
+from receiver.operations.look.verdict import in_words
+
+Tone = Literal["well", "look", "bad", "unknown"]
+"""How much a line wants to be looked at; a page shows it by a word and a sign, too."""
+_LATE_S: Final = 600.0
+_REFUSED: Final = ("unauthorized", "refused", "quarantined", "unavailable", "failed", "gone")
+"""The answers after which a callback was not stored as events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A part of a row: what it is about, what there is to say, and where more of it is."""
+
+    label: str
+    text: str
+    tone: Tone = "well"
+    at: datetime | None = None
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One of the five: its own sentence, and its lines."""
+
+    name: str
+    sentence: str
+    tone: Tone
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NowView:
+    """How everything stands `at` a time; `concerns` are the parts of the verdict's sentence."""
+
+    title: str
+    command: str
+    at: datetime
+    well: bool
+    verdict: str
+    concerns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+async def read(desk: Desk, asked: Asked) -> NowView:
+    """The status as the shell shows it, and what the processes count, where that can be read."""
+    status = await desk.status()
+    counted: Mapping[str, Any] | None = None
+    if status["sources"] is not None:
+        try:
+            counted = await desk.counted()
+        except BusError:
+            counted = None
+    return view(status, counted, asked.now)
+
+
+def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: datetime) -> NowView:
+    """The page of a status."""
+    verdict = status["verdict"]
+    return NowView(
+        title="Now",
+        command="yizhan status",
+        at=moment(status["at"]) or now,
+        well=verdict["well"],
+        verdict=verdict["sentence"],
+        concerns=tuple(verdict["concerns"]),
+        rows=(
+            _row("Coming in", _sources(status), "no source is known"),
+            _row("How the platform sees us", _platform(counted), "no receiver has reported yet"),
+            _row("Handlers", _handlers(status["handlers"]), "no handler has run here"),
+            _row("Letters & doubt", _letters(status["dead_letters"]), "unknown"),
+            _row("The platform's API", _api(counted), "no call was made"),
+        ),
+    )
+
+
+def _row(name: str, lines: Iterator[Line], nothing: str) -> Row:
+    found = tuple(lines)
+    worst: Tone = "well" if found else "unknown"
+    for tone in ("unknown", "look", "bad"):
+        if any(line.tone == tone for line in found):
+            worst = tone
+    grave = [line for line in found if line.tone == worst]
+    if not found:
+        sentence = nothing
+    elif worst == "well":
+        sentence = found[0].text if len(found) == 1 else f"{len(found)} of {len(found)} well"
+    else:
+        sentence = "; ".join(f"{line.label}: {line.text}" for line in grave[:2])
+    return Row(name, sentence, worst, found)
+
+
+def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
+    rates = status["rates"] or {}
+    for source in status["sources"] or ():
+        name = source["source"]
+        yield Line(
+            name,
+            ", ".join(_of_source(source, rates.get(name))),
+            _tone_of_source(source),
+            moment(source["last_at"]),
+        )
+    if spool := status["spool"]:
+        waits = spool["callbacks"]
+        text = "the spool is empty"
+        if waits:
+            text = (
+                f"{waits:,} callbacks ({size(spool['bytes'])}) wait in the spool, the oldest for "
+                f"{in_words(spool['oldest_age_s'])}"
+            )
+        yield Line("spool", text, "look" if waits else "well")
+
+
+def _of_source(source: Mapping[str, Any], rate: Mapping[str, Any] | None) -> Iterator[str]:
+    if source["last_at"] is None:
+        yield "nothing is stored of it"
+        return
+    if rate is not None:
+        yield f"{rate['hour']:,} in the last hour, {rate['week_before']:,} in that hour a week ago"
+    if source["is_silent"]:
+        yield (
+            f"silent for {in_words(source['silent_s'])}, in which {source['usual']:,} came earlier"
+        )
+    if source["quarantined_day"]:
+        yield f"{source['quarantined_day']:,} in quarantine in a day"
+
+
+def _tone_of_source(source: Mapping[str, Any]) -> Tone:
+    if source["is_silent"]:
+        return "bad"
+    return "look" if source["quarantined_day"] else "well"
+
+
+def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
+    if counted is None:
+        yield Line("reports", "cannot be read", "unknown")
+        return
+    if not counted["answers"]:
+        return
+    ack, provoked = counted["ack"], counted["retransmissions"].get("provoked", 0)
+    if ack["count"]:
+        p99 = "more than 2 s" if ack["p99_s"] is None else f"{ack['p99_s']:g} s or less"
+        slow = ack["p99_s"] is None or ack["p99_s"] >= 1
+        yield Line("200 within", f"{p99} for 99 % of {ack['count']:,}", "bad" if slow else "well")
+        late = ack["beyond_second"]
+        yield Line("beyond the second", f"{late:,}", "look" if late else "well")
+    yield Line(
+        "retries that we provoked",
+        f"{provoked:,}, beside {counted['retransmissions'].get('platform', 0):,} of the platform's "
+        "own",
+        "look" if provoked else "well",
+    )
+    refused = {word: counted["answers"][word] for word in _REFUSED if word in counted["answers"]}
+    yield Line("not taken", _numbers(refused) or "none", "look" if refused else "well")
+
+
+def _handlers(handlers: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
+    if handlers is None:
+        yield Line("handlers", "cannot be read", "unknown")
+    for handler in handlers or ():
+        yield Line(
+            handler["handler"],
+            ", ".join(_of_handler(handler)),
+            _tone_of_handler(handler),
+            moment((handler["oldest"] or {}).get("time")),
+        )
+
+
+def _of_handler(handler: Mapping[str, Any]) -> Iterator[str]:
+    if handler["paused"]:
+        yield f"paused: {handler['paused']['reason'] or 'no reason given'}"
+    elif not handler["owner"]:
+        yield "a process that does not answer" if handler["pulled"] else "no process runs it"
+    waits = {word: handler[word] for word in ("pending", "running", "waiting", "scheduled")}
+    yield _numbers(waits) or "up to date"
+    if handler["dead_letters"]:
+        yield f"{handler['dead_letters']:,} dead letters"
+
+
+def _tone_of_handler(handler: Mapping[str, Any]) -> Tone:
+    oldest = handler["oldest"]
+    if oldest is not None and oldest["age_s"] >= _LATE_S:
+        return "bad"
+    if handler["paused"] or (oldest is not None and not handler["pulled"]):
+        return "look"
+    return "well"
+
+
+def _letters(letters: Mapping[str, Any] | None) -> Iterator[Line]:
+    if letters is None:
+        yield Line("dead letters", "cannot be read", "unknown")
+        return
+    count, day, doubt = letters["count"], letters["last_day"], letters["in_doubt"]
+    text = f"{count:,} of {letters['causes']:,} causes" if count else "none"
+    yield Line("dead letters", text, "look" if count else "well", page="/dead")
+    lately = "/dead" + query({"since": "1d"})
+    yield Line("of the last day", f"{day:,}", "bad" if day else "well", page=lately if day else "")
+    yield Line("effects in doubt", f"{doubt:,}", "bad" if doubt else "well")
+
+
+def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
+    if counted is None:
+        yield Line("reports", "cannot be read", "unknown")
+        return
+    api = counted["api"]
+    outcomes = api["outcomes"]
+    if not outcomes and not api["breakers_open"]:
+        return
+    failed = {word: count for word, count in outcomes.items() if word != "ok"}
+    yield Line("calls", f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well")
+    yield Line("failed", _numbers(failed) or "none", "look" if failed else "well")
+    open_ = api["breakers_open"]
+    text = f"open in {open_} processes: the platform is left alone" if open_ else "closed"
+    yield Line("breaker", text, "bad" if open_ else "well")
+    yield Line("waiting for their turn", f"{api['waiting']:,}")
+
+
+def _numbers(found: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{count:,} {word.replace('_', ' ')}" for word, count in found.items() if count
+    )
+
+
+SCREEN: Final = Screen(name="now", path="/", template="now.html", read=read, menu="Now", key="n")

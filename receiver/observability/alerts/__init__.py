@@ -1,0 +1,1 @@
+"""The table of alerts, and the conditions it is made of: as PromQL, and evaluated by ourselves."""

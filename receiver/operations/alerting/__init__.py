@@ -1,0 +1,1 @@
+"""Alerts without Prometheus: evaluated by one process of several, and posted to a webhook."""

@@ -1,0 +1,125 @@
+"""Evaluates the alerts every few seconds, and posts what begins and what ends.
+
+Of several processes that watch one posts; a notice is kept until it is posted, so that a restart
+loses none. While NATS is away the one that posted last goes on by what it remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final, Protocol
+
+from receiver.bus.connection import Sleep
+from receiver.bus.metrics_stream import ReportConflictError
+from receiver.errors import BusError
+from receiver.observability.alerts.evaluation import Change, evaluate, new_history
+from receiver.observability.figures import Figures
+from receiver.observability.logs import get_logger
+from receiver.operations.alerting.notice import BY_NAME, Notice, labels_of, notice_of
+from receiver.operations.alerting.record import AlertRecord, Known
+from receiver.operations.alerting.webhook import WebhookError
+
+EVERY_S: Final = 15.0
+Collect = Callable[[], Awaitable[Figures]]
+
+
+class Webhook(Protocol):
+    """Where notices go."""
+
+    async def post(self, notice: Notice) -> None:
+        """Raises `WebhookError`."""
+
+
+class AlertWatch:
+    """Watches what `collect` gives; `runbook` is where the runbook is read."""
+
+    def __init__(
+        self,
+        collect: Collect,
+        record: AlertRecord,
+        webhook: Webhook,
+        *,
+        runbook: str,
+        now: Callable[[], datetime],
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._collect = collect
+        self._record = record
+        self._webhook = webhook
+        self._runbook = runbook
+        self._now = now
+        self._sleep = sleep
+        self._history = new_history()
+        self._known = Known()
+        self._seq = 0
+        self._is_owner = False
+        self._is_ahead = False
+        """Whether we know what could not be kept."""
+        self._log = get_logger("yizhan.alerts")
+
+    async def run(self) -> None:
+        """Watch, until it is cancelled."""
+        while True:
+            await self.look()
+            await self._sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Look once, and post what is to be posted."""
+        figures = await self._collect()
+        now = self._now()
+        self._history.add(now, figures)
+        if not await self._is_ours(now):
+            return
+        holdings, changes = evaluate(self._history, self._known.holdings, now)
+        notices = [notice_of(change, now, self._runbook) for change in changes]
+        self._known = Known(holdings, [*self._known.unsent, *notices])
+        if not await self._keep():
+            return
+        for change in changes:
+            self._say(change)
+        if self._known.unsent:
+            await self._post()
+            await self._keep()
+
+    async def _is_ours(self, now: datetime) -> bool:
+        """Whether this process is to post; what others kept is known then."""
+        try:
+            known, self._seq, others = await self._record.get(now)
+        except BusError:
+            return self._is_owner
+        if not self._is_ahead:
+            self._is_owner, self._known = not others, known
+        return self._is_owner
+
+    async def _keep(self) -> bool:
+        """Whether we are the owner still; what cannot be kept now is kept later."""
+        try:
+            self._seq = await self._record.put(self._known, self._seq)
+        except ReportConflictError:
+            self._is_owner = self._is_ahead = False
+        except BusError:
+            self._is_ahead = True
+        else:
+            self._is_ahead = False
+        return self._is_owner
+
+    async def _post(self) -> None:
+        """What was not posted yet, in order, up to the first that is not taken."""
+        unsent = list(self._known.unsent)
+        while unsent:
+            try:
+                await self._webhook.post(unsent[0])
+            except WebhookError as error:
+                self._log.warning("alert_not_posted", alert=unsent[0].alert, error=str(error))
+                break
+            del unsent[0]
+        self._known = Known(self._known.holdings, unsent)
+
+    def _say(self, change: Change) -> None:
+        labels, alert = labels_of(change), BY_NAME[change.case.alert]
+        if change.ended:
+            self._log.info("alert_resolved", alert=alert.name, **labels)
+        else:
+            self._log.warning("alert_fired", alert=alert.name, severity=alert.severity, **labels)

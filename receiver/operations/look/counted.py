@@ -1,0 +1,87 @@
+"""What the processes have counted since they first ran, as a document: how the platform sees us,
+and how the platform's API answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from receiver.bus.metric_totals import read_counted
+from receiver.bus.metrics_stream import MetricsStream
+from receiver.observability.figures import Figures
+from receiver.observability.metric_row import ACK_BOUNDS_S
+from receiver.operations.look.archive import Archive
+
+_SECOND: Final = 1.0
+"""Within it the platform wants its 200."""
+
+
+async def counted_document(archive: Archive, now: datetime) -> dict[str, Any]:
+    """What all processes counted and report now; raises `BusError`.
+
+    `answers` are deliveries by how they were answered, `ack` of those that got their 200 how many,
+    in how many seconds 99 % of them (an upper bound), and how many took more than a second.
+    `retransmissions` are callbacks that came again, by cause. `api` are calls by their outcome.
+    """
+    stream = MetricsStream(archive.connection.client, archive.subjects)
+    counted = await read_counted(stream, archive.subjects)
+    figures, running = counted.sum(now)
+    return {
+        "processes": running,
+        "answers": dict(_by_label(figures, "yizhan_callbacks", 1)),
+        "ack": _ack(figures),
+        "retransmissions": dict(_by_label(figures, "yizhan_retransmissions", 1)),
+        "api": {
+            "outcomes": dict(_by_label(figures, "yizhan_api_calls", 1)),
+            "rows": _rows(figures),
+            "repeats": int(sum(_by_label(figures, "yizhan_api_repeats", 0).values())),
+            "waiting": int(sum(_gauges(figures, "yizhan_api_waiting"))),
+            "breakers_open": int(sum(_gauges(figures, "yizhan_api_breaker_open"))),
+        },
+    }
+
+
+def _by_label(figures: Figures, name: str, label: int) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (row, *labels), value in figures.counters.items():
+        if row == name and value:
+            found[labels[label]] += int(value)
+    return found
+
+
+def _gauges(figures: Figures, name: str) -> Sequence[float]:
+    return [value for key, value in figures.gauges.items() if key[0] == name]
+
+
+def _rows(figures: Figures) -> list[dict[str, Any]]:
+    """Each row of the API that was called, by how many of its calls failed."""
+    calls: dict[str, Counter[str]] = {}
+    for (name, *labels), value in figures.counters.items():
+        if name == "yizhan_api_calls" and value:
+            calls.setdefault(labels[0], Counter())[labels[1]] += int(value)
+    found = [
+        {"row": row, "calls": outcomes.total(), "failed": outcomes.total() - outcomes["ok"]}
+        for row, outcomes in calls.items()
+    ]
+    return sorted(found, key=lambda one: (-one["failed"], -one["calls"], one["row"]))
+
+
+def _ack(figures: Figures) -> Mapping[str, Any]:
+    buckets = [0.0] * (len(ACK_BOUNDS_S) + 1)
+    for key, values in figures.histograms.items():
+        if key[0] == "yizhan_ack_seconds" and len(values) == len(buckets) + 1:
+            buckets = [one + more for one, more in zip(buckets, values, strict=False)]
+    total, seen, p99 = sum(buckets), 0.0, None
+    for bound, number in zip(ACK_BOUNDS_S, buckets, strict=False):
+        seen += number
+        if p99 is None and total and seen >= total * 0.99:
+            p99 = bound
+    late = sum(
+        number
+        for bound, number in zip((*ACK_BOUNDS_S, float("inf")), buckets, strict=True)
+        if bound > _SECOND
+    )
+    return {"count": int(total), "p99_s": p99, "beyond_second": int(late)}

@@ -1,0 +1,115 @@
+"""The hours of each source, counted once from the stream's times and kept beside its metrics.
+
+So what is known outlives what the stream deletes by age, and a look counts the last hour alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from receiver.bus.metrics_stream import Kept, MetricsStream
+from receiver.bus.read.selection import StreamSelection
+from receiver.errors import BusError
+from receiver.observability.logs import get_logger
+from receiver.operations.look.archive import Archive
+from receiver.operations.silence.improbability import (
+    HOUR,
+    MAX_HOURS,
+    WEEK_HOURS,
+    History,
+    Silence,
+    floor_hour,
+    silence,
+)
+
+_AT_ONCE: Final = WEEK_HOURS
+"""So many hours are counted in one look: the others with the next."""
+CountSince = Callable[[datetime], Awaitable[int]]
+
+
+class Histories:
+    """The silence of sources. Raises what `Archive` raises."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._log = get_logger("yizhan.metrics")
+
+    async def silences(
+        self, last: Mapping[str, datetime], now: datetime, *, at_once: int = _AT_ONCE
+    ) -> dict[str, Silence | None]:
+        """By the time of the last callback of each source; None where too little is known."""
+        found = await asyncio.gather(
+            *(self._history(source, at, at_once) for source, at in last.items())
+        )
+        return {
+            source: silence(history, at, now)
+            for (source, at), history in zip(last.items(), found, strict=True)
+        }
+
+    async def _history(self, source: str, last: datetime, at_once: int) -> History:
+        """Up to the hour of the last callback, or as far as this look came."""
+        subject = self._archive.subjects.metrics_history(source)
+        kept = await self._stream().get(subject)
+        end = floor_hour(last)
+        history = _read(kept) or History(end - MAX_HOURS * HOUR, ())
+        if history.end < end - MAX_HOURS * HOUR:
+            history = History(end - MAX_HOURS * HOUR, ())
+        hours = min(at_once, (end - history.end) // HOUR)
+        if hours <= 0:
+            return history
+        counts = await hourly(lambda since: self._count(source, since), history.end, hours)
+        both = [*history.counts, *counts][-MAX_HOURS:]
+        history = History(history.end + (hours - len(both)) * HOUR, both)
+        await self._keep(subject, history, kept)
+        return history
+
+    def _stream(self) -> MetricsStream:
+        return MetricsStream(self._archive.connection.client, self._archive.subjects)
+
+    async def _count(self, source: str, since: datetime) -> int:
+        subjects = self._archive.subjects
+        both = (subjects.raw(source), subjects.quarantine(source))
+        return await self._archive.reader.count(StreamSelection(subjects.stream, both, since))
+
+    async def _keep(self, subject: str, history: History, before: Kept | None) -> None:
+        """It is counted again where that fails, or another was faster."""
+        document = {"first": history.first.isoformat(), "counts": list(history.counts)}
+        try:
+            await self._stream().put(subject, document, 0 if before is None else before.seq)
+        except BusError as error:
+            self._log.debug("history_not_kept", error=str(error))
+
+
+async def hourly(count: CountSince, first: datetime, hours: int) -> list[int]:
+    """How many came in each hour, where `count` says how many came from a time on: what is empty is
+    asked for once, however long it is.
+    """
+    found = [0] * hours
+
+    async def fill(begin: int, end: int, left: int, right: int) -> None:
+        if left == right:
+            return
+        if end - begin == 1:
+            found[begin] = max(0, left - right)  # what comes meanwhile is in `right` alone
+            return
+        middle = (begin + end) // 2
+        between = await count(first + middle * HOUR)
+        await fill(begin, middle, left, between)
+        await fill(middle, end, between, right)
+
+    await fill(0, hours, await count(first), await count(first + timedelta(hours=hours)))
+    return found
+
+
+def _read(kept: Kept | None) -> History | None:
+    """What `_keep` wrote; None for anything else."""
+    if kept is None:
+        return None
+    try:
+        first = datetime.fromisoformat(kept.document["first"])
+        return History(first, [int(count) for count in kept.document["counts"]])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,115 @@
+"""A real browser on the console, which gathers whatever a page does wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+PREFIX: Final = "/ops/yizhan"
+CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
+WIDE, NARROW = 1280, 320
+_LISTEN: Final = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  violated(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+});
+"""
+
+needs_chromium = pytest.mark.skipif(
+    not Path(CHROMIUM).exists() and os.environ.get("CI") != "true",
+    reason="needs chromium: apt-get install chromium",
+)
+
+
+@contextlib.asynccontextmanager
+async def started_browser() -> AsyncIterator[Browser]:
+    """Chromium without a window; as root it has no sandbox of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Tab:
+    """One page of a browser, and the `faults` of all that it has shown."""
+
+    page: Page
+    base: str
+    faults: list[str] = field(default_factory=list)
+
+    async def visit(self, path: str, *, status: int = 200) -> None:
+        """Open a page by its path below the prefix."""
+        answer = await self.page.goto(f"{self.base}{path}")
+        assert answer is not None
+        if answer.status != status:
+            self.faults.append(f"{path} is answered {answer.status}")
+
+    async def show(self, scheme: Literal["light", "dark"], width: int) -> None:
+        """Show the page in a colour scheme and a width."""
+        await self.page.emulate_media(color_scheme=scheme)
+        await self.page.set_viewport_size({"width": width, "height": 900})
+
+    async def audit(self, where: str) -> None:
+        """Look for what keeps people from using the page, and for a width that must be scrolled."""
+        found = await Axe().run(self.page)
+        for violation in found.response["violations"]:
+            if violation["impact"] in {"serious", "critical"}:
+                for node in violation["nodes"]:
+                    self.faults.append(f"{where}: {violation['id']}: {node['html'][:200]}")
+        beyond = await self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if beyond > 0:
+            self.faults.append(f"{where}: is {beyond} px wider than the window")
+
+    async def count(self, selector: str) -> int:
+        return await self.page.locator(selector).count()
+
+    async def texts(self, selector: str) -> list[str]:
+        return await self.page.locator(selector).all_inner_texts()
+
+
+@contextlib.asynccontextmanager
+async def opened_tab(browser: Browser, base: str, **context: Any) -> AsyncIterator[Tab]:
+    """A tab with cookies of its own."""
+    opened = await browser.new_context(reduced_motion="reduce", **context)
+    opened.set_default_timeout(60_000)
+    tab = Tab(await opened.new_page(), base)
+    await _watch(opened, tab)
+    yield tab
+    await opened.close()
+
+
+async def _watch(context: BrowserContext, tab: Tab) -> None:
+    def said(kind: str, text: str) -> None:
+        tab.faults.append(f"{tab.page.url}: {kind}: {text}")
+
+    async def dialog(shown: Any) -> None:
+        said("dialog", shown.message)
+        await shown.dismiss()
+
+    def asked(url: str) -> None:
+        if not url.startswith((f"{tab.base}/", "data:", "blob:")):
+            said("asks for", url)
+
+    await context.expose_binding("violated", lambda _, text: said("policy", text))
+    await context.add_init_script(_LISTEN)
+    tab.page.on("dialog", dialog)
+    tab.page.on("pageerror", lambda error: said("error", str(error)))
+    tab.page.on(
+        "console",
+        lambda one: said("console", one.text) if one.type in {"error", "warning"} else None,
+    )
+    tab.page.on("request", lambda request: asked(request.url))
+    tab.page.on("requestfailed", lambda request: said("failed", request.url))

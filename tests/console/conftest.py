@@ -1,0 +1,49 @@
+"""One console over one seeded log, and one browser, for all tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Browser
+
+from receiver.bus.connection import Connection
+from receiver.bus.stream_plan import plans
+from receiver.bus.subjects import Subjects
+from tests.console.browsing import started_browser
+from tests.console.seeded import Place, laid_out, seed
+
+
+@dataclass(frozen=True)
+class Site:
+    """A console that runs, by its URL with its prefix and no slash at the end."""
+
+    place: Place
+    base: str
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Browser]:
+    async with started_browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    subjects = Subjects(f"c{secrets.token_hex(6)}")
+    place = laid_out(tmp_path_factory.mktemp("console"), nats_url, subjects)
+    connection = Connection(nats_url, plans(subjects, [timedelta(hours=2, minutes=30)]))
+    assert await connection.start(patience_s=60)
+    await seed(place, connection, subjects)
+    running = await place.yizhan.start("console", **place.environ)
+    line = await running.line(lambda line: "console_served" in line)
+    yield Site(place, json.loads(line)["url"].rstrip("/"))
+    await place.yizhan.kill_all()
+    for stream in await connection.jetstream.streams_info():
+        if subjects.root.upper() in str(stream.config.name):
+            await connection.jetstream.delete_stream(str(stream.config.name))
+    await connection.stop()
