@@ -30,7 +30,7 @@ from receiver.cli.repair.bulk import (
 from receiver.cli.repair.dead import dead
 from receiver.cli.repair.dead_text import gone_text, notes_on
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.letter_acts import LetterActs
