@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import typer.main
 
 from receiver.cli.app import COMMANDS, app, load
@@ -66,6 +67,13 @@ def test_every_command_but_servers_prints_json_where_asked() -> None:
         if not any("--json" in option.opts for option in command.params)
     }
     assert without == set(WITHOUT)
+
+
+@pytest.mark.parametrize("words", [("order", "1"), ("status",), ("dead", "list")])
+def test_a_command_that_looks_imports_no_server(words: tuple[str, ...]) -> None:
+    imported = modules_of(*words)
+    assert "receiver.bus.connection" in imported
+    assert not imported & {"packaging", "starlette", "uvicorn", "uvloop", "receiver.web"}
 
 
 def test_the_list_of_commands_imports_no_command() -> None:

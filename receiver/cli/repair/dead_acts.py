@@ -28,7 +28,7 @@ from receiver.cli.repair.bulk import (
     run_act,
 )
 from receiver.cli.repair.dead import dead
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.letter_acts import LetterActs
