@@ -22,7 +22,7 @@ from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import progress_of, report, run_act
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_purge
+from receiver.composition.repair import opened_to_purge
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.keeping.plan import CHOICES, Kind, PurgePlan

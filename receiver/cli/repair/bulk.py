@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from receiver.bus.audit_record import Outcome
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.desk import Desk
-from receiver.cli.look.output import print_nats
+from receiver.cli.look.output import print_nats, terminal_progress
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.errors import ConfigurationError
 from receiver.operations.repair.bulk_act import BulkAct
@@ -58,8 +57,10 @@ def report(desk: Desk, tally: Tally, outcome: Outcome | None, nats: Sequence[str
 @contextlib.contextmanager
 def progress_of(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Gives what takes the number done; shown on a terminal only."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with terminal_progress() as bar:
         row = bar.add_task(what, total=total)
         yield lambda done: bar.update(row, completed=done)
 

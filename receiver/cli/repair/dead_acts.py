@@ -28,7 +28,7 @@ from receiver.cli.repair.bulk import (
     run_act,
 )
 from receiver.cli.repair.dead import dead
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.letter_acts import LetterActs
@@ -51,7 +51,7 @@ WhichArgument = Annotated[
     epilog=examples(
         "yizhan dead retry '#12'",
         "yizhan dead retry --handler fetch_tracking --cause 0a1b2c3d4e5f",
-        "yizhan dead retry --all --yes",
+        "yizhan dead retry --all --rate 20 --yes",
     )
 )
 @selecting(*OF_LETTERS, "limit")
@@ -60,6 +60,7 @@ def retry(
     which: WhichArgument = None,
     config: ConfigOption = None,
     everything: AllOption = False,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second at most; 0 is no limit.")] = 0,
     yes: YesOption = False,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -92,7 +93,7 @@ def retry(
             acts = LetterActs(letters, bus.publisher)
             act = retrying(AuditTrail(bus.connection, bus.subjects, operator), filters, refs)
             with progress_of("giving back", len(there)) as progress:
-                giving_back = partial(acts.retry, there, tally, progress)
+                giving_back = partial(acts.retry, there, tally, progress, rate=rate)
                 code = await run_act(desk, act, len(refs), tally, giving_back)
             for note in notes_on(taking):
                 desk.say(note)

@@ -28,7 +28,8 @@ from receiver.cli.repair.bulk import (
 )
 from receiver.cli.repair.quarantine import quarantine
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_act, reparsing
+from receiver.composition.operations import reparsing
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.repair.bulk_act import BulkAct

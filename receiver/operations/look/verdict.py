@@ -78,10 +78,13 @@ def _waiting(spool: Mapping[str, Any]) -> str:
 def _of_source(source: Mapping[str, Any]) -> Iterator[str]:
     name = source["source"]
     if source["is_silent"]:
-        yield (
-            f"source {name} is silent for {in_words(source['silent_s'])}, in which "
-            f"{source['usual']} callbacks came earlier"
-        )
+        if source["silence"]:
+            usual = f"{source['silence']['expected']:,.0f} callbacks usually come"
+        else:
+            usual = f"{source['usual']} callbacks came earlier"
+        yield f"source {name} is silent for {in_words(source['silent_s'])}, in which {usual}"
+    if source["is_refused"]:
+        yield f"all that comes of {name} is refused"
     if source["quarantined_day"]:
         yield f"{source['quarantined_day']} callbacks of {name} in quarantine in a day"
 

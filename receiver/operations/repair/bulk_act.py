@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,9 @@ class BulkAct:
             except BusError as error:
                 act.error = str(error)
                 tally.cut_off(selected, act.error)
+            except asyncio.CancelledError:
+                tally.cut_off(selected, "stopped")
+                raise
             finally:
                 act.numbers |= tally.numbers
                 act.outcome = _outcome(tally.counts, self.done)
