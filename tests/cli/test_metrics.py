@@ -83,7 +83,8 @@ class Place:
             "signature": xport_signature("key", timestamp, nonce, secret),
         }
         async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
-            return (await http.post("/callbacks/signed", headers=headers, json={})).status_code
+            body = {"messageType": "ORDER_CREATE"}
+            return (await http.post("/callbacks/signed", headers=headers, json=body)).status_code
 
     async def explained(self) -> dict[str, dict[str, Any]]:
         """What `yizhan status` says of each source."""

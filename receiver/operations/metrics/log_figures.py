@@ -34,7 +34,8 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
-    for source, silence in (await Histories(archive).silences(last, now)).items():
+    silences = await Histories(archive, keeps=True).silences(last, now)
+    for source, silence in silences.items():
         if silence is not None:
             name = "yizhan_source_silence_improbability"
             figures.gauge(name, source, value=silence.improbability)
