@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx2
 
 from receiver.composition.bus import Bus
-from receiver.composition.operations import certificate_expiry
+from receiver.composition.certificate import certificate_expiry
 from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.watch import AlertWatch, Collect
 from receiver.operations.alerting.webhook import AlertWebhook

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from receiver.operations.certificate import expires_at
 from receiver.settings import Settings
-from receiver.web.certificate import expires_at
 
 
 def certificate_expiry(settings: Settings) -> datetime | None:
