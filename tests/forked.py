@@ -101,12 +101,18 @@ async def start_forked(
     directory: Path,
     environ: Mapping[str, str],
     joined: bool = False,
+    source: int | None = None,
 ) -> Forked:
-    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both."""
+    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both.
+
+    `source` becomes its standard input, and is closed here.
+    """
     ours, theirs = socket.socketpair()
     pipes = [os.pipe() for _ in range(1 if joined else 2)]
     written = [pipes[0][1], os.dup(pipes[-1][1])] if joined else [end for _, end in pipes]
-    given = [theirs.detach(), os.open(os.devnull, os.O_RDONLY), *written]
+    if source is None:
+        source = os.open(os.devnull, os.O_RDONLY)
+    given = [theirs.detach(), source, *written]
     socket.send_fds(preloaded().channel, [b"1"], given)
     for each in given:
         os.close(each)

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from receiver.cli.look.output import print_document
+from receiver.cli.process import confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Desk:
 
     def confirmed(self, question: str) -> bool:
         """The answer to a question on the terminal."""
-        return self.yes or typer.confirm(question, err=self.as_json)
+        return self.yes or confirm(question, err=self.as_json)
 
     def done(self, text: str, nats: Iterable[str] = (), **document: Any) -> None:
         """What was done, as a document or as text, and how the `nats` tool does about the same."""

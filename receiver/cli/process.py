@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Final, Literal, NoReturn
 
+import typer
 import uvloop
 
 from receiver.cli.ending import LastResort, wind_up
@@ -145,6 +146,19 @@ def if_stopped(sentence: str) -> Iterator[None]:
         yield
     except asyncio.CancelledError as error:
         raise StoppedError(sentence) from error
+
+
+def confirm(question: str, *, err: bool = False) -> bool:
+    """The answer of the person at the terminal; Ctrl-C at the question ends the command at once."""
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(question, err=err)
+    except typer.Abort:
+        signal.signal(signal.SIGINT, ours)
+        signal.raise_signal(signal.SIGINT)
+        raise StoppedError("nothing was done") from None
+    finally:
+        signal.signal(signal.SIGINT, ours)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from receiver.cli.process import StoppedError
+from receiver.cli.process import StoppedError, confirm
 from receiver.cli.replay.to_handlers import ToHandlers
 from receiver.cli.replay.to_reparse import ToReparse
 from receiver.cli.replay.to_sink import ToSink
@@ -109,7 +109,7 @@ def confirmed(record: ReplayRecord, handlers: Sequence[Handler], *, yes: bool) -
     found = questions(record, handlers)
     for sentence in found:
         typer.echo(sentence, err=True)
-    return yes or not found or typer.confirm("Run it?", err=True)
+    return yes or not found or confirm("Run it?", err=True)
 
 
 async def _watched(

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from receiver.cli.look.output import print_document, print_nats
+from receiver.cli.process import confirm
 from receiver.transfer.file import ExportReader
 from receiver.transfer.report import Report
 
@@ -93,7 +94,7 @@ def print_checked(
 
 def confirmed(*, as_json: bool) -> bool:
     """The answer to the question on the terminal."""
-    return typer.confirm("Import it?", err=as_json)
+    return confirm("Import it?", err=as_json)
 
 
 def print_import(file: str, damage: str, report: Report, *, dry_run: bool, as_json: bool) -> None:
