@@ -109,8 +109,12 @@ async def start_forked(
     directory: Path,
     environ: Mapping[str, str],
     joined: bool = False,
+    source: int | None = None,
 ) -> Forked:
-    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both."""
+    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both.
+
+    `source` becomes its standard input, and is closed here.
+    """
     pipes = [os.pipe() for _ in range(1 if joined else 2)]
     written = [pipes[0][1], os.dup(pipes[-1][1])] if joined else [end for _, end in pipes]
     request = {
@@ -121,7 +125,9 @@ async def start_forked(
         "descriptors": [],
         "parent": 0,
     }
-    given = [os.open(os.devnull, os.O_RDONLY), *written]
+    if source is None:
+        source = os.open(os.devnull, os.O_RDONLY)
+    given = [source, *written]
     return await forked(preloaded().channel, request, given, [end for end, _ in pipes])
 
 
