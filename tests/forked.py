@@ -11,13 +11,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
+FROM_COMMANDS: Final = "\0tests.preloaded-{}"
+"""The socket, without a file, where the process of that number takes what commands start."""
+
+NAMED: Final = "{:.7}-{}"
+"""The name in /proc of a process that a command started: its own command and its parent."""
+
 READ_BY_COMMANDS: Final = ("COLUMNS", "PYTEST_", "YIZHAN_")
 """Prefixes of the variables that are read by a command when it runs, not by what it imports."""
 
@@ -32,7 +39,8 @@ class Forked:
         outputs: Sequence[asyncio.StreamReader],
     ) -> None:
         self.pid = pid
-        self.stdout = outputs[0]
+        self.stdin: asyncio.StreamWriter | None = None
+        self.stdout = outputs[0] if outputs else None
         self.stderr = outputs[1] if outputs[1:] else None
         self.returncode: int | None = None
         self._outputs = outputs
@@ -103,23 +111,87 @@ async def start_forked(
     joined: bool = False,
 ) -> Forked:
     """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both."""
-    ours, theirs = socket.socketpair()
     pipes = [os.pipe() for _ in range(1 if joined else 2)]
     written = [pipes[0][1], os.dup(pipes[-1][1])] if joined else [end for _, end in pipes]
-    given = [theirs.detach(), os.open(os.devnull, os.O_RDONLY), *written]
-    socket.send_fds(preloaded().channel, [b"1"], given)
-    for each in given:
-        os.close(each)
-    replies = await asyncio.open_connection(sock=ours)
     request = {
         "arguments": arguments,
         "directory": str(directory),
         "environ": dict(environ),
         "unbuffered": joined,
+        "descriptors": [],
+        "parent": 0,
     }
+    given = [os.open(os.devnull, os.O_RDONLY), *written]
+    return await forked(preloaded().channel, request, given, [end for end, _ in pipes])
+
+
+async def forked(
+    channel: socket.socket, request: Mapping[str, Any], given: Sequence[int], outputs: Sequence[int]
+) -> Forked:
+    """The process that was asked for; `given`, which become its files, are closed here."""
+    ours, theirs = socket.socketpair()
+    socket.send_fds(channel, [b"1"], [theirs.fileno(), *given])
+    theirs.close()
+    for each in given:
+        os.close(each)
+    replies = await asyncio.open_connection(sock=ours)
     replies[1].write(json.dumps(request).encode() + b"\n")
-    outputs = [await reader(end) for end, _ in pipes]
-    return Forked(int(await replies[0].readline()), replies, outputs)
+    streams = [await reader(end) for end in outputs]
+    return Forked(int(await replies[0].readline()), replies, streams)
+
+
+def fork_what_is_ours(address: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """`asyncio.create_subprocess_exec` for a command that was forked itself, for `python -m
+    receiver ARGUMENTS` in a session of its own; all else is started `otherwise`."""
+
+    async def start(*command: str, **options: Any) -> Any:
+        if command[:3] != (sys.executable, "-m", "receiver"):
+            return await otherwise(*command, **options)
+        numbers = options.get("pass_fds", ())
+        stdin, to_stdin = _stdin(options.get("stdin"))
+        piped = options.get("stdout") == PIPE
+        output, stdout = os.pipe() if piped else (-1, os.dup(1))
+        request = {
+            "arguments": command[3:],
+            "directory": str(Path.cwd()),
+            "environ": dict(os.environ),
+            "unbuffered": "PYTHONUNBUFFERED" in os.environ,
+            "descriptors": numbers,
+            "parent": os.getpid(),
+        }
+        given = [stdin, stdout, os.dup(2), *map(os.dup, numbers)]
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.connect(address)
+            process = await forked(channel, request, given, [output] if piped else [])
+        if to_stdin is not None:
+            process.stdin = await writer(to_stdin)
+        return process
+
+    return start
+
+
+def _stdin(asked: int | None) -> tuple[int, int | None]:
+    """What a process reads from, and the other end where that is a pipe."""
+    if asked == PIPE:
+        return os.pipe()
+    return os.open(os.devnull, os.O_RDONLY) if asked == DEVNULL else os.dup(0), None
+
+
+def children(parent: int, command: str) -> list[int]:
+    """The processes, forked or not, that `parent` runs as `python -m receiver COMMAND`."""
+    return sorted(
+        int(pid.name) for pid in Path("/proc").glob("[0-9]*") if _is(pid, parent, command)
+    )
+
+
+def _is(process: Path, parent: int, command: str) -> bool:
+    try:
+        if (process / "comm").read_text().strip() == NAMED.format(command, parent):
+            return True
+        by_us = f"\nPPid:\t{parent}\n" in (process / "status").read_text()
+        return by_us and command.encode() in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 async def reader(descriptor: int) -> asyncio.StreamReader:
@@ -129,3 +201,11 @@ async def reader(descriptor: int) -> asyncio.StreamReader:
     pipe = os.fdopen(descriptor, "rb", 0)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
     return stream
+
+
+async def writer(descriptor: int) -> asyncio.StreamWriter:
+    """The stream into a pipe."""
+    loop = asyncio.get_running_loop()
+    pipe = os.fdopen(descriptor, "wb", 0)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
+    return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -19,6 +19,7 @@ import typer.main
 from receiver.bus.subjects import Subjects
 from receiver.cli.app import COMMANDS, app, load
 from receiver.contract.asyncapi import event_headers
+from tests.every import every
 from tests.pages import PAGES, ROOT, anchors, fault_of, links
 
 PYTHON_RUN_BY = {
@@ -55,7 +56,7 @@ def test_every_page_with_python_is_run_by_a_test() -> None:
     assert shown == PYTHON_RUN_BY.keys()
 
 
-@pytest.mark.parametrize("shown", sorted(commands()))
+@every(sorted(commands()))
 def test_a_command_that_is_shown_has_these_options(shown: str) -> None:
     words = shown.split(" ")
     COMMAND.commands[words[0]].make_context(words[0], words[1:])
@@ -65,7 +66,7 @@ def test_commands_are_found_on_the_pages() -> None:
     assert {"url --operator", "init /etc/yizhan/yizhan.toml", "demo --orders 20"} <= commands()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@every(PAGES)
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     targets = links(page.read_text(encoding="utf-8"))
     faults = [

@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
@@ -35,6 +36,7 @@ from receiver.testing.real import RealKit
 from receiver.worker.loading import load_handlers
 from schemas.events import Amounts, OrderClosed, PaymentSucceeded
 from schemas.values import Money
+from tests.every import every
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,6 +56,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "handlers.NAME": HandlerSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
     "console": ConsoleSettings,
     "console.users[]": ConsoleUser,
@@ -132,7 +135,7 @@ def test_every_setting_is_in_the_table_and_no_other() -> None:
     assert told == known
 
 
-@pytest.mark.parametrize("link", sorted(LINKS))
+@every(sorted(LINKS))
 def test_a_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link.partition("#")[0]).exists()
 

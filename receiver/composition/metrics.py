@@ -13,6 +13,7 @@ from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.certificate import certificate_expiry
 from receiver.composition.operations import free_bytes
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
@@ -22,7 +23,6 @@ from receiver.operations.look.archive import Archive
 from receiver.operations.metrics.collector import MetricCollector
 from receiver.settings import Settings
 from receiver.spool.queue import Spool
-from receiver.web.certificate import expires_at
 from receiver.worker.figures import worker_figures
 from receiver.worker.routing import Handler
 from receiver.worker.worker import Worker
@@ -96,12 +96,6 @@ def collector_on(settings: Settings, bus: Bus, handlers: Sequence[Handler] = ())
         HandlerOperations(bus.connection, bus.subjects, handlers, kept=kept),
         sources=[source.name for source in settings.sources],
         free_bytes=partial(free_bytes, settings),
-        expiry=partial(_certificate_expiry, settings),
+        expiry=partial(certificate_expiry, settings),
         now=lambda: datetime.now(UTC),
     )
-
-
-def _certificate_expiry(settings: Settings) -> datetime | None:
-    """When the certificate of the settings expires; None without one that can be read here."""
-    file = settings.receiver.tls_cert_file
-    return None if file is None else expires_at(file)

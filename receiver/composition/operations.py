@@ -13,6 +13,7 @@ from receiver.bus.read.reader import Reader
 from receiver.bus.state.store import StateStore
 from receiver.composition.archive import opened_archive
 from receiver.composition.bus import Bus, raw_age
+from receiver.composition.certificate import certificate_expiry
 from receiver.composition.repair import opened_to_act
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
@@ -87,6 +88,7 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             [source.name for source in settings.sources],
             spool.state if spool.path.exists() else None,
             free_bytes(settings),
+            certificate_expiry(settings),
         )
 
 

@@ -17,7 +17,6 @@ LOADED: Any = "import atexit, sys; atexit.register(lambda: print(*sys.modules, f
 
 
 WITHOUT = {
-    "alerts": "prints rules for Prometheus, which are YAML",
     "dashboard": "prints a dashboard of Grafana, which is JSON",
     "console": "runs until it is stopped; its log is JSON by log.format",
     "console hash-token": "prints one line for the settings",

@@ -13,6 +13,7 @@ import httpx2
 
 from receiver.testing import eventually
 from tests.cli.conftest import Running, Yizhan
+from tests.forked import children
 
 CASES = Path(__file__).parents[1] / "fixtures/cases"
 TOKEN, SECRET = "t" * 16, "s" * 16
@@ -69,9 +70,7 @@ class Up:
 
     def handler_processes(self) -> list[int]:
         """The process ids of all of them."""
-        parent = self.running.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [int(pid) for pid in children if "handler-process" in of(pid, "cmdline")]
+        return children(self.running.process.pid, "handler-process")
 
 
 def of(pid: int | str, what: str) -> str:
@@ -217,7 +216,7 @@ async def test_a_stop_lets_a_run_finish_within_the_grace_time(yizhan: Yizhan) ->
 
 
 async def test_no_secret_is_in_the_arguments_or_the_environment(yizhan: Yizhan) -> None:
-    up = await started(yizhan, HANDLER)
+    up = await started(yizhan.anew, HANDLER)
     password = (await yizhan.run("url", "--operator")).out.split(":")[2].partition("@")[0]
     pid = up.handler_process()
     seen = of(pid, "cmdline") + of(pid, "environ")

@@ -94,7 +94,8 @@ def held(secrets: list[str], text: str) -> list[str]:
 
 
 async def test_no_process_shows_a_secret(yizhan: Yizhan, settings: Path) -> None:
-    running = await yizhan.start("receive", "--config", str(settings), YIZHAN_RECEIVER__WORKERS="2")
+    workers = {"YIZHAN_RECEIVER__WORKERS": "2"}
+    running = await yizhan.anew.start("receive", "--config", str(settings), **workers)
     await health(running)
     secrets = [*passwords(yizhan), TOKEN, SECRET]
     shown = {pid: seen(pid, "cmdline") for pid in tree(running.process.pid)}
@@ -153,7 +154,7 @@ async def test_a_server_of_ones_own_is_shown_without_its_password(yizhan: Yizhan
         f'[nats]\nurl = "nats://u:{password}@127.0.0.1:{port}"\n{SOURCE}'
     )
     try:
-        running = await yizhan.start("receive", YIZHAN_RECEIVER__WORKERS="2")
+        running = await yizhan.anew.start("receive", YIZHAN_RECEIVER__WORKERS="2")
         base = await health(running)
         shown = "".join(seen(pid, "cmdline") for pid in tree(running.process.pid))
         async with httpx2.AsyncClient(base_url=base) as http:

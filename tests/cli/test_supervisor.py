@@ -14,6 +14,7 @@ import nats
 import pytest
 
 from tests.cli.conftest import Running, Yizhan
+from tests.forked import children
 
 TOKEN = "t" * 16
 SOURCE = f'[{{"name":"s","dialect":"xport","verification":"path_token","path_token":"{TOKEN}"}}]'
@@ -36,9 +37,7 @@ class Receiver:
 
     def workers(self) -> list[int]:
         """Their process ids."""
-        parent = self.running.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [pid for pid in map(int, children) if b"receive-worker" in command_line(pid)]
+        return children(self.running.process.pid, "receive-worker")
 
 
 def command_line(pid: int) -> bytes:

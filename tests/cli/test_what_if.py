@@ -43,7 +43,7 @@ def quietly(act):
         pass
 
 
-@router.on(OrderCreated, timeout=0.2)
+@router.on(OrderCreated, timeout=5)  # for the others it is more than enough
 async def ship(event: Event[OrderCreated], ctx: Context) -> LogisticsTracked:
     match event.order_id:
         case "exits":
@@ -61,7 +61,7 @@ async def ship(event: Event[OrderCreated], ctx: Context) -> LogisticsTracked:
             thread.start()
             thread.join()
         case "asks":
-            async with httpx2.AsyncClient(trust_env=False) as client:
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
                 await client.get(URL)
         case "shares":
             await ctx.http.get(URL)
@@ -175,8 +175,8 @@ async def test_new_code_is_compared_and_nothing_leaves_the_process(
     errors = {order: result["now"]["error"] for order, result in results.items()}
     assert errors == {
         "exits": "SystemExit: 0",
-        "blocks": "TimeLimitError: took longer than 0.2 s",
-        "hangs": "TimeLimitError: took longer than 0.2 s",
+        "blocks": "TimeLimitError: took longer than 5 s",
+        "hangs": "TimeLimitError: took longer than 5 s",
         "text": None,
     }
     field = "published[0].data.traces[0].steps[0].description"
@@ -207,6 +207,7 @@ async def test_what_cannot_be_is_refused_in_a_sentence(
         (("--recordings", "nowhere"), "nowhere: cannot be read"),
         (("--since", "5 apples"), "--since: '5 apples': is no time"),
     ):
-        ended = await yizhan.run("replay", "what-if", "--to", "handler:ship", *words, **environ)
+        name = ("what-if",) if words else ("run", "--what-if")
+        ended = await yizhan.run("replay", *name, "--to", "handler:ship", *words, **environ)
         assert (ended.code, ended.out) == (2, ""), ended
         assert said in ended.err

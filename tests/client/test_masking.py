@@ -11,6 +11,7 @@ import pytest
 
 from receiver.client.masking import LINK, MASK, masked_reply, masked_request, words
 from tests.client.test_samples import SAMPLES, sample
+from tests.every import every
 
 PERSONAL = re.compile(
     r"测试|示例路|Example (St|City)|1380000000\d|@example\.com|\b(buyer|seller)\b(?=\")|California"
@@ -31,7 +32,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@every(SAMPLES)
 def test_a_masked_sample_holds_nothing_personal(name: str) -> None:
     read = sample(name)
     masked = {
@@ -43,7 +44,7 @@ def test_a_masked_sample_holds_nothing_personal(name: str) -> None:
     assert set(re.findall(r"https?://[^\"]*", text)) <= {LINK}
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@every(SAMPLES)
 def test_a_masked_sample_keeps_its_form_and_its_ids(name: str) -> None:
     for part in ("request", "reply"):
         whole = sample(name).get(part)

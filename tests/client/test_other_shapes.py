@@ -17,6 +17,7 @@ from receiver.client.replies import Reply
 from receiver.errors import APIError, APIRejectedError
 from receiver.messages.json_text import read_json
 from schemas.api.reply import Page
+from tests.every import every
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "api"
 CALL_OF = {
@@ -193,7 +194,7 @@ AROUND: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", INSIDE)
-@pytest.mark.parametrize("name", CALL_OF)
+@every(CALL_OF)
 def test_what_is_inside_may_be_written_otherwise(name: str, change: str) -> None:
     data = data_of(name)
     written = within(data, INSIDE[change])
@@ -208,14 +209,14 @@ LISTS = [name for name in CALL_OF if isinstance(data_of(name), list)]
 
 
 @pytest.mark.parametrize("wrapper", AROUND)
-@pytest.mark.parametrize("name", OBJECTS + LISTS)
+@every(OBJECTS + LISTS)
 def test_a_wrapper_is_seen_through(name: str, wrapper: str) -> None:
     data = data_of(name)
 
     assert said(read(name, AROUND[wrapper](data))) == said(read(name, data))
 
 
-@pytest.mark.parametrize("name", sorted({*OBJECTS} - SAME_AS_THEIR_ENTRIES))
+@every({*OBJECTS} - SAME_AS_THEIR_ENTRIES)
 def test_a_list_of_the_one_object_is_that_object(name: str) -> None:
     data = data_of(name)
 
@@ -262,7 +263,7 @@ def test_no_value_of_any_field_makes_the_rest_unreadable(name: str) -> None:
             assert not refused(name, replaced(data, value, *place)) or verdict, (place, value)
 
 
-@pytest.mark.parametrize("name", OBJECTS)
+@every(OBJECTS)
 def test_a_field_beside_a_faulty_one_is_read_as_before(name: str) -> None:
     data = data_of(name)
     whole = said(read(name, data))

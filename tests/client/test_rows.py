@@ -14,6 +14,7 @@ from receiver.client.endpoint import Certainty, Edition, Route
 from receiver.client.platform import PlatformAPI
 from receiver.errors import APIRejectedError, InvalidRequestError
 from tests.client.conftest import Platform, settings_of
+from tests.every import every
 from tests.pages import ROOT, anchors, fault_of
 
 PAGES = ("calls-goods", "calls-orders", "calls-carts", "after-sales", "logistics")
@@ -84,10 +85,9 @@ def agrees(route: Route | None, stated: tuple[str | None, str | None, Certainty]
     )
 
 
-@pytest.mark.parametrize(
-    ("place", "title", "row"), ROWS, ids=[f"{place[14:]} {title}" for place, title, _ in ROWS]
-)
-def test_a_row_of_the_pages_is_one_of_the_client(place: str, title: str, row: Cells) -> None:
+@every(ROWS)
+def test_a_row_of_the_pages_is_one_of_the_client(listed: tuple[str, str, Cells]) -> None:
+    place, title, row = listed
     routes = BY_ROW[place, title].routes
     if row.get("v1") == "none" and "XP" in row and "/" in row["XP"]:
         row = row | {"v1": row["XP"]}  # the paths of Xportcn are those of edition v1
@@ -131,7 +131,7 @@ def test_a_table_of_one_call_agrees_too(place: str, name: str) -> None:
             assert agrees(ENDPOINTS[name].routes[edition], stated), edition
 
 
-@pytest.mark.parametrize("name", ENDPOINTS)
+@every(ENDPOINTS)
 def test_the_source_of_a_row_is_a_heading_of_a_page(name: str) -> None:
     assert fault_of(ENDPOINTS[name].source, ROOT) is None
 

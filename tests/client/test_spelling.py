@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from pydantic import AliasChoices, BaseModel
 
 from receiver.client.calls.registry import CALLS
 from receiver.client.spelling import respelled, shape_of
 from schemas.api.reply import Envelope, ReplyModel, Verdict
 from schemas.values import Money
+from tests.every import every
 
 
 def models_within(model: type[BaseModel], met: set[type[BaseModel]]) -> set[type[BaseModel]]:
@@ -25,9 +25,7 @@ MODELS: set[type[BaseModel]] = {Envelope, Verdict}
 for call in CALLS.values():
     models_within(call.reply, MODELS)
 NAMED = {model.__name__: model for model in MODELS}
-OF_EACH = pytest.mark.parametrize(
-    "model", [pytest.param(NAMED[name], id=name) for name in sorted(NAMED)]
-)
+OF_EACH = every(NAMED[name] for name in sorted(NAMED))
 
 
 @OF_EACH

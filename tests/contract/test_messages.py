@@ -24,6 +24,7 @@ from receiver.messages.catalogue import MESSAGES, PlatformMessage
 from receiver.settings import DialectName, SourceSettings, Verification
 from receiver.signatures import aop_signature, global_signature, xport_signature
 from schemas.events import EventData
+from tests.every import every
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "messages"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -58,9 +59,7 @@ def read_fixtures() -> list[Fixture]:
 
 
 ALL = read_fixtures()
-EACH_FIXTURE = pytest.mark.parametrize(
-    "fixture", ALL, ids=lambda fixture: f"{fixture.dialect}-{fixture.file.stem}"
-)
+EACH_FIXTURE = every(ALL)
 
 
 def row_of(dialect: DialectName, callback: Callback) -> PlatformMessage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Honest:
 
     name: str
     dialect: DialectName
-    outer: dict[str, Any]
+    outer: dict[str, Any] = field(repr=False)
 
     def wrapped(self, text: str | bytes) -> bytes:
         data = text.encode() if isinstance(text, str) else text

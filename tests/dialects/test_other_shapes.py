@@ -19,8 +19,9 @@ from tests.dialects.honest import (
     read,
     replaced,
 )
+from tests.every import every
 
-EACH = pytest.mark.parametrize("message", KNOWN, ids=lambda message: message.name)
+EACH = every(KNOWN)
 UNREAD = {"extAttributes", "extraInfo", "overseasExtraAddress"}
 Shape = Callable[[Any], Any]
 
@@ -44,8 +45,8 @@ def same(callback: Callback, message: Honest) -> bool:
     return list(callback.events) == list(message.read(message.body).events)
 
 
-@EACH
 @pytest.mark.parametrize("shape", LISTS)
+@EACH
 def test_a_list_in_another_shape_is_the_same_list(message: Honest, shape: str) -> None:
     for path, part in containers(message.body):
         of_ids = isinstance(part, list) and not isinstance((part or [None])[0], dict)
@@ -57,8 +58,8 @@ def test_a_list_in_another_shape_is_the_same_list(message: Honest, shape: str) -
             assert callback.faults, path
 
 
-@EACH
 @pytest.mark.parametrize("shape", OBJECTS)
+@EACH
 def test_an_object_in_another_shape_is_the_same_object(message: Honest, shape: str) -> None:
     for path, part in containers(message.body):
         inside_of_a_list = isinstance(path[-1], int)
@@ -68,8 +69,8 @@ def test_an_object_in_another_shape_is_the_same_object(message: Honest, shape: s
             assert callback.faults, path
 
 
-@EACH
 @pytest.mark.parametrize("times", [1, 2, 3])
+@EACH
 def test_a_body_that_is_encoded_again_is_the_same_body(message: Honest, times: int) -> None:
     body = message.body
     for _ in range(times):
@@ -121,8 +122,8 @@ def with_text(message: Honest, text: bytes) -> bytes:
     return body.replace(b'"@"', text)
 
 
-@EACH
 @pytest.mark.parametrize("text", BROKEN)
+@EACH
 def test_one_broken_text_does_not_lose_the_events(message: Honest, text: str) -> None:
     if message.dialect == "aop" and "UTF-8" in text:
         return  # the signature covers the decoded form, so such a form is refused

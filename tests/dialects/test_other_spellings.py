@@ -13,8 +13,9 @@ from receiver.callback import Callback
 from receiver.errors import MalformedCallbackError
 from schemas.times import read_time
 from tests.dialects.honest import HONEST, KNOWN, Honest, leaves, parsed, replaced
+from tests.every import every
 
-EACH = pytest.mark.parametrize("message", KNOWN, ids=lambda message: message.name)
+EACH = every(KNOWN)
 ID_FIELDS = frozenset(
     {"orderId", "orderNo", "refundId", "logisticsId", "mailNo", "oldMailNo", "newMailNo"}
     | {"packageId", "buyerUserId", "orderEntryId", "id", "idOfStr", "subItemIDString"}
@@ -53,8 +54,8 @@ def fields(message: Honest, names: frozenset[str]) -> Iterator[tuple[tuple[Any, 
             yield path, value
 
 
-@EACH
 @pytest.mark.parametrize("placeholder", [0, "0", "null", "undefined"], ids=repr)
+@EACH
 def test_no_placeholder_becomes_an_id(message: Honest, placeholder: Any) -> None:
     for path, _ in fields(message, ID_FIELDS):
         body = replaced(message.body, path, placeholder)
@@ -80,8 +81,8 @@ def test_a_message_of_placeholder_ids_alone_is_refused_or_has_no_key(message: Ho
     assert {draft.data.order_id for draft in callback.events} == {None}
 
 
-@EACH
 @pytest.mark.parametrize("placeholder", NO_TIMES, ids=repr)
+@EACH
 def test_no_placeholder_becomes_a_time(message: Honest, placeholder: Any) -> None:
     for path, _ in fields(message, TIME_FIELDS):
         callback = message.read(replaced(message.body, path, placeholder))
@@ -98,8 +99,8 @@ SPELLINGS = [
 ]
 
 
-@EACH
 @pytest.mark.parametrize("spelling", SPELLINGS)
+@EACH
 def test_a_time_in_another_spelling_is_the_same_time(message: Honest, spelling: str) -> None:
     honest = list(message.read(message.body).events)
     for path, value in fields(message, TIME_FIELDS):
@@ -121,8 +122,8 @@ def test_a_time_as_a_whole_float_is_the_same_time(message: Honest) -> None:
         assert list(callback.events) == honest, path
 
 
-@EACH
 @pytest.mark.parametrize("ending", [".00", ".50", ".", "e2", "E0"])
+@EACH
 def test_fen_that_are_spelled_with_decimals_are_null_and_noted(
     message: Honest, ending: str
 ) -> None:
@@ -142,7 +143,7 @@ def test_fen_as_a_whole_float_are_the_same_amount(message: Honest) -> None:
         assert list(callback.faults) == []
 
 
-@pytest.mark.parametrize("message", HONEST, ids=lambda message: message.name)
+@every(HONEST)
 def test_the_fields_of_the_envelope_have_the_same_placeholders(message: Honest) -> None:
     names = {"xport": {}, "aop": {"msgId": 0}, "global": {"seller_id": 0}}[message.dialect]
     outer = message.outer | names

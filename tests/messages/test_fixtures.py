@@ -10,21 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from receiver.bus.callback_codec import encode_callback
 from receiver.bus.codec import decode_event
 from receiver.bus.subjects import Subjects
 from receiver.callback import Callback, InboundRequest, Proof, VerifiedRequest
 from receiver.dialects import DIALECTS
 from receiver.settings import SourceSettings
+from tests.every import every
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "messages").glob("*/*.json"))
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SUBJECTS = Subjects()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+@every(FILES)
 def test_a_message_makes_exactly_its_events(file: Path) -> None:
     fixture: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     source = SourceSettings(name="s", dialect=fixture["dialect"], verification="none")

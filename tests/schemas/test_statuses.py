@@ -28,6 +28,7 @@ from schemas.statuses import (
     progress,
     refund_status,
 )
+from tests.every import every
 
 ORDERS = {
     "pending": "12 ORDER_BULIDING BULIDING",
@@ -55,13 +56,15 @@ def rows(table: dict[str, str]) -> list[tuple[str, str]]:
     return [(word, ours) for ours, words in table.items() for word in words.split()]
 
 
-@pytest.mark.parametrize(("word", "ours"), rows(ORDERS))
-def test_the_word_for_an_order_is_known(word: str, ours: str) -> None:
+@every(rows(ORDERS))
+def test_the_word_for_an_order_is_known(row: tuple[str, str]) -> None:
+    word, ours = row
     assert order_status(word) == order_status(f" {word.lower()} ") == ours
 
 
-@pytest.mark.parametrize(("word", "ours"), rows(REFUNDS))
-def test_the_word_for_a_refund_is_known(word: str, ours: str) -> None:
+@every(rows(REFUNDS))
+def test_the_word_for_a_refund_is_known(row: tuple[str, str]) -> None:
+    word, ours = row
     assert refund_status(word) == refund_status(f" {word.lower()} ") == ours
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.times import CHINA, read_push_time, read_time
 from tests.cost import bounded_cost
+from tests.every import every
 
 AFTERNOON = datetime(2026, 5, 20, 15, 40, tzinfo=CHINA)
 SECONDS = int(AFTERNOON.timestamp())
@@ -70,12 +71,12 @@ SPELLINGS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("written", SPELLINGS, ids=repr)
+@every(SPELLINGS)
 def test_a_spelling_of_a_time_is_read(written: Any) -> None:
     assert read_time(written) == AFTERNOON
 
 
-@pytest.mark.parametrize("written", SPELLINGS, ids=repr)
+@every(SPELLINGS)
 def test_a_push_time_takes_the_same_spellings_and_is_utc(written: Any) -> None:
     read = read_push_time(written)
     assert read is not None

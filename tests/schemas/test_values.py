@@ -29,6 +29,7 @@ from schemas.values import (
     Yuan,
 )
 from tests.cost import bounded_cost
+from tests.every import every
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=CHINA)
 READERS: dict[str, TypeAdapter[Any]] = {
@@ -125,8 +126,9 @@ READ: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "written", "expected"), READ, ids=map(repr, range(len(READ))))
-def test_a_form_that_is_sent_is_read(kind: str, written: Any, expected: Any) -> None:
+@every(READ)
+def test_a_form_that_is_sent_is_read(form: tuple[str, Any, Any]) -> None:
+    kind, written, expected = form
     assert READERS[kind].validate_python(written) == expected
 
 
@@ -198,8 +200,9 @@ REFUSED: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "written"), REFUSED, ids=map(repr, range(len(REFUSED))))
-def test_another_form_is_refused(kind: str, written: Any) -> None:
+@every(REFUSED)
+def test_another_form_is_refused(form: tuple[str, Any]) -> None:
+    kind, written = form
     with pytest.raises(ValidationError):
         READERS[kind].validate_python(written)
 
@@ -255,8 +258,9 @@ def test_a_zero_has_no_sign(zero: Any) -> None:
     assert str(READERS["yuan"].validate_python(zero).amount) == "0.00"
 
 
-@pytest.mark.parametrize(("kind", "written"), REFUSED, ids=map(repr, range(len(REFUSED))))
-def test_a_refusal_never_repeats_the_value(kind: str, written: Any) -> None:
+@every(REFUSED)
+def test_a_refusal_never_repeats_the_value(form: tuple[str, Any]) -> None:
+    kind, written = form
     with pytest.raises(ValidationError) as refused:
         READERS[kind].validate_python(written)
     if isinstance(written, str):

@@ -52,6 +52,8 @@ def run_command(
 ) -> None:
     """Run a plan, or go on with one where it was interrupted, from any machine.
 
+    With --what-if, in place of NAME the options of `yizhan replay what-if`, which it is then.
+
     Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did or it was
     cancelled, 130 where Ctrl-C interrupted it.
     """

@@ -46,6 +46,7 @@ class LetterGroup:
     error: str | None
     place: str | None
     reason: str | None
+    code_version: str | None
 
     def report(self) -> dict[str, Any]:
         """As JSON."""
@@ -59,6 +60,7 @@ class LetterGroup:
             "error": self.error,
             "place": self.place,
             "reason": self.reason,
+            "code_version": self.code_version,
         }
 
 
@@ -234,6 +236,7 @@ def _group(newest: StoredMessage, count: int, first: datetime) -> LetterGroup:
         error=error[1] if error else None,
         place=decode_header(headers.get("yizhan-place", "")) or None,
         reason=reason or None,
+        code_version=decode_header(headers.get("yizhan-codeversion", "")) or None,
     )
 
 
