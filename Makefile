@@ -57,6 +57,8 @@ fmt: install ## Format, and fix what lint can fix
 .PHONY: docs
 docs: install ## Write the generated pages anew
 	@for page in events api metrics; do $(BIN)/python -m receiver.contract $$page > docs/$$page.md || exit 1; done
+	@$(BIN)/python -m receiver.contract alerts > deploy/prometheus/yizhan.rules.yml
+	@$(BIN)/python -m receiver.contract dashboard > deploy/grafana/dashboards/yizhan.json
 
 .PHONY: errors
 errors: install ## Run every wrong setting and command, write docs/errors.md (2 minutes)

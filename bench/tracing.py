@@ -1,8 +1,9 @@
 """`python -m bench.tracing`: what tracing one callback in a hundred costs the receiver.
 
 Two receivers with streams of their own on one server, one without tracing and one that exports 1 %
-of the traces to a collector in another process; they take turns, round by round. The server syncs
-each write.
+of the traces to a collector in another process. In each round they take turns second by second, and
+which is first changes, so that what else the machine does meets both alike; the share of a round is
+that of its own two, and the median of those is the result. The server syncs each write.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ import uvloop
 
 from bench.broker import running_broker
 from bench.contenders import YIZHAN, command, environment
-from bench.machine import Cores, cpu_s, describe, share_cores
+from bench.machine import Cores, cpu_s, describe, load_average, share_cores
 from bench.processes import Started, free_port, running
 from bench.signed import SignedRequests
 from bench.wrk import Load, run_wrk
@@ -30,8 +31,9 @@ CONNECTIONS: Final = 64
 GOAL: Final = 0.95
 """The least share of the rate that is left with tracing."""
 RATIOS: Final = {"without": "", "sampled": "0.01"}
-
 Runs = dict[str, list[tuple[float, float]]]
+"""By who it was, of each round: callbacks a second, and microseconds of the receiver's processor
+time for each."""
 
 
 @contextlib.asynccontextmanager
@@ -75,39 +77,54 @@ async def _compare(seconds: int, rounds: int) -> int:
             running_broker(Path(where) / "nats", sync_always=True) as broker,
             _receivers(Path(where), broker.url, cores) as receivers,
         ):
+            by_name = dict(zip(RATIOS, receivers, strict=True))
             for number in range(rounds + 1):  # the first is to warm up
-                for name, receiver in zip(found, receivers, strict=True):
-                    run = await _one(receiver, requests, cores, seconds)
+                for name, run in (await _round(by_name, requests, cores, seconds)).items():
                     if number:
                         found[name].append(run)
                         print(f"  {name:<8} {run[0]:7.0f}/s  {run[1]:6.1f} µs", flush=True)
-    print(f"{describe(Path.cwd())}; median of {rounds} runs of {seconds} s\n")
+    print(
+        f"{describe(Path.cwd())}, load {load_average()}; median of {rounds} runs of {seconds} s\n"
+    )
     return _report(found)
 
 
-async def _one(
-    receiver: Started, requests: SignedRequests, cores: Cores, seconds: int
-) -> tuple[float, float]:
-    """Callbacks a second, and microseconds of the receiver's processor time for each."""
-    used_s = cpu_s(receiver.pid)
-    load = Load(f"http://127.0.0.1:{receiver.port}{YIZHAN.path}", CONNECTIONS, seconds)
-    result = await run_wrk(load, requests, cores.wrk)
-    return result.per_s, (cpu_s(receiver.pid) - used_s) / max(result.answered, 1) * 1e6
+async def _round(
+    receivers: Mapping[str, Started], requests: SignedRequests, cores: Cores, seconds: int
+) -> dict[str, tuple[float, float]]:
+    """Each for so many seconds, in turns of one."""
+    answered, used_s = dict.fromkeys(receivers, 0), dict.fromkeys(receivers, 0.0)
+    for turn in range(seconds):
+        for name in list(receivers)[:: -1 if turn % 2 else 1]:
+            receiver = receivers[name]
+            before_s = cpu_s(receiver.pid)
+            load = Load(f"http://127.0.0.1:{receiver.port}{YIZHAN.path}", CONNECTIONS, seconds=1)
+            result = await run_wrk(load, requests, cores.wrk)
+            used_s[name] += cpu_s(receiver.pid) - before_s
+            answered[name] += result.answered
+    return {
+        name: (answered[name] / seconds, used_s[name] / max(answered[name], 1) * 1e6)
+        for name in receivers
+    }
 
 
 def _report(found: Runs) -> int:
-    rate, used = (
-        {name: statistics.median(run[at] for run in runs) for name, runs in found.items()}
-        for at in (0, 1)
-    )
     print("| tracing | callbacks/s | µs of processor a callback |\n| --- | ---: | ---: |")
     for name, ratio in RATIOS.items():
-        print(f"| {ratio or 'off'} | {rate[name]:.0f} | {used[name]:.1f} |")
-    share = used["without"] / used["sampled"]
+        rate, used = (statistics.median(run[at] for run in found[name]) for at in (0, 1))
+        print(f"| {ratio or 'off'} | {rate:.0f} | {used:.1f} |")
+    pairs = list(zip(found["without"], found["sampled"], strict=True))
+    rates = sorted(sampled[0] / without[0] for without, sampled in pairs)
+    shares = sorted(without[1] / sampled[1] for without, sampled in pairs)
+    share = statistics.median(shares)
     verdict = "reached" if share >= GOAL else "missed"
-    print(f"\nsampled by without: {rate['sampled'] / rate['without']:.3f} of the rate,")
-    print(f"{share:.3f} by processor time (goal {GOAL}: {verdict})")
+    print(f"\nsampled by without: {statistics.median(rates):.3f} of the rate {_range(rates)},")
+    print(f"{share:.3f} by processor time {_range(shares)} (goal {GOAL}: {verdict})")
     return int(share < GOAL)
+
+
+def _range(shares: Sequence[float]) -> str:
+    return f"({shares[0]:.3f} to {shares[-1]:.3f})"
 
 
 def _collect(port: int) -> None:

@@ -10,7 +10,12 @@ case "${1:-}" in
 esac
 cd "$(dirname "$0")/$1"
 if [ -e secrets ]; then
-  echo "$1/secrets exists: remove it first, or change it by hand" >&2
+  if [ "$1" = compose ]; then
+  mkdir secrets/prometheus secrets/grafana
+  fill secrets.example/metrics-token > secrets/prometheus/token
+  fill secrets.example/grafana-password > secrets/grafana/password
+fi
+echo "$1/secrets exists: remove it first, or change it by hand" >&2
   exit 1
 fi
 
@@ -19,6 +24,8 @@ script="s/CHANGE-ME-YIZHAN/$(random)/g
 s/CHANGE-ME-SUBSCRIBER/$(random)/g
 s/CHANGE-ME-ADMIN/$(random)/g
 s/CHANGE-ME-ROUTE/$(random)/g
+s/CHANGE-ME-METRICS/$(random)/g
+s/CHANGE-ME-GRAFANA/$(random)/g
 s/CHANGE-ME-SECRET/$(random)/g
 s/CHANGE-ME-PATH-TOKEN/$(random)/g"
 
@@ -31,4 +38,9 @@ mkdir -p "secrets/$app" "secrets/$nats"
 fill() { printf '%s\n' "$script" | sed -f /dev/stdin "$1"; }
 fill secrets.example/yizhan.toml > "secrets/$app/yizhan.toml"
 fill secrets.example/credentials.conf > "secrets/$nats/credentials.conf"
+if [ "$1" = compose ]; then
+  mkdir secrets/prometheus secrets/grafana
+  fill secrets.example/metrics-token > secrets/prometheus/token
+  fill secrets.example/grafana-password > secrets/grafana/password
+fi
 echo "$1/secrets is made. Now write your sources into its yizhan.toml."

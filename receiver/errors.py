@@ -46,10 +46,14 @@ class DeliveryError(YizhanError):
 
 
 class VerificationError(DeliveryError):
-    """The credentials are bad, missing, stale or replayed: 401. The reason is logged alone."""
+    """The credentials are bad, missing, stale or replayed: 401. The reason is logged alone.
 
-    def __init__(self, reason: str) -> None:
+    `age_s` is how old a valid signature is that is stale, negative where it lies ahead.
+    """
+
+    def __init__(self, reason: str, *, age_s: float = 0.0) -> None:
         super().__init__(reason, status=401)
+        self.age_s = age_s
 
 
 class MalformedCallbackError(DeliveryError):

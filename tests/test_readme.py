@@ -27,6 +27,7 @@ from receiver.settings import (
     Settings,
     SourceSettings,
 )
+from receiver.settings.alerts import AlertsSettings
 from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.metrics import MetricsSettings
 from receiver.settings.tracing import TracingSettings
@@ -55,6 +56,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "handlers.NAME": HandlerSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "alerts": AlertsSettings,
     "tracing": TracingSettings,
     "console": ConsoleSettings,
     "console.users[]": ConsoleUser,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from receiver.cli.app import BUILD, ConfigOption, app, examples
+from receiver.cli.app import BUILD, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.process import fail
-from receiver.contract.alert_rules import alert_rules
+from receiver.contract.alert_rules import alert_rules, rules
 from receiver.contract.dashboard import dashboard as dashboard_document
 from receiver.errors import ConfigurationError
 
@@ -22,15 +23,23 @@ OutOption = Annotated[
 
 @app.command(
     rich_help_panel=BUILD,
-    epilog=examples("yizhan alerts", "yizhan alerts -o /etc/prometheus/yizhan.rules.yml"),
+    epilog=examples(
+        "yizhan alerts",
+        "yizhan alerts -o /etc/prometheus/yizhan.rules.yml",
+        "yizhan alerts --json",
+    ),
 )
-def alerts(config: ConfigOption = None, out: OutOption = None) -> None:
+def alerts(config: ConfigOption = None, out: OutOption = None, as_json: JsonOption = False) -> None:
     """Write the alerts as rules for Prometheus, each with a link to its section of the runbook.
 
     Without Prometheus, [alerts] of the settings has the same alerts posted to a webhook.
     """
     settings, _ = load(config, quiet=True, keep=False)
-    _write(alert_rules(settings.alerts.runbook), out)
+    runbook = settings.alerts.runbook
+    if as_json:
+        _write(json.dumps({"alerts": rules(runbook)}, indent=2) + "\n", out)
+    else:
+        _write(alert_rules(runbook), out)
 
 
 @app.command(

@@ -13,7 +13,7 @@ from receiver.cli import nats_tool
 from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
-from receiver.cli.look.output import print_document
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.composition.bus import opened_bus
@@ -45,7 +45,8 @@ def audit(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_bus(settings, name="yizhan-audit") as bus:
-            found = await acts(bus.connection, bus.subjects, filters, verb=verb, by=by)
+            with searching("reading the acts"):
+                found = await acts(bus.connection, bus.subjects, filters, verb=verb, by=by)
         reports = [act.report() for act in found]
         lines = map(act_text, reports) if reports else ["no act is recorded"]
         subjects = bus.subjects

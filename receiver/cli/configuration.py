@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from receiver.cli.dependencies import declared, untested
 from receiver.cli.options import existing_data
 from receiver.cli.process import fail, refusing
 from receiver.errors import ConfigurationError
@@ -50,6 +49,8 @@ def load_to_look(config: Path | None, *, spool: bool = False) -> Settings:
 
 def load_to_serve(config: Path | None, *, simulate: bool = False) -> tuple[Settings, bool]:
     """The same, for a process that stays: a dependency that was not tested is logged."""
+    from receiver.cli.dependencies import declared, untested  # reads versions, which takes a while
+
     loaded = load(config, simulate=simulate)
     for doubt in untested(declared()):
         get_logger("yizhan").warning("dependency_not_tested", error=doubt)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import sys
+from collections.abc import AsyncIterator
 
 import typer
 
 from receiver.cli.app import LOOK, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.process import Stop, refusing, run
+from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
 from receiver.console.doors.tokens import hash_token
 from receiver.errors import ConfigurationError
@@ -51,6 +54,22 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
         return 0
 
     run(main, stays=True)
+
+
+@contextlib.asynccontextmanager
+async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
+    """The console of a process that does something else, too; gives its URL. Where its port is
+    taken that is warned of, and there is none: callbacks do not wait for it.
+    """
+    chosen = settings.console
+    try:
+        listener = bind(chosen.host, chosen.port, section="console")
+    except ConfigurationError as error:
+        get_logger("yizhan.console").warning("console_not_served", error=str(error))
+        yield None
+        return
+    async with running_console(settings, bus, listener, ()) as url:
+        yield url
 
 
 @console.command(

@@ -21,7 +21,7 @@ from receiver.cli.app import RUN, JsonOption, app, examples
 from receiver.cli.desk import print_json
 from receiver.cli.handler_processes import running_handlers
 from receiver.cli.options import writable_file
-from receiver.cli.process import refusing, run
+from receiver.cli.process import Stop, refusing, run
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.receiver import running_receiver
@@ -73,12 +73,13 @@ def demo(
     log = LogSettings(level="error")
     configure_logs(log)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         with contextlib.ExitStack() as stack:
             where = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             settings = development.defaults(where).model_copy(update={"log": log})
             counts, found = await _demo(settings, stop, orders, journal, seed)
-        return _said(counts, found, as_json=as_json)
+        code = _said(counts, found, as_json=as_json)
+        return stop.code if stop.is_set() else code
 
     run(main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import typer
 
 from receiver.cli.look.output import print_document
+from receiver.cli.process import StoppedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,27 @@ class Desk:
 
     def confirmed(self, question: str) -> bool:
         """The answer to a question on the terminal."""
-        return self.yes or typer.confirm(question, err=self.as_json)
+        return self.yes or asked(question, err=self.as_json)
 
     def done(self, text: str, nats: Iterable[str] = (), **document: Any) -> None:
         """What was done, as a document or as text, and how the `nats` tool does about the same."""
         print_document(document, [text], nats, as_json=self.as_json)
+
+
+def asked(question: str, *, err: bool = False) -> bool:
+    """The answer to a question; no without one. Raises `StoppedError` for Ctrl-C, which the event
+    loop could not see while the terminal is read.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(question, err=err)
+    except typer.Abort as abort:
+        typer.echo(err=True)
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise StoppedError("stopped at the question: nothing was done") from None
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_json(document: Any) -> None:

@@ -15,7 +15,7 @@ from receiver.cli import nats_tool
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.filters import selecting
-from receiver.cli.look.output import print_document
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_doubts
@@ -58,7 +58,8 @@ def list_doubts(
         return
 
     async def act(doubts: Doubts) -> int:
-        found, unreadable = await doubts.chosen(filters, datetime.now(UTC))
+        with searching("reading what is kept of effects"):
+            found, unreadable = await doubts.chosen(filters, datetime.now(UTC))
         for reason in unreadable:
             typer.echo(reason, err=True)
         document = {"effects": [_document(one) for one in found]}

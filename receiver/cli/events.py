@@ -18,7 +18,7 @@ from receiver.cli import nats_tool
 from receiver.cli.app import BUILD, ConfigOption, JsonOption, app
 from receiver.cli.configuration import load, load_to_look
 from receiver.cli.desk import print_json
-from receiver.cli.look.output import print_nats
+from receiver.cli.look.output import print_nats, searching
 from receiver.cli.process import fail, refusing, run
 from receiver.composition.bus import opened_bus
 from receiver.contract.asyncapi import asyncapi as asyncapi_document
@@ -93,7 +93,8 @@ def _drift(settings: Settings, since: str, *, as_json: bool) -> None:
 
     async def main(_: asyncio.Event) -> int:
         async with opened_bus(settings, name="yizhan-events") as bus:
-            report = await read_drift(bus.connection, bus.subjects, since=start)
+            with searching("reading the headers of callbacks"):
+                report = await read_drift(bus.connection, bus.subjects, since=start)
         commands = [nats_tool.view(bus.subjects.stream, bus.subjects.raw("*"))]
         if as_json:
             print_json({"unknown": _drift_rows(report), "nats": commands})

@@ -37,7 +37,7 @@ class Greeting:
     """What is known of a run: its settings, the URLs of the receiver and of NATS.
 
     `development` is whether the development sources are among its own; `pushed_into` is the source
-    that gets invented orders, if one does.
+    that gets invented orders, if one does; `console_url` is where the console is, if it is served.
     """
 
     settings: Settings
@@ -45,6 +45,7 @@ class Greeting:
     url: str
     nats_url: str
     development: bool
+    console_url: str | None = None
     pushed_into: str | None = None
 
     def text(self) -> str:
@@ -70,6 +71,8 @@ class Greeting:
         yield f"  NATS       {without_credentials(self.nats_url)}  (subjects {root}.>)"
         if self.settings.nats.url is None:
             yield f"{_MARGIN}{self._who_enters()}"
+        if self.console_url is not None:
+            yield f"  console    {self.console_url}"
         yield f"  health     {self.url}/healthz  {self.url}/readyz"
 
     def _callback_url(self, source: SourceSettings) -> str:

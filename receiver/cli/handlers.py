@@ -17,9 +17,9 @@ from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
 from receiver.cli.handlers_text import handler_text
-from receiver.cli.look.output import print_document
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.options import YesOption, check_can_ask
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
@@ -63,7 +63,8 @@ def list_handlers(
 
     async def act(operations: HandlerOperations) -> int:
         now = datetime.now(UTC)
-        reports = [handler_report(view, now) for view in await operations.look()]
+        with searching("asking for the handlers"):
+            reports = [handler_report(view, now) for view in await operations.look()]
         lines = map(handler_text, reports) if reports else ["no handler is loaded or stored"]
         commands = [f"nats consumer report {_subjects(settings).stream}"]
         print_document({"handlers": reports}, lines, commands, as_json=as_json)
@@ -165,7 +166,9 @@ def rewind(
         desk.say(_rewind_text(name, plan))
         if not desk.confirmed("Rewind?"):
             return EXIT_FAILED
-        await operations.rewind(name, plan, by=operator, now=datetime.now(UTC))
+        left = f"{name} is where it was, unless `yizhan handlers` says otherwise: rewind it again"
+        with searching(f"waiting for the runs of {name}"), if_stopped(left):
+            await operations.rewind(name, plan, by=operator, now=datetime.now(UTC))
         text, at = f"{name} goes on from #{plan.seq}", f"--sequence={plan.seq}"
         command = nats_tool.consumer("reset", _subjects(settings), name, at)
         desk.done(text, [command], handler=name, seq=plan.seq, again=plan.again)

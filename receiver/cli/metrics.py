@@ -10,7 +10,7 @@ from prometheus_client.exposition import generate_latest
 from receiver.cli.app import RUN, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import print_json
-from receiver.cli.look.output import print_nats
+from receiver.cli.look.output import print_nats, searching
 from receiver.cli.process import EXIT_PARTLY, Stop, refusing, run
 from receiver.composition.alerting import alerting
 from receiver.composition.bus import Bus
@@ -65,7 +65,8 @@ def metrics(
 
 
 async def _printed(collector: MetricCollector, *, as_json: bool) -> int:
-    found = await collector.collect()
+    with searching("collecting"):
+        found = await collector.collect()
     if as_json:
         document = {"metrics": _rows(found.figures), "missing": list(found.missing)}
         print_json({**document, "nats": [_COMMAND]})

@@ -12,8 +12,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Final, Literal, NoReturn
 
-import uvloop
-
 from receiver.cli.ending import LastResort, wind_up
 from receiver.errors import APIError, BusError, ConfigurationError, YizhanError
 from receiver.resilience.cancellation import cancel
@@ -23,6 +21,8 @@ EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
 EXIT_PARTLY: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_BY_SIGNAL: Final = 128
+_INTERRUPTED: Final = _BY_SIGNAL + signal.SIGINT
 
 _GRACE_S: Final = 10.0
 
@@ -33,13 +33,15 @@ class StoppedError(YizhanError):
 
 class Stop(asyncio.Event):
     """Is set when the process is to stop; `deadline` runs from then on, and `last_resort` sees to
-    it."""
+    it. `code` is the exit code of a process that a signal ended before it was done: 130 of Ctrl-C.
+    """
 
     def __init__(self, deadline: Deadline, last_resort: LastResort) -> None:
         super().__init__()
         self.deadline = deadline
         self._last_resort = last_resort
         self.is_awaited = False
+        self.code = _INTERRUPTED
 
     async def wait(self) -> Literal[True]:
         """Return once it is set; before anybody waits the process only starts."""
@@ -52,6 +54,12 @@ class Stop(asyncio.Event):
         super().set()
 
 
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # takes a while, and what only looks needs no fast loop
+
+    return uvloop.new_event_loop()
+
+
 Main = Callable[[Stop], Coroutine[Any, Any, int]]
 
 
@@ -60,7 +68,7 @@ def run(
     *,
     grace_s: float = _GRACE_S,
     stays: bool = False,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = _fast_loop,
 ) -> NoReturn:
     """Run `main(stop)` to its exit code; SIGINT and SIGTERM set `stop`, a second one kills.
 
@@ -78,7 +86,7 @@ def run(
     stop = Stop(deadline, last_resort)
     _handle_signals(stop, loop, last_resort, stays=stays)
     try:
-        last_resort.code = _exit_code(runner, main, stop, last_resort)
+        last_resort.code = _exit_code(runner, main, stop, stays=stays)
     except BaseException:
         last_resort.code = EXIT_FAILED
         raise
@@ -90,7 +98,7 @@ def run(
     sys.exit(last_resort.code)
 
 
-async def _stoppable(main: Main, stop: Stop, last_resort: LastResort) -> int:
+async def _stoppable(main: Main, stop: Stop, *, stays: bool) -> int:
     """Run `main`; where a stop comes before it waits for one, it is cancelled: in the middle of its
     start, or of what it does and ends by itself.
     """
@@ -99,23 +107,27 @@ async def _stoppable(main: Main, stop: Stop, last_resort: LastResort) -> int:
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done() and not stop.is_awaited:
         ended = await cancel(running, patience_s=stop.deadline.step_s())
-        return running.result() if ended and not running.cancelled() else last_resort.code
+        if ended and not running.cancelled():
+            return running.result()
+        if not stays:
+            _say("stopped")
+        return 0 if stays else stop.code
     await cancel(stopping)
     return await running
 
 
-def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, last_resort: LastResort) -> int:
+def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, *, stays: bool) -> int:
     try:
-        return runner.run(_stoppable(main, stop, last_resort))
+        return runner.run(_stoppable(main, stop, stays=stays))
     except StoppedError as error:
         _say(str(error))
-        return last_resort.code
+        return stop.code
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
     except (BusError, APIError, YizhanError) as error:
         _say(str(error))
-        return EXIT_FAILED
+        return stop.code if stop.is_set() and not stays else EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -139,12 +151,14 @@ def fail(error: ConfigurationError) -> NoReturn:
 
 
 @contextlib.contextmanager
-def if_stopped(sentence: str) -> Iterator[None]:
-    """End where a signal stops the block, with a sentence on how to go on."""
+def if_stopped(sentence: str | Callable[[], str]) -> Iterator[None]:
+    """End where a signal stops the block, with a sentence on how to go on, which may depend on what
+    was done until then.
+    """
     try:
         yield
     except asyncio.CancelledError as error:
-        raise StoppedError(sentence) from error
+        raise StoppedError(sentence if isinstance(sentence, str) else sentence()) from error
 
 
 @contextlib.contextmanager
@@ -165,9 +179,10 @@ def _handle_signals(
     def on_signal(number: int, _: FrameType | None) -> None:
         signalled.append(number)
         if len(signalled) > 1:
-            os._exit(128 + number)
+            os._exit(_BY_SIGNAL + number)
+        stop.code = _BY_SIGNAL + number
         if not stays:
-            last_resort.code = 128 + number
+            last_resort.code = stop.code
         last_resort.begin()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the end is near
             loop.call_soon_threadsafe(stop.set)

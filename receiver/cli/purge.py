@@ -20,15 +20,16 @@ from receiver.cli.filters import selecting
 from receiver.cli.look.output import local, searching, strong
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, refusing, run
-from receiver.cli.repair.bulk import BulkAct, progress_of, report
+from receiver.cli.repair.bulk import progress_of, report, run_act
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_purge
+from receiver.composition.repair import opened_to_purge
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.keeping.plan import CHOICES, Kind, PurgePlan
 from receiver.operations.keeping.planning import Planning, check_purge
 from receiver.operations.keeping.purging import purge as delete_planned
 from receiver.operations.look.archive import Archive
+from receiver.operations.repair.bulk_act import BulkAct
 from receiver.operations.repair.tally import Tally
 from receiver.operations.selecting import OF_LETTERS
 
@@ -111,13 +112,18 @@ def purge(
                 return 0
             if not desk.confirmed(f"Delete {_messages(plan.total)} for good?"):
                 return EXIT_FAILED
-            act = _act(bus, desk, operator, filters, kinds, why, plan)
+            act = _act(bus, operator, filters, kinds, why)
             with progress_of("deleting", plan.total) as progress:
                 tally = Tally()
                 deleting = partial(
                     delete_planned, bus.connection, plan, tally, progress, erase=erase
                 )
-                return await act.run(plan.total, tally, deleting)
+                nats = [
+                    command
+                    for part in plan.ordered()
+                    for command in nats_tool.removed(part.stream, part.sequences)
+                ]
+                return await run_act(desk, act, plan.total, tally, deleting, nats)
 
     run(main)
 
@@ -149,25 +155,17 @@ async def _planned(bus: Bus, filters: Filters, kinds: Sequence[Kind]) -> PurgePl
 
 def _act(
     bus: Bus,
-    desk: Desk,
     operator: str,
     filters: Filters,
     kinds: Sequence[Kind],
     reason: str | None,
-    plan: PurgePlan,
 ) -> BulkAct:
     return BulkAct(
         trail=AuditTrail(bus.connection, bus.subjects, operator),
-        desk=desk,
         verb="purge",
         done={"deleted"},
         words=words_of(filters) | {"what": ",".join(kinds)},
         reason=reason,
-        nats=[
-            command
-            for part in plan.ordered()
-            for command in nats_tool.removed(part.stream, part.sequences)
-        ],
     )
 
 

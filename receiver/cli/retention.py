@@ -24,7 +24,7 @@ from receiver.cli.configuration import load
 from receiver.cli.desk import Desk, print_json
 from receiver.cli.look.output import print_nats
 from receiver.cli.options import YesOption
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.composition.bus import access, running_server, stream_plans
 from receiver.errors import BusError
 from receiver.operations.audit_trail import AuditTrail
@@ -59,7 +59,9 @@ def apply(
             subjects = Subjects(settings.nats.subject_root)
             trail, client = AuditTrail(connection, subjects, operator), connection.client
             plans = stream_plans(settings, subjects)
-            rows = [await _apply(client, plan, trail, desk) for plan in plans]
+            left = "streams that are not named as applied are as they were: give it again"
+            with if_stopped(left):
+                rows = [await _apply(client, plan, trail, desk) for plan in plans]
         if as_json:
             print_json({"streams": rows})
         return 0 if all(row["applied"] for row in rows) else EXIT_FAILED

@@ -13,7 +13,7 @@ import typer
 from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.options import http_url, not_empty, writable_file
-from receiver.cli.process import refusing, run
+from receiver.cli.process import Stop, refusing, run
 from receiver.cli.simulation import faults_of, new_seed, platform_config
 from receiver.resilience.cancellation import cancel_all
 from receiver.simulator.faults import KINDS
@@ -76,7 +76,7 @@ def simulate(
         faults = faults_of(api_faults)
     (settings, _), speaking = load(config, quiet=True), _Speaking(as_json)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: Stop) -> int:
         base = given or f"http://{settings.receiver.host}:{settings.receiver.port}"
         platform_settings = platform_config(
             settings,
@@ -100,6 +100,8 @@ def simulate(
             if pushing.done() and not pushing.cancelled():
                 pushing.result()
             speaking.ended(platform.counts)
+            if orders is not None and stop.is_set():
+                return stop.code
             return 1 if platform.counts.given_up else 0
 
     run(main)

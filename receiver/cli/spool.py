@@ -16,7 +16,8 @@ from receiver.bus.subjects import Subjects
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.process import EXIT_FAILED, run
+from receiver.cli.look.output import searching
+from receiver.cli.process import EXIT_FAILED, if_stopped, run
 from receiver.composition.bus import opened_bus
 from receiver.composition.spool import opened_spool, ready_drainer
 from receiver.errors import ConfigurationError
@@ -26,6 +27,7 @@ from receiver.spool.file import SpoolState
 from receiver.spool.queue import Spool
 from receiver.spool.row import SpooledBundle
 
+_LEFT: Final = "what is not stored yet is still in the spool: give the same command again"
 _NOTHING: Final = SpoolState(0, 0.0, 0)
 
 
@@ -96,17 +98,19 @@ async def _drain(settings: Settings, spool: Spool) -> int:
         opened_bus(settings, name="yizhan-spool") as bus,
         ready_drainer(settings, bus, spool) as drainer,
     ):
-        return await drainer.drain()
+        with searching("storing what is spooled"), if_stopped(_LEFT):
+            return await drainer.drain()
 
 
 async def _export(spool: Spool, file: Path) -> int:
     """JSON lines, oldest first; raises `ConfigurationError` where the file cannot be written."""
     count = row = 0
     try:
-        with open_private(file) as lines:
+        with open_private(file) as lines, searching("writing", "{:,} callbacks") as progress:
             while bundles := await spool.read(after=row):
                 row = bundles[-1].row
                 count += len(bundles)
+                progress.scanned(count)
                 lines.writelines(f"{json.dumps(_line(bundle))}\n" for bundle in bundles)
     except OSError as error:
         raise ConfigurationError(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import time
 from collections import Counter
 from typing import Annotated, Any, Final, cast
 
@@ -20,15 +18,14 @@ from receiver.cli.app import LOOK, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk, print_json
 from receiver.cli.filters import selecting
-from receiver.cli.look.output import print_nats
+from receiver.cli.look.output import print_nats, searching
 from receiver.cli.options import not_empty
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.cli.state_text import state_text
 from receiver.composition.operations import opened_states
 from receiver.operations.states import Rebuilt, Verdict
 from schemas.statuses import Channel
 
-_EVERY_S: Final = 1.0
 _WORDS: Final[dict[Verdict, str]] = {
     "same": "as they are kept",
     "new": "not kept yet",
@@ -63,7 +60,8 @@ def show(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_states(settings) as states:
-            found = await states.show(order_id, cast("Channel | None", filters.channel))
+            with searching(f"reading the events of {order_id}"):
+                found = await states.show(order_id, cast("Channel | None", filters.channel))
         if not found:
             typer.echo(f"yizhan: {order_id}: no event of such an order is known", err=True)
             return EXIT_FAILED
@@ -97,20 +95,20 @@ def rebuild(
     settings, desk = load_to_look(config), Desk(True, as_json)
 
     async def main(_: asyncio.Event) -> int:
-        counted, numbers, shown_at = Counter[Verdict](), 0, time.monotonic()
+        counted, numbers = Counter[Verdict](), 0
         changed: list[dict[str, Any]] = []
         async with opened_states(settings) as states, contextlib.AsyncExitStack() as stack:
             acting = states.trail_of(operator).act("state-rebuild")
             act = None if dry_run else await stack.enter_async_context(acting)
+            progress = stack.enter_context(searching("folding", "{:,} orders"))
+            stack.enter_context(if_stopped(lambda: _stopped(counted, dry_run=dry_run)))
             async for rebuilt in states.rebuild(dry_run=dry_run):
                 counted[rebuilt.verdict] += 1
                 numbers += rebuilt.numbers
                 if rebuilt.verdict == "changed":
                     desk.say(_changed(rebuilt))
                     changed.append(_document(rebuilt))
-                if time.monotonic() - shown_at > _EVERY_S and sys.stderr.isatty():
-                    shown_at = time.monotonic()
-                    typer.echo(f"{counted.total():,} orders so far", err=True)
+                progress.scanned(counted.total())
             if act is not None:
                 act.numbers.update({str(verdict): count for verdict, count in counted.items()})
                 act.numbers.update({"indexed": numbers} if numbers else {})
@@ -135,6 +133,11 @@ def _document(rebuilt: Rebuilt) -> dict[str, Any]:
 def _changed(rebuilt: Rebuilt) -> str:
     what = ", ".join(rebuilt.differs) or "the whole entry, which cannot be read"
     return f"{rebuilt.channel} order {rebuilt.order_id} differs in {what}"
+
+
+def _stopped(counted: Counter[Verdict], *, dry_run: bool) -> str:
+    done = "nothing was written" if dry_run else "what differs of them is written"
+    return f"{counted.total():,} orders were looked at, {done}: give the same command again"
 
 
 def _summary(counted: Counter[Verdict], numbers: int, *, dry_run: bool) -> str:

@@ -15,6 +15,7 @@ import typer
 from receiver.cli.app import RUN, ConfigOption, app
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
+from receiver.cli.console import console_beside
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, fail, run, tune_gc
@@ -90,8 +91,9 @@ def up(
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             await stack.enter_async_context(started.alerting(bus))
+            console_url = await stack.enter_async_context(console_beside(running, bus))
             pushed_into = pushed.account.source_name if pushed else None
-            greeting = started.greeting(running, url, bus.url, pushed_into)
+            greeting = started.greeting(running, url, bus.url, console_url, pushed_into)
             await stack.enter_async_context(greeted(greeting))
             tune_gc()
             await _until(stop, platform)
@@ -153,7 +155,12 @@ class _Up:
         return alerting(self.settings, bus, collected)
 
     def greeting(
-        self, running: Settings, url: str, bus_url: str, pushed_into: str | None
+        self,
+        running: Settings,
+        url: str,
+        bus_url: str,
+        console_url: str | None,
+        pushed_into: str | None,
     ) -> Greeting:
         """What is printed at the start."""
         return Greeting(
@@ -162,6 +169,7 @@ class _Up:
             url,
             bus_url,
             development=self.developing or self.simulate,
+            console_url=console_url,
             pushed_into=pushed_into,
         )
 

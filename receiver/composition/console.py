@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from receiver.bus.audit_stream import audit_rights
@@ -16,21 +18,22 @@ from receiver.composition.operations import free_bytes
 from receiver.composition.spool import opened_spool
 from receiver.console.app import create_console
 from receiver.console.desk import Desk
+from receiver.console.warm import Warm
 from receiver.errors import BusError
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.counted import counted_document
 from receiver.operations.look.rates import hourly_rates
 from receiver.operations.look.status import Place, status, status_without_nats
-from receiver.resilience.single_flight import SingleFlight
+from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.spool.queue import Spool
 from receiver.web.connection.limits import EdgeLimits
 from receiver.web.server import ServerConfig, serving
 from receiver.worker.routing import Handler
 
-_SHARED_S: Final = 5.0
-"""For how long those who look share one reading: JetStream counts for each."""
+_WARM_S: Final = 30.0
+"""How often the page Now is read while nobody looks: to ask the workers takes too long for it."""
 _ANSWER_S: Final = 3600.0
 """How long an answer may take: a page that follows what is stored is one long answer."""
 
@@ -57,8 +60,16 @@ async def running_console(
         config = ServerConfig(
             EdgeLimits(answer_timeout_s=_ANSWER_S), deadline=bus.deadline, headers=()
         )
-        async with serving(app, listener, config) as url:
+        warming = supervision.running(partial(_kept_warm, desk), name="console-warm")
+        async with warming, serving(app, listener, config) as url:
             yield f"{url}{settings.console.root_path}/"
+
+
+async def _kept_warm(desk: Desk) -> None:
+    while True:
+        with contextlib.suppress(BusError):
+            await asyncio.gather(desk.status(), desk.counted())
+        await asyncio.sleep(_WARM_S)
 
 
 def console_desk(
@@ -91,6 +102,6 @@ def console_desk(
         subjects,
         bus.publisher,
         handlers,
-        SingleFlight(standing, ttl_s=_SHARED_S),
-        SingleFlight(counted, ttl_s=_SHARED_S),
+        Warm(standing),
+        Warm(counted),
     )

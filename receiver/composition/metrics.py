@@ -13,7 +13,8 @@ from receiver.bus.metrics_stream import metrics_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
-from receiver.composition.operations import certificate_expiry, free_bytes
+from receiver.composition.certificate import certificate_expiry
+from receiver.composition.operations import free_bytes
 from receiver.errors import BusError
 from receiver.observability.counters import DeliveryCounts
 from receiver.observability.figures import Figures

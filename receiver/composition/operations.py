@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from receiver.bus.audit_stream import audit_rights
 from receiver.bus.read.reader import Reader
-from receiver.bus.rights import archive_rights, purge_rights
 from receiver.bus.state.store import StateStore
-from receiver.bus.subjects import Subjects
 from receiver.composition.archive import opened_archive
-from receiver.composition.bus import Bus, opened_bus, raw_age
+from receiver.composition.bus import Bus, raw_age
+from receiver.composition.certificate import certificate_expiry
+from receiver.composition.repair import opened_to_act
 from receiver.composition.spool import opened_spool
 from receiver.dialects.installed import installed_dialects
 from receiver.operations.audit_trail import AuditTrail
@@ -25,13 +24,11 @@ from receiver.operations.handlers import HandlerOperations
 from receiver.operations.keeping.watch import warn_of_room
 from receiver.operations.look.status import Place
 from receiver.operations.repair.comparing import Comparing
-from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing, Today
 from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
-from receiver.web.certificate import expires_at
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.effects.holders import BusHolders
 from receiver.worker.routing import Handler
@@ -46,32 +43,6 @@ async def opened_operations(
     """
     async with opened_to_act(settings) as bus:
         yield handler_operations(settings, bus, loaded)
-
-
-@contextlib.asynccontextmanager
-async def opened_to_act(settings: Settings) -> AsyncIterator[Bus]:
-    """The bus of a command that changes something; raises `BusError` where NATS is away."""
-    rights = tuple(audit_rights(Subjects(settings.nats.subject_root)))
-    async with opened_bus(settings, name="yizhan-operate", rights=rights) as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield bus
-
-
-@contextlib.asynccontextmanager
-async def opened_to_purge(settings: Settings) -> AsyncIterator[Bus]:
-    """The same, of a command that deletes what is stored."""
-    subjects = Subjects(settings.nats.subject_root)
-    rights = (*audit_rights(subjects), *archive_rights(subjects), *purge_rights(subjects))
-    async with opened_bus(settings, name="yizhan-purge", rights=rights) as bus:
-        bus.connection.client  # noqa: B018 - say now that NATS is away
-        yield bus
-
-
-@contextlib.asynccontextmanager
-async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
-    """The dead letters, to look at; raises `BusError` where NATS is away."""
-    async with opened_archive(settings) as archive:
-        yield Letters(archive.connection, archive.subjects)
 
 
 @contextlib.asynccontextmanager
@@ -117,14 +88,8 @@ async def opened_place(settings: Settings, loaded: Sequence[Handler]) -> AsyncIt
             [source.name for source in settings.sources],
             spool.state if spool.path.exists() else None,
             free_bytes(settings),
+            certificate_expiry(settings),
         )
-
-
-@contextlib.asynccontextmanager
-async def opened_quarantine(settings: Settings) -> AsyncIterator[Quarantine]:
-    """The callbacks that could not be read, to look at; raises `BusError` where NATS is away."""
-    async with opened_archive(settings) as archive:
-        yield Quarantine(archive.connection, archive.subjects)
 
 
 def reparsing(settings: Settings, bus: Bus, quarantine: Quarantine) -> Reparsing:
@@ -151,12 +116,6 @@ def free_bytes(settings: Settings) -> int | None:
     if settings.nats.url is not None or not settings.nats.data_dir.is_dir():
         return None
     return shutil.disk_usage(settings.nats.data_dir).free
-
-
-def certificate_expiry(settings: Settings) -> datetime | None:
-    """When the certificate of the settings expires; None without one that can be read here."""
-    file = settings.receiver.tls_cert_file
-    return None if file is None else expires_at(file)
 
 
 def handler_operations(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -18,7 +18,6 @@ from receiver.settings import Settings
 from receiver.spool.drainer import Drainer
 from receiver.spool.publisher import SpoolFallbackPublisher
 from receiver.spool.queue import Spool
-from receiver.web.health import Probe
 
 SPOOL_FILE: Final = "spool.sqlite3"
 _DRAIN_TIMEOUT_S: Final = 2.0
@@ -65,7 +64,7 @@ async def ready_drainer(
 @contextlib.asynccontextmanager
 async def spooling_publisher(
     settings: Settings, bus: Bus
-) -> AsyncIterator[tuple[Submitter, Probe, Spool | None]]:
+) -> AsyncIterator[tuple[Submitter, Callable[[], Awaitable[None]], Spool | None]]:
     """The publisher of callbacks, the probe of the log, and the spool where there is one, with the
     drainer running."""
     if not settings.receiver.spool_limit_bytes:

@@ -14,7 +14,7 @@ from receiver.bus.state.memory import MemoryEntries
 from receiver.bus.state.store import Entries, StateStore, state_info
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.settings import Settings
 from receiver.transfer.entries import EntryImport

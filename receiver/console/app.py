@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.console.desk import Desk
 from receiver.console.doors import guard
-from receiver.console.pages import Pages
+from receiver.console.pages import Pages, path_of
 from receiver.console.rendering import STATIC, environment
 from receiver.console.screens.table import SCREENS
 from receiver.settings import Settings
@@ -42,6 +42,6 @@ def below(app: ASGIApp, root_path: str) -> ASGIApp:
 async def _refused(pages: Pages, request: Request, error: Exception) -> Response:
     """The page of what no route takes."""
     assert isinstance(error, HTTPException)
-    missing = f"There is no page {request.scope['path']}: look for an id in the box above."
+    missing = f"There is no page {path_of(request)}: look for an id in the box above."
     sentence = missing if error.status_code == 404 else str(error.detail)
     return pages.fault(request, error.status_code, sentence)

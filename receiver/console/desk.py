@@ -22,7 +22,7 @@ Document = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
-    the processes count; both are shared by whoever asks within a few seconds, and raise `BusError`.
+    the processes count; both as they were a moment ago (`Warm`). They raise `BusError`.
     """
 
     connection: Connection

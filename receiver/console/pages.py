@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.requests import Request
@@ -21,8 +22,15 @@ from receiver.bounded_cache import BoundedCache
 from receiver.console.desk import Desk
 from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
-from receiver.console.rendering import as_json
-from receiver.console.screen import Asked, ChangedError, GoneError, Screen
+from receiver.console.rendering import as_json, query, without
+from receiver.console.screen import (
+    Asked,
+    ChangedError,
+    ElsewhereError,
+    ForbiddenError,
+    GoneError,
+    Screen,
+)
 from receiver.errors import BusError, YizhanError
 from receiver.observability.logs import get_logger
 
@@ -35,10 +43,6 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "NATS does not answer",
 }
 Answer = Callable[[Request], Awaitable[Response]]
-
-
-class ForbiddenError(YizhanError):
-    """The viewer's role does not reach so far."""
 
 
 class Pages:
@@ -106,8 +110,8 @@ class Pages:
             for name, text in given.items()
             if name not in words and (whole or name in screen.others)
         }
-        word = given.get("reveal", "")
-        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, _path(request))
+        word, page = given.get("reveal", ""), path_of(request).removesuffix(".json")
+        reveal = viewer.personal and self.desk.reveals.covers(word, viewer.name, page)
         path = {name: str(value) for name, value in request.path_params.items()}
         return Asked(
             viewer=viewer,
@@ -135,7 +139,7 @@ class Pages:
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
             screen=screen,
-            path=_path(request),
+            path=path_of(request),
             twin=_twin_of(request, screen),
             notice=self._notices.get(given.get("notice", "")),
             **context,
@@ -146,6 +150,8 @@ class Pages:
         """The answer, or the page of what hinders it."""
         try:
             return await answer(request)
+        except ElsewhereError as error:
+            return RedirectResponse(self.url(request, str(error)), status_code=303)
         except YizhanError as error:
             status, sentence = _status(error), str(error)
         except Exception as error:  # noqa: BLE001 - one page that fails is no end of the console
@@ -179,16 +185,16 @@ def _viewer(request: Request) -> Viewer:
     return viewer
 
 
-def _path(request: Request) -> str:
-    """The path without the prefix."""
+def path_of(request: Request) -> str:
+    """The path without the prefix, as it stands in a link: an id may hold a slash of its own."""
     root: str = request.scope.get("root_path", "")
-    path: str = request.scope["path"]
-    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
+    raw: bytes = request.scope["raw_path"]
+    return quote(raw.decode("latin-1").removeprefix(root), safe="/%")
 
 
 def _twin_of(request: Request, screen: Screen | None) -> str:
     if screen is None:
         return ""
-    path = _path(request).rstrip("/") or f"/{screen.name}"
-    query = request.url.query
-    return f"{path}.json{f'?{query}' if query else ''}"
+    path = path_of(request).rstrip("/") or f"/{screen.name}"
+    given = parameters(request.url.query)
+    return f"{path}.json{query(without(given, 'notice'))}"

@@ -1,4 +1,4 @@
-"""Views as HTML and as JSON. Every text is escaped; a name misspelt in a template is an error."""
+"""Views as HTML and as JSON. Every text is escaped; a misspelt name in a template is an error."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def environment() -> Environment:
         "duration": in_words,
         "segment": segment,
         "query": query,
+        "without": without,
         "pretty": pretty,
         "zoned": zoned,
     }
@@ -89,6 +90,11 @@ def segment(text: object) -> str:
 def query(words: Mapping[str, str]) -> str:
     """Parameters behind a path, with their question mark; empty without any."""
     return f"?{urlencode(words)}" if words else ""
+
+
+def without(words: Mapping[str, str], name: str) -> dict[str, str]:
+    """The same parameters but one."""
+    return {word: text for word, text in words.items() if word != name}
 
 
 def pretty(value: Any) -> str:

@@ -57,7 +57,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An act is over: what is said of it, on the page (without the prefix) to go to."""
+    """An act is over: the page of the console to go to, without prefix, and what it says of it."""
 
     page: str
     sentence: str
@@ -69,6 +69,14 @@ class GoneError(YizhanError):
 
 class ChangedError(YizhanError):
     """What an act was confirmed for is not what it would be done to now; nothing was done."""
+
+
+class ForbiddenError(YizhanError):
+    """The viewer may not do this, or see this."""
+
+
+class ElsewhereError(YizhanError):
+    """What was asked for is another page: its path and query, without the prefix."""
 
 
 @dataclass(frozen=True, slots=True)

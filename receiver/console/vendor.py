@@ -1,4 +1,4 @@
-"""Writes `static/vendor/` and its list anew: `make vendor`, with npm; nothing at run time.
+"""Writes `static/vendor/` and its list anew (`make vendor`, needs npm).
 
 `VENDOR.toml` names each package with its version, and each of its files with its SHA-256.
 """

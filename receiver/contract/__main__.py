@@ -1,4 +1,4 @@
-"""`python -m receiver.contract events > docs/events.md`: write a generated page anew."""
+"""`python -m receiver.contract events > docs/events.md`: write a generated page or file anew."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from receiver.contract.alert_rules import alert_rules
 from receiver.contract.api_page import api_page
+from receiver.contract.dashboard import dashboard
 from receiver.contract.metrics_page import metrics_page
 from receiver.contract.page import events_page
+from receiver.settings.alerts import AlertsSettings
 
 _PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "events": events_page,
     "api": api_page,
     "metrics": metrics_page,
+    "alerts": lambda: alert_rules(AlertsSettings().runbook),
+    "dashboard": dashboard,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from receiver.observability.alerts.alert import Alert
 from receiver.observability.alerts.promql import duration, expression
@@ -12,6 +12,7 @@ from receiver.observability.alerts.table import ALERTS
 
 _HEAD: Final = """\
 # Written by `yizhan alerts`; do not edit.
+# yamllint disable rule:line-length
 groups:
   - name: yizhan
     rules:
@@ -20,26 +21,38 @@ groups:
 
 def alert_rules(runbook: str) -> str:
     """A file of rules, as YAML; `runbook` is where docs/runbook.md is read."""
-    return _HEAD + "".join(f"{line}\n" for alert in ALERTS for line in _rule(alert, runbook))
+    return _HEAD + "".join(f"{line}\n" for rule in rules(runbook) for line in _lines(rule))
 
 
-def _rule(alert: Alert, runbook: str) -> Iterator[str]:
+def rules(runbook: str) -> list[dict[str, Any]]:
+    """The same as data: one alert each, as Prometheus names its parts."""
+    return [_rule(alert, runbook) for alert in ALERTS]
+
+
+def _rule(alert: Alert, runbook: str) -> dict[str, Any]:
     labels = {name: f"{{{{ $labels.{name} }}}}" for name in alert.labels}
-    yield f"      - alert: {alert.name}"
-    yield f"        expr: {_text(expression(alert.condition))}"
-    yield f"        for: {duration(alert.lasting)}"
-    yield from _table("labels", {"severity": alert.severity})
-    annotations = {
-        "summary": alert.summary_for(labels),
-        "description": alert.action,
-        "runbook_url": f"{runbook}#{alert.anchor}",
+    return {
+        "alert": alert.name,
+        "expr": expression(alert.condition),
+        "for": duration(alert.lasting),
+        "labels": {"severity": alert.severity},
+        "annotations": {
+            "summary": alert.summary_for(labels),
+            "description": alert.action,
+            "runbook_url": f"{runbook}#{alert.anchor}",
+        },
     }
-    yield from _table("annotations", annotations)
 
 
-def _table(name: str, values: Mapping[str, str]) -> Iterator[str]:
-    yield f"        {name}:"
-    yield from (f"          {key}: {_text(value)}" for key, value in values.items())
+def _lines(rule: Mapping[str, Any]) -> Iterator[str]:
+    mark = "-"
+    for name, value in rule.items():
+        if isinstance(value, dict):
+            yield f"        {name}:"
+            yield from (f"          {key}: {_text(text)}" for key, text in value.items())
+        else:
+            yield f"      {mark} {name}: {_text(value)}"
+        mark = " "
 
 
 def _text(value: str) -> str:

@@ -62,16 +62,16 @@ def dashboard() -> str:
 
 def _panels() -> Iterator[dict[str, Any]]:
     """Each with its place, line by line."""
-    yield _placed(_panel("Alerts that fire", "", [(_FIRING, "{{alertname}}")], "short"), 0, 0, 24)
-    top = _HEIGHT
+    yield _panel("Alerts that fire", "", [(_FIRING, "{{alertname}}")], "short") | _place(0, 0)
+    top, width = _HEIGHT, _COLUMNS // _PANELS_A_LINE
     for group in _GROUPS:
-        yield {"type": "row", "title": group, "collapsed": False, "panels": []} | _place(0, top, 24)
+        head: dict[str, Any] = {"type": "row", "title": group, "collapsed": False, "panels": []}
+        yield head | _place(0, top, height=1)
         top += 1
         rows = [row for row in ROWS if "collected" in row.pages and _group(row) == group]
-        width = _COLUMNS // _PANELS_A_LINE
         for number, row in enumerate(rows):
             line, column = divmod(number, _PANELS_A_LINE)
-            yield _placed(_panel_of(row), column * width, top + line * _HEIGHT, width)
+            yield _panel_of(row) | _place(column * width, top + line * _HEIGHT, width)
         top += -(-len(rows) // _PANELS_A_LINE) * _HEIGHT
 
 
@@ -119,12 +119,8 @@ def _panel(title: str, text: str, targets: Sequence[tuple[str, str]], unit: str)
     }
 
 
-def _placed(panel: dict[str, Any], x: int, y: int, width: int) -> dict[str, Any]:
-    return panel | _place(x, y, width)
-
-
-def _place(x: int, y: int, width: int) -> dict[str, Any]:
-    return {"gridPos": {"x": x, "y": y, "w": width, "h": 1 if width == _COLUMNS and y else _HEIGHT}}
+def _place(x: int, y: int, width: int = _COLUMNS, height: int = _HEIGHT) -> dict[str, Any]:
+    return {"gridPos": {"x": x, "y": y, "w": width, "h": height}}
 
 
 def _numbered(panels: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def verify_signature(request: InboundRequest, now: datetime) -> Proof:
     tolerance_s = request.source.tolerance_s
     oldest_s = tolerance_s + (_retried_for_s(request.source) if worth else 0)
     if not -tolerance_s <= age_s <= oldest_s:
-        raise VerificationError("stale_timestamp")
+        raise VerificationError("stale_timestamp", age_s=age_s)
     return Proof("headers", index, used if worth else "", lifetime_s=oldest_s + tolerance_s)
 
 

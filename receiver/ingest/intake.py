@@ -152,11 +152,9 @@ class Intake:
         if callback.pushed_at is None:
             return
         age, limit_s = request.received_at - callback.pushed_at, request.source.max_age_s
-        if limit_s is None:
-            if self._window < age <= MAX_AGE:
-                raise VerificationError("stale_message")
-        elif age.total_seconds() > limit_s:
-            raise VerificationError("stale_message")
+        stale = self._window < age <= MAX_AGE if limit_s is None else age.total_seconds() > limit_s
+        if stale:
+            raise VerificationError("stale_message", age_s=age.total_seconds())
 
     def _nonce_claim(self, verified: VerifiedRequest) -> OutgoingMessage | None:
         source, proof = verified.request.source, verified.proof

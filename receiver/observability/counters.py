@@ -9,6 +9,7 @@ from typing import Final
 
 from receiver.observability.figures import Figures
 from receiver.observability.metric_row import ACK_BOUNDS_S
+from receiver.observability.moments import LAST_TRY, REFUSED, RETRIED, Moments
 
 _RETRANSMITTED: Final = frozenset({"retransmission", "duplicate"})
 
@@ -23,6 +24,7 @@ class DeliveryCounts:
         self._first: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._retries: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._last: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._moments = Moments()
         self._times: defaultdict[str, list[float]] = defaultdict(
             lambda: [0.0] * (len(ACK_BOUNDS_S) + 2)
         )
@@ -49,12 +51,23 @@ class DeliveryCounts:
     def tried(self, source: str, outcome: str) -> None:
         """Count the first try of a callback, by a word of `metric_row.TRIES`."""
         self._first[source, outcome] += 1
+        if outcome != "good":
+            self._moments.note(outcome, source)
 
     def retried(self, source: str, nth: str, outcome: str, *, last: bool) -> None:
         """Count a later one, the `nth` of `metric_row.RETRIES`; of the `last` also its outcome."""
         self._retries[source, nth] += 1
+        self._moments.note(RETRIED, source)
+        if outcome != "good":
+            self._moments.note(outcome, source)
         if last:
             self._last[source, outcome] += 1
+            self._moments.note(LAST_TRY, source)
+
+    def refused(self, source: str, outcome: str, reason: str, age_s: float = 0.0) -> None:
+        """Count one that was refused; `age_s` is how old its signature is, if that is why."""
+        self.answered(source, outcome)
+        self._moments.note(REFUSED, source, reason, age_s=age_s)
 
     def read(self) -> Mapping[str, int]:
         """A copy of the counts as they stand."""
@@ -63,6 +76,7 @@ class DeliveryCounts:
     def figures(self) -> Figures:
         """The same by source."""
         figures = Figures()
+        figures.moments.add(self._moments)
         by_row = {
             "yizhan_callbacks": self._answers,
             "yizhan_retransmissions": self._again,

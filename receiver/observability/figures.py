@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from receiver.observability.metric_table import BY_NAME
+from receiver.observability.moments import Moments, read_moments
 
 Key = tuple[str, ...]
 """A row's name, then the values of its labels."""
@@ -18,15 +19,17 @@ _KINDS: Final = ("counters", "gauges", "histograms")
 
 class Figures:
     """Counters and gauges by their keys; of histograms the counts of the buckets, one more than
-    bounds, not cumulative, and behind them the sum of what was observed.
+    bounds, not cumulative, and behind them the sum of what was observed. `moments` are no metrics:
+    what is known of sources beside them.
     """
 
-    __slots__ = _KINDS
+    __slots__ = (*_KINDS, "moments")
 
     def __init__(self) -> None:
         self.counters: dict[Key, float] = {}
         self.gauges: dict[Key, float] = {}
         self.histograms: dict[Key, list[float]] = {}
+        self.moments = Moments()
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Count `by` more."""
@@ -54,7 +57,9 @@ class Figures:
             kept[number] += value
 
     def add(self, other: Figures, *, sign: int = 1, gauges: bool = True) -> None:
-        """Add what another counted, or subtract it."""
+        """Add what another counted, or subtract it, except for moments: those stay."""
+        if sign > 0:
+            self.moments.add(other.moments)
         for key, value in other.counters.items():
             self.counters[key] = self.counters.get(key, 0) + sign * value
         for key, values in other.histograms.items():
@@ -78,7 +83,7 @@ class Figures:
         return {
             kind: [[list(key), value] for key, value in getattr(self, kind).items()]
             for kind in _KINDS
-        }
+        } | {"moments": self.moments.document()}
 
 
 def read_figures(document: Mapping[str, Any]) -> Figures:
@@ -92,6 +97,7 @@ def read_figures(document: Mapping[str, Any]) -> Figures:
                 row = BY_NAME.get(key[0])
                 if row is not None and len(key) == 1 + len(row.labels):
                     getattr(found, kind)[tuple(key)] = value
+        found.moments = read_moments(document)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"no figures: {type(error).__name__}") from error
     return found

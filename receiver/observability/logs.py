@@ -137,8 +137,10 @@ def _stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
 
 
 def _in_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """The ids of the span in which this is logged, where there is one."""
-    if (at := trace_context.current()) is not None:
+    """The ids of the span in which this is logged, where there is one: not of a line that says of
+    which trace it is, as that of each callback does.
+    """
+    if "trace_id" not in event and (at := trace_context.current()) is not None:
         event.update(at.ids)
     return event
 

@@ -36,6 +36,8 @@ from receiver.observability.trace_context import STORING, TraceContext, of_span
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.45.0"
 MAX_LINKS: Final = 128
 """More links than that a span does not take by default."""
+_IDS: Final = 1 << 64
+"""Below that is the half of an id that decides."""
 _SERVER_ERROR: Final = 500
 _ROOT: Final = otel_context.Context()
 """The context of what continues no trace, whatever span its task runs in."""
@@ -70,11 +72,15 @@ class Tracer:
         self._tracer = provider.get_tracer("yizhan", schema_url=SCHEMA_URL)
         self._ids = ids
         self._bound = TraceIdRatioBased.get_bound_for_rate(ratio)
+        # All ids are below a letter that is no digit of theirs.
+        self._below = f"{self._bound:016x}" if self._bound < _IDS else "g"
         self._stream = stream
 
     def samples(self, trace_id: str) -> bool:
-        """Whether a trace that begins here under this id is sampled: makes no object for it."""
-        return int(trace_id[16:], 16) < self._bound
+        """Whether a trace that begins here under this id is sampled: that of `sampler`, by the
+        digits alone, which are all of a case and a length. No object is made for it.
+        """
+        return trace_id[16:] < self._below
 
     def callback(
         self, trace_id: str, source: str, *, started: float, sender: TraceContext | None
@@ -170,7 +176,7 @@ class Tracer:
 
     def _trace_id(self, *, sampled: bool) -> str:
         """A new one; of a `sampled` trace one that the sampler takes, unless it takes none."""
-        below = self._bound if sampled and self._bound else 1 << 64
+        below = self._bound if sampled and self._bound else _IDS
         # An id is no secret: it has to differ, no more.
         return f"{random.getrandbits(64):016x}{random.randrange(below):016x}"  # noqa: S311
 

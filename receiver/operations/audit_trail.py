@@ -39,6 +39,7 @@ VERBS: Final = (
     "purge",
     "export",
     "import",
+    "reveal",
 )
 """The kinds of acts; more may be added."""
 

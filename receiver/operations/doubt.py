@@ -17,7 +17,7 @@ from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError, DecodingError
 from receiver.operations.audit_trail import AuditTrail
-from receiver.operations.handlers import unknown
+from receiver.operations.selecting import unknown_handler
 from receiver.worker.effects.holders import Holders
 from receiver.worker.effects.ledger import MARGIN
 from receiver.worker.effects.states import EffectRecord, read_record, why_in_doubt
@@ -109,7 +109,7 @@ class Doubts:
             found = await durables(self._connection.client, self.subjects.stream)
             known = [durable.handler for durable in found]
             if name not in known:
-                raise unknown(name, known)
+                raise unknown_handler(name, known)
 
     async def of(self, key: str) -> Doubt:
         """The effect of a key, in whatever state; raises `ConfigurationError` without one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -18,10 +18,10 @@ from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.durables import PREFIX, Durable, Stored
 from receiver.bus.patience import patiently
-from receiver.bus.read.filters import nearest
 from receiver.bus.subjects import Subjects
 from receiver.errors import BusError, ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.selecting import unknown_handler
 from receiver.operations.workers import Activity, activity, ask_status
 from receiver.worker.routing import Handler
 from receiver.worker.status import WorkerStatus
@@ -268,7 +268,7 @@ class HandlerOperations:
             raise ConfigurationError(
                 f"{name} was never started, so it has no position yet: start a worker first"
             )
-        raise unknown(name, (*self._loaded, *found))
+        raise unknown_handler(name, (*self._loaded, *found))
 
     async def _held(self, kind: str) -> Counter[str]:
         """How many schedules of a kind wait, by handler."""
@@ -290,8 +290,3 @@ class HandlerOperations:
             return None
         looking = durables.first_from(*self._stream, durable.filters, durable.floor + 1)
         return await self._allowed(looking)
-
-
-def unknown(name: str, known: Iterable[str]) -> ConfigurationError:
-    """The error for a name that no handler has."""
-    return ConfigurationError(f"{name!r}: no such handler: {nearest(name, sorted(set(known)))}")

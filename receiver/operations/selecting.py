@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from receiver.bus.read.filters import WORDS, Filters, parse_time
+from receiver.bus.read.filters import WORDS, Filters, nearest, parse_time
 from receiver.errors import ConfigurationError
 
 OF_CALLBACKS: Final = ("since", "until", "source")
@@ -80,3 +80,8 @@ def _times(
     if until is None:
         return None, None
     return None, past_time(f"{prefix}until", until, now)
+
+
+def unknown_handler(name: str, known: Iterable[str]) -> ConfigurationError:
+    """The error for a name that no handler has."""
+    return ConfigurationError(f"{name!r}: no such handler: {nearest(name, sorted(set(known)))}")

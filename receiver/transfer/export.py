@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,12 +12,10 @@ from typing import Any, Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.durables import durables
-from receiver.bus.message import StoredMessage
 from receiver.bus.read.filters import Filters
 from receiver.bus.read.history import History, opened_history
 from receiver.bus.read.reader import Reader
 from receiver.bus.subjects import Subjects
-from receiver.errors import BusError
 from receiver.transfer.file import ExportWriter
 from receiver.transfer.kinds import Kind, Section, kind_of, sections
 from receiver.transfer.line import Line, encode_line
@@ -25,7 +23,6 @@ from receiver.transfer.manifest import ExportedHandler, ExportedStream, Manifest
 
 PATIENCE_S: Final = 30.0
 """How long a reading waits for a server that restarts."""
-_AGAIN_S: Final = 0.25
 _TURN: Final = 100
 """Lines after which others on the event loop have a turn."""
 _DELETED: Final = frozenset({"DEL", "PURGE"})
@@ -76,13 +73,15 @@ class Export:
 
     def _open(self, section: Section) -> contextlib.AbstractAsyncContextManager[History]:
         chosen = section.selection
-        return opened_history(self._connection, chosen.stream, chosen.span)
+        return opened_history(
+            self._connection, chosen.stream, chosen.span, patience_s=self._patience_s
+        )
 
     async def _copy(
         self, section: Section, history: History, out: ExportWriter, progress: Progress
     ) -> None:
         stream = section.selection.stream
-        async for stored in patiently(history, self._patience_s):
+        async for stored in history.read():
             kind = kind_of(stored.nats_subject, self._subjects)
             deleted = stored.headers.get("KV-Operation") in _DELETED
             if kind is None or deleted or not section.takes(stored, kind):
@@ -126,23 +125,3 @@ def _stream(name: str, info: Mapping[str, Any]) -> ExportedStream:
         first_seq=state["first_seq"],
         last_seq=state["last_seq"],
     )
-
-
-async def patiently(history: History, patience_s: float) -> AsyncIterator[StoredMessage]:
-    """What a history holds; where NATS goes away in the middle, it goes on behind the last one.
-
-    Raises `BusError` once it has been away for `patience_s`.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
-    while True:
-        try:
-            async for stored in history.read():
-                yield stored
-                deadline = loop.time() + patience_s
-        except BusError:
-            if loop.time() >= deadline:
-                raise
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            return

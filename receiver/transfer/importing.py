@@ -20,7 +20,6 @@ from receiver.bus.runs_stream import ensure_runs_stream
 from receiver.bus.subjects import Subjects
 from receiver.errors import DecodingError
 from receiver.transfer.entries import EntryImport
-from receiver.transfer.export import patiently as read_patiently
 from receiver.transfer.file import Numbered
 from receiver.transfer.handlers import begin_where_they_were, check_none_runs
 from receiver.transfer.kinds import KINDS, Kind, kind_of
@@ -152,8 +151,11 @@ class Import:
         self._ends[stream] = info["state"]["last_seq"]
         if stream == self._target.subjects.state_stream:
             return
-        async with opened_history(connection, stream, Span(), headers_only=True) as history:
-            async for stored in read_patiently(history, self._target.patience_s):
+        patience_s = self._target.patience_s
+        async with opened_history(
+            connection, stream, Span(), headers_only=True, patience_s=patience_s
+        ) as history:
+            async for stored in history.read():
                 names = names_of(stored.headers)
                 if MSG_ID not in stored.headers:
                     names.append(f"from {stream} {info['created']} {stored.stream_seq}")

@@ -176,7 +176,9 @@ class CallbackEndpoint:
             delivery.answer(result.status, answers.BODIES[result.status])
             self._counts.add(result.reason)
             outcome = "unauthorized" if result.status == 401 else "refused"
-            self._counts.answered(self._source_of(delivery), outcome)
+            age_s = result.age_s if isinstance(result, VerificationError) else 0.0
+            source = self._source_of(delivery)
+            self._counts.refused(source, outcome, result.reason, age_s)
             self._advise(delivery, result)
             self._lines.rejected(delivery, result)
             if delivery.span is not None:

@@ -103,6 +103,8 @@ def test_rules_and_queries_of_the_dashboard_are_valid(promtool: str, tmp_path: P
     said = ran(promtool, "check", "rules", "--lint-fatal", rules, queries)
     assert f"{len(ALERTS)} rules found" in said
     assert f"{len(asked)} rules found" in said
+    deployed = ROOT / "deploy" / "prometheus" / "prometheus.yml"
+    assert "SUCCESS" in ran(promtool, "check", "config", "--syntax-only", deployed)
 
 
 def test_every_alert_leads_to_its_section_of_the_runbook() -> None:

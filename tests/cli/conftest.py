@@ -16,7 +16,7 @@ import pytest
 
 from tests.forked import Forked, preloaded, start_forked
 
-FREE_PORTS = {"YIZHAN_NATS__PORT": "0", "YIZHAN_RECEIVER__PORT": "0"}
+FREE_PORTS = {"YIZHAN_NATS__PORT": "0", "YIZHAN_RECEIVER__PORT": "0", "YIZHAN_CONSOLE__PORT": "0"}
 
 
 @dataclass

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import typer.main
 
 from receiver.cli.app import COMMANDS, app, load
@@ -15,7 +16,10 @@ from receiver.cli.app import COMMANDS, app, load
 LOADED: Any = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
 
 
-SERVERS = {
+WITHOUT = {
+    "dashboard": "prints a dashboard of Grafana, which is JSON",
+    "console": "runs until it is stopped; its log is JSON by log.format",
+    "console hash-token": "prints one line for the settings",
     "up": "runs until it is stopped; its log is JSON by log.format",
     "receive": "runs until it is stopped; its log is JSON by log.format",
     "work": "runs until it is stopped; its log is JSON by log.format",
@@ -62,7 +66,14 @@ def test_every_command_but_servers_prints_json_where_asked() -> None:
         for name, command in commands(typer.main.get_group(app))
         if not any("--json" in option.opts for option in command.params)
     }
-    assert without == set(SERVERS)
+    assert without == set(WITHOUT)
+
+
+@pytest.mark.parametrize("words", [("order", "1"), ("status",), ("dead", "list")])
+def test_a_command_that_looks_imports_no_server(words: tuple[str, ...]) -> None:
+    imported = modules_of(*words)
+    assert "receiver.bus.connection" in imported
+    assert not imported & {"packaging", "starlette", "uvicorn", "uvloop", "receiver.web"}
 
 
 def test_the_list_of_commands_imports_no_command() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -210,6 +214,27 @@ async def test_an_operator_is_asked_at_a_terminal(desk: Desk, answer: str) -> No
     assert "Rewind? [y/N]" in said
     assert code == (0 if answer == "y" else 1)
     assert "".join(running.lines).count("handled\n") == (4 if answer == "y" else 2)
+
+
+async def test_ctrl_c_at_a_question_ends_it_at_once_and_changes_nothing(desk: Desk) -> None:
+    await desk.work()
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "receiver", "handlers", "rewind", "slow", "--to", "1h"),
+        cwd=desk.yizhan.directory,
+        env=desk.yizhan.environ(**desk.environ),
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    await process.stdout.readuntil(b"[y/N]: ")
+    process.send_signal(signal.SIGINT)
+    _, said = await process.communicate()
+    os.close(theirs)
+    os.close(ours)
+    assert process.returncode == 130
+    assert said.decode() == "\nyizhan: stopped at the question: nothing was done\n"
 
 
 @pytest.mark.parametrize(

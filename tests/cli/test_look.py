@@ -172,6 +172,7 @@ async def test_a_status_begins_with_its_verdict(counter: Counter) -> None:
     assert text.code == 0, text
     assert text.out.startswith("all is well: the last callback came ")
     assert "\n  shop " in text.out
+    assert "\n  Of s nothing was ever stored. " in text.out
     assert document["verdict"]["well"] is True
     assert [one["source"] for one in document["sources"]] == ["s", "shop"]
     assert [one["messages"] for one in document["streams"]] == [2, 0]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -14,7 +17,9 @@ from nats.aio.client import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.bus.subjects import Subjects
+from receiver.observability.metric_row import TRIES
 from receiver.observability.metric_table import ROWS
+from receiver.signatures import xport_signature
 from receiver.testing import eventually
 from tests.cli.conftest import Running, Yizhan
 from tests.cli.test_changed_consumer import base_of, push
@@ -32,6 +37,14 @@ router = Router()
 async def slow(event: Event[PaymentSucceeded], ctx: Context) -> None:
     if event.order_id.startswith("9"):
         raise ValueError("no such shelf")
+"""
+SIGNED = """\
+[[sources]]
+name = "signed"
+dialect = "xport"
+verification = "signature"
+access_key = "key"
+secrets = ["the secret of the settings"]
 """
 STORED = "yizhan_callbacks_total outcome=stored source=s"
 DONE, DEAD = (
@@ -56,6 +69,24 @@ class Place:
     async def push(self, base: str, *orders: str) -> None:
         await push(base, *orders)
         self.sent += len(orders)
+
+    async def push_signed(self, base: str, secret: str, *, late_s: int = 0) -> int:
+        """What a callback with such a signature is answered."""
+        timestamp, nonce = str(int(time.time()) - late_s), uuid4().hex
+        headers = {
+            "access-key": "key",
+            "timestamp": timestamp,
+            "nonce-str": nonce,
+            "signature": xport_signature("key", timestamp, nonce, secret),
+        }
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
+            body = {"messageType": "ORDER_CREATE"}
+            return (await http.post("/callbacks/signed", headers=headers, json=body)).status_code
+
+    async def explained(self) -> dict[str, dict[str, Any]]:
+        """What `yizhan status` says of each source."""
+        ended = await self.yizhan.run("status", "--json", within_s=90, **self.environ)
+        return {one["source"]: one for one in json.loads(ended.out)["sources"]}
 
     async def scrape(self) -> dict[str, float]:
         """Everything on the page; no counter may be less than it was."""
@@ -103,7 +134,7 @@ async def place(
 ) -> AsyncIterator[Place]:
     (yizhan.directory / "my.py").write_text(HANDLERS)
     file = yizhan.directory / "yizhan.toml"
-    file.write_text(f'{SOURCE}[handlers]\nload = ["my:router"]\n[metrics]\nport = 0\n')
+    file.write_text(f'{SOURCE}{SIGNED}[handlers]\nload = ["my:router"]\n[metrics]\nport = 0\n')
     file.chmod(0o600)
     environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
     yield Place(yizhan, environ)
@@ -132,8 +163,12 @@ async def test_counters_never_go_back_and_what_the_log_knows_is_exact(place: Pla
     assert await receivers[1].stop() == 0
     assert await workers[0].stop() == 0
     receivers[1], workers[0] = await place.start("receive"), await place.start("work")
-    await place.push(await base_of(receivers[1]), "41")
+    base = await base_of(receivers[1])
+    await place.push(base, "41")
     last = await place.shows(STORED=9, DONE=6, DEAD=3)
+
+    refusals = [await place.push_signed(base, "the secret of yesterday") for _ in range(3)]
+    refusals.append(await place.push_signed(base, "the secret of the settings", late_s=20_000))
 
     stream = place.environ["YIZHAN_NATS__SUBJECT_ROOT"].upper()
     assert first["yizhan_processes kind=handlers"] == 3
@@ -144,9 +179,22 @@ async def test_counters_never_go_back_and_what_the_log_knows_is_exact(place: Pla
     assert last["yizhan_dead_letters handler=slow"] == 3
     assert last[f"yizhan_stream_stored_total stream={stream}"] == 18
     assert last["yizhan_ack_seconds_count source=s"] == 9
+    judged = [last.get(f"yizhan_first_try_total outcome={o} source=s", 0) for o in TRIES]
+    assert sum(judged) == 9
+    assert last["yizhan_source_never_sent source=signed"] == 1
+    assert "yizhan_source_silence_improbability source=s" not in last
     assert all(last[f"yizhan_collected part={p}"] == 1 for p in ("processes", "handlers"))
     names = {name.partition(" ")[0] for name in last}
     known = {row.exported for row in ROWS if "collected" in row.pages}
     parts = {f"{row.name}_{part}" for row in ROWS for part in ("bucket", "sum", "count")}
     assert names <= known | parts
     await asyncio.gather(serving.stop(), *(one.stop() for one in (*receivers, *workers)))
+    sources = await place.explained()
+    assert refusals == [401] * 4
+    assert (sources["s"]["is_refused"], sources["signed"]["is_refused"]) == (False, True)
+    text = sources["signed"]["explained"]
+    assert "Of signed nothing was ever stored. 4 of its deliveries were refused since " in text
+    assert "and none was stored: bad_signature (3), stale_timestamp (1)." in text
+    assert "signs with another secret than the settings have" in text
+    assert "No receiver reports that it runs." in text
+    assert "not enough history" in sources["s"]["explained"]

@@ -21,6 +21,7 @@ from tests.cli.conftest import Ended, Running, Yizhan
 from tests.cli.test_check_and_up import SOURCE
 
 HANDLERS = """\
+import asyncio
 from pathlib import Path
 
 from yizhan import Context, Event, Router
@@ -40,6 +41,8 @@ async def close_it(event: Event[OrderClosed], ctx: Context) -> None:
         if effect.due:
             with open("effects", "a") as effects:
                 effects.write(f"{event.order_id}\\n")
+    while int(event.order_id) >= 80 and Path("hold").exists():
+        await asyncio.sleep(0.01)
     if event.order_id == "13":
         raise ValueError("unlucky")
 """
@@ -68,6 +71,16 @@ class Place:
         path = self.yizhan.directory / file
         return path.read_text(encoding="ascii").splitlines() if path.exists() else []
 
+    @property
+    def held(self) -> int:
+        """How often the first order was begun that is held."""
+        return self.lines("runs").count("80 fix1")
+
+    async def until_held(self, times: int) -> None:
+        async with asyncio.timeout(90):
+            while self.held < times:
+                await asyncio.sleep(0.01)
+
     async def until_runs(self, count: int) -> None:
         async with asyncio.timeout(90):
             while len(self.lines("runs")) < count:
@@ -79,7 +92,7 @@ async def place(
     yizhan: Yizhan, nats_url: str, client: Client, subjects: Subjects
 ) -> AsyncIterator[Place]:
     (yizhan.directory / "my.py").write_text(HANDLERS)
-    settings = f'{SOURCE}[handlers]\nload = ["my:router"]\nmax_attempts = 1\n'
+    settings = f'{SOURCE}[handlers]\nload = ["my:router"]\nmax_attempts = 1\ngrace_s = 1\n'
     (yizhan.directory / "yizhan.toml").write_text(settings)
     (yizhan.directory / "yizhan.toml").chmod(0o600)
     environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
@@ -97,19 +110,33 @@ async def place(
         await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
 
 
-async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_effect_once(
+async def test_a_replay_that_is_killed_and_changes_hands_gives_every_event_and_each_effect_once(
     place: Place,
 ) -> None:
+    """Killed twice, taken over by a worker that comes, and taken back once that is killed."""
     planned = await place.document(
         "replay", "plan", "fix1", "--type", "order.closed", "--to", "handler:close_it"
     )
-    for count in (7, 31, 64):
+    hold = place.yizhan.directory / "hold"
+    hold.touch()
+    for count in (7, 31):
         running = await place.start("replay", "run", "fix1", "--rate", "200")
         await place.until_runs(count)
         running.process.kill()
         await running.process.wait()
     listed = await place.document("replay", "list")
-    ended = await place.run("replay", "run", "fix1", "--rate", "0")
+    running = await place.start("replay", "run", "fix1", "--rate", "0")
+    await running.line(lambda line: "this command runs the replay itself" in line)
+    await place.until_held(1)
+    held = place.held
+    worker = await place.start("work")
+    await running.line(lambda line: "a worker came, and goes on with it" in line)
+    await place.until_held(held + 1)
+    worker.process.kill()
+    hold.unlink()
+    await running.line(lambda line: "this command runs the replay itself" in line)
+    await running.line(lambda line: f"{COUNT} replayed" in line)
+    ended = await running.process.wait()
     report = await place.document("replay", "report", "fix1")
     again = await place.run("replay", "run", "fix1")
     planned_again = await place.document(
@@ -118,10 +145,10 @@ async def test_a_replay_that_is_killed_three_times_gives_every_event_and_each_ef
 
     assert (planned["count"], planned["forecast"][0]["would_run"]) == (COUNT, COUNT)
     assert [one["state"] for one in listed["replays"]] == ["interrupted"]
-    assert {line.split()[0] for line in place.lines("runs")} == {str(n) for n in range(COUNT)}
+    assert {*place.lines("runs")} == {f"{number} fix1" for number in range(COUNT)}
     assert set(Counter(place.lines("effects")).values()) == {1}
     assert len(place.lines("effects")) == COUNT
-    assert ended.code == 3, ended
+    assert ended == 3, running.lines
     (of_handler,) = report["handlers"]
     assert (of_handler["succeeded"], of_handler["failed"]) == (COUNT - 1, 1)
     (failed,) = of_handler["failures"]

@@ -207,6 +207,7 @@ async def test_what_cannot_be_is_refused_in_a_sentence(
         (("--recordings", "nowhere"), "nowhere: cannot be read"),
         (("--since", "5 apples"), "--since: '5 apples': is no time"),
     ):
-        ended = await yizhan.run("replay", "what-if", "--to", "handler:ship", *words, **environ)
+        name = ("what-if",) if words else ("run", "--what-if")
+        ended = await yizhan.run("replay", *name, "--to", "handler:ship", *words, **environ)
         assert (ended.code, ended.out) == (2, ""), ended
         assert said in ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ async def test_a_refusal_is_an_error_without_its_words(
 
 def test_opentelemetry_is_not_imported_where_nothing_traces() -> None:
     """Neither by the client, nor by receiver and worker without a variable that names a collector,
-    nor where the packages are missing.
+    nor where the packages are missing: there a callback goes its way without a trace of its own.
     """
     code = """
 import asyncio, os, sys
@@ -97,6 +98,37 @@ assert asyncio.run(tracer()) is None
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 sys.modules["opentelemetry"] = None  # as if it were not installed
 assert asyncio.run(tracer(enabled=True)) is None
+
+from receiver.bus.subjects import Subjects
+from receiver.dialects.installed import installed_dialects
+from receiver.ingest.intake import Intake
+from receiver.ingest.sources import Sources
+from receiver.observability.counters import DeliveryCounts
+from receiver.observability.logs import configure_logs
+from receiver.settings import LogSettings, SourceSettings
+from receiver.testing import RecordingPublisher
+from receiver.web.callbacks import CallbackEndpoint
+from receiver.web.delivery import Delivery
+
+class Answered(Delivery):
+    def answer(self, status, body):
+        assert status == 200, status
+
+GIVEN = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+configure_logs(LogSettings(format="json"), stream=sys.stdout)
+publisher = RecordingPublisher()
+sources = Sources([SourceSettings(name="open", dialect="xport", verification="none")])
+intake = Intake(publisher, Subjects(), installed_dialects())
+endpoint = CallbackEndpoint(intake, sources, limit_bytes=999, counts=DeliveryCounts())
+headers = [(b"content-type", b"application/json"), (b"traceparent", GIVEN)]
+delivery = Answered("POST", "open", None, None, headers)
+delivery.body = b'{"messageType":"ORDER_CREATE","messageBody":{"orderId":"27","totalAmount":1}}'
+endpoint.take(delivery)
+(event,) = publisher.stored_events
+assert event.headers["traceparent"] == GIVEN.decode()
+assert "ce-traceparent" not in event.headers
 """
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "tracing_not_installed" in ended.stdout + ended.stderr
+    line = json.loads(ended.stdout.splitlines()[-1])
+    assert (line["event"], "trace_id" in line) == ("callback_stored", False)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import random
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ import pytest
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.util._once import Once
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -296,12 +298,30 @@ async def test_a_line_that_is_logged_in_a_run_has_the_ids_of_its_span(
         async with tracer_of(settings) as tracer:
             with tracer.process(Run("run", None, None, continued=True, attributes={})):
                 get_logger("test").info("within")
+                get_logger("test").info("of another", trace_id="a", span_id="b")
                 write_out()
     finally:
         structlog.configure(**before)
         root.handlers, root.level = handlers, level
-    line = json.loads(out.getvalue().splitlines()[0])
-    assert (line["trace_id"], line["span_id"]) == only(collector.spans).place
+    within, of_another = map(json.loads, out.getvalue().splitlines()[:2])
+    assert (within["trace_id"], within["span_id"]) == only(collector.spans).place
+    assert (of_another["trace_id"], of_another["span_id"]) == ("a", "b")
+
+
+async def test_what_is_sampled_by_the_digits_of_an_id_is_what_the_sampler_takes(
+    settings: Settings, collector: Collector
+) -> None:
+    """Else a span would be made and thrown away, or a trace lack its beginning."""
+    for ratio in (0.0, 1e-9, 0.01, 0.5, 1.0):
+        sampler = TraceIdRatioBased(ratio)
+        edges = (0, 1, sampler.bound - 1, sampler.bound, sampler.bound + 1, (1 << 64) - 1)
+        halves = [half for half in edges if 0 <= half < 1 << 64]
+        halves += [random.getrandbits(64) for _ in range(100)]
+        tracing = TracingSettings(sample_ratio=ratio)
+        async with tracer_of(settings.model_copy(update={"tracing": tracing})) as tracer:
+            for trace_id in (f"{random.getrandbits(64):016x}{half:016x}" for half in halves):
+                decided = sampler.should_sample(None, int(trace_id, 16), "").decision
+                assert tracer.samples(trace_id) == (decided is not Decision.DROP), trace_id
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+if TYPE_CHECKING:  # every process that runs tests would take half a second to import it
+    from playwright.async_api import Browser, BrowserContext, Page
 
 PREFIX: Final = "/ops/yizhan"
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
@@ -32,6 +33,8 @@ needs_chromium = pytest.mark.skipif(
 @contextlib.asynccontextmanager
 async def started_browser() -> AsyncIterator[Browser]:
     """Chromium without a window; as root it has no sandbox of its own."""
+    from playwright.async_api import async_playwright
+
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0
@@ -60,10 +63,32 @@ class Tab:
         await self.page.emulate_media(color_scheme=scheme)
         await self.page.set_viewport_size({"width": width, "height": 900})
 
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def click(self, selector: str) -> None:
+        """Click on what a selector finds, and wait for the page that follows."""
+        await self.page.locator(selector).first.click()
+        await self.page.wait_for_load_state()
+
+    async def arrived(self, path: str) -> None:
+        """Wait for a page whose path begins so."""
+        await self.page.wait_for_url(lambda url: url.startswith(f"{self.base}{path}"))
+
+    async def focused(self) -> str:
+        """The id of the element that has the focus."""
+        return str(await self.page.evaluate("document.activeElement.id"))
+
     async def audit(self, where: str) -> None:
         """Look for what keeps people from using the page, and for a width that must be scrolled."""
-        found = await Axe().run(self.page)
-        for violation in found.response["violations"]:
+        from axe_playwright_python.async_playwright import Axe
+
+        if not await self.page.evaluate("Boolean(window.axe)"):
+            await self.page.evaluate(Axe().axe_script)
+        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
+        for violation in found["violations"]:
             if violation["impact"] in {"serious", "critical"}:
                 for node in violation["nodes"]:
                     self.faults.append(f"{where}: {violation['id']}: {node['html'][:200]}")
@@ -99,6 +124,10 @@ async def _watch(context: BrowserContext, tab: Tab) -> None:
         said("dialog", shown.message)
         await shown.dismiss()
 
+    def failed(request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was left meanwhile
+            said("failed", request.url)
+
     def asked(url: str) -> None:
         if not url.startswith((f"{tab.base}/", "data:", "blob:")):
             said("asks for", url)
@@ -112,4 +141,4 @@ async def _watch(context: BrowserContext, tab: Tab) -> None:
         lambda one: said("console", one.text) if one.type in {"error", "warning"} else None,
     )
     tab.page.on("request", lambda request: asked(request.url))
-    tab.page.on("requestfailed", lambda request: said("failed", request.url))
+    tab.page.on("requestfailed", failed)

@@ -7,15 +7,19 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Browser
 
 from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
 from tests.console.browsing import started_browser
+from tests.console.desk import Visitor, opened_visitor
 from tests.console.seeded import Place, laid_out, seed
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,12 @@ async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Async
         if subjects.root.upper() in str(stream.config.name):
             await connection.jetstream.delete_stream(str(stream.config.name))
     await connection.stop()
+
+
+@pytest.fixture(scope="package")
+async def visitor(
+    nats_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Visitor]:
+    """One who asks without a browser, over a log of its own."""
+    async with opened_visitor(nats_url, tmp_path_factory.mktemp("visited")) as opened:
+        yield opened

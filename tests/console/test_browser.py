@@ -1,35 +1,103 @@
-"""The console in a real browser: every screen, in every scheme and width."""
+"""The console in a real browser, on a log in which a sender has written whatever it likes."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from playwright.async_api import Browser
+import pytest
 
 from receiver.console.screens.table import SCREENS
 from tests.console.browsing import NARROW, WIDE, needs_chromium, opened_tab
 from tests.console.conftest import Site
+from tests.console.crawl import Crawl
+from tests.console.seeded import HOSTILE, ORDER
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 pytestmark = needs_chromium
 
-PAGES: Final[dict[str, tuple[str, ...]]] = {"now": ("/",)}
-"""Of each screen the paths that are looked at."""
 _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
     ("light", WIDE),
     ("dark", WIDE),
     ("dark", NARROW),
     ("light", NARROW),
 )
+_REACHED_BY_FORM: Final = {"search"}
+
+
+@pytest.fixture(scope="package")
+async def crawl(site: Site) -> Crawl:
+    """Every page of the console, from the first one on."""
+    found = Crawl(site.base)
+    await found.follow(["/"])
+    return found
+
+
+async def test_every_link_leads_to_a_whole_page_below_the_prefix(crawl: Crawl) -> None:
+    assert crawl.faults == []
+    assert set(crawl.paths) >= {screen.name for screen in SCREENS} - _REACHED_BY_FORM
 
 
 async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
+    site: Site, crawl: Crawl, browser: Browser
+) -> None:
+    async with opened_tab(browser, site.base) as tab:
+        for screen in SCREENS:
+            for path in crawl.paths.get(screen.name, [])[:1]:
+                await tab.visit(path)
+                for scheme, width in _SHOWN:
+                    await tab.show(scheme, width)
+                    await tab.audit(f"{path} ({scheme}, {width})")
+    assert tab.faults == []
+
+
+async def test_what_a_sender_writes_is_text_on_every_page(
+    site: Site, crawl: Crawl, browser: Browser
+) -> None:
+    written = {
+        text for text in HOSTILE if any(text.strip() in p.text for p in crawl.pages.values())
+    }
+    assert written >= set(HOSTILE[:7])
+    async with opened_tab(browser, site.base) as tab:
+        for name in crawl.paths:
+            for path in crawl.paths[name][:6]:
+                if any(text in crawl.pages[path].text for text in HOSTILE):
+                    await tab.visit(path)
+        assert await tab.count("main script, main img, main b, main [onerror], main [onload]") == 0
+    assert tab.faults == []
+
+
+async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
     site: Site, browser: Browser
 ) -> None:
-    assert set(PAGES) == {screen.name for screen in SCREENS}
     async with opened_tab(browser, site.base) as tab:
-        for path in (path for paths in PAGES.values() for path in paths):
-            await tab.visit(path)
-            for scheme, width in _SHOWN:
-                await tab.show(scheme, width)
-                await tab.audit(f"{path} ({scheme}, {width})")
+        await tab.visit("/")
+        await tab.press("Tab", "Enter")  # skips what stands on every page
+        assert await tab.focused() == "main"
+        await tab.press("g", "d")
+        await tab.arrived("/dead")
+        await tab.press("j", "j", "k", "Enter")
+        await tab.arrived("/dead?handler=")
+        await tab.press("?")
+        assert await tab.count("dialog[open]") == 1
+        await tab.press("Escape", "/")
+        await tab.page.keyboard.type(ORDER)
+        await tab.press("Enter")
+        await tab.arrived(f"/orders/{ORDER}")
+        assert await tab.page.title() == f"Order {ORDER} · Yizhan"
+    assert tab.faults == []
+
+
+async def test_without_javascript_an_operator_gives_a_letter_back(
+    site: Site, browser: Browser
+) -> None:
+    async with opened_tab(browser, site.base, java_script_enabled=False) as tab:
+        await tab.visit("/")
+        await tab.click("nav >> text=Dead letters")
+        await tab.click("text=Newest letter >> nth=0")
+        order = await tab.page.locator("h1").inner_text()
+        await tab.click("text=Give it back")
+        await tab.arrived("/dead")
+        assert "1 retried" in await tab.page.locator("[role=status]").inner_text(), order
     assert tab.faults == []

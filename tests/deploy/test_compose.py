@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from receiver.contract.alert_rules import alert_rules
+from receiver.contract.dashboard import dashboard
+from receiver.settings import load_settings
+from receiver.settings.alerts import AlertsSettings
+from receiver.settings.metrics import MetricsSettings
 from tests.deploy.conftest import DEPLOY, documents
 
 FILE = DEPLOY / "compose/compose.yaml"
@@ -46,7 +52,7 @@ def test_there_are_three_servers_and_two_receivers_each_with_a_volume_of_its_own
     assert len(NATS) == 3
     assert len(RECEIVERS) == 2
     own = [SERVICES[name]["volumes"][-1].partition(":")[0] for name in NATS + RECEIVERS]
-    assert sorted(own) == sorted(COMPOSE["volumes"])
+    assert sorted([*own, "prometheus"]) == sorted(COMPOSE["volumes"])
 
 
 @pytest.mark.parametrize("name", STAYING)
@@ -66,7 +72,10 @@ def test_a_worker_that_hangs_is_seen() -> None:
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:
-    assert [name for name in SERVICES if "ports" in SERVICES[name]] == ["proxy"]
+    ports = {name: SERVICES[name]["ports"] for name in SERVICES if "ports" in SERVICES[name]}
+    assert ports.keys() == {"proxy", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for port in ports["grafana"])
+    assert COMPOSE["networks"]["watch"]["internal"]
     assert COMPOSE["networks"]["bus"]["internal"]
     assert COMPOSE["networks"]["edge"]["internal"]
     for name in NATS:
@@ -76,7 +85,7 @@ def test_only_the_proxy_is_reached_from_outside() -> None:
 
 @pytest.mark.parametrize("name", STAYING)
 def test_an_image_is_pinned_to_a_version(name: str) -> None:
-    assert re.search(r":\d+\.\d+[\w.-]*\}$", SERVICES[name]["image"])
+    assert re.search(r":v?\d+\.\d+[\w.-]*\}$", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", NATS)
@@ -84,3 +93,28 @@ def test_a_server_is_asked_for_its_health_and_stopped_gently(name: str) -> None:
     assert "/healthz" in SERVICES[name]["healthcheck"]["test"][-1]
     assert SERVICES[name]["stop_signal"] == "SIGUSR2"
     assert SERVICES[name]["environment"]["SERVER_NAME"] == name
+
+
+def test_prometheus_and_grafana_have_the_alerts_and_the_dashboard_of_this_version() -> None:
+    rules = (DEPLOY / "prometheus/yizhan.rules.yml").read_text(encoding="utf-8")
+    panels = (DEPLOY / "grafana/dashboards/yizhan.json").read_text(encoding="utf-8")
+    assert rules == alert_rules(AlertsSettings().runbook), "run `make docs`"
+    assert panels == dashboard(), "run `make docs`"
+    (prometheus,) = documents(DEPLOY / "prometheus/prometheus.yml")
+    assert prometheus["rule_files"] == ["yizhan.rules.yml"]
+    (job,) = prometheus["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"metrics:{MetricsSettings().port}"]}]
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_what_a_service_mounts_of_this_folder_is_here(name: str) -> None:
+    mounted = [volume.split(":")[0] for volume in SERVICES[name].get("volumes", ())]
+    ours = [path for path in mounted if path.startswith("..")]
+    assert [path for path in ours if not (FILE.parent / path).is_dir()] == []
+
+
+def test_prometheus_gives_the_token_that_metrics_are_read_by(deploy: Path) -> None:
+    settings = load_settings(deploy / "compose/secrets/yizhan/yizhan.toml")
+    token = (deploy / "compose/secrets/prometheus/token").read_text(encoding="utf-8").strip()
+    assert settings.metrics.bearer == token
+    assert len((deploy / "compose/secrets/grafana/password").read_text().strip()) == 48

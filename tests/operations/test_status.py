@@ -141,6 +141,8 @@ CALM: dict[str, Any] = {
             "source": "shop",
             "silent_s": 5.0,
             "is_silent": False,
+            "is_refused": False,
+            "silence": None,
             "usual": None,
             "quarantined_day": 0,
         }
@@ -179,6 +181,11 @@ def _late(document: dict[str, Any], **more: Any) -> None:
 WORRIES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["spool"].update(oldest_age_s=90.0), "3 callbacks wait in the spool, the oldest"),
     (lambda d: d["sources"][0].update(is_silent=True, usual=40), "source shop is silent for 5 s"),
+    (
+        lambda d: d["sources"][0].update(is_silent=True, silence={"expected": 41.6}),
+        "source shop is silent for 5 s, in which 42 callbacks usually come",
+    ),
+    (lambda d: d["sources"][0].update(is_refused=True), "all that comes of shop is refused"),
     (lambda d: d["sources"][0].update(quarantined_day=2), "2 callbacks of shop in quarantine"),
     (_late, "handler h is 11 min behind, with 3 events waiting"),
     (lambda d: _late(d, pulled=False), "no process runs handler h: 2 events wait"),

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import Subjects
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.transfer.examination import examined
 from receiver.transfer.file import ExportReader, ExportWriter
+from receiver.transfer.line import Line, encode_line
 from receiver.transfer.manifest import Manifest
 from tests.operations.shelf import Shelf
-from tests.transfer.moving import Place, opened_place
+from tests.transfer.moving import Place, now, opened_place
 
 Change = Callable[[list[bytes]], list[bytes]]
 
@@ -76,6 +78,34 @@ async def test_what_is_damaged_is_named_and_the_rest_is_stored(
     async with opened_place(nats_url, elsewhere) as there:
         report = await there.take(foreign)
         assert (report.numbers, report.failed) == ({"stored": 6, "foreign": 1}, 1)
+
+
+async def test_a_line_that_no_server_takes_is_named_and_the_rest_is_stored(
+    place: Place, nats_url: str, tmp_path: Path
+) -> None:
+    await Shelf(place.publisher, place.subjects).push("1")
+    whole = tmp_path / "whole.zst"
+    await place.export(whole)
+    root, state = place.subjects.root, place.subjects.state("")
+    large = bytes(place.connection.max_payload_bytes)
+    subjects = (
+        f"{root}.events.1688.order.created.9",
+        f"{root}.schedules.retry.h.1688.9.e",
+        f"{root}.runs.h.1688.9",
+        f"{state}number.order_no.N1.1688.9",
+    )
+    lines = [
+        encode_line(Line(place.subjects.stream, StoredMessage(subject, {}, large, 9, now())))
+        for subject in subjects
+    ]
+    file = changed(whole, lambda there: [*there[:-1], *lines, there[-1]])
+    elsewhere = Subjects(f"t{secrets.token_hex(6)}")
+    async with opened_place(nats_url, elsewhere) as there:
+        report = await there.take(file)
+    assert report.numbers == {"stored": 2, "failed": 4}
+    assert report.problems == [
+        f"line {number}: refused: larger than the server's max_payload" for number in range(4, 8)
+    ]
 
 
 async def test_what_is_no_export_or_of_a_newer_format_is_refused(tmp_path: Path) -> None:

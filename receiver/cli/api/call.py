@@ -25,7 +25,7 @@ from receiver.cli.api.preview import preview
 from receiver.cli.api.rows import ROWS
 from receiver.cli.app import ConfigOption
 from receiver.cli.configuration import load
-from receiver.cli.desk import print_json
+from receiver.cli.desk import asked, print_json
 from receiver.cli.options import writable_file
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.client.account import section_of
@@ -164,8 +164,7 @@ def _look(wish: Wish, account: APISettings, call: Callable[[PlatformAPI], Any]) 
     if not sys.stdin.isatty():
         raise ConfigurationError(f"{wish.name}: changes state: add --yes to send it without asking")
     typer.echo(shown.request_text(), err=True)
-    typer.echo(f"{wish.name} changes state. Send it? [y/N] ", err=True, nl=False)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if not asked(f"{wish.name} changes state. Send it?", err=True):
         typer.echo("yizhan: nothing was sent", err=True)
         sys.exit(EXIT_FAILED)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from receiver.cli.look.output import local, strong, zone
+from receiver.operations.look.event_words import facts
 
 _BAD: Final = frozenset({"retried", "dead_lettered"})
-_SHOWN: Final = ("status", "platform_status", "refund_id", "progress", "closed_by", "reason")
 
 
 def life_text(life: Mapping[str, Any]) -> Iterator[str]:
@@ -27,7 +27,7 @@ def life_text(life: Mapping[str, Any]) -> Iterator[str]:
     runs = _by_event(life["runs"])
     letters = _by_event(life["dead_letters"])
     for event in life["events"]:
-        yield _line(event, f"{_facts(event['data'])}{_arrival(event)}")
+        yield _line(event, f"{facts(event['data'])}{_arrival(event)}")
         yield f"    {_origin(event, callbacks.get(event['callback_id']))}"
         for run in runs.pop(event["id"], ()):
             yield _run(run)
@@ -98,33 +98,13 @@ def _counts(life: Mapping[str, Any]) -> str:
 def event_line(event: Mapping[str, Any]) -> str:
     """One event by itself: when and where it was stored, its type, its order, what it says."""
     order = f"{event['channel'] or '-'} {event['order_id'] or '-'}"
-    return _line(event, f"{order:<28} {_facts(event['data'])}")
+    return _line(event, f"{order:<28} {facts(event['data'])}")
 
 
 def _line(event: Mapping[str, Any], rest: str) -> str:
     unreadable = f"  UNREADABLE: {event['unreadable']}" if event["unreadable"] else ""
     place = f"{local(event['stored_at'])}  #{event['stream_seq']:<9}"
     return f"{place} {event['type'] or '-':<28} {rest}{unreadable}".rstrip()
-
-
-def _facts(data: Any) -> str:
-    """What says most of an event in few words."""
-    if not isinstance(data, dict):
-        return ""
-    found = [str(data[name]) for name in _SHOWN if isinstance(data.get(name), str)]
-    amounts = data.get("amounts")
-    money = data.get("amount") or (amounts.get("total") if isinstance(amounts, dict) else None)
-    if isinstance(money, dict):
-        found.append(f"{money.get('amount')} {money.get('currency')}")
-    return ", ".join([*found, *_waybills(data)])
-
-
-def _waybills(data: Mapping[str, Any]) -> Iterator[str]:
-    """Those of its parcels, and of the traces of some."""
-    traces = [one.get("parcel") for one in data.get("traces") or () if isinstance(one, dict)]
-    for parcel in (data.get("parcel"), *(data.get("parcels") or ()), *traces):
-        if isinstance(parcel, dict) and isinstance(parcel.get("waybill_no"), str):
-            yield parcel["waybill_no"]
 
 
 def _origin(event: Mapping[str, Any], callback: Mapping[str, Any] | None) -> str:

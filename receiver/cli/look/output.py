@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -79,33 +79,53 @@ def sequence(text: str) -> int | None:
 class Searching:
     """What a search looked at so far: `count`, shown on a terminal once it takes long."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, counted: str) -> None:
         self.count = 0
         self._what = what
-        self._began = time.monotonic()
+        self._counted = counted
         self._bar: Any = None
+        self._later: asyncio.TimerHandle | None = None
+        if sys.stderr.isatty():
+            self._later = asyncio.get_running_loop().call_later(_QUIET_S, self._begin)
 
     def scanned(self, count: int) -> None:
-        """So many messages were looked at."""
+        """So many were looked at."""
         self.count = count
         if self._bar is not None:
-            self._bar.update(f"{self._what}: looked at {count:,} messages")
-        elif sys.stderr.isatty() and time.monotonic() - self._began > _QUIET_S:
-            from rich.console import Console
-
-            self._bar = Console(stderr=True).status(self._what)
-            self._bar.start()
+            shown = f"{self._what}: {self._counted.format(count)}"
+            self._bar.update(self._bar.task_ids[0], description=shown)
 
     def end(self) -> None:
         """Take the progress away."""
+        if self._later is not None:
+            self._later.cancel()
         if self._bar is not None:
             self._bar.stop()
 
+    def _begin(self) -> None:
+        from rich.progress import SpinnerColumn, TextColumn
+
+        self._bar = terminal_progress(SpinnerColumn(), TextColumn("{task.description}"))
+        self._bar.add_task(self._what, total=None)
+        self._bar.start()
+
+
+def terminal_progress(*columns: Any) -> Any:
+    """A bar of Rich on standard error, which is a terminal, taken away at its end. It takes lines
+    on standard output under its care only where they go to the terminal, too, and not into a pipe.
+    """
+    from rich.console import Console  # takes a while, and most commands show none
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    redirects = sys.stdout.isatty()
+    return Progress(*columns, console=console, transient=True, redirect_stdout=redirects)
+
 
 @contextlib.contextmanager
-def searching(what: str) -> Iterator[Searching]:
-    """A search, whose progress is taken away at its end."""
-    search = Searching(what)
+def searching(what: str, counted: str = "looked at {:,} messages") -> Iterator[Searching]:
+    """A search or other work within the event loop; its progress is taken away at its end."""
+    search = Searching(what, counted)
     try:
         yield search
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from receiver.cli.look.output import local, strong, zone
@@ -25,6 +25,8 @@ def status_text(status: Mapping[str, Any]) -> Iterator[str]:
             yield "  none"
         else:
             yield from (f"  {line(one)}" for one in found)
+        if title == "sources":
+            yield from _explained(found or ())
     yield from _disk(status["disk"])
     yield from _letters(status["dead_letters"])
     yield from _spool(status["spool"])
@@ -50,13 +52,21 @@ def in_bytes(size: int) -> str:
 def _source(source: Mapping[str, Any]) -> str:
     where = "" if source["configured"] else ", not in the settings here"
     if source["last_at"] is None:
-        return f"{source['source']:<24} nothing is stored of it{where}"
+        return f"{source['source']:<24} has never sent: nothing is stored of it{where}"
     mark = "  SILENT" if source["is_silent"] else ""
     quarantined = f", {source['quarantined']} in quarantine" if source["quarantined"] else ""
     return (
         f"{source['source']:<24} last {local(source['last_at'])}, silent for "
         f"{in_words(source['silent_s'])}, {source['callbacks']:,} stored{quarantined}{where}{mark}"
     )
+
+
+def _explained(sources: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What is known of those that are quiet, or refused."""
+    for source in sources:
+        never = source["configured"] and source["last_at"] is None
+        if never or source["is_silent"] or source["is_refused"]:
+            yield f"  {source['explained']}"
 
 
 def _stream(stream: Mapping[str, Any]) -> str:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from receiver.bus.audit_record import Outcome
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.desk import Desk
-from receiver.cli.look.output import print_nats
+from receiver.cli.look.output import print_nats, terminal_progress
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
-from receiver.errors import BusError, ConfigurationError
-from receiver.operations.audit_trail import AuditTrail
+from receiver.errors import ConfigurationError
+from receiver.operations.repair.bulk_act import BulkAct
 from receiver.operations.repair.tally import Tally
 
 AllOption = Annotated[bool, typer.Option("--all", help="Select everything.")]
@@ -59,55 +57,29 @@ def report(desk: Desk, tally: Tally, outcome: Outcome | None, nats: Sequence[str
 @contextlib.contextmanager
 def progress_of(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Gives what takes the number done; shown on a terminal only."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with terminal_progress() as bar:
         row = bar.add_task(what, total=total)
         yield lambda done: bar.update(row, completed=done)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkAct:
-    """An act on many messages, and what is recorded of it; `done` are the counts of success."""
-
-    trail: AuditTrail
-    desk: Desk
-    verb: str
-    done: Collection[str]
-    words: Mapping[str, str]
-    target: str | None = None
-    reason: str | None = None
-    nats: Sequence[str] = ()
-
-    async def run(self, selected: int, tally: Tally, acting: Callable[[], Awaitable[None]]) -> int:
-        """Record it, do it, and say what became of it; the exit code: 0 where all was done, 3 where
-        some was, 1 where nothing was. Where NATS stays away in the middle, what was not done is
-        said, too: it is still there.
-        """
-        async with self.trail.act(
-            self.verb,
-            target=self.target,
-            reason=self.reason,
-            filters=self.words,
-            numbers={"selected": selected},
-        ) as act:
-            try:
-                await acting()
-            except BusError as error:
-                act.error = str(error)
-                tally.cut_off(selected, act.error)
-            finally:
-                act.numbers |= tally.numbers
-                code = _exit_code(tally.counts, self.done)
-                act.outcome = _OUTCOMES[code]
-                report(self.desk, tally, act.outcome, self.nats)
-        return code
+async def run_act(
+    desk: Desk,
+    act: BulkAct,
+    selected: int,
+    tally: Tally,
+    acting: Callable[[], Awaitable[None]],
+    nats: Sequence[str] = (),
+) -> int:
+    """Have it done, and say what became of it; the exit code: 0 where all was done, 3 where some
+    was, 1 where nothing was.
+    """
+    outcome = await act.run(
+        selected, tally, acting, lambda outcome: report(desk, tally, outcome, nats)
+    )
+    return _CODES[outcome]
 
 
-_OUTCOMES: Final[Mapping[int, Outcome]] = {0: "done", EXIT_FAILED: "failed", EXIT_PARTLY: "partly"}
-
-
-def _exit_code(counts: Mapping[str, int], done: Collection[str]) -> int:
-    well = sum(counts.get(word, 0) for word in done)
-    if sum(counts.values()) == well:
-        return 0
-    return EXIT_PARTLY if well else EXIT_FAILED
+_CODES: Final[Mapping[Outcome, int]] = {"done": 0, "failed": EXIT_FAILED, "partly": EXIT_PARTLY}

@@ -15,7 +15,7 @@ from receiver.cli.look.output import RevealOption, print_document, searching, se
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.cli.repair.dead_text import groups_text, letter_text
-from receiver.composition.operations import opened_letters
+from receiver.composition.repair import opened_letters
 from receiver.operations.repair.letters import letter_view
 from receiver.operations.selecting import OF_LETTERS
 
@@ -58,7 +58,7 @@ def list_letters(
         print_document(document, groups_text(document), commands, as_json=as_json)
         return 0
 
-    run(main)
+    run(main, loop_factory=asyncio.new_event_loop)
 
 
 @dead.command(epilog=examples("yizhan dead show '#12'", "yizhan dead show '#12' --reveal --json"))
@@ -83,4 +83,4 @@ def show(
         print_document(document, letter_text(document), commands, as_json=as_json)
         return 0
 
-    run(main)
+    run(main, loop_factory=asyncio.new_event_loop)

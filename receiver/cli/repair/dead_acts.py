@@ -22,18 +22,17 @@ from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
-    BulkAct,
     check_selection,
     progress_of,
     report,
+    run_act,
 )
 from receiver.cli.repair.dead import dead
-from receiver.cli.repair.dead_text import gone_text, notes_on
-from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
-from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.letter_acts import LetterActs
+from receiver.operations.repair.letter_bulk import dropping, gone_text, notes_on, retrying
 from receiver.operations.repair.letters import LetterRef, Letters, ref_of
 from receiver.operations.repair.tally import Tally
 from receiver.operations.selecting import OF_LETTERS
@@ -52,7 +51,7 @@ WhichArgument = Annotated[
     epilog=examples(
         "yizhan dead retry '#12'",
         "yizhan dead retry --handler fetch_tracking --cause 0a1b2c3d4e5f",
-        "yizhan dead retry --all --yes",
+        "yizhan dead retry --all --rate 20 --yes",
     )
 )
 @selecting(*OF_LETTERS, "limit")
@@ -61,6 +60,7 @@ def retry(
     which: WhichArgument = None,
     config: ConfigOption = None,
     everything: AllOption = False,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second at most; 0 is no limit.")] = 0,
     yes: YesOption = False,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -91,10 +91,10 @@ def retry(
             tally = Tally()
             tally.counts["without handler"] = len(refs) - len(there)
             acts = LetterActs(letters, bus.publisher)
-            act = _act(bus, desk, operator, filters, refs, verb="dead-retry", done="retried")
+            act = retrying(AuditTrail(bus.connection, bus.subjects, operator), filters, refs)
             with progress_of("giving back", len(there)) as progress:
-                giving_back = partial(acts.retry, there, tally, progress)
-                code = await act.run(len(refs), tally, giving_back)
+                giving_back = partial(acts.retry, there, tally, progress, rate=rate)
+                code = await run_act(desk, act, len(refs), tally, giving_back)
             for note in notes_on(taking):
                 desk.say(note)
             return code
@@ -140,41 +140,13 @@ def drop(
             if not desk.confirmed("Delete them?"):
                 return EXIT_FAILED
             tally, acts = Tally(), LetterActs(letters, bus.publisher)
-            act = _act(
-                bus, desk, operator, filters, refs, verb="dead-drop", done="dropped", reason=why
-            )
+            act = dropping(AuditTrail(bus.connection, bus.subjects, operator), filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
-                return await act.run(len(refs), tally, partial(acts.drop, refs, tally, progress))
+                deleting = partial(acts.drop, refs, tally, progress)
+                nats = nats_tool.removed(bus.subjects.dead_stream, (ref.seq for ref in refs))
+                return await run_act(desk, act, len(refs), tally, deleting, nats)
 
     run(main)
-
-
-def _act(
-    bus: Bus,
-    desk: Desk,
-    operator: str,
-    filters: Filters,
-    refs: Sequence[LetterRef],
-    *,
-    verb: str,
-    done: str,
-    reason: str | None = None,
-) -> BulkAct:
-    handlers, words = {ref.handler for ref in refs}, words_of(filters)
-    if not words and len(refs) == 1:
-        words["letter"] = f"#{refs[0].seq}"
-    return BulkAct(
-        trail=AuditTrail(bus.connection, bus.subjects, operator),
-        desk=desk,
-        verb=verb,
-        done={done},
-        words=words,
-        target=handlers.pop() if len(handlers) == 1 else None,
-        reason=reason,
-        nats=nats_tool.removed(bus.subjects.dead_stream, (ref.seq for ref in refs))
-        if verb == "dead-drop"
-        else (),
-    )
 
 
 def _checked(which: str | None, filters: Filters, *, everything: bool) -> int | None:

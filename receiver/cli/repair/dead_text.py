@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from receiver.bus.durables import Durable
 from receiver.cli.look.output import local, strong
 
 
@@ -53,24 +52,3 @@ def letter_text(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _pretty(data: Any) -> Iterable[str]:
     return json.dumps(data, indent=2, ensure_ascii=False).splitlines()
-
-
-def gone_text(handler: str, count: int, known: Iterable[str]) -> str:
-    """That no handler takes what would be given back, and what can be done."""
-    others = ", ".join(known) or "none"
-    return (
-        f"{handler}: no handler of this name takes its {count:,} letters: start a worker that "
-        f'loads it, or one whose handler has was="{handler}"; or drop them: '
-        f"yizhan dead drop --handler {handler} --reason TEXT (handlers: {others})"
-    )
-
-
-def notes_on(handlers: Mapping[str, Durable | None]) -> Iterator[str]:
-    """Why what was given back does not run at once."""
-    for name, durable in handlers.items():
-        if durable is None:
-            continue
-        if durable.pause is not None:
-            yield f"{name} is paused: yizhan handlers resume {durable.handler}"
-        elif not durable.requests:
-            yield f"no worker asks for events of {name} now: they run once one does"

@@ -23,7 +23,7 @@ from receiver.cli.look.output import (
 from receiver.cli.look.single_text import callback_text
 from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
-from receiver.composition.operations import opened_quarantine
+from receiver.composition.repair import opened_quarantine
 from receiver.operations.look.documents import callback_document
 from receiver.operations.selecting import OF_CALLBACKS
 
@@ -63,7 +63,7 @@ def list_quarantine(
         print_document(document, _groups_text(document), commands, as_json=as_json)
         return 0
 
-    run(main)
+    run(main, loop_factory=asyncio.new_event_loop)
 
 
 @quarantine.command(
@@ -94,7 +94,7 @@ def show(
         print_document(document, callback_text(document), commands, as_json=as_json)
         return 0
 
-    run(main)
+    run(main, loop_factory=asyncio.new_event_loop)
 
 
 def _groups_text(document: Mapping[str, Any]) -> Iterator[str]:

@@ -21,16 +21,18 @@ from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.repair.bulk import (
     AllOption,
-    BulkAct,
     check_selection,
     progress_of,
     report,
+    run_act,
 )
 from receiver.cli.repair.quarantine import quarantine
 from receiver.composition.bus import Bus
-from receiver.composition.operations import opened_to_act, reparsing
+from receiver.composition.operations import reparsing
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.repair.bulk_act import BulkAct
 from receiver.operations.repair.quarantine import Quarantine, RawRef
 from receiver.operations.repair.reparse import Findings
 from receiver.operations.selecting import OF_CALLBACKS
@@ -100,9 +102,11 @@ def reparse(
                 return EXIT_FAILED if plan.done > plan.counts["unchanged"] else 0
             if not desk.confirmed("Store this?"):
                 return EXIT_FAILED
-            act = _act(bus, desk, operator, "reparse", {"read", "unchanged"}, filters, refs)
+            act = _act(bus, operator, "reparse", {"read", "unchanged"}, filters, refs)
             with progress_of("storing", len(refs)) as progress:
-                return await act.run(len(refs), done, partial(reading.run, refs, done, progress))
+                return await run_act(
+                    desk, act, len(refs), done, partial(reading.run, refs, done, progress)
+                )
 
     run(main)
 
@@ -145,9 +149,11 @@ def drop(
             if not desk.confirmed("Delete?"):
                 return EXIT_FAILED
             acts, done = reparsing(settings, bus, found), Findings()
-            act = _act(bus, desk, operator, "drop", {"dropped"}, filters, refs, why)
+            act = _act(bus, operator, "drop", {"dropped"}, filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
-                return await act.run(len(refs), done, partial(acts.drop, refs, done, progress))
+                deleting = partial(acts.drop, refs, done, progress)
+                nats = nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
+                return await run_act(desk, act, len(refs), done, deleting, nats)
 
     run(main)
 
@@ -183,7 +189,6 @@ async def _selected(
 
 def _act(
     bus: Bus,
-    desk: Desk,
     operator: str,
     verb: str,
     done: set[str],
@@ -196,14 +201,10 @@ def _act(
         words["callback"] = f"#{refs[0].seq}"
     return BulkAct(
         trail=AuditTrail(bus.connection, bus.subjects, operator),
-        desk=desk,
         verb=f"quarantine-{verb}",
         done=done,
         words=words,
         reason=reason,
-        nats=nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
-        if verb == "drop"
-        else (),
     )
 
 

@@ -12,7 +12,7 @@ from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.look.output import print_document
+from receiver.cli.look.output import print_document, searching
 from receiver.cli.options import YesOption, check_can_ask
 from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.cli.replay import what_if  # noqa: F401 - it registers its command
@@ -51,6 +51,8 @@ def run_command(
     by: ByOption = None,
 ) -> None:
     """Run a plan, or go on with one where it was interrupted, from any machine.
+
+    With --what-if, in place of NAME the options of `yizhan replay what-if`, which it is then.
 
     Exits 0 where all was given and succeeded, 3 where some failed, 1 where all did or it was
     cancelled, 130 where Ctrl-C interrupted it.
@@ -91,7 +93,8 @@ def list_replays(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
-            found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
+            with searching("reading the replays"):
+                found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
         documents = [{**document(one), "state": state} for one, state in found]
         commands = [nats_tool.entries(desk.bus.subjects, PREFIX)]
         print_document({"replays": documents}, list_lines(found), commands, as_json=as_json)

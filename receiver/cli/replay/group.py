@@ -6,9 +6,10 @@ import asyncio
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.cli.acting import ByOption, who
@@ -35,7 +36,20 @@ from receiver.cli.replay.targets import (
 from receiver.composition.replays import opened_replays
 from receiver.replay.plan import Wish
 
-replay = typer.Typer()
+_WHAT_IF: Final = "--what-if"
+
+
+class ReplayGroup(TyperGroup):
+    """The commands; `run --what-if` is another name of `what-if`, with the options of that."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See `click.Group`."""
+        if args[0] == "run" and _WHAT_IF in args:
+            args = [_WHAT_IF.removeprefix("--"), *(word for word in args[1:] if word != _WHAT_IF)]
+        return super().resolve_command(ctx, args)
+
+
+replay = typer.Typer(cls=ReplayGroup)
 app.add_typer(replay, name="replay", rich_help_panel=REPAIR)
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]

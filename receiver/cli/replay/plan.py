@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from receiver.bus.read.filters import WORDS, Filters
+from receiver.bus.subjects import Subjects
 from receiver.cli import nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
@@ -36,7 +38,9 @@ from receiver.cli.replay.to_reparse import ToReparse
 from receiver.composition.replays import opened_replays
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.replay.plan import Wish
-from receiver.worker.replaying.record import check_name
+from receiver.settings import Settings
+from receiver.worker.replaying.record import REPARSE, ReplayRecord, check_name
+from receiver.worker.routing import Handler
 
 NameArgument = Annotated[str, typer.Argument(help="The replay's name.", metavar="NAME")]
 
@@ -90,27 +94,32 @@ def plan(
 
     async def main(_: asyncio.Event) -> int:
         with if_stopped("the plan was interrupted: give the command again"):
-            return await make()
-
-    async def make() -> int:
-        async with opened_replays(settings, handlers) as desk:
-            with searching("planning") as progress:
-                record = await desk.planning.freeze(name, wish, operator, progress.scanned)
-                if reparse:
-                    reading = ToReparse(desk, record, dry=True)
-                    await reading.run(lambda done, _, __: progress.scanned(done))
-                    record = record.model_copy(update={"forecast": [reading.compared.document()]})
-                else:
-                    record = await desk.planning.foreseen(record, progress.scanned)
-            trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
-            words = {"replay": name, **words_of(filters)}
-            numbers = {"selected": record.count}
-            where = ", ".join(to)
-            async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
-                await desk.planning.keep(record)
-        commands = [nats_tool.entry(desk.bus.subjects, record.key)]
+            record = await _planned(settings, name, wish, operator, handlers)
+        commands = [nats_tool.entry(Subjects(settings.nats.subject_root), record.key)]
         print_document(document(record), plan_lines(record), commands, as_json=as_json)
         typer.echo(f"run it within a day: yizhan replay run {name}", err=True)
         return 0
 
     run(main)
+
+
+async def _planned(
+    settings: Settings, name: str, wish: Wish, operator: str, handlers: Sequence[Handler]
+) -> ReplayRecord:
+    """The plan, which is kept and recorded; raises `ConfigurationError` and `BusError`."""
+    async with opened_replays(settings, handlers) as desk:
+        with searching("planning") as progress:
+            record = await desk.planning.freeze(name, wish, operator, progress.scanned)
+            if wish.targets == [REPARSE]:
+                reading = ToReparse(desk, record, dry=True)
+                await reading.run(lambda done, _, __: progress.scanned(done))
+                record = record.model_copy(update={"forecast": [reading.compared.document()]})
+            else:
+                record = await desk.planning.foreseen(record, progress.scanned)
+        trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
+        words = {"replay": name, **words_of(wish.filters)}
+        numbers = {"selected": record.count}
+        where = ", ".join(wish.targets)
+        async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
+            await desk.planning.keep(record)
+    return record

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from receiver.cli.desk import asked
+from receiver.cli.look.output import terminal_progress
 from receiver.cli.process import StoppedError
 from receiver.cli.replay.to_handlers import ToHandlers
 from receiver.cli.replay.to_reparse import ToReparse
@@ -64,7 +66,7 @@ async def run_replay(
         giving,
     ):
         record = await desk.runs.begin(record, here=not handlers)
-        with _shown(record, console) as show:
+        with _shown(record) as show:
             ended = await _watched(desk, record, giving.run(show), stop)
         sys.stdout.flush()  # the events before the summary, also where both go into one pipe
         if ended == "done":
@@ -109,7 +111,7 @@ def confirmed(record: ReplayRecord, handlers: Sequence[Handler], *, yes: bool) -
     found = questions(record, handlers)
     for sentence in found:
         typer.echo(sentence, err=True)
-    return yes or not found or typer.confirm("Run it?", err=True)
+    return yes or not found or asked("Run it?", err=True)
 
 
 async def _watched(
@@ -144,7 +146,7 @@ async def _until_over(desk: ReplayDesk, record: ReplayRecord) -> None:
 
 
 @contextlib.contextmanager
-def _shown(record: ReplayRecord, console: Console) -> Any:
+def _shown(record: ReplayRecord) -> Iterator[Show]:
     """Gives what takes how many are done, of how many, and why nothing goes on."""
     columns = (
         TextColumn("{task.description}"),
@@ -154,9 +156,10 @@ def _shown(record: ReplayRecord, console: Console) -> Any:
         TimeRemainingColumn(),
         TextColumn("{task.fields[waits]}", markup=False),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    with terminal_progress(*columns) as bar:
         row = bar.add_task(record.name, total=record.count, rate="", waits="")
 
         def show(done: int, total: int, waits: str) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY
 from receiver.cli.replay.report_text import report_lines
+from receiver.composition.bus import opened_bus
 from receiver.composition.replays import ReplayDesk
 from receiver.composition.worker import running_worker
 from receiver.operations.replaying import ReplayWatch, Standing
@@ -94,7 +95,11 @@ class ToHandlers:
 
     @contextlib.asynccontextmanager
     async def _guest(self, names: Sequence[str]) -> AsyncIterator[str]:
+        """On a connection of its own: with that what it answers others ends, as a worker's does."""
         handlers = [handler for handler in self._handlers if handler.name in names]
-        settings, bus = self._desk.settings, self._desk.bus
-        async with running_worker(settings, bus, handlers=handlers, guest=True) as worker:
+        settings = self._desk.settings
+        async with (
+            opened_bus(settings, name="yizhan-replay-guest") as bus,
+            running_worker(settings, bus, handlers=handlers, guest=True) as worker,
+        ):
             yield worker.name

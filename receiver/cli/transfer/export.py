@@ -19,7 +19,7 @@ from receiver.cli.filters import selecting
 from receiver.cli.options import not_empty
 from receiver.cli.process import if_stopped, refusing, run
 from receiver.cli.transfer.output import print_export, progress_bar
-from receiver.composition.operations import opened_to_act
+from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.selecting import OF_LETTERS, named

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from receiver.cli.look.output import print_document, print_nats
+from receiver.cli.desk import asked
+from receiver.cli.look.output import print_document, print_nats, terminal_progress
 from receiver.transfer.file import ExportReader
 from receiver.transfer.report import Report
 
@@ -26,8 +26,16 @@ class Bar(Protocol):
         """So many are done."""
 
 
+class _NoBar:
+    def total(self, count: int) -> None:
+        """Nobody sees it."""
+
+    def done(self, count: int) -> None:
+        """Nobody sees it."""
+
+
 class _TerminalBar:
-    def __init__(self, progress: Progress, what: str) -> None:
+    def __init__(self, progress: Any, what: str) -> None:
         self._progress = progress
         self._row = progress.add_task(what, total=None)
 
@@ -41,8 +49,10 @@ class _TerminalBar:
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Bar]:
     """Shown on standard error where that is a terminal, and taken away at the end."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    if not sys.stderr.isatty():
+        yield _NoBar()
+        return
+    with terminal_progress() as progress:
         yield _TerminalBar(progress, what)
 
 
@@ -93,7 +103,7 @@ def print_checked(
 
 def confirmed(*, as_json: bool) -> bool:
     """The answer to the question on the terminal."""
-    return typer.confirm("Import it?", err=as_json)
+    return asked("Import it?", err=as_json)
 
 
 def print_import(file: str, damage: str, report: Report, *, dry_run: bool, as_json: bool) -> None:

@@ -78,29 +78,51 @@ def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: date
         verdict=verdict["sentence"],
         concerns=tuple(verdict["concerns"]),
         rows=(
-            _row("Coming in", _sources(status), "no source is known"),
-            _row("How the platform sees us", _platform(counted), "no receiver has reported yet"),
-            _row("Handlers", _handlers(status["handlers"]), "no handler has run here"),
-            _row("Letters & doubt", _letters(status["dead_letters"]), "unknown"),
-            _row("The platform's API", _api(counted), "no call was made"),
+            _row("Coming in", _sources(status), "no source is known", _calm_sources(status)),
+            _row(
+                "How the platform sees us",
+                _platform(counted),
+                "no receiver has reported yet",
+                "every 200 within the second, and no retry provoked",
+            ),
+            _row(
+                "Handlers",
+                _handlers(status["handlers"]),
+                "no handler has run here",
+                f"{len(status['handlers'] or ()):,} handlers keep up",
+            ),
+            _row("Letters & doubt", _letters(status["dead_letters"]), "unknown", "none"),
+            _row(
+                "The platform's API",
+                _api(counted),
+                "no call was made",
+                "it answers, no call failed",
+            ),
         ),
     )
 
 
-def _row(name: str, lines: Iterator[Line], nothing: str) -> Row:
+def _row(name: str, lines: Iterator[Line], nothing: str, calm: str) -> Row:
     found = tuple(lines)
     worst: Tone = "well" if found else "unknown"
     for tone in ("unknown", "look", "bad"):
         if any(line.tone == tone for line in found):
             worst = tone
     grave = [line for line in found if line.tone == worst]
-    if not found:
-        sentence = nothing
-    elif worst == "well":
-        sentence = found[0].text if len(found) == 1 else f"{len(found)} of {len(found)} well"
+    if worst == "well":
+        sentence = calm
     else:
-        sentence = "; ".join(f"{line.label}: {line.text}" for line in grave[:2])
+        sentence = "; ".join(f"{line.label}: {line.text}" for line in grave[:2]) or nothing
     return Row(name, sentence, worst, found)
+
+
+def _calm_sources(status: Mapping[str, Any]) -> str:
+    rates = (status["rates"] or {}).values()
+    ages = [one["silent_s"] for one in status["sources"] or () if one["silent_s"] is not None]
+    if not ages:
+        return "nothing has come yet"
+    lately = sum(rate["hour"] for rate in rates)
+    return f"the last callback {in_words(min(ages))} ago, {lately:,} in the last hour"
 
 
 def _sources(status: Mapping[str, Any]) -> Iterator[Line]:

@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import now
+from receiver.console.screens import dead, dead_acts, letter, now, order, orders, reveal, search
 
-SCREENS: Final[tuple[Screen, ...]] = (now.SCREEN,)
+SCREENS: Final[tuple[Screen, ...]] = (
+    now.SCREEN,
+    orders.SCREEN,
+    order.SCREEN,
+    dead.SCREEN,
+    letter.SCREEN,
+    dead_acts.RETRY,
+    dead_acts.DROP,
+    search.SCREEN,
+    reveal.SCREEN,
+)

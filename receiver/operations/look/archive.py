@@ -75,6 +75,14 @@ class Archive:
         both = replace(raw, nats_subjects=(*raw.nats_subjects, *quarantined.nats_subjects))
         return await self._searched(both, callback_id, scanned)
 
+    async def remembered_event(self, event_id: str, filters: Filters) -> StoredMessage | None:
+        """The event of an id where the server still knows it by its id; nothing is searched."""
+        return await self._remembered(selection.events(filters, self.subjects), event_id)
+
+    async def remembered_callback(self, callback_id: str, filters: Filters) -> StoredMessage | None:
+        """The raw callback of an id, likewise."""
+        return await self._remembered(selection.callbacks(filters, self.subjects), callback_id)
+
     async def callbacks_of(
         self, events: Iterable[StoredMessage]
     ) -> dict[str, StoredMessage | None]:

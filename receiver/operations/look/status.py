@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -16,6 +16,9 @@ from receiver.operations.handler_report import handler_report
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import disk_document, stream_documents
+from receiver.operations.look.silence.explanation import explain
+from receiver.operations.look.silence.facts import SourceFacts, last_callbacks, source_facts
+from receiver.operations.look.silence.improbability import Silence
 from receiver.operations.look.verdict import away, verdict
 from receiver.spool.file import SpoolState
 
@@ -33,7 +36,7 @@ FoundT = TypeVar("FoundT")
 @dataclass(frozen=True, slots=True)
 class Place:
     """What is looked at: `sources` of the settings, the spool of this machine where there is one,
-    and the bytes that are free for the streams where that is known.
+    the bytes that are free for the streams and when the certificate expires, where that is known.
     """
 
     archive: Archive
@@ -41,6 +44,7 @@ class Place:
     sources: Collection[str] = ()
     spool: Callable[[], Awaitable[SpoolState]] | None = None
     free_bytes: int | None = None
+    certificate: datetime | None = None
 
 
 async def status(place: Place, now: datetime, unknown: Sequence[str] = ()) -> dict[str, Any]:
@@ -100,34 +104,24 @@ async def _sources(place: Place, now: datetime) -> list[dict[str, Any]]:
     archive, subjects = place.archive, place.archive.subjects
     raw = await _counts(archive, subjects.raw("*"))
     quarantined = await _counts(archive, subjects.quarantine("*"))
-    latest = {
-        stored.nats_subject: stored.stored_at
-        for stored in await archive.reader.last(
-            subjects.stream,
-            [subjects.raw(name) for name in raw]
-            + [subjects.quarantine(name) for name in quarantined],
-        )
-    }
-    names = dict.fromkeys([*place.sources, *sorted(raw), *sorted(quarantined)])
+    last = await last_callbacks(archive)
+    facts = await source_facts(
+        archive, place.sources, now, last=last, certificate=place.certificate
+    )
     return [
-        await _source(place, name, raw.get(name, 0), quarantined.get(name, 0), latest, now)
-        for name in names
+        await _source(place, one, raw.get(name, 0), quarantined.get(name, 0), now)
+        for name, one in facts.items()
     ]
 
 
 async def _source(
-    place: Place,
-    name: str,
-    raw: int,
-    quarantined: int,
-    latest: Mapping[str, datetime],
-    now: datetime,
+    place: Place, facts: SourceFacts, raw: int, quarantined: int, now: datetime
 ) -> dict[str, Any]:
-    subjects = place.archive.subjects
+    subjects, name, last = place.archive.subjects, facts.name, facts.last_at
     both = (subjects.raw(name), subjects.quarantine(name))
-    last = max((latest[subject] for subject in both if subject in latest), default=None)
     silent = now - last if last else None
     usual = await _usual(place.archive, both, last, now) if last else None
+    guessed = usual is not None and usual >= _USUAL
     return {
         "source": name,
         "configured": name in place.sources,
@@ -139,8 +133,17 @@ async def _source(
         "last_at": last.isoformat(timespec="seconds") if last else None,
         "silent_s": round(silent.total_seconds(), 1) if silent is not None else None,
         "usual": usual,
-        "is_silent": usual is not None and usual >= _USUAL,
+        "silence": _silence(facts.silence),
+        "is_silent": guessed if facts.silence is None else facts.is_improbable,
+        "is_refused": facts.refuses(now),
+        "explained": explain(facts, now),
     }
+
+
+def _silence(silence: Silence | None) -> dict[str, float] | None:
+    if silence is None:
+        return None
+    return {key: round(value, 2) for key, value in silence._asdict().items()}
 
 
 async def _usual(

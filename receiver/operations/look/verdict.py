@@ -41,7 +41,7 @@ def in_words(seconds: float) -> str:
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def _concerns(status: Mapping[str, Any]) -> Iterator[str]:
@@ -78,10 +78,13 @@ def _waiting(spool: Mapping[str, Any]) -> str:
 def _of_source(source: Mapping[str, Any]) -> Iterator[str]:
     name = source["source"]
     if source["is_silent"]:
-        yield (
-            f"source {name} is silent for {in_words(source['silent_s'])}, in which "
-            f"{source['usual']} callbacks came earlier"
-        )
+        if source["silence"]:
+            usual = f"{source['silence']['expected']:,.0f} callbacks usually come"
+        else:
+            usual = f"{source['usual']} callbacks came earlier"
+        yield f"source {name} is silent for {in_words(source['silent_s'])}, in which {usual}"
+    if source["is_refused"]:
+        yield f"all that comes of {name} is refused"
     if source["quarantined_day"]:
         yield f"{source['quarantined_day']} callbacks of {name} in quarantine in a day"
 

@@ -14,7 +14,8 @@ from receiver.observability.figures import Figures
 from receiver.operations.handlers import HandlerOperations, HandlerView
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.room import disk_document, stream_documents
-from receiver.operations.silence.history import Histories
+from receiver.operations.look.silence.facts import last_callbacks
+from receiver.operations.look.silence.history import Histories
 
 
 async def source_figures(archive: Archive, sources: Collection[str], now: datetime) -> Figures:
@@ -23,10 +24,7 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
     client, stream = archive.connection.client, subjects.stream
     raw = await durables.count_subjects(client, stream, subjects.raw("*"))
     quarantined = await durables.count_subjects(client, stream, subjects.quarantine("*"))
-    last: dict[str, datetime] = {}
-    for stored in await archive.reader.last(stream, [*raw, *quarantined]):
-        source = stored.nats_subject.rpartition(".")[2]
-        last[source] = max(stored.stored_at, last.get(source, stored.stored_at))
+    last = await last_callbacks(archive)
     for subject, count in (*raw.items(), *quarantined.items()):
         source = subject.rpartition(".")[2]
         figures.gauge("yizhan_callbacks_stored", source, value=count)
@@ -36,7 +34,8 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
-    for source, silence in (await Histories(archive).silences(last, now)).items():
+    silences = await Histories(archive, keeps=True).silences(last, now)
+    for source, silence in silences.items():
         if silence is not None:
             name = "yizhan_source_silence_improbability"
             figures.gauge(name, source, value=silence.improbability)

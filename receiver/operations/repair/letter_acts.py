@@ -8,7 +8,8 @@ later the event is run once more, which the ledger of effects makes harmless. It
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 from receiver.bus.dead_letters import retried_copy
@@ -19,6 +20,7 @@ from receiver.errors import DecodingError
 from receiver.operations.patience import delete, publish
 from receiver.operations.repair.letters import LetterRef, Letters
 from receiver.operations.repair.tally import Progress, Tally
+from receiver.worker.replaying.pace import Pace
 
 _AT_ONCE: Final = 64
 
@@ -36,10 +38,15 @@ class LetterActs:
         self._patience_s = patience_s
 
     async def retry(
-        self, chosen: Sequence[LetterRef], tally: Tally, progress: Progress = lambda _: None
+        self,
+        chosen: Sequence[LetterRef],
+        tally: Tally,
+        progress: Progress = lambda _: None,
+        *,
+        rate: float = 0,
     ) -> None:
-        """Give letters back, in the order of their events."""
-        for part in _parts(chosen):
+        """Give letters back, in the order of their events; at most `rate` a second, unless 0."""
+        async for part in _paced(chosen, Pace(rate, 0, time.monotonic)):
             found = await self._read(part, tally)
             copies = [(one, copy) for one in found if (copy := self._copy(one, tally)) is not None]
             stored = await self._stored(copies, tally)
@@ -94,6 +101,16 @@ class LetterActs:
         letters = self._letters
         stream = letters.subjects.dead_stream
         return await delete(letters.connection, stream, seq, self._patience_s, erase=False)
+
+
+async def _paced(chosen: Sequence[LetterRef], pace: Pace) -> AsyncIterator[Sequence[LetterRef]]:
+    start = 0
+    while start < len(chosen):
+        if count := pace.take(min(_AT_ONCE, len(chosen) - start)):
+            yield chosen[start : start + count]
+            start += count
+        else:
+            await asyncio.sleep(pace.wait_s())
 
 
 def _parts(chosen: Sequence[LetterRef]) -> Iterator[Sequence[LetterRef]]:

@@ -23,9 +23,9 @@ from receiver.bus.read.filters import Filters, is_fingerprint
 from receiver.bus.read.reader import Reader, Scanned
 from receiver.bus.subjects import Subjects, overlap
 from receiver.errors import YizhanError
-from receiver.operations.handlers import unknown
 from receiver.operations.look.documents import event_document, letter_document
 from receiver.operations.look.id_kinds import hint
+from receiver.operations.selecting import unknown_handler
 
 _AT_ONCE: Final = 16
 _ERROR: Final = re.compile(r"([^\W\d]\w*)(?::|$)")
@@ -46,6 +46,7 @@ class LetterGroup:
     error: str | None
     place: str | None
     reason: str | None
+    code_version: str | None
 
     def report(self) -> dict[str, Any]:
         """As JSON."""
@@ -59,6 +60,7 @@ class LetterGroup:
             "error": self.error,
             "place": self.place,
             "reason": self.reason,
+            "code_version": self.code_version,
         }
 
 
@@ -163,7 +165,7 @@ class Letters:
     async def _check_handler(self, name: str) -> None:
         known = {*await self.handlers(), *(s.split(".")[2] for s in await self._subjects())}
         if name not in known:
-            raise unknown(name, known)
+            raise unknown_handler(name, known)
 
     async def _counted(self, filters: Filters) -> list[LetterGroup]:
         counted = {
@@ -234,6 +236,7 @@ def _group(newest: StoredMessage, count: int, first: datetime) -> LetterGroup:
         error=error[1] if error else None,
         place=decode_header(headers.get("yizhan-place", "")) or None,
         reason=reason or None,
+        code_version=decode_header(headers.get("yizhan-codeversion", "")) or None,
     )
 
 

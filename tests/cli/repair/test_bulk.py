@@ -20,6 +20,7 @@ from receiver.cli import desk as speaking
 from receiver.cli.repair import bulk
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.repair.bulk_act import BulkAct
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.tally import Tally
@@ -43,15 +44,15 @@ async def test_where_nats_stays_away_it_is_said_what_was_done_and_how_to_go_on(
     letters.reader = Reader(connection, patience_s=0)
     chosen = await letters.chosen(Filters())
     retry = LetterActs(letters, publisher, patience_s=0).retry
-    act = bulk.BulkAct(
+    desk = speaking.Desk(yes=True, as_json=True)
+    act = BulkAct(
         trail=AuditTrail(connection, subjects, "ann"),
-        desk=speaking.Desk(yes=True, as_json=True),
         verb="dead-retry",
         done={"retried"},
         words={},
     )
     acting = partial(retry, chosen, tally, lambda _: begun.set())
-    running = asyncio.create_task(act.run(COUNT, tally, acting))
+    running = asyncio.create_task(bulk.run_act(desk, act, COUNT, tally, acting))
     await begun.wait()
     await server.stop()
     code = await running

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+from functools import partial
 from typing import Any
 
+from receiver.testing import eventually
 from tests.cli.repair.conftest import CORRECTED
 from tests.cli.test_handlers import Desk
 
@@ -17,6 +20,11 @@ async def causes(desk: Desk) -> list[dict[str, Any]]:
     return list(json.loads(ended.out)["causes"])
 
 
+async def holds(desk: Desk, letters: int) -> bool:
+    info = await desk.client.jetstream().stream_info(desk.subjects.dead_stream)
+    return info.state.messages == letters
+
+
 async def test_the_drill(desk: Desk) -> None:
     """A handler breaks on one kind of order: found, corrected, retried, and none handled twice."""
     await desk.handlers()
@@ -26,9 +34,14 @@ async def test_the_drill(desk: Desk) -> None:
     shown = await desk.run("dead", "show", f"#{cause['newest_seq']}")
     (desk.yizhan.directory / "my.py").write_text(CORRECTED)
     words = ("--handler", "slow", "--cause", cause["cause"])
+    slowly = await desk.yizhan.start(
+        "dead", "retry", *words, "--rate", "0.01", "--yes", **desk.environ
+    )
+    await eventually(partial(holds, desk, 2), within_s=60)
+    stopped, said = await slowly.stop(signal.SIGINT), "".join(slowly.lines)
     retried = await desk.run("dead", "retry", *words, "--yes", "--by", "ann")
     await desk.work()
-    left = await desk.run("dead", "list")
+    listed = await desk.run("dead", "list")
     again = await desk.run("dead", "retry", *words, "--yes")
     as_json = await desk.run("dead", "retry", *words, "--yes", "--json")
     audit = await desk.run("audit")
@@ -37,19 +50,23 @@ async def test_the_drill(desk: Desk) -> None:
     assert cause["place"].startswith("my.slow:")
     assert "KeyError: 'deposit'" in shown.out
     assert "presale-3" in shown.out
+    assert (stopped, "left as they are" in said) == (130, True)
+    assert "stopped: give the same command again to go on with what is left" in said
+    assert "Traceback" not in said
     assert retried.code == 0
     assert retried.out == (
-        "3 dead letters go back to slow (3)\n3 retried\n"
+        "2 dead letters go back to slow (2)\n2 retried\n"
         "no worker asks for events of slow now: they run once one does\n"
     )
     handled = (desk.yizhan.directory / "handled").read_text().split()
     assert sorted(handled) == sorted(ORDERS)
-    assert left.out == "no dead letter\n"
+    assert listed.out == "no dead letter\n"
     assert (again.code, again.out) == (0, "no dead letter is selected\n")
     assert json.loads(as_json.out) == {"numbers": {}, "reasons": [], "outcome": "done"}
     assert f"dead-retry  slow  --handler slow --cause {cause['cause']}" in audit.out
-    assert "3 selected, 3 retried  by ann: done" in audit.out
-    assert len(audit.out.splitlines()) == 1
+    assert "  3 selected, " in audit.out
+    assert "2 selected, 2 retried  by ann: done" in audit.out
+    assert len(audit.out.splitlines()) == 2
 
 
 async def test_letters_of_a_handler_that_is_gone_are_named_with_the_choices(desk: Desk) -> None:

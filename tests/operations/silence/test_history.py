@@ -10,9 +10,9 @@ from receiver.bus.metrics_stream import MetricsStream
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.silence.history import Histories
+from receiver.operations.look.silence.improbability import HOUR, IMPROBABLE, MAX_HOURS, floor_hour
 from receiver.operations.metrics.log_figures import source_figures
-from receiver.operations.silence.history import Histories
-from receiver.operations.silence.improbability import HOUR, IMPROBABLE, MAX_HOURS, floor_hour
 from tests.operations.shelf import Shelf
 
 
@@ -32,7 +32,7 @@ async def test_hours_are_counted_once_and_outlive_what_the_stream_deletes(
 
     figures = await source_figures(archive, ["shop", "rare", "new"], now + 6 * HOUR)
     last = {"shop": now + 3 * HOUR, "rare": now + 3 * HOUR}
-    counted = await Histories(archive).silences(last, now + 9 * HOUR)
+    counted = await Histories(archive, keeps=True).silences(last, now + 9 * HOUR)
     history = await kept.get(subjects.metrics_history("shop"))
     await call(connection.client, f"STREAM.PURGE.{subjects.stream}", {})
     again = await Histories(archive).silences(last, now + 9 * HOUR)
@@ -54,15 +54,16 @@ async def test_hours_are_counted_once_and_outlive_what_the_stream_deletes(
 async def test_a_long_past_is_counted_in_several_looks(
     connection: Connection, subjects: Subjects, publisher: GroupCommitPublisher
 ) -> None:
-    await MetricsStream(connection.client, subjects).ensure()
+    kept = MetricsStream(connection.client, subjects)
+    await kept.ensure()
     await Shelf(publisher, subjects).push("1")
     archive, later = Archive(connection, subjects), datetime.now(UTC) + MAX_HOURS * HOUR
+    await Histories(archive).silences({"shop": later}, later)
+    assert await kept.get(subjects.metrics_history("shop")) is None
     looks = []
     for _ in range(3):
-        await Histories(archive).silences({"shop": later}, later, at_once=300)
-        found = await MetricsStream(connection.client, subjects).get(
-            subjects.metrics_history("shop")
-        )
+        await Histories(archive, keeps=True).silences({"shop": later}, later, at_once=300)
+        found = await kept.get(subjects.metrics_history("shop"))
         assert found is not None
         looks.append(found.document["counts"])
     assert [len(counts) for counts in looks] == [300, 600, MAX_HOURS]

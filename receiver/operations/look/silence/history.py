@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from receiver.bus.metrics_stream import Kept, MetricsStream
@@ -15,7 +15,7 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.errors import BusError
 from receiver.observability.logs import get_logger
 from receiver.operations.look.archive import Archive
-from receiver.operations.silence.improbability import (
+from receiver.operations.look.silence.improbability import (
     HOUR,
     MAX_HOURS,
     WEEK_HOURS,
@@ -27,14 +27,17 @@ from receiver.operations.silence.improbability import (
 
 _AT_ONCE: Final = WEEK_HOURS
 """So many hours are counted in one look: the others with the next."""
-CountSince = Callable[[datetime], Awaitable[int]]
+CountFrom = Callable[[datetime], Awaitable[int]]
 
 
 class Histories:
-    """The silence of sources. Raises what `Archive` raises."""
+    """The silence of sources. Raises what `Archive` raises. What is counted is kept where it
+    `keeps`: who looks alone writes nothing.
+    """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, *, keeps: bool = False) -> None:
         self._archive = archive
+        self._keeps = keeps
         self._log = get_logger("yizhan.metrics")
 
     async def silences(
@@ -52,7 +55,7 @@ class Histories:
     async def _history(self, source: str, last: datetime, at_once: int) -> History:
         """Up to the hour of the last callback, or as far as this look came."""
         subject = self._archive.subjects.metrics_history(source)
-        kept = await self._stream().get(subject)
+        kept = await self._kept(subject)
         end = floor_hour(last)
         history = _read(kept) or History(end - MAX_HOURS * HOUR, ())
         if history.end < end - MAX_HOURS * HOUR:
@@ -60,19 +63,30 @@ class Histories:
         hours = min(at_once, (end - history.end) // HOUR)
         if hours <= 0:
             return history
-        counts = await hourly(lambda since: self._count(source, since), history.end, hours)
+        until = history.end + hours * HOUR
+        counts = await hourly(lambda at: self._count(source, at, until), history.end, hours)
         both = [*history.counts, *counts][-MAX_HOURS:]
-        history = History(history.end + (hours - len(both)) * HOUR, both)
-        await self._keep(subject, history, kept)
+        history = History(until - len(both) * HOUR, both)
+        if self._keeps:
+            await self._keep(subject, history, kept)
         return history
 
     def _stream(self) -> MetricsStream:
         return MetricsStream(self._archive.connection.client, self._archive.subjects)
 
-    async def _count(self, source: str, since: datetime) -> int:
+    async def _count(self, source: str, since: datetime, until: datetime) -> int:
         subjects = self._archive.subjects
         both = (subjects.raw(source), subjects.quarantine(source))
-        return await self._archive.reader.count(StreamSelection(subjects.stream, both, since))
+        chosen = StreamSelection(subjects.stream, both, since, until)
+        return await self._archive.reader.count(chosen)
+
+    async def _kept(self, subject: str) -> Kept | None:
+        """None also where we may not read it: then it is counted from what the stream holds."""
+        try:
+            return await self._stream().get(subject)
+        except BusError as error:
+            self._log.debug("history_not_read", error=str(error))
+            return None
 
     async def _keep(self, subject: str, history: History, before: Kept | None) -> None:
         """It is counted again where that fails, or another was faster."""
@@ -83,9 +97,9 @@ class Histories:
             self._log.debug("history_not_kept", error=str(error))
 
 
-async def hourly(count: CountSince, first: datetime, hours: int) -> list[int]:
-    """How many came in each hour, where `count` says how many came from a time on: what is empty is
-    asked for once, however long it is.
+async def hourly(count: CountFrom, first: datetime, hours: int) -> list[int]:
+    """How many came in each hour, where `count` says how many came from a time to the end of them:
+    what is empty is asked for once, however long it is.
     """
     found = [0] * hours
 
@@ -93,14 +107,13 @@ async def hourly(count: CountSince, first: datetime, hours: int) -> list[int]:
         if left == right:
             return
         if end - begin == 1:
-            found[begin] = max(0, left - right)  # what comes meanwhile is in `right` alone
+            found[begin] = left - right
             return
         middle = (begin + end) // 2
         between = await count(first + middle * HOUR)
-        await fill(begin, middle, left, between)
-        await fill(middle, end, between, right)
+        await asyncio.gather(fill(begin, middle, left, between), fill(middle, end, between, right))
 
-    await fill(0, hours, await count(first), await count(first + timedelta(hours=hours)))
+    await fill(0, hours, await count(first), 0)
     return found
 
 

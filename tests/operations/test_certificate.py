@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from receiver.web.certificate import expires_at
+from receiver.operations.certificate import expires_at
 from tests.certificates import make_certificate
 
 

@@ -1,0 +1,58 @@
+"""The pages of the console, below a prefix, read as a browser without JavaScript reads them."""
+
+from __future__ import annotations
+
+from receiver.console.screens.table import SCREENS
+from tests.console.desk import ROOT_PATH, Visitor
+
+ORDER = "2745812000123456789"
+
+
+async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
+    await visitor.shelf.push(ORDER)
+    page, document = await visitor.get("/"), await visitor.json("/now.json")
+    names = [row["name"] for row in document["rows"]]
+    assert names == [
+        "Coming in",
+        "How the platform sees us",
+        "Handlers",
+        "Letters & doubt",
+        "The platform's API",
+    ]
+    assert document["well"] is (not document["concerns"])
+    for said in document["concerns"] or [document["verdict"]]:
+        assert said in page.text
+    for row in document["rows"]:
+        assert f"{row['name']} " in page.text
+        assert all(f"{line['label']} " in page.text for line in row["lines"])
+    assert "yizhan status" in page.text
+
+
+async def test_the_search_box_takes_any_id(visitor: Visitor) -> None:
+    callback = await visitor.shelf.push(ORDER)
+    found = await visitor.json(f"/orders/{ORDER}.json?show=event")
+    seq = found["entries"][-1]["seq"]
+    for text in (ORDER, callback, f"{callback}.0", f"#{seq}", f"{seq - 1}"):
+        answer = await visitor.http.get(f"{ROOT_PATH}/search", params={"q": text})
+        assert answer.status_code == 303, text
+        place = answer.headers["location"].partition("#")[0]
+        assert place == f"{ROOT_PATH}/orders/{ORDER}", text
+    page = await visitor.get("/search?q=SF1234567890")
+    assert "it looks like a waybill number" in page.text
+
+
+async def test_what_cannot_be_answered_is_a_page_that_says_why(visitor: Visitor) -> None:
+    missing = await visitor.get("/nothing", 404)
+    assert "There is no page /nothing" in missing.text
+    empty = await visitor.get("/search", 404)
+    assert "Write an id into the box above" in empty.text
+    assert "error" in await visitor.json("/search.json", 404)
+
+
+def test_each_screen_has_a_name_a_key_and_a_path_of_its_own() -> None:
+    for values in (
+        [one.name for one in SCREENS],
+        [one.path for one in SCREENS],
+        [one.key for one in SCREENS if one.key],
+    ):
+        assert len(values) == len(set(values))

@@ -1,0 +1,170 @@
+"""Alerts posted to a real endpoint by one of several processes, on a real stream."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from standardwebhooks import Webhook
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from receiver.bus.connection import Connection
+from receiver.bus.subjects import Subjects
+from receiver.observability.figures import Figures
+from receiver.operations.alerting.record import AlertRecord
+from receiver.operations.alerting.watch import EVERY_S, AlertWatch
+from receiver.operations.alerting.webhook import AlertWebhook
+from receiver.settings.alerts import webhook_key
+from receiver.simulator.serving import served
+
+SECRET = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
+
+
+@dataclass
+class Endpoint:
+    """Takes what is posted, if its signature is right."""
+
+    status: int = 204
+    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        headers, body = dict(request.headers), await request.body()
+        Webhook(SECRET).verify(body, headers)
+        if self.status == 204:
+            self.taken.append((headers["webhook-id"], json.loads(body)))
+        else:
+            self.refused.append(headers["webhook-id"])
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def said(self) -> list[tuple[str, str]]:
+        """What was posted since it was asked last: firing or resolved, and of what."""
+        found = [(body["type"].rpartition(".")[2], body["data"]["alert"]) for _, body in self.taken]
+        self.taken.clear()
+        return found
+
+
+@dataclass
+class Place:
+    """Processes that watch the same metrics, whose clock is ours."""
+
+    connection: Connection
+    subjects: Subjects
+    http: httpx2.AsyncClient
+    url: str
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    letters: int = 3
+    collected: int = 1
+
+    async def figures(self) -> Figures:
+        figures = Figures()
+        figures.gauge("yizhan_build_info", "1", "3", value=1)
+        figures.gauge("yizhan_collected", "processes", value=self.collected)
+        if self.collected:
+            figures.count("yizhan_handler_runs", "ship", "dead_lettered", by=self.letters)
+        return figures
+
+    def process(self, connection: Connection | None = None) -> AlertWatch:
+        return AlertWatch(
+            self.figures,
+            AlertRecord(connection or self.connection, self.subjects),
+            AlertWebhook(self.http, self.url, webhook_key(SECRET)),
+            runbook="https://docs.example.com/runbook.md",
+            now=lambda: self.now,
+        )
+
+    async def look(self, *processes: AlertWatch, minutes: float = EVERY_S / 60) -> None:
+        """Time goes on, and each looks once."""
+        self.now += timedelta(minutes=minutes)
+        for process in processes:
+            await process.look()
+
+
+@pytest.fixture
+async def endpoint() -> Endpoint:
+    return Endpoint()
+
+
+@pytest.fixture
+async def place(
+    connection: Connection, subjects: Subjects, endpoint: Endpoint
+) -> AsyncIterator[Place]:
+    async with served(endpoint) as url, httpx2.AsyncClient(trust_env=False) as http:
+        yield Place(connection, subjects, http, f"{url}/hooks/token")
+
+
+async def test_one_of_two_processes_posts_what_begins_and_what_is_over(
+    place: Place, endpoint: Endpoint
+) -> None:
+    first, second = place.process(), place.process()
+    await place.look(first, second)
+    place.letters += 1
+    await place.look(first, second)
+    ((_, body),) = endpoint.taken
+    fired = endpoint.said()
+    await place.look(first, second)
+    restarted = place.process()
+    for _ in range(3):
+        await place.look(restarted, second, minutes=2)  # the first is gone
+    in_between = endpoint.said()
+    for _ in range(70):
+        await place.look(restarted, minutes=1)
+
+    assert body["data"] | {"since": ""} == {
+        "alert": "YizhanDeadLetters",
+        "severity": "warning",
+        "labels": {"handler": "ship"},
+        "summary": "The handler ship has given up on events.",
+        "description": "Look at the letters by cause; repair the handler, then retry them.",
+        "since": "",
+        "runbook_url": "https://docs.example.com/runbook.md#yizhandeadletters",
+    }
+    assert fired == [("firing", "YizhanDeadLetters")]
+    assert in_between == []
+    assert endpoint.said() == [("resolved", "YizhanDeadLetters")]
+
+
+async def test_what_the_endpoint_does_not_take_is_posted_later_by_whoever_is_there(
+    place: Place, endpoint: Endpoint
+) -> None:
+    endpoint.status = 503
+    first = place.process()
+    await place.look(first)
+    place.letters += 1
+    await place.look(first)
+    endpoint.status = 204
+    await place.look(place.process(), minutes=5)
+
+    assert [name for name, _ in endpoint.taken] == endpoint.refused
+    assert endpoint.said() == [("firing", "YizhanDeadLetters")]
+
+
+async def test_the_one_that_posts_goes_on_without_nats(
+    place: Place, endpoint: Endpoint, nats_url: str
+) -> None:
+    own = Connection(nats_url, ())
+    assert await own.start(patience_s=10)
+    first, second = place.process(own), place.process()
+    await place.look(first, second)
+    await own.stop()
+    place.collected = 0
+    for _ in range(3):
+        await place.look(first, minutes=1)
+    without = endpoint.said()
+    place.collected = 1
+    assert await own.start(patience_s=10)
+    await place.look(first, second, minutes=1)
+    await place.look(first, second, minutes=1)
+
+    assert without == [("firing", "YizhanNatsAway")]
+    assert endpoint.said() == [("resolved", "YizhanNatsAway")]
+    await own.stop()
