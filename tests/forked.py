@@ -111,7 +111,10 @@ async def start_forked(
     joined: bool = False,
     stdin: int = DEVNULL,
 ) -> Forked:
-    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both."""
+    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both.
+
+    `source` becomes its standard input, and is closed here.
+    """
     pipes = [os.pipe() for _ in range(1 if joined else 2)]
     written = [pipes[0][1], os.dup(pipes[-1][1])] if joined else [end for _, end in pipes]
     request = {
