@@ -64,6 +64,10 @@ docs: install ## Write the generated pages anew
 errors: install ## Run every wrong setting and command, write docs/errors.md (2 minutes)
 	@$(BIN)/python -m tests.cli.wrong > docs/errors.new && mv docs/errors.new docs/errors.md
 
+.PHONY: screenshots
+screenshots: install ## Take the pictures of the console in docs/console/ (1 minute, needs chromium)
+	@$(BIN)/python -m tests.console.screenshots
+
 .PHONY: coverage
 coverage: install ## The tests, with branch coverage of code and tests
 	@$(PYTEST) --cov --cov-report=term

@@ -25,7 +25,7 @@ FROM_COMMANDS: Final = "\0tests.preloaded-{}"
 NAMED: Final = "{:.7}-{}"
 """The name in /proc of a process that a command started: its own command and its parent."""
 
-READ_BY_COMMANDS: Final = ("COLUMNS", "PYTEST_", "YIZHAN_")
+READ_BY_COMMANDS: Final = ("COLUMNS", "COMP_", "PYTEST_", "YIZHAN_", "_YIZHAN_")
 """Prefixes of the variables that are read by a command when it runs, not by what it imports."""
 
 
@@ -109,8 +109,12 @@ async def start_forked(
     directory: Path,
     environ: Mapping[str, str],
     joined: bool = False,
+    stdin: int = DEVNULL,
 ) -> Forked:
-    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both."""
+    """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both.
+
+    `source` becomes its standard input, and is closed here.
+    """
     pipes = [os.pipe() for _ in range(1 if joined else 2)]
     written = [pipes[0][1], os.dup(pipes[-1][1])] if joined else [end for _, end in pipes]
     request = {
@@ -121,7 +125,8 @@ async def start_forked(
         "descriptors": [],
         "parent": 0,
     }
-    given = [os.open(os.devnull, os.O_RDONLY), *written]
+    read = os.open(os.devnull, os.O_RDONLY) if stdin == DEVNULL else os.dup(stdin)
+    given = [read, *written]
     return await forked(preloaded().channel, request, given, [end for end, _ in pipes])
 
 

@@ -32,6 +32,13 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
         str(file.relative_to(ROOT)) for top in PACKAGES for file in ROOT.glob(f"{top}/**/*.py")
     }
     assert modules | {f"{top}/py.typed" for top in PACKAGES} <= set(names)
+    console = {
+        str(file.relative_to(ROOT))
+        for folder in ("static", "templates")
+        for file in ROOT.glob(f"receiver/console/{folder}/**/*.*")
+    }
+    assert "receiver/console/templates/page.html" in console
+    assert console <= set(names)
 
 
 def test_no_package_of_ours_hides_one_of_the_standard_library() -> None:

@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 import httpx2
 
 from receiver.composition.bus import Bus
+from receiver.composition.certificate import certificate_expiry
 from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.watch import AlertWatch, Collect
 from receiver.operations.alerting.webhook import AlertWebhook
+from receiver.operations.look.archive import Archive
+from receiver.operations.look.silence.explanation import explain
+from receiver.operations.look.silence.facts import source_facts
 from receiver.resilience import supervision
 from receiver.settings import Settings
 
@@ -23,11 +27,19 @@ async def alerting(settings: Settings, bus: Bus, collect: Collect) -> AsyncItera
     if chosen.url is None:
         yield
         return
+    archive = Archive(bus.connection, bus.subjects)
+
+    async def explained(source: str) -> str:
+        now = datetime.now(UTC)
+        facts = await source_facts(archive, [source], now, certificate=certificate_expiry(settings))
+        return explain(facts[source], now)
+
     async with httpx2.AsyncClient(follow_redirects=False) as http:
         watch = AlertWatch(
             collect,
             AlertRecord(bus.connection, bus.subjects),
             AlertWebhook(http, chosen.url, chosen.key),
+            explained,
             runbook=chosen.runbook,
             now=lambda: datetime.now(UTC),
         )

@@ -14,12 +14,14 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.metrics import collector_on
 from receiver.composition.operations import free_bytes
 from receiver.composition.spool import opened_spool
 from receiver.console.app import create_console
 from receiver.console.desk import Desk
 from receiver.console.warm import Warm
 from receiver.errors import BusError
+from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.counted import counted_document
@@ -94,8 +96,16 @@ def console_desk(
         names = [one["source"] for one in document["sources"] or ()]
         return {**document, "rates": await hourly_rates(archive, names, now)}
 
+    collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
+
     async def counted() -> Mapping[str, Any]:
-        return await counted_document(archive, datetime.now(UTC))
+        found = await collector.collect()
+        firing = alerts.look(found.figures, datetime.now(UTC))
+        return {
+            **counted_document(found.figures),
+            "alerts": [one.document() for one in firing],
+            "missing": list(found.missing),
+        }
 
     return Desk(
         connection,

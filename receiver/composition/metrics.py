@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -86,7 +86,13 @@ async def opened_collector(
         yield bus, collector_on(settings, bus, handlers)
 
 
-def collector_on(settings: Settings, bus: Bus, handlers: Sequence[Handler] = ()) -> MetricCollector:
+def collector_on(
+    settings: Settings,
+    bus: Bus,
+    handlers: Sequence[Handler] = (),
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> MetricCollector:
     """The same on a bus that is there; a handler that is not among `handlers` is known once it has
     a position.
     """
@@ -97,5 +103,5 @@ def collector_on(settings: Settings, bus: Bus, handlers: Sequence[Handler] = ())
         sources=[source.name for source in settings.sources],
         free_bytes=partial(free_bytes, settings),
         expiry=partial(certificate_expiry, settings),
-        now=lambda: datetime.now(UTC),
+        now=now,
     )

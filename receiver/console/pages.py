@@ -136,6 +136,7 @@ class Pages:
             url=partial(self.url, request),
             nonce=request.scope["state"]["nonce"],
             viewer=_viewer(request),
+            sessions=request.scope["state"]["sessions"],
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
             screen=screen,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Protocol, Self, cast
 
 import zstandard
 
@@ -133,6 +133,13 @@ class Numbered(NamedTuple):
     raw: bytes
 
 
+class Source(Protocol):
+    """What an export is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to so many bytes; none at the end."""
+
+
 class ExportReader:
     """Reads an export, a line at a time. `manifest` is its first line.
 
@@ -140,7 +147,7 @@ class ExportReader:
     nothing is.
     """
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: Source) -> None:
         """Raises `ConfigurationError` where it is no export that can be read."""
         self.damage = ""
         self._name = name
@@ -177,7 +184,7 @@ class ExportReader:
         elif next(self._lines, None) is not None:
             self.damage = "something follows its last line"
 
-    def _split(self, file: BinaryIO) -> Iterator[bytes]:
+    def _split(self, file: Source) -> Iterator[bytes]:
         """The lines that have an end: what is cut off in the middle is none."""
         rest = b""
         for block in self._blocks(file):
@@ -187,10 +194,11 @@ class ExportReader:
                 self.damage = f"it holds a line of more than {MAX_LINE} bytes"
                 return
 
-    def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
+    def _blocks(self, file: Source) -> Iterator[bytes]:
         try:
+            source = cast(BinaryIO, file)  # of which it uses `read` alone
             with zstandard.ZstdDecompressor().stream_reader(
-                file, read_across_frames=True, closefd=False
+                source, read_across_frames=True, closefd=False
             ) as reader:
                 while block := reader.read(_READ):
                     yield block

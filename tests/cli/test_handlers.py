@@ -58,21 +58,10 @@ class Desk:
         await self.handlers()
         await self.store("1", "2")
 
-    async def at_terminal(self, typed: str, *words: str) -> tuple[int | None, str]:
+    async def at_terminal(self, typed: str, *words: str) -> tuple[int, str]:
         """The exit code of a command that may ask, and what it prints."""
-        ours, theirs = os.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "receiver", *words),
-            cwd=self.yizhan.directory,
-            env=self.yizhan.environ(**self.environ),
-            stdin=theirs,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        os.write(ours, typed.encode())
-        said, _ = await process.communicate()
-        os.close(theirs)
-        os.close(ours)
-        return process.returncode, said.decode()
+        ended = await self.yizhan.at_terminal(typed, *words, **self.environ)
+        return ended.code, ended.out
 
     async def work(self) -> None:
         """Run a worker until it has handled everything."""
@@ -248,30 +237,8 @@ async def test_ctrl_c_at_a_question_ends_it_at_once_and_changes_nothing(desk: De
     assert said.decode() == "\nyizhan: stopped at the question: nothing was done\n"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("pause", "slwo", "--reason", REASON),
-        ("resume", "slwo"),
-        ("rewind", "slwo", "--to", "2h", "--yes"),
-        ("forget", "slwo", "--yes"),
-    ],
-    ids=lambda words: words[0],
-)
-async def test_a_wrong_name_gets_a_suggestion(desk: Desk, words: tuple[str, ...]) -> None:
-    ended = await desk.run("handlers", *words)
-    assert ended.code == 2
-    assert ended.err == "yizhan: 'slwo': no such handler: did you mean slow?\n"
-
-
 @pytest.mark.parametrize("reason", ["two\nlines", "x" * 501], ids=["lines", "long"])
 async def test_a_reason_is_one_line(yizhan: Yizhan, reason: str) -> None:
     ended = await yizhan.run("handlers", "pause", "slow", "--reason", reason)
     assert ended.code == 2
     assert ended.err == "yizhan: --reason: write one line of at most 500 characters\n"
-
-
-async def test_nothing_is_operated_where_nats_is_away(yizhan: Yizhan) -> None:
-    ended = await yizhan.run("handlers", YIZHAN_NATS__URL="nats://127.0.0.1:9")
-    assert ended.code == 1
-    assert "NATS is away" in ended.err

@@ -20,10 +20,12 @@ from receiver.bus.subjects import Subjects
 from receiver.observability.metric_row import TRIES
 from receiver.observability.metric_table import ROWS
 from receiver.signatures import xport_signature
+from receiver.simulator.serving import served
 from receiver.testing import eventually
 from tests.cli.conftest import Running, Yizhan
 from tests.cli.test_changed_consumer import base_of, push
 from tests.cli.test_check_and_up import SOURCE
+from tests.operations.test_alerting import SECRET, Endpoint
 
 HANDLERS = """\
 from receiver.worker.retry_policy import RetryPolicy
@@ -59,6 +61,7 @@ class Place:
 
     yizhan: Yizhan
     environ: dict[str, str]
+    endpoint: Endpoint
     url: str = ""
     seen: list[dict[str, float]] = field(default_factory=list)
     sent: int = 0
@@ -134,11 +137,15 @@ async def place(
 ) -> AsyncIterator[Place]:
     (yizhan.directory / "my.py").write_text(HANDLERS)
     file = yizhan.directory / "yizhan.toml"
-    file.write_text(f'{SOURCE}{SIGNED}[handlers]\nload = ["my:router"]\n[metrics]\nport = 0\n')
-    file.chmod(0o600)
     environ = {"YIZHAN_NATS__URL": nats_url, "YIZHAN_NATS__SUBJECT_ROOT": subjects.root}
-    yield Place(yizhan, environ)
-    await yizhan.kill_all()
+    endpoint = Endpoint()
+    async with served(endpoint) as url:
+        alerts = f'[alerts]\nurl = "{url}"\nsecret = "{SECRET}"\n'
+        rest = f'[handlers]\nload = ["my:router"]\n[metrics]\nport = 0\n{alerts}'
+        file.write_text(f"{SOURCE}{SIGNED}{rest}")
+        file.chmod(0o600)
+        yield Place(yizhan, environ, endpoint)
+        await yizhan.kill_all()
     for stream in (subjects.stream, subjects.dead_stream, subjects.metrics_stream):
         await client.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
 
@@ -166,6 +173,7 @@ async def test_counters_never_go_back_and_what_the_log_knows_is_exact(place: Pla
     base = await base_of(receivers[1])
     await place.push(base, "41")
     last = await place.shows(STORED=9, DONE=6, DEAD=3)
+    await eventually(lambda: len(place.endpoint.taken) > 0, within_s=100)
 
     refusals = [await place.push_signed(base, "the secret of yesterday") for _ in range(3)]
     refusals.append(await place.push_signed(base, "the secret of the settings", late_s=20_000))
@@ -184,6 +192,7 @@ async def test_counters_never_go_back_and_what_the_log_knows_is_exact(place: Pla
     assert last["yizhan_source_never_sent source=signed"] == 1
     assert "yizhan_source_silence_improbability source=s" not in last
     assert all(last[f"yizhan_collected part={p}"] == 1 for p in ("processes", "handlers"))
+    assert ("firing", "YizhanDeadLetters") in place.endpoint.said()
     names = {name.partition(" ")[0] for name in last}
     known = {row.exported for row in ROWS if "collected" in row.pages}
     parts = {f"{row.name}_{part}" for row in ROWS for part in ("bucket", "sum", "count")}

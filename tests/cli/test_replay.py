@@ -81,6 +81,12 @@ class Place:
             while self.held < times:
                 await asyncio.sleep(0.01)
 
+    async def until_begun(self, file: str) -> None:
+        """Once a command writes beside a file."""
+        async with asyncio.timeout(90):
+            while not [*self.yizhan.directory.glob(f".{file}.*")]:
+                await asyncio.sleep(0.01)
+
     async def until_runs(self, count: int) -> None:
         async with asyncio.timeout(90):
             while len(self.lines("runs")) < count:
@@ -167,6 +173,11 @@ async def test_a_replay_is_interrupted_asked_for_cancelled_and_recorded(place: P
     await place.until_runs(3)
     code = await running.stop(signal.SIGINT)
     listed = await place.run("replay", "list")
+    to_file = await place.start(
+        "replay", "--type", "order.closed", "--to", "file:out.jsonl", "--rate", "1"
+    )
+    await place.until_begun("out.jsonl")
+    file_code = await to_file.stop(signal.SIGINT)
     unsure = await place.run("replay", "cancel", "fix1")
     cancelled = await place.run("replay", "cancel", "fix1", "--yes")
     (place.yizhan.directory / "my.py").write_text(HANDLERS + "\n# changed\n")
@@ -180,6 +191,9 @@ async def test_a_replay_is_interrupted_asked_for_cancelled_and_recorded(place: P
     assert (nothing.code, "says not which events" in nothing.err) == (2, True)
     assert (code, "go on with it by `yizhan replay run fix1`" in running.lines[-1]) == (130, True)
     assert "fix1  interrupted  50 events  to handler:close_it" in listed.out
+    assert file_code == 130
+    assert "go on with it by `yizhan replay run once-" in to_file.lines[-1]
+    assert not [*place.yizhan.directory.glob("*out.jsonl*")]
     assert unsure.code == 2
     assert cancelled.out == "fix1 is cancelled\n"
     assert len(place.lines("runs")) < 50

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
+import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +17,10 @@ import zstandard
 from receiver.bus.connection import Connection
 from receiver.bus.subjects import Subjects
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.testing import eventually
 from tests.bus.cluster import running_cluster
 from tests.cli.conftest import Ended, Yizhan
+from tests.forked import Forked, start_forked
 from tests.operations.shelf import Shelf
 from tests.transfer.moving import opened_place
 
@@ -65,6 +72,8 @@ async def test_everything_moves_from_the_embedded_server_to_a_cluster(
     assert "the file is damaged: it is cut off behind line" in partly.err
     assert "callbacks: 5 already there" in partly.out
 
+    await interrupted_and_piped(yizhan)
+
     async with running_cluster(tmp_path) as cluster:
         there: dict[str, Any] = {"YIZHAN_NATS__URL": cluster.url, "YIZHAN_NATS__REPLICAS": "3"}
         looked = await yizhan.run("check", **there)
@@ -78,6 +87,56 @@ async def test_everything_moves_from_the_embedded_server_to_a_cluster(
         again = await ended(yizhan, "import", file, "--yes", **there)
         assert "events: 5 already there" in again.out
         assert await messages(cluster.url) == {"YIZHAN": 10, "YIZHAN_DEAD": 0}
+
+
+async def interrupted_and_piped(yizhan: Yizhan) -> None:
+    """An export goes through a pipe; an import that waits for the rest of it is interrupted."""
+    directory, environ = yizhan.directory, yizhan.environ()
+    exporting = await start_forked(("export", "-", "--all"), directory=directory, environ=environ)
+    packed, _ = await exporting.communicate()
+
+    waiting, pipe = await fed(yizhan, packed[:-1])
+    waiting.send_signal(signal.SIGINT)
+    _, said = await waiting.communicate()
+    os.close(pipe)
+    assert said.decode().endswith("and the same command goes on with the rest\n")
+    assert waiting.returncode == 130
+
+    terminal, theirs = os.openpty()
+    asking = await start_forked(
+        ("import", "everything.jsonl.zst"), directory=directory, environ=environ, stdin=theirs
+    )
+    os.close(theirs)
+    assert asking.stdout is not None
+    await asking.stdout.readuntil(b"Import it?")
+    asking.send_signal(signal.SIGINT)
+    _, said = await asking.communicate()
+    os.close(terminal)
+    assert asking.returncode == 130
+    assert said.decode().endswith("yizhan: stopped at the question: nothing was done\n")
+
+    importing, pipe = await fed(yizhan, packed)
+    os.close(pipe)
+    out, _ = await importing.communicate()
+    assert b"events: 5 already there" in out
+    assert importing.returncode == 0
+
+
+async def fed(yizhan: Yizhan, packed: bytes) -> tuple[Forked, int]:
+    """An import that has read these bytes, and the pipe for more."""
+    words, theirs, ours = ("import", "-", "--yes"), *os.pipe()
+    importing = await start_forked(
+        words, directory=yizhan.directory, environ=yizhan.environ(), stdin=theirs
+    )
+    os.close(theirs)
+    os.write(ours, packed)
+    await eventually(lambda: is_read(ours))
+    return importing, ours
+
+
+def is_read(pipe: int) -> bool:
+    """Whether a pipe holds nothing that was not read."""
+    return not int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 async def test_what_is_asked_for_has_to_make_sense(yizhan: Yizhan, tmp_path: Path) -> None:

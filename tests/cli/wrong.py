@@ -51,12 +51,15 @@ class Wrong:
             else:
                 (directory / name).write_text(text, encoding="utf-8")
 
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.command)
+
     async def run(self, directory: Path) -> Ended:
-        arguments = shlex.split(self.command)
         # Ports of the environment would hide that a settings file names a wrong one.
         ports = {"YIZHAN_NATS__PORT": "", "YIZHAN_RECEIVER__PORT": "", "COLUMNS": "120"}
         environ = ports | dict(self.environ)
-        return await Yizhan(directory).run(*arguments, within_s=90, **environ)
+        return await Yizhan(directory).run(*self.words, within_s=90, **environ)
 
 
 def settings(text: str) -> dict[str, str]:
@@ -314,8 +317,10 @@ async def outcome(wrong: Wrong) -> str:
 
 
 async def page() -> str:
+    from tests.cli.wrong_served import served_page  # which imports this module
+
     rows = [await outcome(wrong) for wrong in WRONG]
-    return HEAD + "\n".join(rows) + "\n"
+    return HEAD + "\n".join(rows) + "\n" + await served_page()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 from receiver.bus.connection import Connection
 from receiver.bus.stream_plan import plans
 from receiver.bus.subjects import Subjects
+from tests.console.asked import USERS
 from tests.console.browsing import started_browser
 from tests.console.desk import Visitor, opened_visitor
 from tests.console.seeded import Place, laid_out, seed
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """A console that runs, by its URL with its prefix and no slash at the end."""
+    """Two consoles that run over one log, by their URLs with their prefix and no slash at the end:
+    one that is open to this machine, and one that wants users to log in.
+    """
 
     place: Place
     base: str
+    locked: str
 
 
 @pytest.fixture(scope="package")
@@ -43,14 +47,19 @@ async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Async
     connection = Connection(nats_url, plans(subjects, [timedelta(hours=2, minutes=30)]))
     assert await connection.start(patience_s=60)
     await seed(place, connection, subjects)
-    running = await place.yizhan.start("console", **place.environ)
-    line = await running.line(lambda line: "console_served" in line)
-    yield Site(place, json.loads(line)["url"].rstrip("/"))
+    users = {"YIZHAN_CONSOLE__AUTH": "token", "YIZHAN_CONSOLE__USERS": json.dumps(USERS)}
+    yield Site(place, await _served(place), await _served(place, **users))
     await place.yizhan.kill_all()
     for stream in await connection.jetstream.streams_info():
         if subjects.root.upper() in str(stream.config.name):
             await connection.jetstream.delete_stream(str(stream.config.name))
     await connection.stop()
+
+
+async def _served(place: Place, **environ: str) -> str:
+    running = await place.yizhan.start("console", **place.environ, **environ)
+    line = await running.line(lambda line: "console_served" in line)
+    return str(json.loads(line)["url"]).rstrip("/")
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 
 from receiver.console.screens.table import SCREENS
-from tests.console.browsing import NARROW, WIDE, needs_chromium, opened_tab
+from tests.console.asked import TOKEN
+from tests.console.browsing import NARROW, WIDE, Tab, needs_chromium, opened_tab
 from tests.console.conftest import Site
 from tests.console.crawl import Crawl
 from tests.console.seeded import HOSTILE, ORDER
@@ -45,11 +46,29 @@ async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
     async with opened_tab(browser, site.base) as tab:
         for screen in SCREENS:
             for path in crawl.paths.get(screen.name, [])[:1]:
-                await tab.visit(path)
-                for scheme, width in _SHOWN:
-                    await tab.show(scheme, width)
-                    await tab.audit(f"{path} ({scheme}, {width})")
+                await _look_at(tab, path)
     assert tab.faults == []
+
+
+async def test_a_user_logs_in_and_out_in_the_browser(site: Site, browser: Browser) -> None:
+    async with opened_tab(browser, site.locked) as tab:
+        await _look_at(tab, "/dead?since=1d")
+        await tab.page.fill("#name", "mei")
+        await tab.page.fill("#token", TOKEN)
+        await tab.press("Enter")
+        await tab.arrived("/dead?since=1d")
+        await tab.click("text=Log out")
+        await tab.arrived("/login")
+        await tab.visit("/")
+        await tab.arrived("/login?next=")
+    assert tab.faults == []
+
+
+async def _look_at(tab: Tab, path: str) -> None:
+    await tab.visit(path)
+    for scheme, width in _SHOWN:
+        await tab.show(scheme, width)
+        await tab.audit(f"{path} ({scheme}, {width})")
 
 
 async def test_what_a_sender_writes_is_text_on_every_page(

@@ -63,6 +63,7 @@ class Place:
     url: str
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     letters: int = 3
+    last_tries: int = 0
     collected: int = 1
 
     async def figures(self) -> Figures:
@@ -71,13 +72,18 @@ class Place:
         figures.gauge("yizhan_collected", "processes", value=self.collected)
         if self.collected:
             figures.count("yizhan_handler_runs", "ship", "dead_lettered", by=self.letters)
+            figures.count("yizhan_last_tries", "shop", "late", by=self.last_tries)
         return figures
+
+    async def explained(self, source: str) -> str:
+        return f"Of {source} nothing was ever stored."
 
     def process(self, connection: Connection | None = None) -> AlertWatch:
         return AlertWatch(
             self.figures,
             AlertRecord(connection or self.connection, self.subjects),
             AlertWebhook(self.http, self.url, webhook_key(SECRET)),
+            self.explained,
             runbook="https://docs.example.com/runbook.md",
             now=lambda: self.now,
         )
@@ -146,6 +152,19 @@ async def test_what_the_endpoint_does_not_take_is_posted_later_by_whoever_is_the
 
     assert [name for name, _ in endpoint.taken] == endpoint.refused
     assert endpoint.said() == [("firing", "YizhanDeadLetters")]
+
+
+async def test_an_alert_of_a_source_says_what_is_known_of_it(
+    place: Place, endpoint: Endpoint
+) -> None:
+    process = place.process()
+    await place.look(process)
+    place.last_tries = 1
+    await place.look(process)
+
+    ((_, body),) = endpoint.taken
+    assert body["data"]["alert"] == "YizhanLastTry"
+    assert body["data"]["explained"] == "Of shop nothing was ever stored."
 
 
 async def test_the_one_that_posts_goes_on_without_nats(

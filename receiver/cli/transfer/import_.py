@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
@@ -18,6 +18,7 @@ from receiver.cli.configuration import load
 from receiver.cli.options import YesOption, check_can_ask, not_empty
 from receiver.cli.process import EXIT_FAILED, EXIT_PARTLY, if_stopped, refusing, run
 from receiver.cli.transfer.output import confirmed, print_checked, print_import, progress_bar
+from receiver.cli.transfer.standard_input import StandardInput
 from receiver.composition.transfer import opened_target
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail
@@ -100,7 +101,7 @@ def import_(
 
 
 async def _check(asked: _Asked) -> int:
-    with _opened(asked.file) as reader:
+    async with _opened(asked.file) as reader:
         counts, report = await examined(reader)
         print_checked(asked.file, reader, counts, report, as_json=asked.as_json)
         return EXIT_FAILED if reader.damage or report.foreign else 0
@@ -116,16 +117,17 @@ async def _import(asked: _Asked, settings: Settings, operator: str) -> int:
 
 async def _examine_and_run(asked: _Asked, settings: Settings, operator: str) -> int:
     if asked.file != STANDARD:
-        with _opened(asked.file) as reader:
+        async with _opened(asked.file) as reader:
             asked.check_root(reader.manifest, settings)
             if not asked.dry_run and not asked.yes:
                 counts, report = await examined(reader)
                 print_checked(asked.file, reader, counts, report, as_json=False, err=asked.as_json)
                 if not confirmed(as_json=asked.as_json):
                     return EXIT_FAILED
-    with _opened(asked.file) as reader, Known() as known:
+    async with _opened(asked.file) as reader:
         asked.check_root(reader.manifest, settings)
-        return await _run(asked, settings, operator, reader, known)
+        with Known() as known:
+            return await _run(asked, settings, operator, reader, known)
 
 
 async def _run(
@@ -161,18 +163,20 @@ async def _run(
     return code
 
 
-@contextlib.contextmanager
-def _opened(file: str) -> Iterator[ExportReader]:
+@contextlib.asynccontextmanager
+async def _opened(file: str) -> AsyncIterator[ExportReader]:
     if file == STANDARD:
-        if sys.stdin.isatty():
-            raise ConfigurationError("-: standard input is a terminal: name a file")
-        yield ExportReader(file, sys.stdin.buffer)
-        return
-    with contextlib.ExitStack() as stack:
-        try:
-            opened = stack.enter_context(Path(file).open("rb"))
-        except OSError as error:
-            raise ConfigurationError(
-                f"{file}: cannot be read: {error.strerror}: name an export"
-            ) from error
-        yield ExportReader(file, opened)
+        with StandardInput() as standard:
+            yield await asyncio.to_thread(ExportReader, file, standard)
+    else:
+        with _file(file) as opened:
+            yield ExportReader(file, opened)
+
+
+def _file(file: str) -> BinaryIO:
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read: {error.strerror}: name an export"
+        ) from error

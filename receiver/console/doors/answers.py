@@ -31,13 +31,13 @@ _PAGE: Final = """\
 </html>
 """
 _LOGIN: Final = """\
-{alert}<form method="post" action="{root}/login">
+{alert}<form class="sheet" method="post" action="{root}/login">
 <p><label for="name">Name</label>
 <input id="name" name="name" autocomplete="username" autocapitalize="none" required></p>
 <p><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required></p>
 <input type="hidden" name="next" value="{next}">
-<p><button type="submit">Log in</button></p>
+<p><button class="main">Log in</button></p>
 </form>"""
 
 
@@ -46,7 +46,7 @@ def refused(visit: Visit, error: RefusedError) -> Response:
     headers = dict(error.headers)
     if visit.as_json:
         return JSONResponse({"error": error.sentence}, error.status, headers)
-    content = f'<p role="alert">{escape(error.sentence)}</p>'
+    content = f'<p class="fault" role="alert">{escape(error.sentence)}</p>'
     if error.status == HTTPStatus.UNAUTHORIZED:
         content += f'\n<p><a href="{escape(visit.root)}/login">Log in</a></p>'
     return _page(visit, HTTPStatus(error.status).phrase, content, error.status, headers)
@@ -54,7 +54,7 @@ def refused(visit: Visit, error: RefusedError) -> Response:
 
 def login_page(visit: Visit, then: str, *, error: RefusedError | None = None) -> Response:
     """The form to log in, which leads to the path `then`."""
-    alert = f'<p role="alert">{escape(error.sentence)}</p>\n' if error else ""
+    alert = f'<p class="fault" role="alert">{escape(error.sentence)}</p>\n' if error else ""
     content = _LOGIN.format(alert=alert, root=escape(visit.root), next=escape(then))
     if error is None:
         return _page(visit, "Log in", content, 200, {})

@@ -1,7 +1,8 @@
 """The way into the console: each request passes here before a page sees it.
 
 In this order: which methods there are, whether another site sent it, how large it is, who sends it.
-A page finds in `scope["state"]` the `viewer` and the `nonce` of its scripts; what the viewer may do
+A page finds in `scope["state"]` the `viewer`, the `nonce` of its scripts, and whether there are
+`sessions` to be ended by `POST /logout`; what the viewer may do
 there is the page's to say.
 """
 
@@ -69,6 +70,7 @@ class _Guard:
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit.of(scope, self._settings.trusted_proxies)
         nonce = scope["state"]["nonce"] = secrets.token_urlsafe(16)
+        scope["state"]["sessions"] = "/logout" in self._entry.pages
         static = visit.path.startswith(_STATIC) and not visit.changes
         send = secured(send, nonce, caching=_caching(visit) if static else "no-store")
         try:

@@ -31,6 +31,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """An alert that fires: what is wrong, since when, and what to do first."""
+
+    alert: str
+    severity: str
+    summary: str
+    action: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One of the five: its own sentence, and its lines."""
 
@@ -42,13 +53,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class NowView:
-    """How everything stands `at` a time; `concerns` are the parts of the verdict's sentence."""
+    """How everything stands `at` a time: the verdict names the alerts that fire, else what wants to
+    be looked at; `concerns` are the parts of the sentence of `yizhan status`.
+    """
 
     title: str
     command: str
     at: datetime
     well: bool
     verdict: str
+    alerts: tuple[Firing, ...]
     concerns: tuple[str, ...]
     rows: tuple[Row, ...]
 
@@ -68,12 +82,16 @@ async def read(desk: Desk, asked: Asked) -> NowView:
 def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: datetime) -> NowView:
     """The page of a status."""
     verdict = status["verdict"]
+    alerts = tuple(map(_firing, counted["alerts"] if counted else ()))
+    if counted and any(one.startswith("processes:") for one in counted["missing"]):
+        counted = None
     return NowView(
         title="Now",
         command="yizhan status",
         at=moment(status["at"]) or now,
-        well=verdict["well"],
-        verdict=verdict["sentence"],
+        well=verdict["well"] and not alerts,
+        verdict=" ".join(one.summary for one in alerts) or verdict["sentence"],
+        alerts=alerts,
         concerns=tuple(verdict["concerns"]),
         rows=(
             _row("Coming in", _sources(status), "no source is known", _calm_sources(status)),
@@ -97,6 +115,16 @@ def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: date
                 "it answers, no call failed",
             ),
         ),
+    )
+
+
+def _firing(document: Mapping[str, Any]) -> Firing:
+    return Firing(
+        document["alert"],
+        document["severity"],
+        document["summary"],
+        document["action"],
+        moment(document["since"]),
     )
 
 
@@ -177,6 +205,14 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
         yield Line("200 within", f"{p99} for 99 % of {ack['count']:,}", "bad" if slow else "well")
         late = ack["beyond_second"]
         yield Line("beyond the second", f"{late:,}", "look" if late else "well")
+    if tries := counted["first_tries"]:
+        good = tries.get("good", 0)
+        bad = {word: count for word, count in tries.items() if word != "good"}
+        text = f"{good / sum(tries.values()):.2%} well{f', {_numbers(bad)}' if bad else ''}"
+        yield Line("first tries", text, "look" if bad else "well")
+    if last := counted["last_tries"]:
+        lost = last.get("failed", 0)
+        yield Line("at their last try", _numbers(last), "bad" if lost else "look")
     yield Line(
         "retries that we provoked",
         f"{provoked:,}, beside {counted['retransmissions'].get('platform', 0):,} of the platform's "

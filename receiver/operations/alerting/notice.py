@@ -35,8 +35,8 @@ def labels_of(change: Change) -> dict[str, str]:
     return dict(zip(alert.labels, change.case.labels, strict=True))
 
 
-def notice_of(change: Change, now: datetime, runbook: str) -> Notice:
-    """What to post of a change."""
+def notice_of(change: Change, now: datetime, runbook: str, explained: str | None = None) -> Notice:
+    """What to post of a change; `explained` is what is known of its source."""
     alert, labels = BY_NAME[change.case.alert], labels_of(change)
     data: dict[str, Any] = {
         "alert": alert.name,
@@ -47,6 +47,8 @@ def notice_of(change: Change, now: datetime, runbook: str) -> Notice:
         "since": change.holding.since.isoformat(timespec="seconds"),
         "runbook_url": f"{runbook}#{alert.anchor}",
     }
+    if explained:
+        data["explained"] = explained
     body = {
         "type": "yizhan.alert.resolved" if change.ended else "yizhan.alert.firing",
         "timestamp": now.isoformat(timespec="seconds"),

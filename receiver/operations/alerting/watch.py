@@ -7,6 +7,7 @@ loses none. While NATS is away the one that posted last goes on by what it remem
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Protocol
@@ -23,6 +24,8 @@ from receiver.operations.alerting.webhook import WebhookError
 
 EVERY_S: Final = 15.0
 Collect = Callable[[], Awaitable[Figures]]
+Explain = Callable[[str], Awaitable[str]]
+"""Says in a paragraph what is known of a source; may raise `BusError`."""
 
 
 class Webhook(Protocol):
@@ -33,13 +36,16 @@ class Webhook(Protocol):
 
 
 class AlertWatch:
-    """Watches what `collect` gives; `runbook` is where the runbook is read."""
+    """Watches what `collect` gives; `runbook` is where the runbook is read. An alert of a source is
+    posted with what `explain` says of it.
+    """
 
     def __init__(
         self,
         collect: Collect,
         record: AlertRecord,
         webhook: Webhook,
+        explain: Explain,
         *,
         runbook: str,
         now: Callable[[], datetime],
@@ -48,6 +54,7 @@ class AlertWatch:
         self._collect = collect
         self._record = record
         self._webhook = webhook
+        self._explain = explain
         self._runbook = runbook
         self._now = now
         self._sleep = sleep
@@ -73,7 +80,7 @@ class AlertWatch:
         if not await self._is_ours(now):
             return
         holdings, changes = evaluate(self._history, self._known.holdings, now)
-        notices = [notice_of(change, now, self._runbook) for change in changes]
+        notices = [await self._notice(change, now) for change in changes]
         self._known = Known(holdings, [*self._known.unsent, *notices])
         if not await self._keep():
             return
@@ -82,6 +89,13 @@ class AlertWatch:
         if self._known.unsent:
             await self._post()
             await self._keep()
+
+    async def _notice(self, change: Change, now: datetime) -> Notice:
+        source, explained = labels_of(change).get("source"), None
+        if source and not change.ended:
+            with contextlib.suppress(BusError):  # the alert says enough
+                explained = await self._explain(source)
+        return notice_of(change, now, self._runbook, explained)
 
     async def _is_ours(self, now: datetime) -> bool:
         """Whether this process is to post; what others kept is known then."""

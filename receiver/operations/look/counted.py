@@ -1,39 +1,35 @@
 """What the processes have counted since they first ran, as a document: how the platform sees us,
-and how the platform's API answers.
+and how the platform's API answers. Performs no I/O.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
-from receiver.bus.metric_totals import read_counted
-from receiver.bus.metrics_stream import MetricsStream
 from receiver.observability.figures import Figures
 from receiver.observability.metric_row import ACK_BOUNDS_S
-from receiver.operations.look.archive import Archive
 
 _SECOND: Final = 1.0
 """Within it the platform wants its 200."""
 
 
-async def counted_document(archive: Archive, now: datetime) -> dict[str, Any]:
-    """What all processes counted and report now; raises `BusError`.
+def counted_document(figures: Figures) -> dict[str, Any]:
+    """Of the figures of all processes.
 
     `answers` are deliveries by how they were answered, `ack` of those that got their 200 how many,
     in how many seconds 99 % of them (an upper bound), and how many took more than a second.
-    `retransmissions` are callbacks that came again, by cause. `api` are calls by their outcome.
+    `retransmissions` are callbacks that came again, by cause; `first_tries` callbacks by how their
+    first try was answered, `last_tries` those at the platform's last try or the one before it.
+    `api` are calls by their outcome.
     """
-    stream = MetricsStream(archive.connection.client, archive.subjects)
-    counted = await read_counted(stream, archive.subjects)
-    figures, running = counted.sum(now)
     return {
-        "processes": running,
         "answers": dict(_by_label(figures, "yizhan_callbacks", 1)),
         "ack": _ack(figures),
         "retransmissions": dict(_by_label(figures, "yizhan_retransmissions", 1)),
+        "first_tries": dict(_by_label(figures, "yizhan_first_try", 1)),
+        "last_tries": dict(_by_label(figures, "yizhan_last_tries", 1)),
         "api": {
             "outcomes": dict(_by_label(figures, "yizhan_api_calls", 1)),
             "rows": _rows(figures),

@@ -34,7 +34,8 @@ async def source_figures(archive: Archive, sources: Collection[str], now: dateti
         figures.gauge(name, source, value=at.timestamp())
         silent_s = max(0.0, (now - at).total_seconds())
         figures.gauge("yizhan_source_silence_seconds", source, value=silent_s)
-    silences = await Histories(archive, keeps=True).silences(last, now)
+    expected = {source: at for source, at in last.items() if source in sources}
+    silences = await Histories(archive, keeps=True).silences(expected, now)
     for source, silence in silences.items():
         if silence is not None:
             name = "yizhan_source_silence_improbability"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from receiver.bus.headers import decode_header
 from receiver.bus.message import StoredMessage
@@ -92,11 +93,20 @@ class FileSink:
 
 
 def structured(headers: Mapping[str, str], body: bytes) -> str:
-    """An event message as CloudEvents JSON (structured mode), on one line."""
-    attributes: dict[str, Any] = {
-        name.lower().removeprefix("ce-"): decode_header(text)
+    """An event message as CloudEvents JSON (structured mode), on one line; its data as stored."""
+    attributes = {
+        attribute: decode_header(text)
         for name, text in headers.items()
-        if name.lower().startswith("ce-") or name.lower() == "traceparent"
+        if (attribute := _attribute(name))
     }
-    text = json.dumps(attributes | {"data": json.loads(body)}, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate as JSON writes it
+    head = json.dumps(attributes, ensure_ascii=False)[:-1]
+    head = head.encode("utf-8", "backslashreplace").decode()  # a lone surrogate as JSON writes it
+    data = body.decode().replace("\n", " ").replace("\r", " ")  # no string of JSON holds these
+    return f'{head}, "data": {data}}}'
+
+
+@lru_cache(maxsize=256)
+def _attribute(header: str) -> str:
+    """The name in JSON of what a header holds; empty where that is no attribute."""
+    name = header.lower()
+    return name.removeprefix("ce-") if name.startswith("ce-") or name == "traceparent" else ""

@@ -30,6 +30,7 @@ async def test_hours_are_counted_once_and_outlive_what_the_stream_deletes(
     await shelf.spoil("{not JSON")
     await Shelf(publisher, subjects, source="rare").push("1")
 
+    removed = await source_figures(archive, ["rare"], now + 6 * HOUR)
     figures = await source_figures(archive, ["shop", "rare", "new"], now + 6 * HOUR)
     last = {"shop": now + 3 * HOUR, "rare": now + 3 * HOUR}
     counted = await Histories(archive, keeps=True).silences(last, now + 9 * HOUR)
@@ -40,6 +41,7 @@ async def test_hours_are_counted_once_and_outlive_what_the_stream_deletes(
     name = "yizhan_source_silence_improbability"
     assert figures.gauges[name, "shop"] > IMPROBABLE
     assert (name, "rare") not in figures.gauges
+    assert (name, "shop") not in removed.gauges
     never = {key[1]: n for key, n in figures.gauges.items() if key[0].endswith("never_sent")}
     assert never == {"shop": 0, "rare": 0, "new": 1}
     assert counted["shop"] is not None

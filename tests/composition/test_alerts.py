@@ -1,0 +1,189 @@
+"""Faults of real processes: the metrics that they leave raise the right alerts, and no others.
+
+Pages are read in real time, and given to the evaluation as if each stood for minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from receiver.composition.bus import opened_bus
+from receiver.composition.metrics import collector_on
+from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
+from receiver.observability.alerts.evaluation import Case, Holding, evaluate, new_history
+from receiver.observability.figures import Figures
+from receiver.operations.metrics.collector import MetricCollector
+from receiver.settings import NatsSettings, load_settings
+from receiver.testing import eventually
+from tests.cli.conftest import Yizhan, yizhan
+from tests.cli.test_changed_consumer import base_of, callback, push
+
+__all__ = ["yizhan"]
+
+SETTINGS = f"""\
+[[sources]]
+name = "s"
+dialect = "xport"
+verification = "path_token"
+path_token = "{"t" * 16}"
+[api]
+base_url = "http://127.0.0.1:9"
+access_key = "key"
+secret = "a secret of a test"
+user_id = "1"
+tries = 1
+breaker_failures = 1
+[handlers]
+load = ["my:router"]
+"""
+HANDLERS = """\
+import asyncio
+
+from yizhan import Context, Event, RetryPolicy, Router
+from yizhan.events import PaymentSucceeded
+
+router = Router()
+
+
+@router.on(PaymentSucceeded, start="all", retry=RetryPolicy(max_attempts=6, delays_s=(0.05,)))
+async def ship(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    if event.order_id.startswith("9"):
+        raise ValueError("no such shelf")
+
+
+@router.on(PaymentSucceeded, start="all")
+async def hang(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    if event.order_id.startswith("7"):
+        await asyncio.Event().wait()
+
+
+@router.on(PaymentSucceeded, start="all", retry=RetryPolicy(delays_s=(3600,)))
+async def ask(event: Event[PaymentSucceeded], ctx: Context) -> None:
+    if event.order_id.startswith("8"):
+        await ctx.api.alibaba.orders.detail(event.order_id)
+"""
+AGES = "yizhan_handler_oldest_unprocessed_seconds"
+BEFORE, FAULT = 15, 20
+
+
+def alerts(before: Figures, after: Figures) -> set[Case]:
+    """What fires within minutes of a fault, after a while of what was before."""
+    history, known, fired = new_history(), dict[Case, Holding](), set[Case]()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for minute in range(BEFORE + FAULT):
+        at = start + timedelta(minutes=minute)
+        history.add(at, before if minute < BEFORE else later(after, minute - BEFORE))
+        known, _ = evaluate(history, known, at)
+        fired |= {case for case, one in known.items() if one.fired and minute >= BEFORE}
+    return fired
+
+
+def later(figures: Figures, minutes: int) -> Figures:
+    """The same, where nothing goes on but time."""
+    found = Figures()
+    found.add(figures)
+    for key, value in figures.gauges.items():
+        if key[0] == AGES and value > 0:
+            found.gauges[key] = value + 60 * minutes
+    return found
+
+
+def case(alert: str, *labels: str) -> Case:
+    return Case(f"Yizhan{alert}", labels)
+
+
+@dataclass
+class Place:
+    """Processes on a NATS server of their own."""
+
+    yizhan: Yizhan
+    server: EmbeddedServer
+    collector: MetricCollector
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    async def page(self, holds: Callable[[Figures], bool] = lambda _: True) -> Figures:
+        """The page, once it is as it has to be: processes report every few seconds."""
+        pages: list[Figures] = []
+
+        async def is_there() -> bool:
+            pages.append((await self.collector.collect()).figures)
+            return holds(pages[-1])
+
+        await eventually(is_there, within_s=100)
+        return pages[-1]
+
+
+@pytest.fixture
+async def place(yizhan: Yizhan, tmp_path: Path) -> AsyncIterator[Place]:
+    (tmp_path / "my.py").write_text(HANDLERS)
+    file = tmp_path / "yizhan.toml"
+    file.write_text(SETTINGS)
+    file.chmod(0o600)
+    server = EmbeddedServer(
+        EmbeddedServerConfig(data_dir=tmp_path / "nats", port=0, sync_always=False)
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        await server.start()
+        stack.push_async_callback(server.stop)
+        settings = load_settings(file).model_copy(update={"nats": NatsSettings(url=server.url)})
+        bus = await stack.enter_async_context(opened_bus(settings, name="test", share=False))
+        made = Place(yizhan, server, collector_on(settings, bus))
+        made.collector = collector_on(settings, bus, now=made.now)
+        yield made
+        await yizhan.kill_all()
+
+
+async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place) -> None:
+    environ = {"YIZHAN_NATS__URL": place.server.url}
+    receive, work = [await place.yizhan.start(name, **environ) for name in ("receive", "work")]
+    base = await base_of(receive)
+    await work.line(lambda line: '"working"' in line)
+    await place.page(lambda page: ("yizhan_handler_owned", "ask") in page.gauges)
+    await push(base, "11", "12", "13")
+    well = await place.page()
+
+    async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
+        for _ in range(3):
+            await http.post(f"/callbacks/s/{'x' * 16}", content=callback("14"))
+        await http.post(f"/callbacks/s/{'t' * 16}", content=b'{"no": "message"}')
+    await push(base, "91", "71")
+    broken = await place.page(
+        lambda page: (
+            page.counters["yizhan_handler_runs", "ship", "dead_lettered"] >= 1
+            and page.counters["yizhan_callbacks", "s", "unauthorized"] >= 3
+            and page.gauges["yizhan_handler_running", "hang"] >= 1
+        )
+    )
+    await push(base, "81")
+    away = await place.page(lambda page: page.gauges.get(("yizhan_api_breaker_open",), 0) >= 1)
+    for running in (receive, work):
+        running.process.kill()
+    place.ahead = timedelta(seconds=20)
+    killed = await place.page()
+    os.kill(place.server.pid, signal.SIGKILL)
+    without = await place.page()
+
+    assert alerts(well, well) == set()
+    wedged = case("HandlerWedged", "hang")
+    assert alerts(well, broken) == {
+        case("SecretRefused", "s"),
+        case("CallbacksUnreadable", "s"),
+        case("HandlerFailing", "ship"),
+        case("DeadLetters", "ship"),
+        wedged,
+    }
+    assert alerts(broken, away) == {case("ApiDown"), wedged}
+    assert alerts(away, killed) == {case("NoReceiver"), case("HandlerNotOwned", "hang")}
+    assert alerts(well, without) == {case("NatsAway")}
