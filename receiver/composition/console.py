@@ -70,7 +70,7 @@ async def running_console(
 async def _kept_warm(desk: Desk) -> None:
     while True:
         with contextlib.suppress(BusError):
-            await asyncio.gather(desk.status(), desk.counted())
+            await asyncio.gather(desk.status(), desk.counted(), desk.workers())
         await asyncio.sleep(_WARM_S)
 
 
@@ -114,4 +114,5 @@ def console_desk(
         handlers,
         Warm(standing),
         Warm(counted),
+        Warm(handlers.workers),
     )
