@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ Document = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
-    the processes count; both as they were a moment ago (`Warm`). They raise `BusError`.
+    the processes count; both as they were a moment ago (`Warm`). They raise `BusError`. What
+    follows the stream ends once `ending` is set.
     """
 
     connection: Connection
@@ -32,6 +34,7 @@ class Desk:
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
     reveals: Reveals = field(default_factory=Reveals)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def archive(self) -> Archive:

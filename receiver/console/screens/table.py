@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import dead, dead_acts, letter, now, order, orders, reveal, search
+from receiver.console.screens import (
+    callback,
+    dead,
+    dead_acts,
+    event,
+    events,
+    letter,
+    now,
+    order,
+    orders,
+    reveal,
+    search,
+)
 
 SCREENS: Final[tuple[Screen, ...]] = (
     now.SCREEN,
@@ -15,6 +27,9 @@ SCREENS: Final[tuple[Screen, ...]] = (
     letter.SCREEN,
     dead_acts.RETRY,
     dead_acts.DROP,
+    events.SCREEN,
+    event.SCREEN,
+    callback.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
 )
