@@ -208,11 +208,11 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
     if tries := counted["first_tries"]:
         good = tries.get("good", 0)
         bad = {word: count for word, count in tries.items() if word != "good"}
-        text = f"{good / sum(tries.values()):.2%} well{f', {_numbers(bad)}' if bad else ''}"
+        text = f"{good / sum(tries.values()):.2%} well{f', {numbers(bad)}' if bad else ''}"
         yield Line("first tries", text, "look" if bad else "well")
     if last := counted["last_tries"]:
         lost = last.get("failed", 0)
-        yield Line("at their last try", _numbers(last), "bad" if lost else "look")
+        yield Line("at their last try", numbers(last), "bad" if lost else "look")
     yield Line(
         "retries that we provoked",
         f"{provoked:,}, beside {counted['retransmissions'].get('platform', 0):,} of the platform's "
