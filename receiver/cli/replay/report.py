@@ -11,6 +11,7 @@ from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.look.output import print_document, searching
 from receiver.cli.process import refusing, run
+from receiver.cli.replay import acts  # noqa: F401 - it registers its commands
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.report_text import report_lines
