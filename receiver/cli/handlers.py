@@ -11,7 +11,7 @@ import typer
 
 from receiver.bus.durables import FOR_GOOD
 from receiver.bus.subjects import Subjects
-from receiver.cli import nats_tool
+from receiver.cli import completion, nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
@@ -32,7 +32,10 @@ from receiver.worker.routing import Handler
 handlers = typer.Typer()
 app.add_typer(handlers, name="handlers", rich_help_panel=REPAIR)
 
-NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(help="The handler's name.", metavar="NAME", autocompletion=completion.handlers),
+]
 Act = Callable[[HandlerOperations], Awaitable[int]]
 
 

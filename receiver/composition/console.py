@@ -65,7 +65,10 @@ async def running_console(
         )
         warming = supervision.running(partial(_kept_warm, desk), name="console-warm")
         async with warming, serving(app, listener, config) as url:
-            yield f"{url}{settings.console.root_path}/"
+            try:
+                yield f"{url}{settings.console.root_path}/"
+            finally:
+                desk.ending.set()
 
 
 async def _kept_warm(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ Document = Mapping[str, Any]
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
-    They raise `BusError`.
+    They raise `BusError`. What follows the stream ends once `ending` is set.
     """
 
     connection: Connection
@@ -37,6 +38,7 @@ class Desk:
     workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
     replays: ReplayOperations
     reveals: Reveals = field(default_factory=Reveals)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def archive(self) -> Archive:

@@ -6,8 +6,11 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    callback,
     dead,
     dead_acts,
+    event,
+    events,
     handler,
     handlers,
     letter,
@@ -36,6 +39,9 @@ SCREENS: Final[tuple[Screen, ...]] = (
     replays.SCREEN,
     replay.SCREEN,
     replay_plan.SCREEN,
+    events.SCREEN,
+    event.SCREEN,
+    callback.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
 )
