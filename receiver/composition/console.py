@@ -111,6 +111,7 @@ def console_desk(
             "missing": list(found.missing),
         }
 
+    workers = Warm(handlers.workers)
     return Desk(
         connection,
         subjects,
@@ -118,6 +119,6 @@ def console_desk(
         handlers,
         Warm(standing),
         Warm(counted),
-        Warm(handlers.workers),
-        replay_operations(settings, bus, loaded),
+        workers,
+        replay_operations(settings, bus, loaded, workers),
     )
