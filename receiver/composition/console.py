@@ -64,13 +64,16 @@ async def running_console(
         )
         warming = supervision.running(partial(_kept_warm, desk), name="console-warm")
         async with warming, serving(app, listener, config) as url:
-            yield f"{url}{settings.console.root_path}/"
+            try:
+                yield f"{url}{settings.console.root_path}/"
+            finally:
+                desk.ending.set()
 
 
 async def _kept_warm(desk: Desk) -> None:
     while True:
         with contextlib.suppress(BusError):
-            await asyncio.gather(desk.status(), desk.counted())
+            await asyncio.gather(desk.status(), desk.counted(), desk.workers())
         await asyncio.sleep(_WARM_S)
 
 
@@ -114,4 +117,5 @@ def console_desk(
         handlers,
         Warm(standing),
         Warm(counted),
+        Warm(handlers.workers),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
+from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
 
@@ -22,7 +24,8 @@ Document = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
-    the processes count; both as they were a moment ago (`Warm`). They raise `BusError`.
+    the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
+    They raise `BusError`. What follows the stream ends once `ending` is set.
     """
 
     connection: Connection
@@ -31,7 +34,9 @@ class Desk:
     handlers: HandlerOperations
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
+    workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
     reveals: Reveals = field(default_factory=Reveals)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def archive(self) -> Archive:

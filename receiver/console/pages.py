@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from receiver.bounded_cache import BoundedCache
@@ -65,6 +65,9 @@ class Pages:
             if screen.act is not None:
                 done = partial(self._answered, partial(self._done, screen), as_text=True)
                 found.append(Route(screen.path, done, methods=["POST"]))
+            if screen.live is not None:
+                live = partial(self._answered, partial(self._live, screen), as_text=False)
+                found.append(Route(f"{screen.path}/live", live, methods=["GET"]))
         return found
 
     def url(self, request: Request, path: str) -> str:
@@ -80,6 +83,16 @@ class Pages:
         asked = self._asked(screen, request, parameters(request.url.query))
         view = await screen.read(self.desk, asked)
         return Response(as_json(view), media_type="application/json")
+
+    async def _live(self, screen: Screen, request: Request) -> Response:
+        assert screen.live is not None
+        given = parameters(request.url.query)
+        if last := request.headers.get("last-event-id"):
+            given["after"] = last
+        following = await screen.live(self.desk, self._asked(screen, request, given))
+        # A proxy that buffered it would show nothing until it is full.
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(following, media_type="text/event-stream", headers=headers)
 
     async def _done(self, screen: Screen, request: Request) -> Response:
         assert screen.act is not None

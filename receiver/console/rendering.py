@@ -14,12 +14,13 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from receiver.bus.read.filters import CHINA
+from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
-_SCRIPTS: Final = ("vendor/htmx.min.js", "vendor/hx-csp.min.js", "console.js")
+_SCRIPTS: Final = ("vendor/htmx.min.js", "vendor/hx-csp.min.js", "console.js", "live.js")
 
 
 def environment() -> Environment:
@@ -35,6 +36,7 @@ def environment() -> Environment:
     made.filters |= {
         "ago": ago,
         "absolute": absolute,
+        "moment": moment,
         "count": lambda number: f"{number:,}",
         "size": size,
         "duration": in_words,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -90,7 +90,8 @@ class Act:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
     """A row of the table. `words` are the filters that its query may hold, `others` its further
-    words. `menu` is its word in the menu, and `key` goes there after `g`.
+    words. `menu` is its word in the menu, and `key` goes there after `g`. `live` gives what is new
+    on it as it comes, as server-sent events; `others` has the id of the last that came as `after`.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Screen:
     menu: str = ""
     key: str = ""
     act: Act | None = None
+    live: Callable[[Desk, Asked], Awaitable[AsyncIterator[bytes]]] | None = None
 
     @property
     def twin(self) -> str:

@@ -68,6 +68,7 @@ def _callback(callback: Mapping[str, Any]) -> Entry:
         f"{callback['trust'] or 'unknown'}, events: {len(callback['events'])}",
         tone="look" if notes else "",
         seq=callback["stream_seq"],
+        page=f"/callbacks/{callback['stream_seq']}",
         notes=tuple(notes),
     )
 
@@ -80,6 +81,7 @@ def _event(event: Mapping[str, Any]) -> Entry:
         text=facts(event["data"]),
         tone="look" if event["unreadable"] or event["arrival"] == "conflict" else "",
         seq=event["stream_seq"],
+        page=f"/events/{event['stream_seq']}",
         notes=tuple(_notes_on(event)),
         data=event["data"],
     )

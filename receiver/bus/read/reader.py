@@ -133,7 +133,7 @@ class Reader:
         for subject in selection.nats_subjects:
             beyond = await self._count_until(selection, subject)
             for _ in range(_MAX_LOOKS):
-                whole = await self._count_from(selection.stream, subject, selection.since)
+                whole = await self.count_from(selection.stream, subject, selection.since)
                 before, beyond = beyond, await self._count_until(selection, subject)
                 if before == beyond:
                     break  # else something was stored between the two looks
@@ -143,9 +143,10 @@ class Reader:
     async def _count_until(self, selection: StreamSelection, subject: str) -> int:
         if selection.until is None:
             return 0
-        return await self._count_from(selection.stream, subject, selection.until)
+        return await self.count_from(selection.stream, subject, selection.until)
 
-    async def _count_from(self, stream: str, subject: str, since: datetime | None) -> int:
+    async def count_from(self, stream: str, subject: str, since: datetime | int | None) -> int:
+        """How many messages a subject has from a time or a sequence on."""
         page = await self._page(stream, {**_start(since), "next_by_subj": subject, "batch": 1})
         return len(page.messages) + page.left
 
@@ -306,8 +307,8 @@ class _Answer:
             self._page.set_exception(error)
 
 
-def _start(since: datetime | None) -> dict[str, Any]:
-    return {"seq": 1} if since is None else {"start_time": since.isoformat()}
+def _start(since: datetime | int | None) -> dict[str, Any]:
+    return {"start_time": since.isoformat()} if isinstance(since, datetime) else {"seq": since or 1}
 
 
 def _refusal(status: str, headers: Mapping[str, str], stream: str) -> str:

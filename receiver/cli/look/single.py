@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -28,15 +28,19 @@ from receiver.composition.archive import opened_archive
 from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive, searched_from
 from receiver.operations.look.id_kinds import hint
-from receiver.operations.look.single import callback_view, event_view
+from receiver.operations.look.single import (
+    CALLBACKS,
+    EVENTS,
+    callback_view,
+    event_view,
+    stored_at,
+)
 from receiver.operations.selecting import OF_CALLBACKS, OF_EVENTS
 
 IdArgument = Annotated[
     str, typer.Argument(help="The id, or #SEQ, its sequence in the stream.", metavar="ID|#SEQ")
 ]
 Search = Callable[[str, Filters, Scanned], Awaitable[StoredMessage | None]]
-_EVENTS: Final = ("events",)
-_CALLBACKS: Final = ("callbacks", "quarantine")
 
 
 @app.command(
@@ -65,7 +69,7 @@ def callback(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_archive(settings) as archive:
-            stored = await _found(archive, callback_id, seq, filters, archive.callback, _CALLBACKS)
+            stored = await _found(archive, callback_id, seq, filters, archive.callback, CALLBACKS)
             document = await callback_view(archive, stored, reveal=reveal)
         commands = [f"nats stream get {archive.subjects.stream} {stored.stream_seq}"]
         print_document(document, callback_text(document), commands, as_json=as_json)
@@ -102,7 +106,7 @@ def event(
 
     async def main(_: asyncio.Event) -> int:
         async with opened_archive(settings) as archive:
-            stored = await _found(archive, event_id, seq, filters, archive.event, _EVENTS)
+            stored = await _found(archive, event_id, seq, filters, archive.event, EVENTS)
             document = await event_view(archive, stored, reveal=reveal)
         commands = [f"nats stream get {archive.subjects.stream} {stored.stream_seq}"]
         print_document(document, event_text(document), commands, as_json=as_json)
@@ -126,7 +130,7 @@ async def _found(
 ) -> StoredMessage:
     """The message of a sequence or an id; raises `YizhanError` where it is not there."""
     if seq is not None:
-        return await _of_sequence(archive, seq, kinds)
+        return await stored_at(archive, seq, kinds)
     with searching(f"searching for {text}") as progress:
         stored = await search(text, filters, progress.scanned)
     if stored is not None:
@@ -137,21 +141,3 @@ async def _found(
         f"{text}: is not among the {progress.count:,} {kinds[0]} since {since}: "
         f"write an earlier --since{f'; {said}' if said else ''}"
     )
-
-
-async def _of_sequence(archive: Archive, seq: int, kinds: tuple[str, ...]) -> StoredMessage:
-    stream = archive.subjects.stream
-    stored = await archive.reader.get(stream, seq)
-    if stored is None:
-        info = await archive.reader.info(stream)
-        state = info["state"] if info else {"first_seq": 0, "last_seq": 0}
-        raise YizhanError(
-            f"#{seq}: the stream {stream} holds no such message: it has "
-            f"#{state['first_seq']} to #{state['last_seq']}"
-        )
-    kind = stored.nats_subject.split(".")[1]
-    if kind not in kinds:
-        other = {"callbacks": "callback", "quarantine": "callback", "events": "event"}.get(kind)
-        how = f": yizhan {other} '#{seq}'" if other else f", on {stored.nats_subject}"
-        raise YizhanError(f"#{seq}: is not of {kinds[0]} but of {kind}{how}")
-    return stored

@@ -57,9 +57,8 @@ def page_of(found: Found) -> str:
         return "/dead" + query({"cause": found.text})
     if found.kind == "type":
         return "/events" + query({"type": found.text})
-    if found.order_id is not None:
-        place = f"#seq-{found.seq}" if found.seq else ""
-        return f"/orders/{segment(found.order_id)}{place}"
+    if found.kind == "order":
+        return f"/orders/{segment(found.text)}"
     return f"/{'events' if found.kind == 'event' else 'callbacks'}/{found.seq}"
 
 

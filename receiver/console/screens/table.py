@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from receiver.console.screen import Screen
-from receiver.console.screens import dead, dead_acts, letter, now, order, orders, reveal, search
+from receiver.console.screens import (
+    callback,
+    dead,
+    dead_acts,
+    event,
+    events,
+    handler,
+    handlers,
+    letter,
+    now,
+    order,
+    orders,
+    reveal,
+    rewind,
+    search,
+)
 
 SCREENS: Final[tuple[Screen, ...]] = (
     now.SCREEN,
@@ -15,6 +30,12 @@ SCREENS: Final[tuple[Screen, ...]] = (
     letter.SCREEN,
     dead_acts.RETRY,
     dead_acts.DROP,
+    handlers.SCREEN,
+    handler.SCREEN,
+    rewind.SCREEN,
+    events.SCREEN,
+    event.SCREEN,
+    callback.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
 )

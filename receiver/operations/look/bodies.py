@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from receiver.client.masking import MASK, masked_reply, masked_request
 
 _MAX_PARAMETERS: Final = 200
+_HEX_BYTES: Final = 16 * 1024
 
 
 def shown_body(body: bytes, *, reveal: bool) -> dict[str, Any]:
@@ -27,6 +28,16 @@ def shown_body(body: bytes, *, reveal: bool) -> dict[str, Any]:
         return found | {"text": body.decode()}
     except UnicodeDecodeError:
         return found | {"base64": base64.b64encode(body).decode()}
+
+
+def hex_rows(body: bytes) -> list[str]:
+    """The first bytes as a hex dump: offset, 16 bytes, and those that are ASCII as characters."""
+    rows = []
+    for start in range(0, min(len(body), _HEX_BYTES), 16):
+        part = body[start : start + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        rows.append(f"{start:08x}  {part.hex(' '):<47}  {text}")
+    return rows
 
 
 def masked_body(body: bytes) -> Any:

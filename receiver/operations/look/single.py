@@ -8,6 +8,7 @@ from typing import Any, Final
 from receiver.bus.durables import Durable
 from receiver.bus.message import StoredMessage
 from receiver.bus.subjects import overlap
+from receiver.errors import YizhanError
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.documents import (
     callback_document,
@@ -19,6 +20,35 @@ from receiver.operations.look.documents import (
 DONE: Final = "done"
 IN_HAND: Final = "in hand"
 PENDING: Final = "pending"
+
+EVENTS: Final = ("events",)
+CALLBACKS: Final = ("callbacks", "quarantine")
+"""The kinds of messages that are shown as events, and as callbacks."""
+
+
+class NotStoredError(YizhanError):
+    """What is asked for is not stored (any more); its text says what is."""
+
+
+async def stored_at(archive: Archive, seq: int, kinds: Sequence[str]) -> StoredMessage:
+    """The message of a sequence; raises `NotStoredError` where it is not there, or of no such
+    kind.
+    """
+    stream = archive.subjects.stream
+    stored = await archive.reader.get(stream, seq)
+    if stored is None:
+        info = await archive.reader.info(stream)
+        state = info["state"] if info else {"first_seq": 0, "last_seq": 0}
+        raise NotStoredError(
+            f"#{seq}: the stream {stream} holds no such message: it has "
+            f"#{state['first_seq']} to #{state['last_seq']}"
+        )
+    kind = stored.nats_subject.split(".")[1]
+    if kind not in kinds:
+        other = {"callbacks": "callback", "quarantine": "callback", "events": "event"}.get(kind)
+        how = f": yizhan {other} '#{seq}'" if other else f", on {stored.nats_subject}"
+        raise NotStoredError(f"#{seq}: is not of {kinds[0]} but of {kind}{how}")
+    return stored
 
 
 async def event_view(archive: Archive, stored: StoredMessage, *, reveal: bool) -> dict[str, Any]:
