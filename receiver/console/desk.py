@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,13 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.subjects import Subjects
 from receiver.console.reveals import Reveals
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.doubt import Doubts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
+from receiver.operations.repair.quarantine import Quarantine
+from receiver.operations.repair.reparse import Reparsing
 
 Document = Mapping[str, Any]
 
@@ -33,6 +37,8 @@ class Desk:
     handlers: HandlerOperations
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
+    reparsing: Reparsing
+    doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,6 +56,11 @@ class Desk:
     def letter_acts(self) -> LetterActs:
         """What is done to dead letters."""
         return LetterActs(self.letters, self.publisher)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The callbacks that could not be read."""
+        return Quarantine(self.connection, self.subjects)
 
     def trail(self, by: str) -> AuditTrail:
         """Records what `by` does."""

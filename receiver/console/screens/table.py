@@ -6,15 +6,19 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    audit,
     callback,
     dead,
     dead_acts,
+    doubts,
     event,
     events,
     letter,
     now,
     order,
     orders,
+    quarantine,
+    quarantine_acts,
     reveal,
     search,
 )
@@ -30,6 +34,12 @@ SCREENS: Final[tuple[Screen, ...]] = (
     events.SCREEN,
     event.SCREEN,
     callback.SCREEN,
+    quarantine.SCREEN,
+    quarantine_acts.REPARSE,
+    quarantine_acts.DROP,
+    doubts.SCREEN,
+    doubts.ONE,
+    audit.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
 )
