@@ -25,7 +25,7 @@ FROM_COMMANDS: Final = "\0tests.preloaded-{}"
 NAMED: Final = "{:.7}-{}"
 """The name in /proc of a process that a command started: its own command and its parent."""
 
-READ_BY_COMMANDS: Final = ("COLUMNS", "PYTEST_", "YIZHAN_")
+READ_BY_COMMANDS: Final = ("COLUMNS", "COMP_", "PYTEST_", "YIZHAN_", "_YIZHAN_")
 """Prefixes of the variables that are read by a command when it runs, not by what it imports."""
 
 
@@ -109,7 +109,7 @@ async def start_forked(
     directory: Path,
     environ: Mapping[str, str],
     joined: bool = False,
-    source: int | None = None,
+    stdin: int = DEVNULL,
 ) -> Forked:
     """`python -m receiver ARGUMENTS`, with pipes; `joined`: unbuffered, in one pipe for both.
 
@@ -125,9 +125,8 @@ async def start_forked(
         "descriptors": [],
         "parent": 0,
     }
-    if source is None:
-        source = os.open(os.devnull, os.O_RDONLY)
-    given = [source, *written]
+    read = os.open(os.devnull, os.O_RDONLY) if stdin == DEVNULL else os.dup(stdin)
+    given = [read, *written]
     return await forked(preloaded().channel, request, given, [end for end, _ in pipes])
 
 

@@ -138,6 +138,7 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     place(streams, [0, 1, 2, *request["descriptors"]])
     if parent := request["parent"]:
         os.setsid()
+        os.getppid = lambda: parent
         name = NAMED.format(request["arguments"][0], parent)
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())
     sys.stdin = TextIOWrapper(BufferedReader(FileIO(0, closefd=False)), sys.stdin.encoding)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from receiver.cli.completion import OFFERS
 from receiver.cli.process import refusing
 from receiver.operations.selecting import FIELDS, chosen
 
@@ -63,7 +64,12 @@ def selecting(*words: str, limit: int | None = None) -> Callable[[Command], Comm
 
 
 def _option(word: str, default: int | None) -> inspect.Parameter:
-    option = typer.Option(f"--{word}", help=_HELP[word], show_default=default is not None)
+    option = typer.Option(
+        f"--{word}",
+        help=_HELP[word],
+        show_default=default is not None,
+        autocompletion=OFFERS.get(word),
+    )
     kind = int if word == "limit" else str
     return inspect.Parameter(
         FIELDS[word],

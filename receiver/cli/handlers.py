@@ -11,7 +11,7 @@ import typer
 
 from receiver.bus.durables import FOR_GOOD
 from receiver.bus.subjects import Subjects
-from receiver.cli import nats_tool
+from receiver.cli import completion, nats_tool
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import REPAIR, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load_to_look
@@ -23,8 +23,8 @@ from receiver.cli.process import EXIT_FAILED, if_stopped, refusing, run
 from receiver.composition.operations import opened_operations
 from receiver.errors import ConfigurationError
 from receiver.operations.handler_report import handler_report
-from receiver.operations.handlers import HandlerOperations, Rewind
-from receiver.operations.selecting import past_time
+from receiver.operations.handlers import HandlerOperations, rewind_text
+from receiver.operations.selecting import past_place
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
 from receiver.worker.routing import Handler
@@ -32,7 +32,10 @@ from receiver.worker.routing import Handler
 handlers = typer.Typer()
 app.add_typer(handlers, name="handlers", rich_help_panel=REPAIR)
 
-NameArgument = Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(help="The handler's name.", metavar="NAME", autocompletion=completion.handlers),
+]
 Act = Callable[[HandlerOperations], Awaitable[int]]
 
 
@@ -157,13 +160,13 @@ def rewind(
     Says how many it will run again, and asks. Exits 1 where that was declined.
     """
     with refusing():
-        target, operator = _target(to, datetime.now(UTC)), who(by)
+        target, operator = past_place("--to", to, datetime.now(UTC)), who(by)
         check_can_ask(yes=yes)
     settings, desk = load_to_look(config or context.obj), Desk(yes, as_json)
 
     async def act(operations: HandlerOperations) -> int:
         plan = await operations.plan_rewind(name, target)
-        desk.say(_rewind_text(name, plan))
+        desk.say(rewind_text(name, plan))
         if not desk.confirmed("Rewind?"):
             return EXIT_FAILED
         left = f"{name} is where it was, unless `yizhan handlers` says otherwise: rewind it again"
@@ -233,18 +236,3 @@ def _loaded(settings: Settings) -> tuple[list[Handler], str]:
 
 def _subjects(settings: Settings) -> Subjects:
     return Subjects(settings.nats.subject_root)
-
-
-def _rewind_text(name: str, plan: Rewind) -> str:
-    return f"{name} goes back to #{plan.seq}: {plan.again} events that are done run again"
-
-
-def _target(text: str, now: datetime) -> int | datetime:
-    if not text.startswith("#"):
-        return past_time("--to", text, now)
-    digits = text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
-        raise ConfigurationError(
-            f"--to {text}: is no sequence: write one such as '#1200', in quotes"
-        )
-    return int(digits)

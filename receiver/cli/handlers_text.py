@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from receiver.operations.handler_report import options_text
 from receiver.operations.look.verdict import in_words
 
 
@@ -18,7 +19,7 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         source = f" ({report['source']})" if report["source"] else ""
         yield "from", f"{report['place']}{source}"
         yield "events", ", ".join(report["events"])
-        yield "options", _options(report["options"])
+        yield "options", options_text(report["options"])
     else:
         yield "from", "not loaded here: `yizhan handlers forget` deletes its position"
     if owner := report["owner"]:
@@ -36,19 +37,6 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "dead", f"{report['dead_letters']} dead letters"
     if report["paused"]:
         yield "PAUSED", _paused(report["paused"])
-
-
-def _options(options: Mapping[str, Any]) -> str:
-    state = ", state" if options["state"] else ""
-    state = f", {options['only']} alone" if options["only"] else state
-    coalesce = f", one run in {options['coalesce_s']:g} s" if options["coalesce_s"] else ""
-    trust = f", {options['trust']} alone" if options["trust"] != "any" else ""
-    was = f", was {options['was']}" if options["was"] else ""
-    return (
-        f"start {options['start']}, {options['timeout_s']:g} s a run, "
-        f"{options['concurrency']} orders at once, {options['max_attempts']} attempts, "
-        f"order {options['order']}{coalesce}{state}{trust}{was}"
-    )
 
 
 def _backlog(report: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ async def running_console(
 async def _kept_warm(desk: Desk) -> None:
     while True:
         with contextlib.suppress(BusError):
-            await asyncio.gather(desk.status(), desk.counted())
+            await asyncio.gather(desk.status(), desk.counted(), desk.workers())
         await asyncio.sleep(_WARM_S)
 
 
@@ -118,6 +118,7 @@ def console_desk(
         handlers,
         Warm(standing),
         Warm(counted),
+        Warm(handlers.workers),
         reparsing(settings, bus, Quarantine(connection, subjects)),
         partial(doubts_on, settings, bus, holders_on(bus)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
+from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
 
@@ -27,8 +28,8 @@ Document = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
-    the processes count; both as they were a moment ago (`Warm`). They raise `BusError`. What
-    follows the stream ends once `ending` is set.
+    the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
+    They raise `BusError`. What follows the stream ends once `ending` is set.
     """
 
     connection: Connection
@@ -37,6 +38,7 @@ class Desk:
     handlers: HandlerOperations
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
+    workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
     reparsing: Reparsing
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)

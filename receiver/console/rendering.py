@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from receiver.bus.read.filters import CHINA
+from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
 
 _HERE: Final = Path(__file__).parent
@@ -35,6 +36,7 @@ def environment() -> Environment:
     made.filters |= {
         "ago": ago,
         "absolute": absolute,
+        "moment": moment,
         "count": lambda number: f"{number:,}",
         "size": size,
         "duration": in_words,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,20 @@ def handler_report(view: HandlerView, now: datetime) -> dict[str, Any]:
         "oldest": _oldest(view, now),
         "paused": _pause(view),
     }
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """The options of such a document, in a line."""
+    state = ", state" if options["state"] else ""
+    state = f", {options['only']} alone" if options["only"] else state
+    coalesce = f", one run in {options['coalesce_s']:g} s" if options["coalesce_s"] else ""
+    trust = f", {options['trust']} alone" if options["trust"] != "any" else ""
+    was = f", was {options['was']}" if options["was"] else ""
+    return (
+        f"start {options['start']}, {options['timeout_s']:g} s a run, "
+        f"{options['concurrency']} orders at once, {options['max_attempts']} attempts, "
+        f"order {options['order']}{coalesce}{state}{trust}{was}"
+    )
 
 
 def _source(handler: Handler) -> str | None:

@@ -76,6 +76,11 @@ class Rewind:
     again: int
 
 
+def rewind_text(name: str, plan: Rewind) -> str:
+    """What a plan comes to, for a person to confirm."""
+    return f"{name} goes back to #{plan.seq}: {plan.again} events that are done run again"
+
+
 class HandlerOperations:
     """Looks at the handlers of one subject root, and moves them. `kept` is the stream's max age,
     zero where it keeps events for ever.
@@ -100,7 +105,7 @@ class HandlerOperations:
 
     async def look(self) -> list[HandlerView]:
         """Every handler that is loaded or has a durable: the loaded ones first, in their order."""
-        workers, views = await self._workers(), await self.backlogs()
+        workers, views = await self.workers(), await self.backlogs()
         return [replace(view, activity=activity(workers, view.name)) for view in views]
 
     async def backlogs(self) -> list[HandlerView]:
@@ -208,7 +213,7 @@ class HandlerOperations:
     async def _until_idle(self, name: str, patience_s: float) -> None:
         try:
             async with asyncio.timeout(patience_s):
-                while not (doing := activity(await self._workers(), name)).idle:
+                while not (doing := activity(await self.workers(), name)).idle:
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             raise BusError(
@@ -220,7 +225,8 @@ class HandlerOperations:
                 "try again"
             )
 
-    async def _workers(self) -> list[WorkerStatus]:
+    async def workers(self) -> list[WorkerStatus]:
+        """The processes that run handlers, as each answers for itself; takes a moment."""
         return await ask_status(self._connection.client, self._subjects)
 
     async def forgettable(self, name: str) -> Durable:

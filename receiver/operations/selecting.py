@@ -62,6 +62,20 @@ def past_time(name: str, text: str, now: datetime) -> datetime:
     return moment
 
 
+def past_place(name: str, text: str, now: datetime) -> int | datetime:
+    """A sequence of the stream, written `#SEQ`, or a time that is not ahead of `now`; raises
+    `ConfigurationError`.
+    """
+    if not text.startswith("#"):
+        return past_time(name, text, now)
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20 and 0 < int(digits) < 2**63):
+        raise ConfigurationError(
+            f"{name} {text}: is no sequence: write one such as '#1200', in quotes"
+        )
+    return int(digits)
+
+
 @contextlib.contextmanager
 def named(name: str) -> Iterator[None]:
     """Put the name before what a part of the engine says of its value."""

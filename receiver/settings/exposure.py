@@ -73,6 +73,12 @@ def weak_protection(settings: Settings) -> Iterator[str]:
                 f"{settings.receiver.host}: whoever reaches it can store callbacks: set "
                 '"signature" or "path_token", or receiver.host = "127.0.0.1"'
             )
+    console = settings.console
+    if console.auth == "token" and not is_loopback(console.host) and not console.trusted_proxies:
+        yield (
+            f"console.host is {console.host}, where users send their tokens by plain HTTP: have "
+            "a proxy add TLS, and name it in console.trusted_proxies"
+        )
     api = settings.api
     if api is not None and len(api.secret.get_secret_value()) < SHORT_CHARS:
         yield (

@@ -85,6 +85,20 @@ class Yizhan:
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 
+    async def at_terminal(self, typed: str, *arguments: str, **environ: str) -> Ended:
+        """Run a command that reads `typed` from a terminal; what it writes goes into pipes."""
+        ours, theirs = os.openpty()
+        os.write(ours, typed.encode())
+        process = await self._process(
+            arguments, self.environ(**environ), joined=False, stdin=theirs
+        )
+        os.close(theirs)
+        async with asyncio.timeout(90):
+            out, err = await process.communicate()
+        os.close(ours)
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
     async def start(self, *arguments: str, **environ: str) -> Running:
         """Start a command that stays; it is killed after the test."""
         process = await self._process(arguments, self.environ(**environ), joined=True)
@@ -92,18 +106,27 @@ class Yizhan:
         return self._running[-1]
 
     async def _process(
-        self, arguments: Sequence[str], environ: Mapping[str, str], *, joined: bool
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        joined: bool,
+        stdin: int = DEVNULL,
     ) -> Process | Forked:
         if self._forks and preloaded().suits(environ):
             return await start_forked(
-                arguments, directory=self.directory, environ=environ, joined=joined
+                arguments,
+                directory=self.directory,
+                environ=environ,
+                joined=joined,
+                stdin=stdin,
             )
         unbuffered = ("-u",) if joined else ()
         return await asyncio.create_subprocess_exec(
             *(sys.executable, *unbuffered, "-m", "receiver", *arguments),
             cwd=self.directory,
             env=environ,
-            stdin=DEVNULL,
+            stdin=stdin,
             stdout=PIPE,
             stderr=STDOUT if joined else PIPE,
         )

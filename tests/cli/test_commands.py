@@ -93,7 +93,7 @@ async def test_what_was_acknowledged_is_there_once_after_a_kill(yizhan: Yizhan) 
     journal, data = yizhan.directory / "journal", yizhan.directory / "data"
     common = ("--data-dir", str(data), "--journal", str(journal))
     running = await yizhan.start("demo", "--orders", "5000", *common)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(110):
         while not journal.exists() or journal.read_text().count("\n") < 100:
             await asyncio.sleep(0.02)
     running.process.kill()

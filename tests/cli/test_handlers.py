@@ -58,21 +58,10 @@ class Desk:
         await self.handlers()
         await self.store("1", "2")
 
-    async def at_terminal(self, typed: str, *words: str) -> tuple[int | None, str]:
+    async def at_terminal(self, typed: str, *words: str) -> tuple[int, str]:
         """The exit code of a command that may ask, and what it prints."""
-        ours, theirs = os.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "receiver", *words),
-            cwd=self.yizhan.directory,
-            env=self.yizhan.environ(**self.environ),
-            stdin=theirs,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        os.write(ours, typed.encode())
-        said, _ = await process.communicate()
-        os.close(theirs)
-        os.close(ours)
-        return process.returncode, said.decode()
+        ended = await self.yizhan.at_terminal(typed, *words, **self.environ)
+        return ended.code, ended.out
 
     async def work(self) -> None:
         """Run a worker until it has handled everything."""

@@ -104,8 +104,9 @@ async def interrupted_and_piped(yizhan: Yizhan) -> None:
 
     terminal, theirs = os.openpty()
     asking = await start_forked(
-        ("import", "everything.jsonl.zst"), directory=directory, environ=environ, source=theirs
+        ("import", "everything.jsonl.zst"), directory=directory, environ=environ, stdin=theirs
     )
+    os.close(theirs)
     assert asking.stdout is not None
     await asking.stdout.readuntil(b"Import it?")
     asking.send_signal(signal.SIGINT)
@@ -125,8 +126,9 @@ async def fed(yizhan: Yizhan, packed: bytes) -> tuple[Forked, int]:
     """An import that has read these bytes, and the pipe for more."""
     words, theirs, ours = ("import", "-", "--yes"), *os.pipe()
     importing = await start_forked(
-        words, directory=yizhan.directory, environ=yizhan.environ(), source=theirs
+        words, directory=yizhan.directory, environ=yizhan.environ(), stdin=theirs
     )
+    os.close(theirs)
     os.write(ours, packed)
     await eventually(lambda: is_read(ours))
     return importing, ours

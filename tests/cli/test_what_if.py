@@ -14,7 +14,7 @@ from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.bus.subjects import Subjects
 from receiver.event import Event
-from receiver.testing import make_event
+from receiver.testing import eventually, make_event
 from receiver.worker.interface import Context
 from schemas.events import LogisticsTracked, OrderCreated, Parcel, Trace, TraceStep
 from tests.cli.conftest import Yizhan
@@ -150,6 +150,13 @@ async def test_new_code_is_compared_and_nothing_leaves_the_process(
         "YIZHAN_NATS__URL": nats_url,
         "YIZHAN_NATS__SUBJECT_ROOT": subjects.root,
     }
+    runs = subjects.runs_stream
+    everything = (len(SAME) + len(REFUSED) + len(CHANGED),) * 2
+
+    async def recorded() -> bool:  # a run is done before its record is stored
+        return (await stored(client, subjects))[runs] == everything
+
+    await eventually(recorded, within_s=60)
     held = await stored(client, subjects)
     command = ("replay", "what-if", "--to", "handler:ship", "--since", "1h")
     ended = await yizhan.run(*command, "--json", "--only", "differs", **environ)

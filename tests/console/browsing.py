@@ -58,6 +58,10 @@ class Tab:
         if answer.status != status:
             self.faults.append(f"{path} is answered {answer.status}")
 
+    async def settle(self) -> None:
+        """Let the page report what it has to."""
+        await self.page.evaluate("new Promise((done) => setTimeout(done, 50))")
+
     async def show(self, scheme: Literal["light", "dark"], width: int) -> None:
         """Show the page in a colour scheme and a width."""
         await self.page.emulate_media(color_scheme=scheme)
@@ -85,6 +89,7 @@ class Tab:
         """Look for what keeps people from using the page, and for a width that must be scrolled."""
         from axe_playwright_python.async_playwright import Axe
 
+        await self.settle()
         if not await self.page.evaluate("Boolean(window.axe)"):
             await self.page.evaluate(Axe().axe_script)
         found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
@@ -109,7 +114,7 @@ class Tab:
 async def opened_tab(browser: Browser, base: str, **context: Any) -> AsyncIterator[Tab]:
     """A tab with cookies of its own."""
     opened = await browser.new_context(reduced_motion="reduce", **context)
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(300_000)
     tab = Tab(await opened.new_page(), base)
     await _watch(opened, tab)
     yield tab

@@ -1,4 +1,5 @@
-"""The pictures of the docs: `make screenshots`, from a console on a simulated platform.
+"""The pictures of the docs: `make screenshots`, of a console on a simulated platform; needs a font
+with Chinese (fonts-wqy-microhei).
 
 A handler fails on some of the orders, so that there is something to look at.
 """

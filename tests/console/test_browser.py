@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
@@ -16,7 +17,7 @@ from tests.console.seeded import HOSTILE, ORDER
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.timeout(600)]  # every screen, four times
 
 _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
     ("light", WIDE),
@@ -24,6 +25,22 @@ _SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
     ("dark", NARROW),
     ("light", NARROW),
 )
+_GET_IN: Final = """() => {
+  const inert = { createHTML: (text) => text, createScript: (text) => text };
+  const trusted = trustedTypes.createPolicy("test", inert);
+  const script = document.createElement("script");
+  const html = "<img src='data:,' onerror='window.ran = 1'>";
+  const name = (act) => { try { act(); return "done"; } catch (error) { return error.name; } };
+  const names = [
+    name(() => { document.body.innerHTML = html; }),
+    name(() => { script.text = "window.ran = 1"; }),
+  ];
+  script.text = trusted.createScript("window.ran = 1");
+  document.body.append(script);
+  document.body.insertAdjacentHTML("beforeend", trusted.createHTML(html));
+  return new Promise((done) => setTimeout(() => done([...names, window.ran ?? "nothing"]), 100));
+}"""
+"""What somebody would do who can write into a page, and what becomes of it."""
 _REACHED_BY_FORM: Final = {"search"}
 
 
@@ -87,6 +104,20 @@ async def test_what_a_sender_writes_is_text_on_every_page(
     assert tab.faults == []
 
 
+async def test_what_got_into_a_page_would_not_run(site: Site, browser: Browser) -> None:
+    async with opened_tab(browser, site.base) as tab:
+        await tab.visit("/")
+        assert await tab.page.evaluate(_GET_IN) == ["TypeError", "TypeError", "nothing"]
+        await tab.settle()
+    reported = " ".join(fault for fault in tab.faults if ": policy: " in fault)
+    for directive in (
+        "require-trusted-types-for",
+        "script-src-elem inline",
+        "script-src-attr inline",
+    ):
+        assert directive in reported
+
+
 async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
     site: Site, browser: Browser
 ) -> None:
@@ -120,3 +151,20 @@ async def test_without_javascript_an_operator_gives_a_letter_back(
         await tab.arrived("/dead")
         assert "1 retried" in await tab.page.locator("[role=status]").inner_text(), order
     assert tab.faults == []
+
+
+async def test_of_two_operators_who_give_a_letter_back_at_once_one_does(
+    site: Site, browser: Browser
+) -> None:
+    async with opened_tab(browser, site.base) as one, opened_tab(browser, site.base) as other:
+        await one.visit("/dead?handler=look_at_unknown")
+        await one.click("text=Newest letter")
+        await other.page.goto(one.page.url)
+        letter = one.page.url
+        await asyncio.gather(*(tab.click("text=Give it back") for tab in (one, other)))
+        for tab in (one, other):
+            await tab.page.wait_for_url(lambda url: url != letter)
+        said = [await tab.page.locator("main").inner_text() for tab in (one, other)]
+    assert sum("1 retried" in text for text in said) == 1, said
+    late = ("another was faster", "1 already done by another")
+    assert sum(any(words in text for words in late) for text in said) == 1, [t[:300] for t in said]

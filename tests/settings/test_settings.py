@@ -300,6 +300,20 @@ def test_a_list_can_come_from_the_environment_as_its_example_shows(
 
 
 @pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ('host = "10.0.0.7"', 1),
+        ('host = "10.0.0.7"\ntrusted_proxies = ["10.0.0.5"]', 0),
+        ('host = "localhost"', 0),
+    ],
+)
+def test_tokens_over_plain_http_are_warned_of(chosen: str, found: int) -> None:
+    users = f'[[console.users]]\nname = "mei"\ntoken_hash = "scrypt:16:1:1:{"s" * 22}:{"k" * 43}"\n'
+    settings = load_settings(write(f'[console]\nauth = "token"\n{chosen}\n{users}'))
+    assert ["plain HTTP" in text for text in weak_protection(settings)] == [True] * found
+
+
+@pytest.mark.parametrize(
     ("host", "secret", "verification", "words"),
     [
         ("127.0.0.1", "s" * 8, "signature", []),

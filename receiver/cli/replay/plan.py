@@ -10,7 +10,7 @@ import typer
 
 from receiver.bus.read.filters import WORDS, Filters
 from receiver.bus.subjects import Subjects
-from receiver.cli import nats_tool
+from receiver.cli import completion, nats_tool
 from receiver.cli.acting import ByOption, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
@@ -42,7 +42,10 @@ from receiver.settings import Settings
 from receiver.worker.replaying.record import REPARSE, ReplayRecord, check_name
 from receiver.worker.routing import Handler
 
-NameArgument = Annotated[str, typer.Argument(help="The replay's name.", metavar="NAME")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(help="The replay's name.", metavar="NAME", autocompletion=completion.replays),
+]
 
 
 @replay.command(

@@ -11,6 +11,7 @@ import typer
 
 from receiver.bus.read.filters import Filters
 from receiver.bus.subjects import Subjects
+from receiver.cli import completion
 from receiver.cli.look.output import sequence
 from receiver.cli.options import not_empty
 from receiver.errors import ConfigurationError
@@ -30,6 +31,7 @@ ToOption = Annotated[
         "file:PATH, JSON lines (- is standard output).",
         metavar="handler:NAME|subject:PREFIX|file:PATH",
         show_default=False,
+        autocompletion=completion.targets,
     ),
 ]
 SeqOption = Annotated[

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from receiver.console.desk import Desk
-from receiver.console.rendering import query, size
+from receiver.console.handler_state import Tone, numbers, state_words, tone_of
+from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
 from receiver.errors import BusError
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
 
-Tone = Literal["well", "look", "bad", "unknown"]
-"""How much a line wants to be looked at; a page shows it by a word and a sign, too."""
-_LATE_S: Final = 600.0
 _REFUSED: Final = ("unauthorized", "refused", "quarantined", "unavailable", "failed", "gone")
 """The answers after which a callback was not stored as events."""
 
@@ -210,11 +208,11 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
     if tries := counted["first_tries"]:
         good = tries.get("good", 0)
         bad = {word: count for word, count in tries.items() if word != "good"}
-        text = f"{good / sum(tries.values()):.2%} well{f', {_numbers(bad)}' if bad else ''}"
+        text = f"{good / sum(tries.values()):.2%} well{f', {numbers(bad)}' if bad else ''}"
         yield Line("first tries", text, "look" if bad else "well")
     if last := counted["last_tries"]:
         lost = last.get("failed", 0)
-        yield Line("at their last try", _numbers(last), "bad" if lost else "look")
+        yield Line("at their last try", numbers(last), "bad" if lost else "look")
     yield Line(
         "retries that we provoked",
         f"{provoked:,}, beside {counted['retransmissions'].get('platform', 0):,} of the platform's "
@@ -222,7 +220,7 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
         "look" if provoked else "well",
     )
     refused = {word: counted["answers"][word] for word in _REFUSED if word in counted["answers"]}
-    yield Line("not taken", _numbers(refused) or "none", "look" if refused else "well")
+    yield Line("not taken", numbers(refused) or "none", "look" if refused else "well")
 
 
 def _handlers(handlers: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
@@ -231,30 +229,11 @@ def _handlers(handlers: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
     for handler in handlers or ():
         yield Line(
             handler["handler"],
-            ", ".join(_of_handler(handler)),
-            _tone_of_handler(handler),
+            ", ".join(state_words(handler)),
+            tone_of(handler),
             moment((handler["oldest"] or {}).get("time")),
+            f"/handlers/{segment(handler['handler'])}",
         )
-
-
-def _of_handler(handler: Mapping[str, Any]) -> Iterator[str]:
-    if handler["paused"]:
-        yield f"paused: {handler['paused']['reason'] or 'no reason given'}"
-    elif not handler["owner"]:
-        yield "a process that does not answer" if handler["pulled"] else "no process runs it"
-    waits = {word: handler[word] for word in ("pending", "running", "waiting", "scheduled")}
-    yield _numbers(waits) or "up to date"
-    if handler["dead_letters"]:
-        yield f"{handler['dead_letters']:,} dead letters"
-
-
-def _tone_of_handler(handler: Mapping[str, Any]) -> Tone:
-    oldest = handler["oldest"]
-    if oldest is not None and oldest["age_s"] >= _LATE_S:
-        return "bad"
-    if handler["paused"] or (oldest is not None and not handler["pulled"]):
-        return "look"
-    return "well"
 
 
 def _letters(letters: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -279,17 +258,11 @@ def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
         return
     failed = {word: count for word, count in outcomes.items() if word != "ok"}
     yield Line("calls", f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well")
-    yield Line("failed", _numbers(failed) or "none", "look" if failed else "well")
+    yield Line("failed", numbers(failed) or "none", "look" if failed else "well")
     open_ = api["breakers_open"]
     text = f"open in {open_} processes: the platform is left alone" if open_ else "closed"
     yield Line("breaker", text, "bad" if open_ else "well")
     yield Line("waiting for their turn", f"{api['waiting']:,}")
-
-
-def _numbers(found: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{count:,} {word.replace('_', ' ')}" for word, count in found.items() if count
-    )
 
 
 SCREEN: Final = Screen(name="now", path="/", template="now.html", read=read, menu="Now", key="n")

@@ -13,6 +13,8 @@ from receiver.console.screens import (
     doubts,
     event,
     events,
+    handler,
+    handlers,
     letter,
     now,
     order,
@@ -20,6 +22,7 @@ from receiver.console.screens import (
     quarantine,
     quarantine_acts,
     reveal,
+    rewind,
     search,
 )
 
@@ -31,6 +34,9 @@ SCREENS: Final[tuple[Screen, ...]] = (
     letter.SCREEN,
     dead_acts.RETRY,
     dead_acts.DROP,
+    handlers.SCREEN,
+    handler.SCREEN,
+    rewind.SCREEN,
     events.SCREEN,
     event.SCREEN,
     callback.SCREEN,

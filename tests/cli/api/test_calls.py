@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -213,27 +211,14 @@ async def test_a_call_that_changes_state_asks_and_shows_what_is_sent(
     yizhan: Yizhan, platform: Platform, answer: str, code: int
 ) -> None:
     platform.reply({"success": True})
-    ours, theirs = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "receiver", "api", "call", "alibaba.orders.cancel"),
-        *("--order-id", ORDER_ID),
-        cwd=yizhan.directory,
-        env=yizhan.environ(**account(platform)),
-        stdin=theirs,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    os.close(theirs)
-    os.write(ours, f"{answer}\n".encode())
-    out, err = await process.communicate()
-    os.close(ours)
-    assert process.returncode == code
-    assert b"POST " in err
-    assert b"(hidden)" in err
-    assert ORDER_ID.encode() in err
-    assert b"alibaba.orders.cancel changes state. Send it? [y/N]" in err
+    words = ("api", "call", "alibaba.orders.cancel", "--order-id", ORDER_ID)
+    ended = await yizhan.at_terminal(f"{answer}\n", *words, **account(platform))
+    assert ended.code == code
+    for shown in ("POST ", "(hidden)", ORDER_ID):
+        assert shown in ended.err
+    assert "alibaba.orders.cancel changes state. Send it? [y/N]" in ended.err
     assert len(platform.asked) == (1 if answer == "y" else 0)
-    assert (out == b"") is (answer == "n")
+    assert (ended.out == "") is (answer == "n")
 
 
 async def test_a_change_that_is_stopped_under_way_says_that_it_may_have_happened(
@@ -251,7 +236,7 @@ async def test_a_change_that_is_stopped_under_way_says_that_it_may_have_happened
     words = ("call", "alibaba.orders.cancel", "--order-id", ORDER_ID, "--yes")
     running = await yizhan.start("api", *words, **environ)
     await asked.wait()
-    assert await running.stop() == 1
+    assert await running.stop() == 143
     stopped.set()
     said = "yizhan: alibaba.orders.cancel: stopped: it may have been carried out\n"
     assert "".join(running.lines) == said
