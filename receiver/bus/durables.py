@@ -185,16 +185,29 @@ async def first_from(
     client: Client, stream: str, filters: Iterable[str], seq: int
 ) -> Stored | None:
     """The first message from `seq` on that one of `filters` takes; raises `BusError`."""
+    asked = [{"seq": max(seq, 1), "next_by_subj": subject} for subject in filters]
+    found = await _messages(client, stream, asked)
+    return min(found, key=lambda stored: stored.seq, default=None)
+
+
+async def last_of(client: Client, stream: str, filters: Iterable[str]) -> Stored | None:
+    """The last message that one of `filters` takes; raises `BusError`."""
+    found = await _messages(client, stream, [{"last_by_subj": subject} for subject in filters])
+    return max(found, key=lambda stored: stored.seq, default=None)
+
+
+async def _messages(
+    client: Client, stream: str, questions: Iterable[Mapping[str, Any]]
+) -> list[Stored]:
     found: list[Stored] = []
-    for subject in filters:
-        asked = {"seq": max(seq, 1), "next_by_subj": subject}
+    for asked in questions:
         reply = await call(client, f"STREAM.MSG.GET.{stream}", asked)
         if reply.get("error", {}).get("err_code") in {_NO_MESSAGE, _NO_STREAM}:
             continue
-        _check(reply, "does not give the oldest message")
+        _check(reply, "does not give a message")
         message = reply["message"]
         found.append(Stored(message["seq"], read_time(message["time"])))
-    return min(found, key=lambda stored: stored.seq, default=None)
+    return found
 
 
 async def count_subjects(client: Client, stream: str, subjects: str) -> dict[str, int]:

@@ -20,6 +20,7 @@ from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
+from receiver.operations.replay_acts import ReplayOperations
 from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
@@ -39,6 +40,7 @@ class Desk:
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
     workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
+    replays: ReplayOperations
     reparsing: Reparsing
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from receiver.bus.connection import Connection
-from receiver.bus.durables import count_from, first_from
+from receiver.bus.durables import count_from, first_from, last_of
 from receiver.bus.headers import decode_header
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
@@ -113,9 +113,12 @@ async def _end(connection: Connection, selection: StreamSelection) -> int:
 async def _last(
     connection: Connection, selection: StreamSelection, first: int, end: int
 ) -> tuple[int, datetime | None]:
-    """The last selected up to `end`: the index of subjects leads forwards alone, so the place is
-    bracketed from the end, then halved."""
+    """The last selected up to `end`. Where that is not the last of all, the place is bracketed from
+    the end, then halved: the index of subjects leads forwards from a place."""
     client, subjects = connection.client, selection.nats_subjects
+    latest = await last_of(client, selection.stream, subjects)
+    if latest is not None and latest.seq <= end:
+        return latest.seq, latest.time
 
     async def after(seq: int) -> tuple[int, datetime] | None:
         found = await first_from(client, selection.stream, subjects, seq)
