@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-from receiver.bus.state.store import StateStore
 from receiver.console.rendering import segment
-from receiver.worker.effects.states import EffectRecord
 from tests.console.desk import ROOT_PATH, Visitor
-from tests.console.seeded import HOSTILE, PHONE
+from tests.console.seeded import HOSTILE, PHONE, keep_doubt
 
 KEYS = ("effect.ship_it.0a1b2c.tell=20shop", "effect.ship_it.0a1b2d.tell=20shop")
-
-
-async def in_doubt(visitor: Visitor, key: str, now: datetime) -> None:
-    store = StateStore(visitor.bus.connection, visitor.desk.subjects)
-    await store.ensure()
-    record = EffectRecord(
-        state="in_doubt",
-        handler="ship_it",
-        name=HOSTILE[0],
-        fact=key.split(".")[2],
-        event_id="1.0",
-        event_type="order.closed",
-        order_id=HOSTILE[7],
-        claim="c",
-        worker="w",
-        attempt=1,
-        at=now,
-        deadline=now - timedelta(hours=1),
-        result={"mobile": PHONE},
-        why=HOSTILE[1],
-    )
-    await store.put(key, record.encoded(), 0)
-    await store.stop()
 
 
 async def test_an_effect_is_settled_with_a_note_once(visitor: Visitor) -> None:
     assert "Nothing is in doubt" in (await visitor.get("/doubt")).text
     for key in KEYS:
-        await in_doubt(visitor, key, datetime.now(UTC))
+        await keep_doubt(visitor.bus.connection, visitor.desk.subjects, key)
     page, document = await visitor.get("/doubt"), await visitor.json("/doubt.json")
     assert [one["key"] for one in document["effects"]] == [*KEYS[::-1]]
     assert HOSTILE[1] in page.text
