@@ -25,7 +25,7 @@ from receiver.operations.selecting import OF_EVENTS
 _SHOWN: Final = 50
 _BEAT_S: Final = 15.0
 _PATIENCE_S: Final = 2.0
-"""A viewer who waits is told of NATS that is away, rather than left without a sign."""
+"""So soon a viewer sees that NATS is away, rather than nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ def _letters(letters: Mapping[str, Any] | None) -> Iterator[Line]:
     yield Line("dead letters", text, "look" if count else "well", page="/dead")
     lately = "/dead" + query({"since": "1d"})
     yield Line("of the last day", f"{day:,}", "bad" if day else "well", page=lately if day else "")
-    yield Line("effects in doubt", f"{doubt:,}", "bad" if doubt else "well")
+    yield Line("effects in doubt", f"{doubt:,}", "bad" if doubt else "well", page="/doubt")
 
 
 def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:

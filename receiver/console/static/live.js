@@ -34,7 +34,8 @@
   const start = () => {
     source = new EventSource(place);
     source.addEventListener("open", following);
-    source.addEventListener("error", () => say("The console does not answer; trying again"));
+    source.addEventListener("error", () => say(source?.readyState === EventSource.CLOSED
+      ? "The console refuses: load the page again" : "The console does not answer; trying again"));
     source.addEventListener("away", () => say("NATS does not answer; trying again"));
     source.addEventListener("skipped", (message) => { skipped += JSON.parse(message.data).count; following(); });
     source.addEventListener("row", (message) => {
