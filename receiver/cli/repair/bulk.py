@@ -19,12 +19,6 @@ from receiver.operations.repair.bulk_act import BulkAct
 from receiver.operations.repair.tally import Tally
 
 AllOption = Annotated[bool, typer.Option("--all", help="Select everything.")]
-_WORDS: Final = {
-    "taken": "already done by another",
-    "unchanged": "with nothing new",
-    "left": "left as they are",
-}
-"""The words of some counts."""
 
 
 def check_selection(what: str, ids: str | None, filters: Filters, *, everything: bool) -> None:
@@ -47,8 +41,7 @@ def report(desk: Desk, tally: Tally, outcome: Outcome | None, nats: Sequence[str
     if desk.as_json:
         desk.done("", nats, **tally.document(), outcome=outcome)
         return
-    parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in tally.numbers.items()]
-    typer.echo(", ".join(parts) or "nothing was done")
+    typer.echo(tally.text)
     for line in tally.reasons:
         typer.echo(f"  {line}", err=True)
     print_nats(nats)

@@ -140,8 +140,7 @@ def _filters(asked: Asked) -> Filters:
 
 
 def _done(asked: Asked, tally: Tally, notes: Sequence[str]) -> Done:
-    parts = [f"{count:,} {name}" for name, count in tally.numbers.items()]
-    said = "; ".join([", ".join(parts) or "nothing was done", *tally.reasons, *notes])
+    said = "; ".join([tally.text, *tally.reasons, *notes])
     words = {name: text for name, text in asked.words.items() if name not in {"until", "cause"}}
     return Done("/dead" + query(words), f"{said[0].upper()}{said[1:]}.")
 

@@ -137,8 +137,7 @@ def _filters(asked: Asked) -> Filters:
 
 
 def _done(asked: Asked, done: Findings) -> Done:
-    parts = [f"{count:,} {name}" for name, count in done.numbers.items()]
-    said = "; ".join([", ".join(parts) or "nothing was done", *done.reasons])
+    said = "; ".join([done.text, *done.reasons])
     words = {name: text for name, text in asked.words.items() if name != "until"}
     return Done("/quarantine" + query(words), f"{said[0].upper()}{said[1:]}.")
 

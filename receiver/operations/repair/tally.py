@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _MAX_REASONS: Final = 10
+_WORDS: Final = {
+    "taken": "already done by another",
+    "unchanged": "with nothing new",
+    "left": "left as they are",
+}
+"""The words of some counts."""
 
 Progress = Callable[[int], None]
 """Called with the number that was looked at so far."""
@@ -45,6 +51,12 @@ class Tally:
     def numbers(self) -> dict[str, int]:
         """All of them by name, without what is zero."""
         return {name: count for name, count in (self.counts + self.made).items() if count}
+
+    @property
+    def text(self) -> str:
+        """The same for a person."""
+        parts = [f"{count:,} {_WORDS.get(name, name)}" for name, count in self.numbers.items()]
+        return ", ".join(parts) or "nothing was done"
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
