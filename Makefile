@@ -35,7 +35,7 @@ unit: install ## The tests alone, on every core; then those that others would di
 	@failed=0; again="$(PYTEST) --last-failed --last-failed-no-failures=none --exitfirst"; \
 	$(PYTEST) -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal -m "not serial" \
 	  || $$again -m "not serial" || failed=1; \
-	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) -m serial $$(grep -rl --include="test_*.py" mark.serial tests) \
+	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) --dist worksteal -m serial $$(grep -rl --include="test_*.py" mark.serial tests) \
 	  || failed=1; \
 	exit $$failed
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Final, Literal, NoReturn
 
+import uvloop
+
 from receiver.cli.ending import LastResort, wind_up
 from receiver.errors import APIError, BusError, ConfigurationError, YizhanError
 from receiver.resilience.cancellation import cancel
@@ -54,12 +56,6 @@ class Stop(asyncio.Event):
         super().set()
 
 
-def _fast_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # takes a while, and what only looks needs no fast loop
-
-    return uvloop.new_event_loop()
-
-
 Main = Callable[[Stop], Coroutine[Any, Any, int]]
 
 
@@ -68,7 +64,7 @@ def run(
     *,
     grace_s: float = _GRACE_S,
     stays: bool = False,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] = _fast_loop,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
 ) -> NoReturn:
     """Run `main(stop)` to its exit code; SIGINT and SIGTERM set `stop`, a second one kills.
 

@@ -16,6 +16,7 @@ from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.metrics import collector_on
 from receiver.composition.operations import free_bytes
+from receiver.composition.replays import replay_operations
 from receiver.composition.spool import opened_spool
 from receiver.console.app import create_console
 from receiver.console.desk import Desk
@@ -118,4 +119,5 @@ def console_desk(
         Warm(standing),
         Warm(counted),
         Warm(handlers.workers),
+        replay_operations(settings, bus, loaded),
     )

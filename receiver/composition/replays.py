@@ -11,6 +11,7 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.operations.replay_acts import ReplayOperations
 from receiver.replay.plan import Planning
 from receiver.replay.runner import Runner
 from receiver.replay.runs import Runs
@@ -52,6 +53,18 @@ async def opened_replays(
             )
         finally:
             await store.stop()
+
+
+def replay_operations(settings: Settings, bus: Bus, loaded: Sequence[Handler]) -> ReplayOperations:
+    """The same on a bus that is open, for a process that runs none itself."""
+    store = StateStore(bus.connection, bus.subjects)
+    replays = Replays(store, bus.connection, bus.subjects)
+    return ReplayOperations(
+        Runs(replays, Runner(bus.connection, bus.subjects), clock=_now),
+        Planning(replays, loaded, clock=_now),
+        loaded,
+        has_api=settings.api is not None,
+    )
 
 
 def _now() -> datetime:

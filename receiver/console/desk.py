@@ -16,6 +16,7 @@ from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
+from receiver.operations.replay_acts import ReplayOperations
 from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
@@ -35,6 +36,7 @@ class Desk:
     status: Callable[[], Awaitable[Document]]
     counted: Callable[[], Awaitable[Document]]
     workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
+    replays: ReplayOperations
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -67,6 +67,12 @@ def configure_logs(settings: LogSettings, *, stream: TextIO | None = None) -> No
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
         logging.getLogger(name).setLevel(level)
+    logging.getLogger("asyncio").addFilter(_is_worth_a_line)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not that a half-closed connection is not possible over TLS: so ends every one to NATS."""
+    return not str(record.msg).startswith("returning true from eof_received()")
 
 
 def only_warnings() -> None:

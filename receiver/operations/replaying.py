@@ -44,6 +44,47 @@ class Standing:
         return self.total - self.left
 
 
+class Progress:
+    """How far one replay has come whose position a consumer keeps: to handlers, or to a subject.
+    Raises `BusError`.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._totals: dict[str, int] = {}
+
+    async def of(self, record: ReplayRecord) -> Standing:
+        """As it is now; it was begun, and is not over."""
+        left = 0
+        for target in record.targets:
+            if target not in self._totals:
+                self._totals[target] = await self._total(record, target)
+            if target in record.done:
+                continue
+            now = await self._runs.position(record, target)
+            left += now.left + now.unfinished if now is not None else 0
+        total = sum(self._totals.values())
+        return Standing(total, min(left, total), await self._waits(record))
+
+    async def _total(self, record: ReplayRecord, target: str) -> int:
+        """How many events the consumer of a target is given."""
+        client = self._runs.replays.connection.client
+        stream, subjects = self._runs.replays.subjects.stream, record.nats_subjects[target]
+        _, whole = await count_from(client, stream, subjects, record.first_seq)
+        _, beyond = await count_from(client, stream, subjects, record.last_seq + 1)
+        return max(0, whole - beyond)
+
+    async def _waits(self, record: ReplayRecord) -> str:
+        replays = self._runs.replays
+        client, stream = replays.connection.client, replays.subjects.stream
+        for handler in record.handlers:
+            with contextlib.suppress(BusError):
+                info = await consumer_info(client, stream, f"{PREFIX}{handler}")
+                if info is not None and info.get("paused"):
+                    return f"{handler} is paused: `yizhan handlers resume {handler}` lets it go on"
+        return ""
+
+
 class ReplayWatch:
     """Of one replay that runs. Raises `BusError` where NATS is away for `patience_s`, and
     `ConfigurationError` where somebody planned another one of its name."""
@@ -62,7 +103,7 @@ class ReplayWatch:
         self._guest = guest
         self._say = say
         self._patience_s = patience_s
-        self._totals: dict[str, int] = {}
+        self._progress = Progress(runs)
         self._hosted: tuple[str, ...] = ()
         self._worker = ""
         self._hosting = AsyncExitStack()
@@ -77,7 +118,7 @@ class ReplayWatch:
                     record = await self._runs.of(self._record.name)
                     if record.plan != self._record.plan:
                         raise ConfigurationError(f"{record.name} is another replay by now")
-                    progress(await self._standing(record))
+                    progress(await self._progress.of(record))
                     if record.state != "running":
                         return record
                     if looks % _ASK_EVERY == 0:
@@ -111,36 +152,6 @@ class ReplayWatch:
         await self._hosting.aclose()
         self._hosting, self._hosted, self._worker = AsyncExitStack(), (), ""
 
-    async def _standing(self, record: ReplayRecord) -> Standing:
-        left = 0
-        for target in record.targets:
-            if target not in self._totals:
-                self._totals[target] = await self._total(record, target)
-            if target in record.done:
-                continue
-            now = await self._runs.position(record, target)
-            left += now.left + now.unfinished if now is not None else 0
-        total = sum(self._totals.values())
-        return Standing(total, min(left, total), await self._waits(record))
-
-    async def _total(self, record: ReplayRecord, target: str) -> int:
-        """How many events the consumer of a target is given."""
-        client = self._runs.replays.connection.client
-        stream, subjects = self._runs.replays.subjects.stream, record.nats_subjects[target]
-        _, whole = await count_from(client, stream, subjects, record.first_seq)
-        _, beyond = await count_from(client, stream, subjects, record.last_seq + 1)
-        return max(0, whole - beyond)
-
-    async def _waits(self, record: ReplayRecord) -> str:
-        replays = self._runs.replays
-        client, stream = replays.connection.client, replays.subjects.stream
-        for handler in record.handlers:
-            with contextlib.suppress(BusError):
-                info = await consumer_info(client, stream, f"{PREFIX}{handler}")
-                if info is not None and info.get("paused"):
-                    return f"{handler} is paused: `yizhan handlers resume {handler}` lets it go on"
-        return ""
-
 
 async def is_run(runs: Runs, record: ReplayRecord) -> bool:
     """Whether a process gives the events of a replay: the one that began it, or any that has one of
@@ -148,9 +159,22 @@ async def is_run(runs: Runs, record: ReplayRecord) -> bool:
     """
     if record.runner:
         return await runs.is_run(record)
+    without = await without_process(runs, record)
+    return len(without) < len(record.handlers_left)
+
+
+async def without_process(runs: Runs, record: ReplayRecord) -> list[str]:
+    """Of the handlers that are not done, those that no process has; raises `BusError`."""
     replays = runs.replays
     found = await ask_status(replays.connection.client, replays.subjects)
-    return any(_has(found, handler) for handler in record.handlers_left)
+    return [handler for handler in record.handlers_left if not _has(found, handler)]
+
+
+async def state_of(runs: Runs, record: ReplayRecord) -> str:
+    """Its state, by who runs it: one that no process runs any more is interrupted."""
+    if record.state == "running" and not await is_run(runs, record):
+        return "interrupted"
+    return record.state
 
 
 def _has(processes: Sequence[WorkerStatus], handler: str) -> bool:

@@ -86,7 +86,7 @@ class Tab:
         return str(await self.page.evaluate("document.activeElement.id"))
 
     async def audit(self, where: str) -> None:
-        """Look for what keeps people from using the page, and for a width that must be scrolled."""
+        """Look for what keeps people from using the page, and whether it fits."""
         from axe_playwright_python.async_playwright import Axe
 
         await self.settle()
@@ -97,6 +97,10 @@ class Tab:
             if violation["impact"] in {"serious", "critical"}:
                 for node in violation["nodes"]:
                     self.faults.append(f"{where}: {violation['id']}: {node['html'][:200]}")
+        await self.fits(where)
+
+    async def fits(self, where: str) -> None:
+        """Look for a width that must be scrolled."""
         beyond = await self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

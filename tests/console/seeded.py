@@ -106,8 +106,20 @@ async def seed(place: Place, connection: Connection, subjects: Subjects) -> None
     running = await place.yizhan.start("work", **place.environ)
     await running.line(lambda line: "handler_started" in line)
     await eventually(lambda: _idle(connection, subjects), within_s=60)
+    await _replay(place)
     assert await running.stop() == 0
     await publisher.stop()
+
+
+async def _replay(place: Place) -> None:
+    """Some of it fails again."""
+    to, of = ("--to", "handler:book_payment"), ("--type", "payment", "--limit", "6")
+    planned = await place.yizhan.run(
+        "replay", "plan", "fix1", *of, *to, within_s=90, **place.environ
+    )
+    assert planned.code == 0, planned.err
+    ran = await place.yizhan.run("replay", "run", "fix1", within_s=90, **place.environ)
+    assert ran.code in {1, 3}, ran.err
 
 
 async def _idle(connection: Connection, subjects: Subjects) -> bool:

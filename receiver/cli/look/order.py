@@ -72,7 +72,7 @@ def order(
         async with opened_archive(settings) as archive:
             return await _show(archive, of_order, reveal=reveal, as_json=as_json)
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 async def _show(archive: Archive, filters: Filters, *, reveal: bool, as_json: bool) -> int:

@@ -75,7 +75,7 @@ def callback(
         print_document(document, callback_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 @app.command(
@@ -112,7 +112,7 @@ def event(
         print_document(document, event_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 def _checked(text: str) -> int | None:

@@ -45,7 +45,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_document(document, status_text(document), commands, as_json=as_json)
         return EXIT_PARTLY if document["missing"] else 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 async def _without_nats(settings: Settings, error: BusError, *, as_json: bool) -> int:

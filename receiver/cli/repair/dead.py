@@ -58,7 +58,7 @@ def list_letters(
         print_document(document, groups_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 @dead.command(epilog=examples("yizhan dead show '#12'", "yizhan dead show '#12' --reveal --json"))
@@ -83,4 +83,4 @@ def show(
         print_document(document, letter_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)

@@ -63,7 +63,7 @@ def list_quarantine(
         print_document(document, _groups_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 @quarantine.command(
@@ -94,7 +94,7 @@ def show(
         print_document(document, callback_text(document), commands, as_json=as_json)
         return 0
 
-    run(main, loop_factory=asyncio.new_event_loop)
+    run(main)
 
 
 def _groups_text(document: Mapping[str, Any]) -> Iterator[str]:

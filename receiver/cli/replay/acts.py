@@ -20,11 +20,12 @@ from receiver.cli.replay.group import ForceOption, replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.running import Manner, confirmed, questions, run_replay, stopped
 from receiver.cli.replay.targets import RateOption, check_target, handlers_of
-from receiver.cli.replay.text import document, list_lines
-from receiver.composition.replays import ReplayDesk, opened_replays
+from receiver.cli.replay.text import list_lines
+from receiver.composition.replays import opened_replays
 from receiver.operations.audit_trail import AuditTrail
-from receiver.operations.replaying import is_run
-from receiver.worker.replaying.record import PREFIX, ReplayRecord, check_name
+from receiver.operations.replay_acts import cancel_replay, replay_document
+from receiver.operations.replaying import state_of
+from receiver.worker.replaying.record import PREFIX, check_name
 
 OtherRampOption = Annotated[
     float | None,
@@ -94,8 +95,8 @@ def list_replays(
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             with searching("reading the replays"):
-                found = [(one, await state_of(desk, one)) for one in await desk.replays.all()]
-        documents = [{**document(one), "state": state} for one, state in found]
+                found = [(one, await state_of(desk.runs, one)) for one in await desk.replays.all()]
+        documents = [{**replay_document(one), "state": state} for one, state in found]
         commands = [nats_tool.entries(desk.bus.subjects, PREFIX)]
         print_document({"replays": documents}, list_lines(found), commands, as_json=as_json)
         return 0
@@ -135,17 +136,8 @@ def cancel(
                 if not speaking.confirmed(f"{name} was begun. Cancel it for good?"):
                     return EXIT_FAILED
             trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
-            where = ", ".join(record.targets)
-            async with trail.act("replay-cancel", target=where, filters={"replay": name}):
-                await desk.runs.cancel(record)
+            await cancel_replay(desk.runs, record, trail)
             speaking.done(f"{name} is cancelled", [command], name=name, state="cancelled")
             return 0
 
     run(main)
-
-
-async def state_of(desk: ReplayDesk, record: ReplayRecord) -> str:
-    """Its state, by who runs it: one that no process runs any more is interrupted."""
-    if record.state == "running" and not await is_run(desk.runs, record):
-        return "interrupted"
-    return record.state

@@ -26,17 +26,18 @@ from receiver.cli.replay.targets import (
     SeqOption,
     ToOption,
     check_forced,
-    check_selects,
     check_target,
     handlers_of,
     rate_of,
     sequences,
     targets,
 )
-from receiver.cli.replay.text import document, plan_lines
+from receiver.cli.replay.text import plan_lines
 from receiver.cli.replay.to_reparse import ToReparse
 from receiver.composition.replays import opened_replays
-from receiver.operations.audit_trail import AuditTrail, words_of
+from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.replay_acts import keep_plan, replay_document
+from receiver.operations.replay_targets import check_selects
 from receiver.replay.plan import Wish
 from receiver.settings import Settings
 from receiver.worker.replaying.record import REPARSE, ReplayRecord, check_name
@@ -99,7 +100,7 @@ def plan(
         with if_stopped("the plan was interrupted: give the command again"):
             record = await _planned(settings, name, wish, operator, handlers)
         commands = [nats_tool.entry(Subjects(settings.nats.subject_root), record.key)]
-        print_document(document(record), plan_lines(record), commands, as_json=as_json)
+        print_document(replay_document(record), plan_lines(record), commands, as_json=as_json)
         typer.echo(f"run it within a day: yizhan replay run {name}", err=True)
         return 0
 
@@ -120,9 +121,5 @@ async def _planned(
             else:
                 record = await desk.planning.foreseen(record, progress.scanned)
         trail = AuditTrail(desk.bus.connection, desk.bus.subjects, operator)
-        words = {"replay": name, **words_of(wish.filters)}
-        numbers = {"selected": record.count}
-        where = ", ".join(wish.targets)
-        async with trail.act("replay-plan", target=where, filters=words, numbers=numbers):
-            await desk.planning.keep(record)
+        await keep_plan(desk.planning, record, wish, trail)
     return record

@@ -11,12 +11,14 @@ from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.look.output import print_document, searching
 from receiver.cli.process import refusing, run
-from receiver.cli.replay.acts import state_of
+from receiver.cli.replay import acts  # noqa: F401 - it registers its commands
 from receiver.cli.replay.group import replay
 from receiver.cli.replay.plan import NameArgument
 from receiver.cli.replay.report_text import report_lines
-from receiver.cli.replay.text import document, go_on, plan_lines
+from receiver.cli.replay.text import go_on, plan_lines
 from receiver.composition.replays import opened_replays
+from receiver.operations.replay_acts import replay_document
+from receiver.operations.replaying import state_of
 from receiver.replay.report import report_of
 from receiver.worker.replaying.record import check_name
 
@@ -39,11 +41,11 @@ def report(
     async def main(_: asyncio.Event) -> int:
         async with opened_replays(settings) as desk:
             record = await desk.runs.of(name)
-            state = await state_of(desk, record)
+            state = await state_of(desk.runs, record)
             with searching("reading records of runs") as progress:
                 reports = await report_of(record, desk.replays, progress.scanned)
         handlers = [one.document() for one in reports]
-        found = {**document(record), "state": state, "handlers": handlers}
+        found = {**replay_document(record), "state": state, "handlers": handlers}
         lines = [
             *plan_lines(record),
             f"  state     {state}{go_on(record, state)}",

@@ -9,12 +9,12 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.bus.read.filters import Filters
 from receiver.bus.subjects import Subjects
 from receiver.cli import completion
 from receiver.cli.look.output import sequence
 from receiver.cli.options import not_empty
 from receiver.errors import ConfigurationError
+from receiver.operations.replay_targets import HANDLER_RATE, takers
 from receiver.operations.selecting import named
 from receiver.replay.sinks.file import FileSink
 from receiver.replay.sinks.subject import SubjectSink
@@ -69,7 +69,6 @@ ForceEffectsOption = Annotated[
         help="Have effects happen again that happened before: once each in this replay.",
     ),
 ]
-_HANDLER_RATE: Final = 50.0
 _HOW: Final = "write handler:NAME, subject:PREFIX, file:PATH, or - (standard output)"
 
 
@@ -101,19 +100,11 @@ def sequences(texts: Sequence[str] | None) -> list[int]:
     return found
 
 
-def check_selects(filters: Filters, sequences: Sequence[int]) -> None:
-    """Raises `ConfigurationError` where neither selects an event."""
-    if not (filters.given or sequences):
-        raise ConfigurationError(
-            "says not which events: give a filter, such as --since 6h, or --seq '#1200'"
-        )
-
-
 def rate_of(rate: float | None, to: Sequence[str]) -> float:
     """The rate that was asked for, else what suits where it goes."""
     if rate is not None:
         return rate
-    return _HANDLER_RATE if to[0].startswith(HANDLER) else 0.0
+    return HANDLER_RATE if to[0].startswith(HANDLER) else 0.0
 
 
 def handlers_of(to: Sequence[str], settings: Settings) -> tuple[list[str], list[Handler]]:
@@ -123,14 +114,8 @@ def handlers_of(to: Sequence[str], settings: Settings) -> tuple[list[str], list[
     if not to[0].startswith(HANDLER):
         return list(to), []
     loaded = configured_handlers(settings.handlers)
-    found = [_handler(one.removeprefix(HANDLER), loaded) for one in to]
-    for handler in found:
-        if handler.off:
-            raise ConfigurationError(f"the handler {handler.name} is off: {handler.off}")
-        if settings.api is None and handler.needs_api:
-            raise ConfigurationError(
-                f"the handler {handler.name} needs the platform's API: add an [api] section"
-            )
+    names = [one.removeprefix(HANDLER) for one in to]
+    found = takers(names, loaded, has_api=settings.api is not None)
     return [f"{HANDLER}{handler.name}" for handler in found], found
 
 
@@ -162,14 +147,3 @@ def _target(to: str) -> str:
         if to.startswith(prefix):
             return to
     return f"{FILE}{to}"
-
-
-def _handler(name: str, handlers: Sequence[Handler]) -> Handler:
-    """By its own name, or by its module's where that holds one handler: `tracking`."""
-    of_module = [h for h in handlers if h.function.__module__.rpartition(".")[2] == name]
-    exact = [h for h in handlers if h.name == name]
-    found = exact or of_module
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(h.name for h in handlers) or "none is loaded"
-    raise ConfigurationError(f"--to handler:{name}: no such handler; there are: {known}")

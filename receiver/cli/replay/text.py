@@ -11,12 +11,6 @@ from receiver.operations.audit_trail import words_of
 from receiver.worker.replaying.record import HANDLER, REPARSE, ReplayRecord
 
 
-def document(record: ReplayRecord) -> dict[str, Any]:
-    """A replay as JSON; of single events the number."""
-    found = record.model_dump(mode="json")
-    return {**found, "sequences": len(record.sequences), "subjects": found.pop("nats_subjects")}
-
-
 def plan_lines(record: ReplayRecord) -> Iterator[str]:
     """What a plan selects, and where it goes."""
     yield f"{record.name}: {count_of(record)}"

@@ -17,6 +17,7 @@ from receiver.operations.look.newest import newest
 from receiver.operations.selecting import OF_EVENTS
 
 _READ: Final = 200
+_SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def view(events: Sequence[StoredMessage], asked: Asked) -> OrdersView:
         command=asked.command("tail", *(() if "since" in asked.words else ("--since", "1h"))),
         words=dict(asked.words),
         read=len(events),
-        orders=tuple(found.values()),
+        orders=tuple(found.values())[:_SHOWN],
     )
 
 

@@ -46,6 +46,11 @@
     if (Object.hasOwn(acts, key)) { event.preventDefault(); acts[key](); }
   };
   document.addEventListener("keydown", onKey);
+  document.getElementById("keys")?.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.currentTarget.close();
+  });
   for (const button of document.querySelectorAll("[data-help]")) {
     button.hidden = false;
     button.addEventListener("click", help);

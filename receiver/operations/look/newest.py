@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from receiver.bus.message import StoredMessage
@@ -13,7 +13,8 @@ from receiver.bus.retention import read_time
 
 _SLACK: Final = 4
 """So many times what is wanted may be read."""
-_STEPS: Final = 40
+_FIRST: Final = timedelta(seconds=1)
+_WIDER: Final = 4
 _MOMENT: Final = timedelta(milliseconds=1)
 
 
@@ -30,24 +31,29 @@ async def newest(reader: Reader, chosen: StreamSelection, count: int) -> list[St
 
 
 async def _since(reader: Reader, chosen: StreamSelection, count: int) -> datetime | None:
-    """A time since which there are `count` messages, and not very many more."""
+    """A time since which there are `count` messages, and not very many more; the end of the stream
+    is looked at first, since the server counts what lies behind a time the faster, the less it is.
+    """
     info = await reader.info(chosen.stream)
     if info is None or not info["state"]["messages"]:
         return chosen.since
-    if await reader.count(chosen) <= count * _SLACK:
-        return chosen.since
     first = read_time(info["state"]["first_ts"])
     early = max(first, chosen.since) if chosen.since else first
-    late = chosen.until or read_time(info["state"]["last_ts"]) + _MOMENT
-    for _ in range(_STEPS):
-        if late - early <= _MOMENT:
+    end = chosen.until or read_time(info["state"]["last_ts"]) + _MOMENT
+    late, span = end, _FIRST
+    while end - span > early:
+        there = await reader.count(replace(chosen, since=end - span))
+        if there >= count:
+            early = end - span
             break
+        late, span = end - span, span * _WIDER
+    else:
+        return chosen.since
+    while there > count * _SLACK and late - early > _MOMENT:
         middle = early + (late - early) / 2
-        there = await reader.count(replace(chosen, since=middle.astimezone(UTC)))
-        if there < count:
+        behind = await reader.count(replace(chosen, since=middle))
+        if behind < count:
             late = middle
-            continue
-        early = middle
-        if there <= count * _SLACK:
-            break
+        else:
+            early, there = middle, behind
     return early
