@@ -17,7 +17,7 @@ import httpx2
 import typer
 
 from receiver.bus.credentials import without_credentials
-from receiver.cli.app import RUN, ConfigOption, JsonOption, app
+from receiver.cli.app import RUN, ConfigOption, JsonOption, app, examples
 from receiver.cli.dependencies import declared, untested
 from receiver.cli.desk import Desk
 from receiver.cli.durability import durability
@@ -39,7 +39,10 @@ from receiver.web.connection.open_files import fit_open_files
 from receiver.worker.configuration import check_confirming, configured_handlers
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples("yizhan check", "yizhan check --running", "yizhan check --prune --yes"),
+)
 def check(
     config: ConfigOption = None,
     running: Annotated[

@@ -20,7 +20,7 @@ from receiver.cli.options import not_empty, who
 from receiver.cli.process import refusing, run
 from receiver.composition.operations import opened_doubts
 from receiver.errors import ConfigurationError
-from receiver.operations.doubt import Doubt, Doubts
+from receiver.operations.doubt import Doubt, Doubts, doubt_document
 
 _NOTE_CHARS: Final = 500
 
@@ -62,7 +62,7 @@ def list_doubts(
             found, unreadable = await doubts.chosen(filters, datetime.now(UTC))
         for reason in unreadable:
             typer.echo(reason, err=True)
-        document = {"effects": [_document(one) for one in found]}
+        document = {"effects": [doubt_document(one) for one in found]}
         lines = map(_text, found) if found else ["nothing is in doubt"]
         commands = [nats_tool.entries(doubts.subjects, "effect")]
         print_document(document, lines, commands, as_json=as_json)
@@ -143,17 +143,13 @@ async def _show(doubts: Doubts, found: Doubt, *, as_json: bool) -> None:
         again = await doubts.replay_of(found.record)
         lines.append(f"  again     {again or 'its event is not stored any more'}")
     commands = [nats_tool.entry(doubts.subjects, found.key)]
-    print_document(_document(found), lines, commands, as_json=as_json)
+    print_document(doubt_document(found), lines, commands, as_json=as_json)
 
 
 def _check_note(note: str) -> None:
     not_empty("--note", note, write="say how you know, for whoever looks later")
     if len(note) > _NOTE_CHARS or not note.isprintable():
         raise ConfigurationError(f"--note: write one line of at most {_NOTE_CHARS} characters")
-
-
-def _document(found: Doubt) -> dict[str, Any]:
-    return {"key": found.key, **found.record.model_dump(mode="json")}
 
 
 def _text(found: Doubt) -> str:

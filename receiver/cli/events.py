@@ -15,7 +15,7 @@ from rich.table import Table
 
 from receiver.bus.subjects import Subjects
 from receiver.cli import nats_tool
-from receiver.cli.app import BUILD, ConfigOption, JsonOption, app
+from receiver.cli.app import BUILD, ConfigOption, JsonOption, app, examples
 from receiver.cli.configuration import load, load_to_look
 from receiver.cli.desk import print_json
 from receiver.cli.look.output import print_nats, searching
@@ -30,7 +30,15 @@ from receiver.operations.selecting import past_time
 from receiver.settings import Settings
 
 
-@app.command(rich_help_panel=BUILD)
+@app.command(
+    rich_help_panel=BUILD,
+    epilog=examples(
+        "yizhan events",
+        "yizhan events --drift --since 7d",
+        "yizhan events --json-schema schemas --examples samples",
+        "yizhan events --asyncapi",
+    ),
+)
 def events(
     config: ConfigOption = None,
     json_schema: Annotated[

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 
-from receiver.cli.app import RUN, ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive, load_to_serve
 from receiver.cli.durability import warn_of_loss
@@ -30,7 +30,7 @@ from receiver.settings import Settings
 from receiver.web.server import base_url
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(rich_help_panel=RUN, epilog=examples("yizhan receive", "yizhan receive -c shop.toml"))
 def receive(config: ConfigOption = None) -> None:
     """Run the receiver alone: callbacks in, events out."""
     settings, developing = load_to_receive(config)
@@ -91,7 +91,7 @@ async def _stopped(stop: asyncio.Event) -> None:
     get_logger("yizhan").info("stopping")
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(rich_help_panel=RUN, epilog=examples("yizhan work", "yizhan work --reload"))
 def work(config: ConfigOption = None, reload: ReloadOption = False) -> None:
     """Run the handlers alone."""
     settings, _ = load_to_serve(config)

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from receiver.cli.app import RUN, ConfigOption, app
+from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
 from receiver.cli.console import console_beside
@@ -39,7 +39,10 @@ from receiver.web.server import base_url
 _STEP_S: Final = 0.4
 
 
-@app.command(rich_help_panel=RUN)
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples("yizhan up", "yizhan up --simulate --interval 2", "yizhan up --reload"),
+)
 def up(
     config: ConfigOption = None,
     simulate: Annotated[

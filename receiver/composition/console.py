@@ -15,7 +15,7 @@ from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.metrics import collector_on
-from receiver.composition.operations import free_bytes
+from receiver.composition.operations import doubts_on, free_bytes, holders_on, reparsing
 from receiver.composition.replays import replay_operations
 from receiver.composition.spool import opened_spool
 from receiver.console.app import create_console
@@ -28,6 +28,7 @@ from receiver.operations.look.archive import Archive
 from receiver.operations.look.counted import counted_document
 from receiver.operations.look.rates import hourly_rates
 from receiver.operations.look.status import Place, status, status_without_nats
+from receiver.operations.repair.quarantine import Quarantine
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.spool.queue import Spool
@@ -111,6 +112,7 @@ def console_desk(
             "missing": list(found.missing),
         }
 
+    workers = Warm(handlers.workers)
     return Desk(
         connection,
         subjects,
@@ -118,6 +120,8 @@ def console_desk(
         handlers,
         Warm(standing),
         Warm(counted),
-        Warm(handlers.workers),
-        replay_operations(settings, bus, loaded),
+        workers,
+        replay_operations(settings, bus, loaded, workers),
+        reparsing(settings, bus, Quarantine(connection, subjects)),
+        partial(doubts_on, settings, bus, holders_on(bus)),
     )

@@ -30,7 +30,7 @@ from receiver.operations.states import StateOperations
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.worker.configuration import configured_handlers
-from receiver.worker.effects.holders import BusHolders
+from receiver.worker.effects.holders import BusHolders, Holders
 from receiver.worker.routing import Handler
 
 
@@ -48,21 +48,31 @@ async def opened_operations(
 @contextlib.asynccontextmanager
 async def opened_doubts(settings: Settings) -> AsyncIterator[Doubts]:
     """The effects that are in doubt; raises `BusError` where NATS is away."""
-    async with opened_to_act(settings) as bus:
-        store = StateStore(bus.connection, bus.subjects)
-        holders = BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
-        try:
-            await store.ensure()
-            yield Doubts(
-                bus.connection,
-                bus.subjects,
-                store,
-                holders,
-                kept=timedelta(days=settings.nats.max_age_days),
-                trail_of=partial(AuditTrail, bus.connection, bus.subjects),
-            )
-        finally:
-            await store.stop()
+    async with opened_to_act(settings) as bus, doubts_on(settings, bus, holders_on(bus)) as doubts:
+        yield doubts
+
+
+@contextlib.asynccontextmanager
+async def doubts_on(settings: Settings, bus: Bus, holders: Holders) -> AsyncIterator[Doubts]:
+    """The same on a bus that is open."""
+    store = StateStore(bus.connection, bus.subjects)
+    try:
+        await store.ensure()
+        yield Doubts(
+            bus.connection,
+            bus.subjects,
+            store,
+            holders,
+            kept=timedelta(days=settings.nats.max_age_days),
+            trail_of=partial(AuditTrail, bus.connection, bus.subjects),
+        )
+    finally:
+        await store.stop()
+
+
+def holders_on(bus: Bus) -> Holders:
+    """Whom to ask about an effect; one for the life of a bus."""
+    return BusHolders([bus.connection], bus.subjects, sleep=asyncio.sleep)
 
 
 @contextlib.asynccontextmanager

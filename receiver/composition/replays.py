@@ -12,6 +12,7 @@ from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
 from receiver.operations.replay_acts import ReplayOperations
+from receiver.operations.replaying import Workers
 from receiver.replay.plan import Planning
 from receiver.replay.runner import Runner
 from receiver.replay.runs import Runs
@@ -55,8 +56,12 @@ async def opened_replays(
             await store.stop()
 
 
-def replay_operations(settings: Settings, bus: Bus, loaded: Sequence[Handler]) -> ReplayOperations:
-    """The same on a bus that is open, for a process that runs none itself."""
+def replay_operations(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler], workers: Workers | None = None
+) -> ReplayOperations:
+    """The same on a bus that is open, for a process that runs none itself; `workers` is that of
+    `ReplayOperations`.
+    """
     store = StateStore(bus.connection, bus.subjects)
     replays = Replays(store, bus.connection, bus.subjects)
     return ReplayOperations(
@@ -64,6 +69,7 @@ def replay_operations(settings: Settings, bus: Bus, loaded: Sequence[Handler]) -
         Planning(replays, loaded, clock=_now),
         loaded,
         has_api=settings.api is not None,
+        workers=workers,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,13 @@ from receiver.bus.publish.contract import Publisher
 from receiver.bus.subjects import Subjects
 from receiver.console.reveals import Reveals
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.doubt import Doubts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
+from receiver.operations.repair.quarantine import Quarantine
+from receiver.operations.repair.reparse import Reparsing
 from receiver.operations.replay_acts import ReplayOperations
 from receiver.worker.status import WorkerStatus
 
@@ -37,6 +41,8 @@ class Desk:
     counted: Callable[[], Awaitable[Document]]
     workers: Callable[[], Awaitable[Sequence[WorkerStatus]]]
     replays: ReplayOperations
+    reparsing: Reparsing
+    doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -54,6 +60,11 @@ class Desk:
     def letter_acts(self) -> LetterActs:
         """What is done to dead letters."""
         return LetterActs(self.letters, self.publisher)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The callbacks that could not be read."""
+        return Quarantine(self.connection, self.subjects)
 
     def trail(self, by: str) -> AuditTrail:
         """Records what `by` does."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from receiver.operations.look.documents import moment
 from receiver.operations.look.event_words import facts
@@ -127,6 +128,7 @@ def _effect(effect: Mapping[str, Any]) -> Entry:
         name=f"{effect['name']} of {effect['handler']}",
         text=str(effect["state"]).replace("_", " "),
         tone="bad" if doubt else "",
+        page=f"/doubt/{quote(effect['key'], safe='')}",
         notes=(f"{effect['why']}: yizhan doubt show {effect['key']}",) if doubt else (),
     )
 

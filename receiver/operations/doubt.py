@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from receiver.bus.connection import Connection
 from receiver.bus.durables import durables, stored_time
@@ -15,6 +15,7 @@ from receiver.bus.read.filters import Filters
 from receiver.bus.state.keys import key_token
 from receiver.bus.state.store import NOTHING, StateConflictError, StateStore
 from receiver.bus.subjects import Subjects
+from receiver.client.masking import masked_reply
 from receiver.errors import BusError, ConfigurationError, DecodingError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.selecting import unknown_handler
@@ -36,6 +37,15 @@ class Doubt(NamedTuple):
     key: str
     record: EffectRecord
     revision: int
+
+
+def doubt_document(found: Doubt, *, reveal: bool = True) -> dict[str, Any]:
+    """An effect as JSON; without `reveal` personal data of its result is masked."""
+    document = {"key": found.key, **found.record.model_dump(mode="json")}
+    result = document["result"]
+    if not reveal and isinstance(result, dict | list):
+        document["result"] = masked_reply(result)
+    return document
 
 
 class Doubts:

@@ -13,7 +13,13 @@ from receiver.bus.state.store import state_info
 from receiver.errors import ConfigurationError
 from receiver.operations.audit_trail import AuditTrail, words_of
 from receiver.operations.replay_targets import takers
-from receiver.operations.replaying import Progress, Standing, state_of, without_process
+from receiver.operations.replaying import (
+    Progress,
+    Standing,
+    Workers,
+    state_of,
+    without_process,
+)
 from receiver.replay.plan import Planning, Wish
 from receiver.replay.report import HandlerReport, report_of
 from receiver.replay.runs import Runs
@@ -46,15 +52,25 @@ async def cancel_replay(runs: Runs, record: ReplayRecord, trail: AuditTrail) -> 
 
 class ReplayOperations:
     """The replays of one root. Everything raises `BusError`, and `ConfigurationError` for what
-    cannot be done to a replay as it is. `loaded` are the handlers that are known here.
+    cannot be done to a replay as it is. `loaded` are the handlers that are known here; `workers`
+    gives the processes to look at, by default by asking them, which takes a moment.
     """
 
-    def __init__(self, runs: Runs, planning: Planning, loaded: Sequence[Handler], *, has_api: bool):
+    def __init__(
+        self,
+        runs: Runs,
+        planning: Planning,
+        loaded: Sequence[Handler],
+        *,
+        has_api: bool,
+        workers: Workers | None = None,
+    ) -> None:
         self._runs = runs
         self._replays = runs.replays
         self._planning = planning
         self._loaded = loaded
         self._has_api = has_api
+        self._workers = workers
 
     @property
     def targets(self) -> list[str]:
@@ -66,13 +82,16 @@ class ReplayOperations:
         """Every replay with its state, those that changed last at the end."""
         if await self._nothing_is_kept():
             return []
-        return [(one, await state_of(self._runs, one)) for one in await self._replays.all()]
+        return [
+            (one, await state_of(self._runs, one, self._workers))
+            for one in await self._replays.all()
+        ]
 
     async def get(self, name: str) -> tuple[ReplayRecord, str] | None:
         """The replay of a name with its state; None where there is none (any more)."""
         if await self._nothing_is_kept() or (found := await self._replays.get(name)) is None:
             return None
-        return found.record, await state_of(self._runs, found.record)
+        return found.record, await state_of(self._runs, found.record, self._workers)
 
     async def progress(self, record: ReplayRecord) -> Standing | None:
         """How far it has come; None where nothing of it is under way, or no consumer keeps that."""
@@ -87,9 +106,12 @@ class ReplayOperations:
 
     async def why_not_here(self, record: ReplayRecord) -> str:
         """Why the command has to run it; empty where workers can."""
+        return await self._why_not(record, self._workers)
+
+    async def _why_not(self, record: ReplayRecord, workers: Workers | None) -> str:
         if not record.handlers:
             return "it goes not to handlers, and the command gives its events"
-        without = await without_process(self._runs, record)
+        without = await without_process(self._runs, record, workers)
         return f"no worker runs {' and '.join(without)} now" if without else ""
 
     async def plan(self, name: str, wish: Wish, trail: AuditTrail) -> ReplayRecord:
@@ -107,7 +129,7 @@ class ReplayOperations:
         before the replay is.
         """
         record = await self._runs.runnable(record.name)
-        if why := await self.why_not_here(record):
+        if why := await self._why_not(record, None):
             raise ConfigurationError(f"{why}: yizhan replay run {record.name}")
         if not record.count:
             raise ConfigurationError(f"{record.name} selects nothing: plan another one")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +27,7 @@ _ASK_EVERY: Final = 4
 
 Guest = Callable[[Sequence[str]], AbstractAsyncContextManager[str]]
 """Runs replays into some handlers in this process; gives the name of that worker."""
+Workers = Callable[[], Awaitable[Sequence[WorkerStatus]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,26 +154,32 @@ class ReplayWatch:
         self._hosting, self._hosted, self._worker = AsyncExitStack(), (), ""
 
 
-async def is_run(runs: Runs, record: ReplayRecord) -> bool:
+async def is_run(runs: Runs, record: ReplayRecord, workers: Workers | None = None) -> bool:
     """Whether a process gives the events of a replay: the one that began it, or any that has one of
-    the handlers. Raises `BusError`.
+    the handlers. Raises `BusError`. `workers` gives the processes, by default by asking them, which
+    takes a moment.
     """
     if record.runner:
         return await runs.is_run(record)
-    without = await without_process(runs, record)
+    without = await without_process(runs, record, workers)
     return len(without) < len(record.handlers_left)
 
 
-async def without_process(runs: Runs, record: ReplayRecord) -> list[str]:
-    """Of the handlers that are not done, those that no process has; raises `BusError`."""
+async def without_process(
+    runs: Runs, record: ReplayRecord, workers: Workers | None = None
+) -> list[str]:
+    """Of the handlers that are not done, those that no process has; likewise."""
     replays = runs.replays
-    found = await ask_status(replays.connection.client, replays.subjects)
+    if workers is None:
+        found = await ask_status(replays.connection.client, replays.subjects)
+    else:
+        found = [*await workers()]
     return [handler for handler in record.handlers_left if not _has(found, handler)]
 
 
-async def state_of(runs: Runs, record: ReplayRecord) -> str:
-    """Its state, by who runs it: one that no process runs any more is interrupted."""
-    if record.state == "running" and not await is_run(runs, record):
+async def state_of(runs: Runs, record: ReplayRecord, workers: Workers | None = None) -> str:
+    """Its state, by who runs it: one that no process runs any more is interrupted; likewise."""
+    if record.state == "running" and not await is_run(runs, record, workers):
         return "interrupted"
     return record.state
 

@@ -69,6 +69,13 @@ def test_every_command_but_servers_prints_json_where_asked() -> None:
     assert without == set(WITHOUT)
 
 
+def test_every_command_shows_how_it_is_called() -> None:
+    load(COMMANDS)
+    every = commands(typer.main.get_group(app))
+    shown = {name: command.epilog or "" for name, command in every if not command.hidden}
+    assert [name for name, text in shown.items() if f"yizhan {name.split()[0]}" not in text] == []
+
+
 @pytest.mark.parametrize("words", [("order", "1"), ("status",), ("dead", "list")])
 def test_a_command_that_looks_imports_no_server(words: tuple[str, ...]) -> None:
     imported = modules_of(*words)

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Site:
     """Two consoles that run over one log, by their URLs with their prefix and no slash at the end:
-    one that is open to this machine, and one that wants users to log in.
+    one that is open to this machine, and one that wants users to log in; and the log.
     """
 
     place: Place
     base: str
     locked: str
+    connection: Connection
+    subjects: Subjects
 
 
 @pytest.fixture(scope="package")
@@ -48,7 +50,8 @@ async def site(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Async
     assert await connection.start(patience_s=60)
     await seed(place, connection, subjects)
     users = {"YIZHAN_CONSOLE__AUTH": "token", "YIZHAN_CONSOLE__USERS": json.dumps(USERS)}
-    yield Site(place, await _served(place), await _served(place, **users))
+    open_, locked = await _served(place), await _served(place, **users)
+    yield Site(place, open_, locked, connection, subjects)
     await place.yizhan.kill_all()
     for stream in await connection.jetstream.streams_info():
         if subjects.root.upper() in str(stream.config.name):

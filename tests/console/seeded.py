@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from receiver.bus.connection import Connection
 from receiver.bus.publish.group_commit import GroupCommitPublisher
+from receiver.bus.state.store import StateStore
 from receiver.bus.subjects import Subjects
 from receiver.testing import eventually
+from receiver.worker.effects.states import EffectRecord
 from tests.cli.conftest import Yizhan
 from tests.operations.shelf import Shelf
 
@@ -107,8 +110,33 @@ async def seed(place: Place, connection: Connection, subjects: Subjects) -> None
     await running.line(lambda line: "handler_started" in line)
     await eventually(lambda: _idle(connection, subjects), within_s=60)
     await _replay(place)
+    await keep_doubt(connection, subjects, "effect.book_payment.0a1b2c.tell")
     assert await running.stop() == 0
     await publisher.stop()
+
+
+async def keep_doubt(connection: Connection, subjects: Subjects, key: str) -> None:
+    """An effect in doubt, with what a sender wrote."""
+    now, store = datetime.now(UTC), StateStore(connection, subjects)
+    await store.ensure()
+    record = EffectRecord(
+        state="in_doubt",
+        handler="ship_it",
+        name=HOSTILE[0],
+        fact=key.split(".")[2],
+        event_id="1.0",
+        event_type="order.closed",
+        order_id=HOSTILE[7],
+        claim="c",
+        worker="w",
+        attempt=1,
+        at=now,
+        deadline=now - timedelta(hours=1),
+        result={"mobile": PHONE},
+        why=HOSTILE[1],
+    )
+    await store.put(key, record.encoded(), 0)
+    await store.stop()
 
 
 async def _replay(place: Place) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
+from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.console.screens.table import SCREENS
 from tests.console.asked import TOKEN
 from tests.console.browsing import NARROW, WIDE, Tab, needs_chromium, opened_tab
 from tests.console.conftest import Site
 from tests.console.crawl import Crawl
 from tests.console.seeded import HOSTILE, ORDER
+from tests.operations.shelf import Shelf
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -171,3 +173,25 @@ async def test_of_two_operators_who_give_a_letter_back_at_once_one_does(
     assert sum("1 retried" in text for text in said) == 1, said
     late = ("another was faster", "1 already done by another")
     assert sum(any(words in text for words in late) for text in said) == 1, [t[:300] for t in said]
+
+
+async def test_what_is_stored_comes_on_top_until_it_is_paused(site: Site, browser: Browser) -> None:
+    publisher = GroupCommitPublisher(site.connection, timeout_s=60)
+    shelf = Shelf(publisher, site.subjects)
+    async with opened_tab(browser, site.base) as tab:
+        await tab.visit("/events")
+        await tab.page.wait_for_selector("text=Following", timeout=0)
+        await shelf.push("2745812000000000777", note=HOSTILE[0])
+        await tab.page.wait_for_selector("tr.new >> text=2745812000000000777", timeout=0)
+        assert await tab.count("tr.new [hx-get], tr.new script") == 0
+        await tab.audit("/events, live")
+        await tab.click("text=Pause")
+        await tab.page.wait_for_selector("text=Paused", timeout=0)
+        await shelf.push(HOSTILE[1], note="while it is paused")
+        await tab.click("[data-live-pause]")
+        await tab.page.wait_for_selector("tr.new:nth-child(2)", timeout=0)
+        assert await tab.count("tr.new") == 2
+        await tab.click("tr.new:nth-child(1) th a")
+        await tab.arrived("/events/")
+    assert tab.faults == []
+    await publisher.stop()

@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from receiver.cli.api.fields import fields_of, values_of
 from receiver.cli.api.preview import preview
 from receiver.cli.api.rows import ROWS
-from receiver.cli.app import ConfigOption
+from receiver.cli.app import ConfigOption, examples
 from receiver.cli.configuration import load
 from receiver.cli.desk import asked, print_json
 from receiver.cli.options import writable_file
@@ -86,8 +86,10 @@ def _register(name: str, call: AnyCall) -> None:
 
     command.__signature__ = inspect.Signature(parameters_of(call))  # type: ignore[attr-defined] # any function takes one
     command.__doc__ = call.endpoint.summary
-    for rows in (rows_to_call, rows_to_record):
-        rows.command(name)(command)
+    words = " ".join((name, *(f"{one.option} ..." for one in fields_of(call) if one.required)))
+    epilog = examples(f"yizhan api call {words} --dry-run")
+    rows_to_call.command(name, epilog=epilog)(command)
+    rows_to_record.command(name, epilog=examples(f"yizhan api record calls.json {words}"))(command)
 
 
 def parameters_of(call: AnyCall) -> list[inspect.Parameter]:

@@ -11,7 +11,7 @@ import typer
 
 from receiver.cli.api.call import rows_to_call, rows_to_record
 from receiver.cli.api.rows import ROWS, details_of, row_named, summary_of
-from receiver.cli.app import BUILD, ConfigOption, app
+from receiver.cli.app import BUILD, ConfigOption, app, examples
 from receiver.cli.configuration import load
 from receiver.cli.process import refusing
 from receiver.client.calls.registry import resolve_routes
@@ -25,7 +25,10 @@ api.add_typer(rows_to_record, name="record")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@api.callback(invoke_without_command=True)
+@api.callback(
+    invoke_without_command=True,
+    epilog=examples("yizhan api", "yizhan api show taobao.orders.detail", "yizhan api call --help"),
+)
 def rows(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the rows of the platform's API: method, how sure it is, what it changes, its path.
 
@@ -47,7 +50,7 @@ def _complete(incomplete: str) -> list[str]:
     return [name for name in ROWS if name.startswith(incomplete)]
 
 
-@api.command()
+@api.command(epilog=examples("yizhan api show alibaba.orders.detail"))
 def show(
     row: Annotated[str, typer.Argument(help="A row, by its name.", autocompletion=_complete)],
     config: ConfigOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -31,9 +31,14 @@ from receiver.composition.bus import Bus
 from receiver.composition.operations import reparsing
 from receiver.composition.repair import opened_to_act
 from receiver.errors import ConfigurationError
-from receiver.operations.audit_trail import AuditTrail, words_of
-from receiver.operations.repair.bulk_act import BulkAct
+from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.repair.quarantine import Quarantine, RawRef
+from receiver.operations.repair.quarantine_bulk import (
+    callbacks_are,
+    dropping,
+    plan_text,
+    rereading,
+)
 from receiver.operations.repair.reparse import Findings
 from receiver.operations.selecting import OF_CALLBACKS
 
@@ -92,7 +97,7 @@ def reparse(
             plan, done = Findings(), Findings()
             with progress_of("reading", len(refs)) as progress:
                 await reading.run(refs, plan, progress, dry=True)
-            desk.say("\n".join(_plan_text(plan, len(refs))))
+            desk.say("\n".join(plan_text(plan, len(refs))))
             if dry_run or not plan.counts["read"]:
                 if as_json:
                     report(desk, plan, None)
@@ -102,7 +107,7 @@ def reparse(
                 return EXIT_FAILED if plan.done > plan.counts["unchanged"] else 0
             if not desk.confirmed("Store this?"):
                 return EXIT_FAILED
-            act = _act(bus, operator, "reparse", {"read", "unchanged"}, filters, refs)
+            act = rereading(_trail(bus, operator), filters, refs)
             with progress_of("storing", len(refs)) as progress:
                 return await run_act(
                     desk, act, len(refs), done, partial(reading.run, refs, done, progress)
@@ -145,11 +150,11 @@ def drop(
             refs = await _selected(desk, found, which, seq, filters)
             if not refs:
                 return 0
-            desk.say(f"{_callbacks(len(refs))} deleted for good")
+            desk.say(f"{callbacks_are(len(refs))} deleted for good")
             if not desk.confirmed("Delete?"):
                 return EXIT_FAILED
             acts, done = reparsing(settings, bus, found), Findings()
-            act = _act(bus, operator, "drop", {"dropped"}, filters, refs, why)
+            act = dropping(_trail(bus, operator), filters, refs, why)
             with progress_of("deleting", len(refs)) as progress:
                 deleting = partial(acts.drop, refs, done, progress)
                 nats = nats_tool.removed(bus.subjects.stream, (ref.seq for ref in refs))
@@ -187,38 +192,5 @@ async def _selected(
     return refs
 
 
-def _act(
-    bus: Bus,
-    operator: str,
-    verb: str,
-    done: set[str],
-    filters: Filters,
-    refs: Sequence[RawRef],
-    reason: str | None = None,
-) -> BulkAct:
-    words = words_of(filters)
-    if not words and len(refs) == 1:
-        words["callback"] = f"#{refs[0].seq}"
-    return BulkAct(
-        trail=AuditTrail(bus.connection, bus.subjects, operator),
-        verb=f"quarantine-{verb}",
-        done=done,
-        words=words,
-        reason=reason,
-    )
-
-
-def _plan_text(plan: Findings, selected: int) -> Iterator[str]:
-    yield f"{_callbacks(selected)} read again: {plan.counts['read']:,} with something to store"
-    for event_type, count in plan.new.most_common():
-        yield f"  {count:,} {event_type} new"
-    if plan.known:
-        yield f"  {plan.known:,} events report facts that are stored already"
-    for word in ("unreadable", "unverified", "without source", "taken"):
-        if count := plan.counts[word]:
-            yield f"  {count:,} {word}"
-    yield from (f"    {reason}" for reason in plan.reasons)
-
-
-def _callbacks(count: int) -> str:
-    return "1 callback is" if count == 1 else f"{count:,} callbacks are"
+def _trail(bus: Bus, operator: str) -> AuditTrail:
+    return AuditTrail(bus.connection, bus.subjects, operator)

@@ -39,10 +39,11 @@ async def read(desk: Desk, asked: Asked) -> CallbackView:
 def view(document: dict[str, Any], rows: list[str] | None) -> CallbackView:
     """The page of a document, revealed where there are rows of bytes."""
     callback, revealed = document["callback"], rows is not None
-    seq = callback["stream_seq"]
+    seq, quarantined = callback["stream_seq"], callback["quarantined"]
+    command = "quarantine show" if quarantined else "callback"
     return CallbackView(
-        title=f"{'Quarantined callback' if callback['quarantined'] else 'Callback'} #{seq}",
-        command=f"yizhan callback '#{seq}'{' --reveal' if revealed else ''}",
+        title=f"{'Quarantined callback' if quarantined else 'Callback'} #{seq}",
+        command=f"yizhan {command} '#{seq}'{' --reveal' if revealed else ''}",
         seq=seq,
         callback=callback,
         attributes=attributes(callback),

@@ -6,9 +6,11 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    audit,
     callback,
     dead,
     dead_acts,
+    doubts,
     event,
     events,
     handler,
@@ -17,6 +19,8 @@ from receiver.console.screens import (
     now,
     order,
     orders,
+    quarantine,
+    quarantine_acts,
     replay,
     replay_plan,
     replays,
@@ -42,6 +46,12 @@ SCREENS: Final[tuple[Screen, ...]] = (
     replays.SCREEN,
     replay.SCREEN,
     replay_plan.SCREEN,
+    quarantine.SCREEN,
+    quarantine_acts.REPARSE,
+    quarantine_acts.DROP,
+    doubts.SCREEN,
+    doubts.ONE,
+    audit.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
 )

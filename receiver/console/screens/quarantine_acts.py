@@ -1,0 +1,162 @@
+"""Callbacks are read again, or dropped for good: one, or what filters select."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Literal
+
+from receiver.bus.read.filters import Filters
+from receiver.console.desk import Desk
+from receiver.console.rendering import query
+from receiver.console.screen import Act, Asked, ChangedError, Done, GoneError, Screen
+from receiver.console.screens.events import number
+from receiver.errors import BusError, ConfigurationError, YizhanError
+from receiver.operations.acting import checked_reason
+from receiver.operations.repair.quarantine import RawRef
+from receiver.operations.repair.quarantine_bulk import (
+    callbacks_are,
+    dropping,
+    plan_text,
+    rereading,
+)
+from receiver.operations.repair.reparse import Findings
+from receiver.operations.selecting import OF_CALLBACKS
+
+_CALLBACK: Final = "callback"
+_UNKNOWN: Final = "unknown"
+Verb = Literal["reparse", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineConfirmView:
+    """What would be done to how many callbacks; of reading again `plan` says what would come, and
+    `changes` whether anything. `fields` are those of the form that has it done.
+    """
+
+    title: str
+    command: str
+    verb: Verb
+    count: int
+    plan: tuple[str, ...]
+    changes: bool
+    fields: dict[str, str]
+    back: str
+
+
+async def confirm(verb: Verb, desk: Desk, asked: Asked) -> QuarantineConfirmView:
+    """The page that asks; raises `GoneError` where nothing is selected."""
+    refs = await _selected(verb, desk, asked)
+    if not refs:
+        raise GoneError("No callback is selected (any more).")
+    plan = Findings()
+    if verb == "reparse":
+        await desk.reparsing.run(refs, plan, dry=True)
+    return view(verb, asked, len(refs), plan)
+
+
+def view(verb: Verb, asked: Asked, count: int, plan: Findings) -> QuarantineConfirmView:
+    """The page of what is selected."""
+    many = "1 callback" if count == 1 else f"{count:,} callbacks"
+    fields = {**asked.words, "count": str(count)}
+    words: list[str] = [verb]
+    if seq := asked.others.get(_CALLBACK):
+        fields[_CALLBACK] = seq
+        words.append(f"#{seq}")
+    else:
+        fields.setdefault("until", asked.now.isoformat())
+        words += [] if asked.words else ["--all"]
+    if _is_unknown(verb, asked):
+        fields[_UNKNOWN] = "yes"
+        words.append("--unknown")
+    words += ["--reason", "TEXT"] if verb == "drop" else []
+    return QuarantineConfirmView(
+        title=f"Read {many} again?" if verb == "reparse" else f"Drop {many} for good?",
+        command=asked.command("quarantine", *words),
+        verb=verb,
+        count=count,
+        plan=tuple(plan_text(plan, count)) if verb == "reparse" else (),
+        changes=verb == "drop" or plan.counts["read"] > 0,
+        fields=fields,
+        back=f"/callbacks/{seq}" if seq else "/quarantine" + query(asked.words),
+    )
+
+
+async def reparse(desk: Desk, asked: Asked) -> Done:
+    """Read them again, as settings and dialects are now, and store what is new."""
+    refs, done = await _confirmed("reparse", desk, asked), Findings()
+    act = rereading(desk.trail(asked.viewer.name), _filters(asked), refs)
+    await act.run(len(refs), done, partial(desk.reparsing.run, refs, done))
+    return _done(asked, done)
+
+
+async def drop(desk: Desk, asked: Asked) -> Done:
+    """Delete them for good, for a reason: nothing else holds what they said."""
+    why = checked_reason(
+        asked.others.get("reason", ""), write="say why they are not needed, for whoever asks"
+    )
+    refs, done = await _confirmed("drop", desk, asked), Findings()
+    act = dropping(desk.trail(asked.viewer.name), _filters(asked), refs, why)
+    await act.run(len(refs), done, partial(desk.reparsing.drop, refs, done))
+    return _done(asked, done)
+
+
+async def _confirmed(verb: Verb, desk: Desk, asked: Asked) -> Sequence[RawRef]:
+    """What was confirmed; raises `ChangedError` where there are more now, or fewer."""
+    refs, count = await _selected(verb, desk, asked), asked.others.get("count", "")
+    if str(len(refs)) != count:
+        raise ChangedError(
+            f"{count or 'no number of'} callbacks were confirmed, and {callbacks_are(len(refs))} "
+            "selected now: nothing was done. Look again, and confirm what is there."
+        )
+    return refs
+
+
+async def _selected(verb: Verb, desk: Desk, asked: Asked) -> Sequence[RawRef]:
+    found, seq = desk.quarantine, number(asked, _CALLBACK)
+    if seq is None:
+        select = found.chosen_unknown if _is_unknown(verb, asked) else found.chosen
+        return await select(asked.filters)
+    try:
+        stored = await found.one(f"#{seq}", seq, read=verb == "reparse")
+    except (BusError, ConfigurationError):
+        raise
+    except YizhanError as error:
+        raise GoneError(f"{error} (any more)") from None
+    return [RawRef(stored.stream_seq, found.is_quarantined(stored))]
+
+
+def _is_unknown(verb: Verb, asked: Asked) -> bool:
+    return verb == "reparse" and _UNKNOWN in asked.others and _CALLBACK not in asked.others
+
+
+def _filters(asked: Asked) -> Filters:
+    """Those of the record: of one callback its sequence says all."""
+    return Filters() if _CALLBACK in asked.others else asked.filters
+
+
+def _done(asked: Asked, done: Findings) -> Done:
+    parts = [f"{count:,} {name}" for name, count in done.numbers.items()]
+    said = "; ".join([", ".join(parts) or "nothing was done", *done.reasons])
+    words = {name: text for name, text in asked.words.items() if name != "until"}
+    return Done("/quarantine" + query(words), f"{said[0].upper()}{said[1:]}.")
+
+
+REPARSE: Final = Screen(
+    name="quarantine-reparse",
+    path="/quarantine/reparse",
+    template="quarantine_confirm.html",
+    read=partial(confirm, "reparse"),
+    words=OF_CALLBACKS,
+    others=(_CALLBACK, _UNKNOWN),
+    act=Act(reparse),
+)
+DROP: Final = replace(
+    REPARSE,
+    name="quarantine-drop",
+    path="/quarantine/drop",
+    read=partial(confirm, "drop"),
+    others=(_CALLBACK,),
+    act=Act(drop),
+)
