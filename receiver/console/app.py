@@ -42,6 +42,8 @@ def below(app: ASGIApp, root_path: str) -> ASGIApp:
 async def _refused(pages: Pages, request: Request, error: Exception) -> Response:
     """The page of what no route takes."""
     assert isinstance(error, HTTPException)
+    if "viewer" not in request.scope["state"]:  # what is static is given to whoever asks
+        return Response(status_code=error.status_code, headers=error.headers)
     missing = f"There is no page {path_of(request)}: look for an id in the box above."
     sentence = missing if error.status_code == 404 else str(error.detail)
     return pages.fault(request, error.status_code, sentence)

@@ -22,7 +22,7 @@ from receiver.bounded_cache import BoundedCache
 from receiver.console.desk import Desk
 from receiver.console.doors.viewer import Viewer
 from receiver.console.forms import filters_of, form_of, parameters, words_of
-from receiver.console.rendering import as_json, query, without
+from receiver.console.rendering import as_json, encoded, query, without
 from receiver.console.screen import (
     Asked,
     ChangedError,
@@ -158,7 +158,7 @@ class Pages:
             notice=self._notices.get(given.get("notice", "")),
             **context,
         )
-        return Response(html, status_code=status, media_type="text/html")
+        return Response(encoded(html), status_code=status, media_type="text/html")
 
     async def _answered(self, answer: Answer, request: Request, *, as_text: bool) -> Response:
         """The answer, or the page of what hinders it."""
@@ -175,7 +175,7 @@ class Pages:
             status, sentence = 500, "This page failed; the log of the console says of what."
         if not as_text:
             text = json.dumps({"error": sentence}, ensure_ascii=False)
-            return Response(f"{text}\n", status_code=status, media_type="application/json")
+            return Response(encoded(f"{text}\n"), status_code=status, media_type="application/json")
         return self.fault(request, status, sentence)
 
     def fault(self, request: Request, status: int, sentence: str) -> Response:

@@ -54,7 +54,14 @@ def environment() -> Environment:
 def as_json(view: Any) -> bytes:
     """A view as its `.json` twin gives it: times in RFC 3339, all else as in the view."""
     text = json.dumps(asdict(view), default=_plain, ensure_ascii=False, indent=2)
-    return f"{text}\n".encode()
+    return encoded(f"{text}\n")
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8. Half of a surrogate pair, which JSON may hold and UTF-8 may not, is escaped as JSON
+    escapes it.
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -86,12 +93,12 @@ def size(number: float) -> str:
 
 def segment(text: object) -> str:
     """A text as one segment of a path."""
-    return quote(str(text), safe="")
+    return quote(str(text), safe="", errors="replace")
 
 
 def query(words: Mapping[str, str]) -> str:
     """Parameters behind a path, with their question mark; empty without any."""
-    return f"?{urlencode(words)}" if words else ""
+    return f"?{urlencode(words, errors='replace')}" if words else ""
 
 
 def without(words: Mapping[str, str], name: str) -> dict[str, str]:

@@ -49,10 +49,20 @@ class Asked:
         """Whether the viewer has this role, or one above it."""
         return _RANKS[self.viewer.role] >= _RANKS[role]
 
+    def pinned(self) -> dict[str, str]:
+        """The filters with absolute times and an end, for what is confirmed now and done later."""
+        times = {"until": self.filters.until or self.now, "since": self.filters.since}
+        return {**self.words, **{name: at.isoformat() for name, at in times.items() if at}}
+
     def command(self, *words: str) -> str:
         """A command of the shell with these filters."""
         options = [part for word, text in self.words.items() for part in (f"--{word}", text)]
         return shlex.join(["yizhan", *words, *options])
+
+
+def is_sequence(text: str) -> bool:
+    """Whether a text is a sequence of a stream: digits, and fewer than any stream needs."""
+    return text.isascii() and text.isdecimal() and len(text) < 16
 
 
 @dataclass(frozen=True, slots=True)

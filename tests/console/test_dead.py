@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from receiver.bus.read.filters import Filters
@@ -53,10 +55,12 @@ async def test_causes_lead_to_letters_and_a_letter_to_its_order(visitor: Visitor
 
 
 async def test_letters_are_dropped_for_a_reason_that_is_recorded(visitor: Visitor) -> None:
-    page = await visitor.get(f"/dead/drop?handler=ship&cause={CAUSE}")
+    page = await visitor.get(f"/dead/drop?handler=ship&cause={CAUSE}&since=2h")
     form = page.form(f"{ROOT_PATH}/dead/drop")
     fields = {name: value for name, value in form.items() if not name.startswith(":")}
     assert (fields["count"], fields["cause"], fields["reason"]) == ("3", CAUSE, "")
+    since, until = (datetime.fromisoformat(fields[name]) for name in ("since", "until"))
+    assert until - since == timedelta(hours=2), "both are pinned"
     assert "Drop 3 dead letters for good?" in page.text
 
     without = await visitor.post("/dead/drop", **fields)

@@ -55,6 +55,11 @@ async def test_what_cannot_be_answered_is_a_page_that_says_why(visitor: Visitor)
     empty = await visitor.get("/search", 404)
     assert "Write an id into the box above" in empty.text
     assert "error" in await visitor.json("/search.json", 404)
+    for seq in ("1" * 5000, "9" * 20, "x"):
+        assert "There is no dead letter" in (await visitor.get(f"/dead/{seq}", 404)).text
+    for path in ("nothing", "", "%00"):
+        answer = await visitor.http.get(f"{ROOT_PATH}/static/{path}")
+        assert answer.status_code == 404, path
 
 
 def test_each_screen_has_a_name_a_key_and_a_path_of_its_own() -> None:

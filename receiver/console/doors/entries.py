@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
+from receiver.bounded_cache import BoundedCache
 from receiver.console.doors import answers
 from receiver.console.doors.attempts import Attempts
 from receiver.console.doors.cross_site import check_local
@@ -22,6 +24,7 @@ from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.networks import Network
 
 SESSION_S: Final = 12 * 3600
+_ENDED: Final = 4096
 _WRONG: Final = "The name or the token is wrong."
 
 Page = Callable[[Visit, bytes], Awaitable[Response]]
@@ -97,6 +100,7 @@ class TokenEntry:
         self._tokens = Tokens(settings.users)
         self._attempts = Attempts(monotonic)
         self._session = SignedCookie("yizhan-console", SESSION_S, clock)
+        self._ended: BoundedCache[bool] = BoundedCache(_ENDED)
         self._log = get_logger("yizhan.console")
         self.pages: Mapping[str, Page] = {"/login": self._login, "/logout": self._logout}
 
@@ -110,7 +114,9 @@ class TokenEntry:
         return _viewer(user)
 
     def _of_session(self, value: Any) -> ConsoleUser | None:
-        return self._users.get(value) if isinstance(value, str) else None
+        if value is None or self._ended.get(value["session"]):
+            return None
+        return self._users.get(value["user"])
 
     async def _of_bearer(self, visit: Visit) -> ConsoleUser | None:
         scheme, _, credentials = (visit.only("authorization") or "").partition(" ")
@@ -145,11 +151,14 @@ class TokenEntry:
         except RefusedError as error:
             return answers.login_page(visit, then, error=error)
         self._log.info("console_logged_in", role=user.role)
-        return answers.see_other(then, [self._session.header(visit, user.name)])
+        session = {"user": user.name, "session": secrets.token_urlsafe(12)}
+        return answers.see_other(then, [self._session.header(visit, session)])
 
     async def _logout(self, visit: Visit, body: bytes) -> Response:
         if not visit.changes:
             raise RefusedError(405, "Send the form to log out.", [("allow", "POST")])
+        if (value := self._session.read(visit)) is not None:
+            self._ended.put(value["session"], True)  # noqa: FBT003
         return answers.see_other(f"{visit.root}/login", [self._session.gone(visit)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,6 +37,8 @@ class Cause:
     newest: int
     words: dict[str, str]
     """The filters that select these letters."""
+    is_selectable: bool
+    """Whether they select no others: no filter says "without a fingerprint"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +86,18 @@ def view(
 ) -> DeadView:
     """The page of groups of letters."""
     count = sum(group.count for group in groups)
+    causes = Counter(group.handler for group in groups)
     return DeadView(
         title="Dead letters" if count != 1 else "One dead letter",
         command=asked.command("dead", "list"),
         words=dict(asked.words),
         count=count,
-        causes=tuple(_cause(group, asked) for group in groups),
+        causes=tuple(_cause(group, asked, is_alone=causes[group.handler] == 1) for group in groups),
         letters=letters,
     )
 
 
-def _cause(group: LetterGroup, asked: Asked) -> Cause:
+def _cause(group: LetterGroup, asked: Asked, *, is_alone: bool) -> Cause:
     words = {**asked.words, "handler": group.handler}
     if group.cause is not None:
         words["cause"] = group.cause
@@ -109,6 +113,7 @@ def _cause(group: LetterGroup, asked: Asked) -> Cause:
         code_version=group.code_version,
         newest=group.newest,
         words=words,
+        is_selectable=is_alone or group.cause is not None,
     )
 
 

@@ -14,7 +14,15 @@ from typing import Final, Literal
 from receiver.bus.read.filters import Filters
 from receiver.console.desk import Desk
 from receiver.console.rendering import query
-from receiver.console.screen import Act, Asked, ChangedError, Done, GoneError, Screen
+from receiver.console.screen import (
+    Act,
+    Asked,
+    ChangedError,
+    Done,
+    GoneError,
+    Screen,
+    is_sequence,
+)
 from receiver.errors import ConfigurationError
 from receiver.operations.acting import checked_reason
 from receiver.operations.repair.letter_bulk import dropping, gone_text, notes_on, retrying
@@ -71,7 +79,7 @@ def view(verb: Verb, asked: Asked, counted: Counter[str], notes: Sequence[str]) 
         fields[_LETTER] = letter
         words.append(f"#{letter}")
     else:
-        fields.setdefault("until", asked.now.isoformat())
+        fields |= asked.pinned()
         words += [] if asked.words else ["--all"]
     words += ["--reason", "TEXT"] if verb == "drop" else []
     return ConfirmView(
@@ -126,7 +134,7 @@ async def _chosen(desk: Desk, asked: Asked) -> Sequence[LetterRef]:
 
 async def _one(desk: Desk, asked: Asked) -> LetterRef:
     text = asked.others[_LETTER]
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+    if not is_sequence(text):
         raise ConfigurationError(f"letter {text}: write the sequence of a letter")
     stored = await desk.letters.reader.get(desk.subjects.dead_stream, int(text))
     if stored is None:

@@ -14,7 +14,7 @@ from receiver.bus.read import selection
 from receiver.bus.read.reader import Reader
 from receiver.console.desk import Desk
 from receiver.console.rendering import absolute, query, segment, zoned
-from receiver.console.screen import Asked, Screen
+from receiver.console.screen import Asked, Screen, is_sequence
 from receiver.errors import ConfigurationError
 from receiver.operations.look.documents import event_document
 from receiver.operations.look.event_words import facts
@@ -106,7 +106,7 @@ def number(asked: Asked, name: str) -> int | None:
     text = asked.others.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+    if not is_sequence(text):
         raise ConfigurationError(f"{name} {text}: write a sequence of the stream")
     return int(text)
 

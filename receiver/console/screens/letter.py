@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from receiver.console.desk import Desk
-from receiver.console.screen import Asked, GoneError, Screen
+from receiver.console.screen import Asked, GoneError, Screen, is_sequence
 from receiver.operations.look.documents import moment
 from receiver.operations.repair.letters import letter_view
 
@@ -43,10 +43,14 @@ class LetterView:
 
 async def read(desk: Desk, asked: Asked) -> LetterView:
     """Raises `GoneError` where it was given back, or dropped."""
-    seq = int(asked.path["seq"])
-    stored = await desk.letters.reader.get(desk.subjects.dead_stream, seq)
+    text = asked.path["seq"]
+    stored = None
+    if is_sequence(text):
+        stored = await desk.letters.reader.get(desk.subjects.dead_stream, int(text))
     if stored is None:
-        raise GoneError(f"There is no dead letter #{seq} (any more): it was given back or dropped.")
+        raise GoneError(
+            f"There is no dead letter #{text} (any more): it was given back or dropped."
+        )
     return view(letter_view(stored, reveal=asked.reveal), revealed=asked.reveal)
 
 
@@ -84,4 +88,4 @@ def _attempt(attempt: dict[str, Any]) -> Attempt:
     )
 
 
-SCREEN: Final = Screen(name="letter", path="/dead/{seq:int}", template="letter.html", read=read)
+SCREEN: Final = Screen(name="letter", path="/dead/{seq}", template="letter.html", read=read)

@@ -10,7 +10,15 @@ from typing import Final, Literal
 from receiver.bus.read.filters import Filters
 from receiver.console.desk import Desk
 from receiver.console.rendering import query
-from receiver.console.screen import Act, Asked, ChangedError, Done, GoneError, Screen
+from receiver.console.screen import (
+    Act,
+    Asked,
+    ChangedError,
+    Done,
+    ForbiddenError,
+    GoneError,
+    Screen,
+)
 from receiver.console.screens.events import number
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.operations.acting import checked_reason
@@ -47,6 +55,8 @@ class QuarantineConfirmView:
 
 async def confirm(verb: Verb, desk: Desk, asked: Asked) -> QuarantineConfirmView:
     """The page that asks; raises `GoneError` where nothing is selected."""
+    if not asked.may("operator"):  # a dry run reads every callback that is selected
+        raise ForbiddenError(f"{asked.viewer.name} is viewer here, and this takes an operator")
     refs = await _selected(verb, desk, asked)
     if not refs:
         raise GoneError("No callback is selected (any more).")
@@ -65,7 +75,7 @@ def view(verb: Verb, asked: Asked, count: int, plan: Findings) -> QuarantineConf
         fields[_CALLBACK] = seq
         words.append(f"#{seq}")
     else:
-        fields.setdefault("until", asked.now.isoformat())
+        fields |= asked.pinned()
         words += [] if asked.words else ["--all"]
     if _is_unknown(verb, asked):
         fields[_UNKNOWN] = "yes"
