@@ -100,11 +100,12 @@ class AlertWatch:
     async def _is_ours(self, now: datetime) -> bool:
         """Whether this process is to post; what others kept is known then."""
         try:
-            known, self._seq, others = await self._record.get(now)
+            found = await self._record.get(now)
         except BusError:
             return self._is_owner
-        if not self._is_ahead:
-            self._is_owner, self._known = not others, known
+        self._seq = found.seq
+        if found.is_foreign or not self._is_ahead:  # who took over while we were cut off is right
+            self._known, self._is_owner, self._is_ahead = found.known, not found.is_owned, False
         return self._is_owner
 
     async def _keep(self) -> bool:
