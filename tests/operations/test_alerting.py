@@ -176,6 +176,25 @@ async def test_what_the_endpoint_does_not_take_is_posted_later_by_whoever_is_the
     assert endpoint.said() == [("firing", "YizhanDeadLetters")]
 
 
+async def test_what_the_endpoint_refuses_for_good_does_not_hold_back_what_comes_later(
+    place: Place, endpoint: Endpoint
+) -> None:
+    process = place.process()
+    await place.look(process)
+    tried = []
+    for endpoint.status in (429, 400):
+        place.letters += 1
+        await place.look(process)
+        tried.append(len(endpoint.refused))
+    endpoint.status = 204
+    place.last_tries = 1
+    await place.look(process)
+
+    assert tried == [1, 2]
+    assert len(set(endpoint.refused)) == 1  # 429: tried again
+    assert endpoint.said() == [("firing", "YizhanLastTry")]
+
+
 async def test_an_alert_of_a_source_says_what_is_known_of_it(
     place: Place, endpoint: Endpoint
 ) -> None:
