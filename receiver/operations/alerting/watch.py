@@ -29,7 +29,7 @@ minute is taken for gone.
 """
 Collect = Callable[[], Awaitable[Figures]]
 Explain = Callable[[str], Awaitable[str]]
-"""Says in a paragraph what is known of a source; may raise `BusError`."""
+"""Says in a paragraph what is known of a source; may raise `BusError` and `TimeoutError`."""
 
 
 class Webhook(Protocol):
@@ -97,7 +97,7 @@ class AlertWatch:
     async def _notice(self, change: Change, now: datetime) -> Notice:
         source, explained = labels_of(change).get("source"), None
         if source and not change.ended:
-            with contextlib.suppress(BusError):  # the alert says enough
+            with contextlib.suppress(BusError, TimeoutError):  # the alert says enough
                 explained = await self._explain(source)
         return notice_of(change, now, self._runbook, explained)
 
