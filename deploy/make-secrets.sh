@@ -10,12 +10,7 @@ case "${1:-}" in
 esac
 cd "$(dirname "$0")/$1"
 if [ -e secrets ]; then
-  if [ "$1" = compose ]; then
-  mkdir secrets/prometheus secrets/grafana
-  fill secrets.example/metrics-token > secrets/prometheus/token
-  fill secrets.example/grafana-password > secrets/grafana/password
-fi
-echo "$1/secrets exists: remove it first, or change it by hand" >&2
+  echo "$1/secrets exists: remove it first, or change it by hand" >&2
   exit 1
 fi
 

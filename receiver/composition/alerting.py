@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Final
 
 import httpx2
 
@@ -15,9 +17,12 @@ from receiver.operations.alerting.watch import AlertWatch, Collect
 from receiver.operations.alerting.webhook import AlertWebhook
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.silence.explanation import explain
-from receiver.operations.look.silence.facts import source_facts
+from receiver.operations.look.silence.facts import last_callbacks, source_facts
 from receiver.resilience import supervision
 from receiver.settings import Settings
+
+_EXPLAINING_S: Final = 5.0
+"""A first look at a long history takes longer, and the alert does not wait for it."""
 
 
 @contextlib.asynccontextmanager
@@ -31,7 +36,12 @@ async def alerting(settings: Settings, bus: Bus, collect: Collect) -> AsyncItera
 
     async def explained(source: str) -> str:
         now = datetime.now(UTC)
-        facts = await source_facts(archive, [source], now, certificate=certificate_expiry(settings))
+        async with asyncio.timeout(_EXPLAINING_S):
+            stored = await last_callbacks(archive)
+            last = {source: stored[source]} if source in stored else {}
+            facts = await source_facts(
+                archive, [source], now, last=last, certificate=certificate_expiry(settings)
+            )
         return explain(facts[source], now)
 
     async with httpx2.AsyncClient(follow_redirects=False) as http:

@@ -237,14 +237,20 @@ class HandlerOperations:
                 f"{name} is loaded ({self._loaded[name].place}), and would start anew: "
                 f"set handlers.{name}.enabled = false first; to run events again, rewind it"
             )
-        if durable.requests:
-            raise ConfigurationError(f"a worker runs {name}: stop it first")
+        _check_not_run(durable)
         return durable
 
     async def forget(self, durable: Durable, *, by: str) -> None:
-        """Delete the durable of a handler, and with it how far it has come."""
+        """Delete the durable of a handler, and with it how far it has come.
+
+        Raises `ConfigurationError` where a worker runs it by now: the operator may have been asked
+        a while ago.
+        """
         numbers = {"not handled": durable.pending + durable.unfinished}
         async with self._trail(by).act("handlers-forget", target=durable.handler, numbers=numbers):
+            for one in await self._durables():
+                if one.name == durable.name:
+                    _check_not_run(one)
             await self._allowed(durables.delete(*self._stream, durable.name))
 
     def _trail(self, by: str) -> AuditTrail:
@@ -296,3 +302,8 @@ class HandlerOperations:
             return None
         looking = durables.first_from(*self._stream, durable.filters, durable.floor + 1)
         return await self._allowed(looking)
+
+
+def _check_not_run(durable: Durable) -> None:
+    if durable.requests:
+        raise ConfigurationError(f"a worker runs {durable.handler}: stop it first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -48,13 +49,26 @@ def test_no_other_user_of_the_host_can_read_the_secrets(deploy: Path, platform: 
     assert (deploy / CREDENTIALS[platform]).stat().st_mode & 0o004
 
 
-def test_secrets_that_exist_are_never_written_over(deploy: Path) -> None:
-    before = (deploy / CREDENTIALS["compose"]).read_bytes()
-    again = subprocess.run(
-        [deploy / "make-secrets.sh", "compose"], check=False, capture_output=True
-    )
-    assert again.returncode == 1
-    assert (deploy / CREDENTIALS["compose"]).read_bytes() == before
+def contents(directory: Path) -> dict[Path, bytes | None]:
+    """What is below it: bytes of a file, None for a directory."""
+    return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
+
+
+@EACH_PLATFORM
+def test_secrets_that_exist_are_never_written_over(
+    deploy: Path, tmp_path: Path, platform: str
+) -> None:
+    copy = shutil.copytree(deploy, tmp_path / "deploy")
+    secrets = copy / platform / "secrets"
+    for added_later in ("prometheus", "grafana"):
+        before = contents(secrets)
+        again = subprocess.run(
+            [copy / "make-secrets.sh", platform], check=False, capture_output=True, text=True
+        )
+        assert again.returncode == 1
+        assert "exists: remove it first" in again.stderr
+        assert contents(secrets) == before
+        shutil.rmtree(secrets / added_later, ignore_errors=True)
 
 
 def test_no_two_passwords_are_the_same(deploy: Path) -> None:

@@ -15,8 +15,10 @@ from standardwebhooks import Webhook
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from receiver.bus.client import PipeliningClient
 from receiver.bus.connection import Connection
 from receiver.bus.subjects import Subjects
+from receiver.errors import BusError
 from receiver.observability.figures import Figures
 from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.watch import EVERY_S, AlertWatch
@@ -51,6 +53,18 @@ class Endpoint:
         found = [(body["type"].rpartition(".")[2], body["data"]["alert"]) for _, body in self.taken]
         self.taken.clear()
         return found
+
+
+class Line(Connection):
+    """A connection that can be cut off for a while."""
+
+    is_cut = False
+
+    @property
+    def client(self) -> PipeliningClient:
+        if self.is_cut:
+            raise BusError("cut off")
+        return super().client
 
 
 @dataclass
@@ -108,6 +122,14 @@ async def place(
         yield Place(connection, subjects, http, f"{url}/hooks/token")
 
 
+@pytest.fixture
+async def line(nats_url: str) -> AsyncIterator[Line]:
+    made = Line(nats_url, ())
+    assert await made.start(patience_s=10)
+    yield made
+    await made.stop()
+
+
 async def test_one_of_two_processes_posts_what_begins_and_what_is_over(
     place: Place, endpoint: Endpoint
 ) -> None:
@@ -154,6 +176,25 @@ async def test_what_the_endpoint_does_not_take_is_posted_later_by_whoever_is_the
     assert endpoint.said() == [("firing", "YizhanDeadLetters")]
 
 
+async def test_what_the_endpoint_refuses_for_good_does_not_hold_back_what_comes_later(
+    place: Place, endpoint: Endpoint
+) -> None:
+    process = place.process()
+    await place.look(process)
+    tried = []
+    for endpoint.status in (429, 400):
+        place.letters += 1
+        await place.look(process)
+        tried.append(len(endpoint.refused))
+    endpoint.status = 204
+    place.last_tries = 1
+    await place.look(process)
+
+    assert tried == [1, 2]
+    assert len(set(endpoint.refused)) == 1  # 429: tried again
+    assert endpoint.said() == [("firing", "YizhanLastTry")]
+
+
 async def test_an_alert_of_a_source_says_what_is_known_of_it(
     place: Place, endpoint: Endpoint
 ) -> None:
@@ -168,22 +209,38 @@ async def test_an_alert_of_a_source_says_what_is_known_of_it(
 
 
 async def test_the_one_that_posts_goes_on_without_nats(
-    place: Place, endpoint: Endpoint, nats_url: str
+    place: Place, endpoint: Endpoint, line: Line
 ) -> None:
-    own = Connection(nats_url, ())
-    assert await own.start(patience_s=10)
-    first, second = place.process(own), place.process()
+    first, second = place.process(line), place.process()
     await place.look(first, second)
-    await own.stop()
+    line.is_cut = True
     place.collected = 0
     for _ in range(3):
         await place.look(first, minutes=1)
     without = endpoint.said()
     place.collected = 1
-    assert await own.start(patience_s=10)
+    line.is_cut = False
     await place.look(first, second, minutes=1)
     await place.look(first, second, minutes=1)
 
     assert without == [("firing", "YizhanNatsAway")]
     assert endpoint.said() == [("resolved", "YizhanNatsAway")]
-    await own.stop()
+
+
+async def test_one_that_was_cut_off_takes_over_what_the_one_in_its_place_has_kept(
+    place: Place, endpoint: Endpoint, line: Line
+) -> None:
+    first, second = place.process(line), place.process()
+    await place.look(first, second)
+    line.is_cut = True
+    await place.look(first)
+    place.letters += 1
+    await place.look(second, minutes=2)
+    apart = endpoint.said()
+    line.is_cut = False
+    await place.look(first, second)
+    place.last_tries = 1
+    await place.look(first, second)
+
+    assert apart == [("firing", "YizhanDeadLetters")]
+    assert endpoint.said() == [("firing", "YizhanLastTry")]

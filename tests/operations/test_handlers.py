@@ -211,6 +211,7 @@ async def test_a_handler_whose_owner_is_silent_is_not_rewound(
     await (await bench.work(router)).stop()
     await bench.store(*created("1"))
     await pause(operating)
+    idle = await operations(failing()).forgettable("note")
     request, inbox = PullRequest(1, expires_s=600, group=GROUP), client.new_inbox()
     await client.subscribe(inbox)
     subject = request.subject(bench.subjects.stream, "handler-note")
@@ -220,6 +221,8 @@ async def test_a_handler_whose_owner_is_silent_is_not_rewound(
         await operating.rewind("note", Rewind(1, 0), by="root@desk", now=datetime.now(UTC))
     with pytest.raises(ConfigurationError, match="a worker runs note: stop it first"):
         await operations(failing()).forgettable("note")
+    with pytest.raises(ConfigurationError, match="a worker runs note: stop it first"):
+        await operations(failing()).forget(idle, by="root@desk")
     assert handler_report(await view(operating), datetime.now(UTC))["pulled"]
 
 

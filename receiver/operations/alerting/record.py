@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from receiver.bus.connection import Connection
 from receiver.bus.metrics_stream import Kept, MetricsStream
@@ -31,6 +31,17 @@ class Known:
     unsent: Sequence[Notice] = ()
 
 
+class Found(NamedTuple):
+    """What is kept, and its sequence, 0 for none. `is_foreign`: another process wrote it last;
+    `is_owned`: and did so lately, so that it is the owner.
+    """
+
+    known: Known
+    seq: int
+    is_foreign: bool
+    is_owned: bool
+
+
 class AlertRecord:
     """Reads and writes it; everything raises `BusError`."""
 
@@ -39,15 +50,16 @@ class AlertRecord:
         self._subjects = subjects
         self._owner = secrets.token_hex(8)
 
-    async def get(self, now: datetime) -> tuple[Known, int, bool]:
-        """What is kept, its sequence, and whether another process is its owner."""
+    async def get(self, now: datetime) -> Found:
+        """What is kept, of which nothing may be there yet."""
         stream = self._stream()
         kept = await stream.get(self._subjects.metrics_alerts)
         if kept is None:
             await stream.ensure()
-            return Known(), 0, False
-        others = kept.document.get("owner") != self._owner and now - kept.time < _SILENT
-        return _known(kept), kept.seq, others
+            return Found(Known(), 0, is_foreign=False, is_owned=False)
+        is_foreign = kept.document.get("owner") != self._owner
+        is_owned = is_foreign and now - kept.time < _SILENT
+        return Found(_known(kept), kept.seq, is_foreign, is_owned)
 
     async def put(self, known: Known, expected: int) -> int:
         """Keep it in place of the message of sequence `expected`, and be the owner; gives the new

@@ -20,19 +20,23 @@ from receiver.observability.figures import Figures
 from receiver.observability.logs import get_logger
 from receiver.operations.alerting.notice import BY_NAME, Notice, labels_of, notice_of
 from receiver.operations.alerting.record import AlertRecord, Known
-from receiver.operations.alerting.webhook import WebhookError
+from receiver.operations.alerting.webhook import WebhookError, WillNotTakeError
 
 EVERY_S: Final = 15.0
+_POSTING_S: Final = 20.0
+"""For longer nothing more is begun to be posted in a look: an owner that does not write for a
+minute is taken for gone.
+"""
 Collect = Callable[[], Awaitable[Figures]]
 Explain = Callable[[str], Awaitable[str]]
-"""Says in a paragraph what is known of a source; may raise `BusError`."""
+"""Says in a paragraph what is known of a source; may raise `BusError` and `TimeoutError`."""
 
 
 class Webhook(Protocol):
     """Where notices go."""
 
     async def post(self, notice: Notice) -> None:
-        """Raises `WebhookError`."""
+        """Raises `WebhookError`, and `WillNotTakeError` where there is no use in trying again."""
 
 
 class AlertWatch:
@@ -93,18 +97,19 @@ class AlertWatch:
     async def _notice(self, change: Change, now: datetime) -> Notice:
         source, explained = labels_of(change).get("source"), None
         if source and not change.ended:
-            with contextlib.suppress(BusError):  # the alert says enough
+            with contextlib.suppress(BusError, TimeoutError):  # the alert says enough
                 explained = await self._explain(source)
         return notice_of(change, now, self._runbook, explained)
 
     async def _is_ours(self, now: datetime) -> bool:
         """Whether this process is to post; what others kept is known then."""
         try:
-            known, self._seq, others = await self._record.get(now)
+            found = await self._record.get(now)
         except BusError:
             return self._is_owner
-        if not self._is_ahead:
-            self._is_owner, self._known = not others, known
+        self._seq = found.seq
+        if found.is_foreign or not self._is_ahead:  # who took over while we were cut off is right
+            self._known, self._is_owner, self._is_ahead = found.known, not found.is_owned, False
         return self._is_owner
 
     async def _keep(self) -> bool:
@@ -120,14 +125,19 @@ class AlertWatch:
         return self._is_owner
 
     async def _post(self) -> None:
-        """What was not posted yet, in order, up to the first that is not taken."""
-        unsent = list(self._known.unsent)
-        while unsent:
+        """What was not posted yet, in order, up to the first that may be taken later."""
+        unsent, clock = list(self._known.unsent), asyncio.get_running_loop().time
+        until = clock() + _POSTING_S
+        while unsent and clock() < until:
             try:
                 await self._webhook.post(unsent[0])
             except WebhookError as error:
-                self._log.warning("alert_not_posted", alert=unsent[0].alert, error=str(error))
-                break
+                dropped = isinstance(error, WillNotTakeError)
+                self._log.warning(
+                    "alert_not_posted", alert=unsent[0].alert, error=str(error), dropped=dropped
+                )
+                if not dropped:
+                    break
             del unsent[0]
         self._known = Known(self._known.holdings, unsent)
 

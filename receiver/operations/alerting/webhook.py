@@ -14,10 +14,15 @@ from receiver.operations.alerting.notice import Notice
 from receiver.signatures import standard_webhooks_headers
 
 _TIMEOUT_S: Final = 10.0
+_LATER: Final = frozenset({408, 429})
 
 
 class WebhookError(YizhanError):
     """The endpoint did not take a notice; names its host, and nothing that it said."""
+
+
+class WillNotTakeError(WebhookError):
+    """It would not take this notice later either: a 4xx other than 408 and 429."""
 
 
 class AlertWebhook:
@@ -37,7 +42,7 @@ class AlertWebhook:
         self._clock = clock
 
     async def post(self, notice: Notice) -> None:
-        """Done when it is answered 2xx; raises `WebhookError`."""
+        """Done when it is answered 2xx; raises `WebhookError`, of which `WillNotTakeError`."""
         body = notice.body.encode()
         signed = standard_webhooks_headers(notice.id, int(self._clock()), body, [self._key])
         host = httpx2.URL(self._url).host
@@ -52,5 +57,7 @@ class AlertWebhook:
             raise WebhookError(f"{host}: no answer within {_TIMEOUT_S:g} s") from None
         except httpx2.HTTPError as error:
             raise WebhookError(f"{host}: no answer ({type(error).__name__})") from None
+        if 400 <= status < 500 and status not in _LATER:
+            raise WillNotTakeError(f"{host} answered {status}")
         if not 200 <= status < 300:
             raise WebhookError(f"{host} answered {status}")
