@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +42,8 @@ def asked(question: str, *, err: bool = False) -> bool:
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return typer.confirm(question, err=err)
+        with contextlib.redirect_stdout(sys.stderr) if err else contextlib.nullcontext():
+            return typer.confirm(question, err=err)  # whose last space goes to standard output
     except typer.Abort as abort:
         typer.echo(err=True)
         if isinstance(abort.__context__, KeyboardInterrupt):

@@ -60,11 +60,15 @@ def apply(
             trail, client = AuditTrail(connection, subjects, operator), connection.client
             plans = stream_plans(settings, subjects)
             left = "streams that are not named as applied are as they were: give it again"
+            rows: list[dict[str, Any]] = []
             with if_stopped(left):
-                rows = [await _apply(client, plan, trail, desk) for plan in plans]
+                for plan in plans:
+                    rows.append(await _apply(client, plan, trail, desk))
+                    if not rows[-1]["applied"]:
+                        break  # nothing more is done by whoever declines
         if as_json:
             print_json({"streams": rows})
-        return 0 if all(row["applied"] for row in rows) else EXIT_FAILED
+        return 0 if rows[-1]["applied"] else EXIT_FAILED
 
     run(main)
 

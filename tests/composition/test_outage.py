@@ -174,7 +174,8 @@ async def test_a_frozen_server_costs_the_budget_once_and_loses_nothing(
     assert sorted(answer.took_s for answer in later)[len(later) // 2] < budget_s
     ids = await stored_ids(server)
     assert sorted(ids) == sorted(receiving.promised)
-    only_spooled = [answer.callback_id for answer in later if answer.took_s < budget_s]
+    # Who tried the log, too, may have been answered within the budget by the failure of another.
+    only_spooled = [answer.callback_id for answer in later if answer.took_s < budget_s / 4]
     assert [one for one in ids if one in only_spooled] == only_spooled, "the oldest was not first"
 
 

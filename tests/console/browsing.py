@@ -118,7 +118,7 @@ class Tab:
 async def opened_tab(browser: Browser, base: str, **context: Any) -> AsyncIterator[Tab]:
     """A tab with cookies of its own."""
     opened = await browser.new_context(reduced_motion="reduce", **context)
-    opened.set_default_timeout(300_000)
+    opened.set_default_timeout(100_000)
     tab = Tab(await opened.new_page(), base)
     await _watch(opened, tab)
     yield tab

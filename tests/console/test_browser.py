@@ -136,7 +136,10 @@ async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
         await tab.arrived("/dead?handler=")
         await tab.press("?")
         assert await tab.count("dialog[open]") == 1
-        await tab.press("Escape", "/")
+        await tab.press("Escape")
+        await tab.page.locator("dialog[open]").wait_for(state="detached")
+        await tab.press("/")
+        assert await tab.focused() == "q"
         await tab.page.keyboard.type(ORDER)
         await tab.press("Enter")
         await tab.arrived(f"/orders/{ORDER}")

@@ -27,7 +27,7 @@ from receiver.cli.app import ConfigOption, examples
 from receiver.cli.configuration import load
 from receiver.cli.desk import asked, print_json
 from receiver.cli.options import writable_file
-from receiver.cli.process import EXIT_FAILED, refusing, run
+from receiver.cli.process import EXIT_FAILED, StoppedError, refusing, run
 from receiver.client.account import section_of
 from receiver.client.call import AnyCall, PagedCall
 from receiver.client.platform import PlatformAPI
@@ -187,9 +187,9 @@ async def _called(wish: Wish, asked: Any) -> int:
     except APIError as error:
         _tell(error)
         return EXIT_FAILED
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as error:
         if wish.call.endpoint.changes_state:
-            typer.echo(f"yizhan: {wish.name}: stopped: it may have been carried out", err=True)
+            raise StoppedError(f"{wish.name}: stopped: it may have been carried out") from error
         raise
     typer.echo(_json(reply, indent=2))
     refused = reply.refused() if isinstance(reply, ReplyModel) else ()
