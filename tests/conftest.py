@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nats
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
@@ -50,6 +51,14 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         runner.run(server.start())
         yield server.url
         runner.run(server.stop())
+
+
+@pytest.fixture(autouse=True)
+def logs_end_with_their_test() -> Iterator[None]:
+    """What sets logs up would keep later loggers from `capture_logs`."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -150,7 +150,8 @@ async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place
     receive, work = [await place.yizhan.start(name, **environ) for name in ("receive", "work")]
     base = await base_of(receive)
     await work.line(lambda line: '"working"' in line)
-    await place.page(lambda page: ("yizhan_handler_owned", "ask") in page.gauges)
+    owned = [("yizhan_handler_owned", name) for name in ("ask", "hang", "ship")]
+    await place.page(lambda page: all(page.gauges.get(one, 0) >= 1 for one in owned))
     await push(base, "11", "12", "13")
     well = await place.page()
 
