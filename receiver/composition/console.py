@@ -37,7 +37,7 @@ from receiver.web.server import ServerConfig, serving
 from receiver.worker.routing import Handler
 
 _WARM_S: Final = 30.0
-"""How often the page Now is read while nobody looks: to ask the workers takes too long for it."""
+"""How often Now is read while no page is open: to ask the workers takes too long for a page."""
 _ANSWER_S: Final = 3600.0
 """How long an answer may take: a page that follows what is stored is one long answer."""
 

@@ -181,10 +181,10 @@ class StoringCallback:
             )
         )
         request, storage = verified.request, self._storage
-        self._on_answered(again=self._first is not None or raw.duplicate)
         known = (request.source.name, callback.content_digest, verified.callback_id)
         storage.retransmissions.remember(*known, request.received_at)
         storage.announce(*known, request.received_at)
+        self._on_answered(again=self._first is not None or raw.duplicate)
 
     def _on_answered(self, *, again: bool) -> None:
         took_s = (datetime.now(UTC) - self._verified.request.received_at).total_seconds()

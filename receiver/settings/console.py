@@ -81,8 +81,8 @@ class ConsoleSettings(Section):
     auth: Auth = "none"
     users: tuple[ConsoleUser, ...] = ()
     trusted_proxies: Networks = ()
-    proxy_secret: SecretStr | None = None
-    proxy_secret_file: Path | None = None
+    proxy_secret: SecretStr | None = Field(default=None, repr=False)
+    proxy_secret_file: Path | None = Field(default=None, repr=False)
 
     @field_validator("proxy_secret")
     @classmethod

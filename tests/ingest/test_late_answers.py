@@ -17,6 +17,7 @@ from receiver.errors import BusError
 from receiver.ingest.intake import Intake
 from receiver.ingest.late_answers import LateAnswers
 from receiver.ingest.peers import StoredCallbackBroadcast
+from receiver.ingest.retransmissions import Retransmissions
 from receiver.ingest.storing import Receipt
 from receiver.ingest.tries import TryCounts
 from receiver.observability.counters import DeliveryCounts
@@ -117,6 +118,24 @@ def test_each_callback_is_judged_at_its_first_try_and_its_retries_by_the_time_si
         ("yizhan_last_tries", "shop", "failed"): 1,
         ("yizhan_last_tries", "shop", "good"): 1,
     }
+
+
+def test_a_callback_is_counted_after_it_is_remembered_and_announced() -> None:
+    log, done = Log(), list[str]()
+    late = LateAnswers(lambda *_: done.append("counted"))
+    remembered = Retransmissions(timedelta(hours=1))
+
+    def announce(*_: object) -> None:
+        done.append(f"announced, {len(remembered)} remembered")
+
+    intake = Intake(
+        log, Subjects(), DIALECTS, retransmissions=remembered, announce=announce, late=late
+    )
+    body = json.dumps({"orderId": "1", "orderStatus": "WAITING_FOR_SENT", "totalAmount": 1})
+    told = {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1, "messageBody": body}
+    request = InboundRequest(SOURCE, (), json.dumps(told).encode(), datetime.now(UTC))
+    intake.accept(request, lambda _: done.append("answered"))
+    assert done == ["answered", "announced, 1 remembered", "counted"]
 
 
 def test_another_receiver_knows_of_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -216,10 +215,9 @@ def test_no_secret_shows_in_a_representation_or_a_mistake() -> None:
     settings = load_settings(write(GOOD))
     with pytest.raises(ConfigurationError) as told:
         load_settings(write(GOOD + "tolerance_s = -1\n"))
-    shown = re.sub(
-        r"secrets=|secret_files=|proxy_secret(_file)?=", "", f"{settings!r} {told.value}"
+    assert "secret" not in f"{settings!r} {told.value}".replace("secrets=", "").replace(
+        "secret_files=", ""
     )
-    assert "secret" not in shown
 
 
 SIGNED = SOURCE + 'verification = "signature"\naccess_key = "k"\n'

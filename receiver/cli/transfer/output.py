@@ -28,10 +28,10 @@ class Bar(Protocol):
 
 class _NoBar:
     def total(self, count: int) -> None:
-        """Nobody sees it."""
+        """Not shown."""
 
     def done(self, count: int) -> None:
-        """Nobody sees it."""
+        """Not shown."""
 
 
 class _TerminalBar:

@@ -32,7 +32,7 @@ Page = Callable[[Visit, bytes], Awaitable[Response]]
 
 
 class NotKnownError(Exception):
-    """Nobody is logged in, and may do so."""
+    """The request has no session; its sender may log in."""
 
 
 class Entry(Protocol):

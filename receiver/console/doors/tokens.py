@@ -46,7 +46,7 @@ def is_token(token: str, token_hash: str) -> bool:
 
 
 class Tokens:
-    """Finds the user of a token. A wrong one takes as long for a name that nobody has."""
+    """Finds the user of a token. A wrong one takes as long for an unknown name."""
 
     def __init__(self, users: Sequence[ConsoleUser]) -> None:
         self._hashes = {user.name: user.token_hash for user in users if user.token_hash}

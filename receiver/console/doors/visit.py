@@ -1,4 +1,4 @@
-"""A request as the doors see it: where it goes, whence it comes, over what. Pure."""
+"""A request as the doors see it: its target, its origin, over what. Pure."""
 
 from __future__ import annotations
 

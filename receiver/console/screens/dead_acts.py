@@ -11,17 +11,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from receiver.bus.read.filters import Filters
 from receiver.console.desk import Desk
 from receiver.console.rendering import query
 from receiver.console.screen import (
     Act,
     Asked,
-    ChangedError,
     Done,
     GoneError,
     Screen,
     is_sequence,
+)
+from receiver.console.screens.confirming import (
+    check_count,
+    done,
+    form_fields,
+    recorded_filters,
 )
 from receiver.errors import ConfigurationError
 from receiver.operations.acting import checked_reason
@@ -73,13 +77,10 @@ def view(verb: Verb, asked: Asked, counted: Counter[str], notes: Sequence[str]) 
     """The page of what is selected."""
     count = counted.total()
     letters = "1 dead letter" if count == 1 else f"{count:,} dead letters"
-    fields = {**asked.words, "count": str(count)}
     words: list[str] = [verb]
     if letter := asked.others.get(_LETTER):
-        fields[_LETTER] = letter
         words.append(f"#{letter}")
     else:
-        fields |= asked.pinned()
         words += [] if asked.words else ["--all"]
     words += ["--reason", "TEXT"] if verb == "drop" else []
     return ConfirmView(
@@ -89,7 +90,7 @@ def view(verb: Verb, asked: Asked, counted: Counter[str], notes: Sequence[str]) 
         count=count,
         handlers=dict(counted.most_common()),
         notes=tuple(notes),
-        fields=fields,
+        fields=form_fields(asked, _LETTER, count),
         back=f"/dead/{letter}" if letter else "/dead" + query(asked.words),
     )
 
@@ -101,7 +102,7 @@ async def retry(desk: Desk, asked: Asked) -> Done:
     there = [ref for ref in refs if taking[ref.handler] is not None]
     tally = Tally()
     tally.counts["without handler"] = len(refs) - len(there)
-    act = retrying(desk.trail(asked.viewer.name), _filters(asked), refs)
+    act = retrying(desk.trail(asked.viewer.name), recorded_filters(asked, _LETTER), refs)
     await act.run(len(refs), tally, partial(desk.letter_acts.retry, there, tally))
     return _done(asked, tally, [*notes_on(taking)])
 
@@ -113,22 +114,17 @@ async def drop(desk: Desk, asked: Asked) -> Done:
     )
     refs = await _chosen(desk, asked)
     tally = Tally()
-    act = dropping(desk.trail(asked.viewer.name), _filters(asked), refs, why)
+    act = dropping(desk.trail(asked.viewer.name), recorded_filters(asked, _LETTER), refs, why)
     await act.run(len(refs), tally, partial(desk.letter_acts.drop, refs, tally))
     return _done(asked, tally, [])
 
 
 async def _chosen(desk: Desk, asked: Asked) -> Sequence[LetterRef]:
     """What was confirmed; raises `ChangedError` where there are more now, or fewer."""
-    confirmed = asked.others.get("count", "")
     if _LETTER in asked.others:
         return [await _one(desk, asked)]
     refs = await desk.letters.chosen(asked.filters)
-    if str(len(refs)) != confirmed:
-        raise ChangedError(
-            f"{confirmed or 'no number of'} letters were confirmed, and {len(refs):,} are selected "
-            "now: nothing was done. Look again, and confirm what is there."
-        )
+    check_count(asked, len(refs), "letters")
     return refs
 
 
@@ -142,15 +138,9 @@ async def _one(desk: Desk, asked: Asked) -> LetterRef:
     return ref_of(stored)
 
 
-def _filters(asked: Asked) -> Filters:
-    """Those of the record: of one letter its sequence says all."""
-    return Filters() if _LETTER in asked.others else asked.filters
-
-
 def _done(asked: Asked, tally: Tally, notes: Sequence[str]) -> Done:
-    said = "; ".join([tally.text, *tally.reasons, *notes])
-    words = {name: text for name, text in asked.words.items() if name not in {"until", "cause"}}
-    return Done("/dead" + query(words), f"{said[0].upper()}{said[1:]}.")
+    said = [tally.text, *tally.reasons, *notes]
+    return done("/dead", asked, said, without=("until", "cause"))
 
 
 RETRY: Final = Screen(

@@ -7,24 +7,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from receiver.bus.read.filters import Filters
 from receiver.console.desk import Desk
 from receiver.console.rendering import query
 from receiver.console.screen import (
     Act,
     Asked,
-    ChangedError,
     Done,
     ForbiddenError,
     GoneError,
     Screen,
+)
+from receiver.console.screens.confirming import (
+    check_count,
+    done,
+    form_fields,
+    recorded_filters,
 )
 from receiver.console.screens.events import number
 from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.operations.acting import checked_reason
 from receiver.operations.repair.quarantine import RawRef
 from receiver.operations.repair.quarantine_bulk import (
-    callbacks_are,
     dropping,
     plan_text,
     rereading,
@@ -69,13 +72,11 @@ async def confirm(verb: Verb, desk: Desk, asked: Asked) -> QuarantineConfirmView
 def view(verb: Verb, asked: Asked, count: int, plan: Findings) -> QuarantineConfirmView:
     """The page of what is selected."""
     many = "1 callback" if count == 1 else f"{count:,} callbacks"
-    fields = {**asked.words, "count": str(count)}
+    fields = form_fields(asked, _CALLBACK, count)
     words: list[str] = [verb]
     if seq := asked.others.get(_CALLBACK):
-        fields[_CALLBACK] = seq
         words.append(f"#{seq}")
     else:
-        fields |= asked.pinned()
         words += [] if asked.words else ["--all"]
     if _is_unknown(verb, asked):
         fields[_UNKNOWN] = "yes"
@@ -95,10 +96,10 @@ def view(verb: Verb, asked: Asked, count: int, plan: Findings) -> QuarantineConf
 
 async def reparse(desk: Desk, asked: Asked) -> Done:
     """Read them again, as settings and dialects are now, and store what is new."""
-    refs, done = await _confirmed("reparse", desk, asked), Findings()
-    act = rereading(desk.trail(asked.viewer.name), _filters(asked), refs)
-    await act.run(len(refs), done, partial(desk.reparsing.run, refs, done))
-    return _done(asked, done)
+    refs, found = await _confirmed("reparse", desk, asked), Findings()
+    act = rereading(desk.trail(asked.viewer.name), recorded_filters(asked, _CALLBACK), refs)
+    await act.run(len(refs), found, partial(desk.reparsing.run, refs, found))
+    return _done(asked, found)
 
 
 async def drop(desk: Desk, asked: Asked) -> Done:
@@ -106,20 +107,16 @@ async def drop(desk: Desk, asked: Asked) -> Done:
     why = checked_reason(
         asked.others.get("reason", ""), write="say why they are not needed, for whoever asks"
     )
-    refs, done = await _confirmed("drop", desk, asked), Findings()
-    act = dropping(desk.trail(asked.viewer.name), _filters(asked), refs, why)
-    await act.run(len(refs), done, partial(desk.reparsing.drop, refs, done))
-    return _done(asked, done)
+    refs, found = await _confirmed("drop", desk, asked), Findings()
+    act = dropping(desk.trail(asked.viewer.name), recorded_filters(asked, _CALLBACK), refs, why)
+    await act.run(len(refs), found, partial(desk.reparsing.drop, refs, found))
+    return _done(asked, found)
 
 
 async def _confirmed(verb: Verb, desk: Desk, asked: Asked) -> Sequence[RawRef]:
     """What was confirmed; raises `ChangedError` where there are more now, or fewer."""
-    refs, count = await _selected(verb, desk, asked), asked.others.get("count", "")
-    if str(len(refs)) != count:
-        raise ChangedError(
-            f"{count or 'no number of'} callbacks were confirmed, and {callbacks_are(len(refs))} "
-            "selected now: nothing was done. Look again, and confirm what is there."
-        )
+    refs = await _selected(verb, desk, asked)
+    check_count(asked, len(refs), "callbacks")
     return refs
 
 
@@ -141,15 +138,9 @@ def _is_unknown(verb: Verb, asked: Asked) -> bool:
     return verb == "reparse" and _UNKNOWN in asked.others and _CALLBACK not in asked.others
 
 
-def _filters(asked: Asked) -> Filters:
-    """Those of the record: of one callback its sequence says all."""
-    return Filters() if _CALLBACK in asked.others else asked.filters
-
-
-def _done(asked: Asked, done: Findings) -> Done:
-    said = "; ".join([done.text, *done.reasons])
-    words = {name: text for name, text in asked.words.items() if name != "until"}
-    return Done("/quarantine" + query(words), f"{said[0].upper()}{said[1:]}.")
+def _done(asked: Asked, found: Findings) -> Done:
+    said = [found.text, *found.reasons]
+    return done("/quarantine", asked, said, without=("until",))
 
 
 REPARSE: Final = Screen(
