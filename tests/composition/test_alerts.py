@@ -97,6 +97,15 @@ def later(figures: Figures, minutes: int) -> Figures:
     return found
 
 
+def handled(figures: Figures, *handlers: str) -> bool:
+    """Whether they have run, and nothing waits for them: what waits grows old in `later`."""
+    return all(
+        figures.counters.get(("yizhan_handler_runs", name, "done"), 0) >= 1
+        and figures.gauges.get((AGES, name)) == 0
+        for name in handlers
+    )
+
+
 def case(alert: str, *labels: str) -> Case:
     return Case(f"Yizhan{alert}", labels)
 
@@ -153,7 +162,7 @@ async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place
     owned = [("yizhan_handler_owned", name) for name in ("ask", "hang", "ship")]
     await place.page(lambda page: all(page.gauges.get(one, 0) >= 1 for one in owned))
     await push(base, "11", "12", "13")
-    well = await place.page()
+    well = await place.page(lambda page: handled(page, "ask", "hang", "ship"))
 
     async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         for _ in range(3):
@@ -165,6 +174,7 @@ async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place
             page.counters["yizhan_handler_runs", "ship", "dead_lettered"] >= 1
             and page.counters["yizhan_callbacks", "s", "unauthorized"] >= 3
             and page.gauges["yizhan_handler_running", "hang"] >= 1
+            and handled(page, "ask", "ship")
         )
     )
     await push(base, "81")
