@@ -69,6 +69,11 @@ COMMANDS: Final = {
         RUN,
         "Play the platform: push orders' lives to a running receiver, by the platform's rules.",
     ),
+    "send": Entry(
+        "send",
+        RUN,
+        "Send a test callback: one message to a source for tests, as the platform would.",
+    ),
     "order": Entry(
         "look.order",
         LOOK,

@@ -24,6 +24,7 @@ from receiver.cli.serve import warning_of_loss
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
+from receiver.cli.trial import sender_on
 from receiver.composition.alerting import alerting
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.metrics import collector_on
@@ -94,7 +95,8 @@ def up(
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             await stack.enter_async_context(started.alerting(bus))
-            console_url = await stack.enter_async_context(console_beside(running, bus))
+            sender = sender_on(running, url, platform)
+            console_url = await stack.enter_async_context(console_beside(running, bus, sender))
             pushed_into = pushed.account.source_name if pushed else None
             greeting = started.greeting(running, url, bus.url, console_url, pushed_into)
             await stack.enter_async_context(greeted(greeting))

@@ -21,6 +21,7 @@ from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
 from receiver.operations.replay_acts import ReplayOperations
+from receiver.operations.trying import CallbackSender
 from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
@@ -30,7 +31,8 @@ Document = Mapping[str, Any]
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
-    They raise `BusError`. What follows the stream ends once `ending` is set.
+    They raise `BusError`. What follows the stream ends once `ending` is set. `sender` sends test
+    callbacks, where that can be done from here.
     """
 
     connection: Connection
@@ -43,6 +45,7 @@ class Desk:
     replays: ReplayOperations
     reparsing: Reparsing
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
+    sender: CallbackSender | None = None
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -152,6 +152,7 @@ class Pages:
             sessions=request.scope["state"]["sessions"],
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
+            can_send=self.desk.sender is not None and bool(self.desk.sender.sources),
             screen=screen,
             path=path_of(request),
             twin=_twin_of(request, screen),

@@ -40,6 +40,7 @@ VERBS: Final = (
     "export",
     "import",
     "reveal",
+    "test-callback",
 )
 """The kinds of acts; more may be added."""
 

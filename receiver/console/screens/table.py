@@ -27,6 +27,7 @@ from receiver.console.screens import (
     reveal,
     rewind,
     search,
+    trial,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -54,4 +55,5 @@ SCREENS: Final[tuple[Screen, ...]] = (
     audit.SCREEN,
     search.SCREEN,
     reveal.SCREEN,
+    trial.SCREEN,
 )
