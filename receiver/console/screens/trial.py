@@ -93,12 +93,13 @@ async def send(desk: Desk, asked: Asked) -> Done:
 
 
 async def _page_of(desk: Desk, callback_id: str) -> str:
-    """Where its life is: on the order's page, where one of its events is of an order."""
+    """Where its life is: the page of the order, else of the event, else of the callback."""
     raw = await desk.archive.remembered_callback(callback_id, Filters())
-    for event in () if raw is None else await desk.archive.events_of_callback(raw):
+    events = [] if raw is None else await desk.archive.events_of_callback(raw)
+    for event in events:
         if order_id := header(event.headers, "ce-subject"):
             return f"/orders/{segment(order_id)}"
-    return f"/callbacks/{segment(callback_id)}"
+    return f"/events/{events[0].stream_seq}" if events else f"/callbacks/{segment(callback_id)}"
 
 
 def _sender(desk: Desk) -> CallbackSender:
