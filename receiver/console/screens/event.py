@@ -39,6 +39,7 @@ class EventView:
     callback: dict[str, Any] | None
     handlers: list[dict[str, Any]]
     dead_letters: list[dict[str, Any]]
+    retransmissions: list[dict[str, Any]]
     is_revealed: bool
     live: str
 
@@ -65,6 +66,7 @@ def view(document: dict[str, Any], live: str, *, revealed: bool) -> EventView:
         callback=document["callback"],
         handlers=document["handlers"],
         dead_letters=document["dead_letters"],
+        retransmissions=document["retransmissions"],
         is_revealed=revealed,
         live=live,
     )
