@@ -108,7 +108,7 @@ COMMANDS: Final = {
         REPAIR,
         "List the handlers: from where, on which events, how far, and what waits.",
     ),
-    "dead": Entry("repair.dead_acts", REPAIR, "Dead letters: list, show, retry, drop."),
+    "dead": Entry("repair.dead_snooze", REPAIR, "Dead letters: list, show, retry, drop, snooze."),
     "quarantine": Entry("repair.quarantine_acts", REPAIR, "Callbacks that could not be read."),
     "doubt": Entry(
         "doubt", REPAIR, "List effects of handlers of which it is not known whether they happened."

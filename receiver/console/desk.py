@@ -20,6 +20,7 @@ from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
+from receiver.operations.repair.snoozing import Snoozing
 from receiver.operations.replay_acts import ReplayOperations
 from receiver.operations.trying import CallbackSender
 from receiver.worker.status import WorkerStatus
@@ -63,6 +64,11 @@ class Desk:
     def letter_acts(self) -> LetterActs:
         """What is done to dead letters."""
         return LetterActs(self.letters, self.publisher)
+
+    @property
+    def snoozing(self) -> Snoozing:
+        """What is done to causes of dead letters."""
+        return Snoozing(self.connection, self.subjects)
 
     @property
     def quarantine(self) -> Quarantine:

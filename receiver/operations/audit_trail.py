@@ -31,6 +31,8 @@ VERBS: Final = (
     "replay-cancel",
     "dead-retry",
     "dead-drop",
+    "dead-snooze",
+    "dead-wake",
     "quarantine-reparse",
     "quarantine-drop",
     "doubt-settle",
