@@ -116,6 +116,7 @@ def console_desk(
     return Desk(
         connection,
         subjects,
+        archive,
         bus.publisher,
         handlers,
         Warm(standing),

@@ -28,13 +28,15 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
+    """One for the life of a console, and so is its `archive`, which remembers the letters it has
+    read. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
     They raise `BusError`. What follows the stream ends once `ending` is set.
     """
 
     connection: Connection
     subjects: Subjects
+    archive: Archive
     publisher: Publisher
     handlers: HandlerOperations
     status: Callable[[], Awaitable[Document]]
@@ -45,11 +47,6 @@ class Desk:
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def archive(self) -> Archive:
-        """What is stored, to look at."""
-        return Archive(self.connection, self.subjects)
 
     @property
     def letters(self) -> Letters:
