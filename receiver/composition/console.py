@@ -73,6 +73,8 @@ async def running_console(
 
 
 async def _kept_warm(desk: Desk) -> None:
+    with contextlib.suppress(BusError):  # else the page of the first old order would wait for it
+        await desk.archive.unled_letters.of((), datetime.fromtimestamp(0, UTC))
     while True:
         with contextlib.suppress(BusError):
             await asyncio.gather(desk.status(), desk.counted(), desk.workers())

@@ -147,8 +147,14 @@ class Reader:
 
     async def count_from(self, stream: str, subject: str, since: datetime | int | None) -> int:
         """How many messages a subject has from a time or a sequence on."""
+        return (await self.first_from(stream, subject, since))[1]
+
+    async def first_from(
+        self, stream: str, subject: str, since: datetime | int | None
+    ) -> tuple[StoredMessage | None, int]:
+        """The first message of a subject from a time or a sequence on, and how many there are."""
         page = await self._page(stream, {**_start(since), "next_by_subj": subject, "batch": 1})
-        return len(page.messages) + page.left
+        return (page.messages or (None,))[0], len(page.messages) + page.left
 
     async def info(self, stream: str) -> Mapping[str, Any] | None:
         """The answer to `STREAM.INFO`; None without such a stream."""
