@@ -8,6 +8,7 @@ from receiver.console.screen import Screen
 from receiver.console.screens import (
     audit,
     callback,
+    contract,
     dead,
     dead_acts,
     doubts,
@@ -52,6 +53,8 @@ SCREENS: Final[tuple[Screen, ...]] = (
     doubts.SCREEN,
     doubts.ONE,
     audit.SCREEN,
+    contract.SCREEN,
+    contract.TYPE,
     search.SCREEN,
     reveal.SCREEN,
 )
