@@ -14,6 +14,7 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.certificate import certificate_expiry
 from receiver.composition.metrics import collector_on
 from receiver.composition.operations import doubts_on, free_bytes, holders_on, reparsing
 from receiver.composition.replays import replay_operations
@@ -25,6 +26,7 @@ from receiver.errors import BusError
 from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.configured import configured
 from receiver.operations.look.counted import counted_document
 from receiver.operations.look.rates import hourly_rates
 from receiver.operations.look.status import Place, status, status_without_nats
@@ -96,7 +98,8 @@ def console_desk(
             connection.client  # noqa: B018 - say now that NATS is away
         except BusError as error:
             return {**await status_without_nats(held, str(error), now), "rates": None}
-        place = Place(archive, handlers, sources, held, free_bytes(settings))
+        room, expiry = free_bytes(settings), certificate_expiry(settings)
+        place = Place(archive, handlers, sources, held, room, expiry)
         document = await status(place, now)
         names = [one["source"] for one in document["sources"] or ()]
         return {**document, "rates": await hourly_rates(archive, names, now)}
@@ -124,4 +127,5 @@ def console_desk(
         replay_operations(settings, bus, loaded, workers),
         reparsing(settings, bus, Quarantine(connection, subjects)),
         partial(doubts_on, settings, bus, holders_on(bus)),
+        configured=configured(settings),
     )

@@ -16,6 +16,7 @@ from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.configured import Configured
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
@@ -30,7 +31,8 @@ Document = Mapping[str, Any]
 class Desk:
     """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
-    They raise `BusError`. What follows the stream ends once `ending` is set.
+    They raise `BusError`. What follows the stream ends once `ending` is set. `configured` is what
+    may be shown of the settings.
     """
 
     connection: Connection
@@ -45,6 +47,7 @@ class Desk:
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    configured: Configured = field(default_factory=Configured)
 
     @property
     def archive(self) -> Archive:

@@ -28,6 +28,7 @@ from receiver.console.screens import (
     reveal,
     rewind,
     search,
+    sources,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -52,6 +53,8 @@ SCREENS: Final[tuple[Screen, ...]] = (
     quarantine_acts.DROP,
     doubts.SCREEN,
     doubts.ONE,
+    sources.SCREEN,
+    sources.ONE,
     audit.SCREEN,
     contract.SCREEN,
     contract.TYPE,
