@@ -24,6 +24,7 @@ from receiver.console.desk import Desk
 from receiver.console.warm import Warm
 from receiver.errors import BusError
 from receiver.operations.alerting.standing import StandingAlerts
+from receiver.operations.durability import durability
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
 from receiver.operations.look.configured import configured
@@ -77,7 +78,7 @@ async def running_console(
 async def _kept_warm(desk: Desk) -> None:
     while True:
         with contextlib.suppress(BusError):
-            await asyncio.gather(desk.status(), desk.counted(), desk.workers())
+            await asyncio.gather(desk.status(), desk.counted(), desk.workers(), desk.durability())
         await asyncio.sleep(_WARM_S)
 
 
@@ -128,4 +129,5 @@ def console_desk(
         reparsing(settings, bus, Quarantine(connection, subjects)),
         partial(doubts_on, settings, bus, holders_on(bus)),
         configured=configured(settings),
+        durability=Warm(partial(durability, settings.nats)),
     )

@@ -171,7 +171,7 @@ def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
                 f"{waits:,} callbacks ({size(spool['bytes'])}) wait in the spool, the oldest for "
                 f"{in_words(spool['oldest_age_s'])}"
             )
-        yield Line("spool", text, "look" if waits else "well")
+        yield Line("spool", text, "look" if waits else "well", page="/system")
 
 
 def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -240,7 +240,8 @@ def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
     if not outcomes and not api["breakers_open"]:
         return
     failed = {word: count for word, count in outcomes.items() if word != "ok"}
-    yield Line("calls", f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well")
+    text = f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well"
+    yield Line("calls", text, page="/api")
     yield Line("failed", numbers(failed) or "none", "look" if failed else "well")
     open_ = api["breakers_open"]
     text = f"open in {open_} processes: the platform is left alone" if open_ else "closed"

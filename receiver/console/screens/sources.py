@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from receiver.console.desk import Desk
 from receiver.console.handler_state import Tone, numbers
+from receiver.console.parts import Parts, uncounted
 from receiver.console.rendering import query
 from receiver.console.screen import Asked, GoneError, Screen
 from receiver.console.source_state import source_tone, source_words
-from receiver.errors import BusError
 from receiver.operations.look.configured import Configured, ConfiguredSource
 from receiver.operations.look.documents import moment
 
@@ -129,21 +129,16 @@ def view_one(name: str, configured: Configured, found: Known) -> SourceView:
 
 async def known(desk: Desk) -> Known:
     """What the log holds and what receivers report, as far as either can be read."""
-    status, counted = await desk.status(), None
-    missing = [one for one in status["missing"] if status["sources"] is None]
-    if status["sources"] is not None:
-        try:
-            document = await desk.counted()
-        except BusError as error:
-            missing.append(str(error))
-        else:
-            unread = [one for one in document["missing"] if one.startswith("processes:")]
-            missing += unread
-            counted = None if unread else document["sources"]
-    stored = None
-    if status["sources"] is not None:
-        stored = {one["source"]: one for one in status["sources"]}
-    return Known(stored, status["rates"] or {}, counted, tuple(missing))
+    status, parts = await desk.status(), Parts()
+    if status["sources"] is None:
+        parts.note(*status["missing"])
+        return Known(None, {}, None, parts.missing)
+    counted = await parts.read(desk.counted())
+    if counted is not None and (unread := uncounted(counted)):
+        parts.note(*unread)
+        counted = None
+    stored = {one["source"]: one for one in status["sources"]}
+    return Known(stored, status["rates"] or {}, counted and counted["sources"], parts.missing)
 
 
 def _row(name: str, configured: Configured, found: Known) -> Row:

@@ -6,6 +6,7 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    api,
     audit,
     callback,
     contract,
@@ -29,6 +30,7 @@ from receiver.console.screens import (
     rewind,
     search,
     sources,
+    system,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -55,6 +57,8 @@ SCREENS: Final[tuple[Screen, ...]] = (
     doubts.ONE,
     sources.SCREEN,
     sources.ONE,
+    api.SCREEN,
+    system.SCREEN,
     audit.SCREEN,
     contract.SCREEN,
     contract.TYPE,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from math import inf
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ def counted_document(figures: Figures) -> dict[str, Any]:
     in how many seconds 99 % of them (an upper bound), and how many took more than a second.
     `retransmissions` are callbacks that came again, by cause; `first_tries` callbacks by how their
     first try was answered, `last_tries` those at the platform's last try or the one before it.
-    `api` are calls by their outcome, `sources` what concerns one source.
+    `api` are calls by their outcome, `sources` what concerns one source. The certificate of
+    the settings expires at `certificate_expires_at`, null without one.
     """
     return {
         "answers": dict(_by_label(figures, "yizhan_callbacks", 1)),
@@ -40,7 +42,13 @@ def counted_document(figures: Figures) -> dict[str, Any]:
             "breakers_open": int(sum(_gauges(figures, "yizhan_api_breaker_open"))),
         },
         "sources": source_counts(figures),
+        "certificate_expires_at": _expiry(figures),
     }
+
+
+def _expiry(figures: Figures) -> str | None:
+    expires_s = figures.gauges.get(("yizhan_certificate_expiry_timestamp_seconds",))
+    return None if expires_s is None else datetime.fromtimestamp(expires_s, UTC).isoformat()
 
 
 def _by_label(figures: Figures, name: str, label: int) -> Counter[str]:
