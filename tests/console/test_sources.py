@@ -31,6 +31,7 @@ def counts() -> DeliveryCounts:
     for seconds in (0.003, 0.003, 0.15, 1.5):
         made.taken("shop", "stored", seconds)
     made.taken("shop", "retransmission", 0.02, provoked=True)
+    made.aged("shop", -3.0)
     made.tried("shop", "late")
     made.retried("shop", "2", "good", last=False)
     made.refused("shop", "unauthorized", "stale_timestamp", 7200.0)
@@ -64,7 +65,13 @@ async def test_a_source_shows_how_it_is_proven_and_what_became_of_its_deliveries
     assert [one["reason"] for one in every["astray"]] == ["unknown_source"]
     assert view["explained"] in pages[1].text
     assert view["stored"]["callbacks"] >= 1
-    for said in ("up to 5 ms 2", "up to 2 s late 1", "retry 2 1", "stale timestamp 1"):
+    for said in (
+        "up to 5 ms 2",
+        "1 s to 2 s late 1",
+        "−5 s to −1 s 1",
+        "retry 2 1",
+        "stale timestamp 1",
+    ):
         assert said in pages[1].text, said
 
 

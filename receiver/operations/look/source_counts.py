@@ -26,7 +26,8 @@ def source_counts(figures: Figures) -> dict[str, dict[str, Any]]:
     by cause, `first_tries` and `last_tries` callbacks by how that try was answered, `retries` those
     that came again by which retry it was. `refusals` are of the last streak of each reason, with
     the `age_s` of the last one's signature where that was the reason. `ack_s` is the distribution
-    of the time to a 200.
+    of the time to a 200, `push_age_s` that of the time from a new callback's push, as its sender
+    says it, to its arrival.
     """
     found = {name: _counts(figures, name) for name in sorted(_names(figures))}
     return {name: counts for name, counts in found.items() if name or counts["answers"]}
@@ -43,6 +44,7 @@ def _counts(figures: Figures, source: str) -> dict[str, Any]:
         **{word: _by_last_label(figures, name, source) for word, name in _BY_WORD.items()},
         "refusals": _refusals(figures, source),
         "ack_s": distribution(figures, "yizhan_ack_seconds", source),
+        "push_age_s": distribution(figures, "yizhan_push_age_seconds", source),
     }
 
 
