@@ -108,6 +108,7 @@ def console_desk(
     collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
 
     async def counted() -> Mapping[str, Any]:
+        connection.client  # noqa: B018 - each part would wait for NATS by itself
         found = await collector.collect()
         firing = alerts.look(found.figures, datetime.now(UTC))
         return {

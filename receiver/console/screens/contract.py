@@ -21,7 +21,6 @@ class EventType:
     type: str
     description: str
     subscribe: str
-    made_from: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ async def read(desk: Desk, asked: Asked) -> ContractView:
 
 
 def _listed(entry: Entry) -> EventType:
-    return EventType(entry.event_type, entry.description, entry.filter, entry.origin_text)
+    return EventType(entry.event_type, entry.description, entry.filter)
 
 
 async def read_type(desk: Desk, asked: Asked) -> TypeView:
