@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import typer
 
@@ -57,9 +57,12 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
+async def console_beside(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler]
+) -> AsyncIterator[str | None]:
     """The console of a process that does something else, too; gives its URL. Where its port is
-    taken that is warned of, and there is none: callbacks do not wait for it.
+    taken that is warned of, and there is none: callbacks do not wait for it. `loaded` are the
+    handlers that are known here.
     """
     chosen = settings.console
     try:
@@ -68,7 +71,7 @@ async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | No
         get_logger("yizhan.console").warning("console_not_served", error=str(error))
         yield None
         return
-    async with running_console(settings, bus, listener, ()) as url:
+    async with running_console(settings, bus, listener, loaded) as url:
         yield url
 
 

@@ -14,6 +14,7 @@ from receiver.bus.audit_stream import audit_rights
 from receiver.bus.rights import archive_rights
 from receiver.bus.subjects import Subjects
 from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.certificate import certificate_expiry
 from receiver.composition.metrics import collector_on
 from receiver.composition.operations import doubts_on, free_bytes, holders_on, reparsing
 from receiver.composition.replays import replay_operations
@@ -23,8 +24,10 @@ from receiver.console.desk import Desk
 from receiver.console.warm import Warm
 from receiver.errors import BusError
 from receiver.operations.alerting.standing import StandingAlerts
+from receiver.operations.durability import durability
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.configured import configured
 from receiver.operations.look.counted import counted_document
 from receiver.operations.look.rates import hourly_rates
 from receiver.operations.look.status import Place, status, status_without_nats
@@ -77,7 +80,7 @@ async def _kept_warm(desk: Desk) -> None:
         await desk.archive.unled_letters.of((), datetime.fromtimestamp(0, UTC))
     while True:
         with contextlib.suppress(BusError):
-            await asyncio.gather(desk.status(), desk.counted(), desk.workers())
+            await asyncio.gather(desk.status(), desk.counted(), desk.workers(), desk.durability())
         await asyncio.sleep(_WARM_S)
 
 
@@ -98,7 +101,8 @@ def console_desk(
             connection.client  # noqa: B018 - say now that NATS is away
         except BusError as error:
             return {**await status_without_nats(held, str(error), now), "rates": None}
-        place = Place(archive, handlers, sources, held, free_bytes(settings))
+        room, expiry = free_bytes(settings), certificate_expiry(settings)
+        place = Place(archive, handlers, sources, held, room, expiry)
         document = await status(place, now)
         names = [one["source"] for one in document["sources"] or ()]
         return {**document, "rates": await hourly_rates(archive, names, now)}
@@ -106,6 +110,7 @@ def console_desk(
     collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
 
     async def counted() -> Mapping[str, Any]:
+        connection.client  # noqa: B018 - each part would wait for NATS by itself
         found = await collector.collect()
         firing = alerts.look(found.figures, datetime.now(UTC))
         return {
@@ -127,4 +132,6 @@ def console_desk(
         replay_operations(settings, bus, loaded, workers),
         reparsing(settings, bus, Quarantine(connection, subjects)),
         partial(doubts_on, settings, bus, holders_on(bus)),
+        configured=configured(settings),
+        durability=Warm(partial(durability, settings.nats)),
     )

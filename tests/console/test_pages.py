@@ -40,6 +40,7 @@ async def test_the_search_box_takes_any_id(visitor: Visitor) -> None:
         callback: raw,
         f"{seq - 1}": raw,
         "payment.succeeded": "/events?type=payment.succeeded",
+        "shop": "/sources/shop",
     }
     for text, place in leads.items():
         answer = await visitor.http.get(f"{ROOT_PATH}/search", params={"q": text})

@@ -11,6 +11,7 @@ from receiver.console.desk import Desk
 from receiver.console.handler_state import Tone, numbers, state_words, tone_of
 from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
+from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
@@ -157,9 +158,10 @@ def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
         name = source["source"]
         yield Line(
             name,
-            ", ".join(_of_source(source, rates.get(name))),
-            _tone_of_source(source),
+            ", ".join(source_words(source, rates.get(name))),
+            source_tone(source),
             moment(source["last_at"]),
+            f"/sources/{segment(name)}",
         )
     if spool := status["spool"]:
         waits = spool["callbacks"]
@@ -169,27 +171,7 @@ def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
                 f"{waits:,} callbacks ({size(spool['bytes'])}) wait in the spool, the oldest for "
                 f"{in_words(spool['oldest_age_s'])}"
             )
-        yield Line("spool", text, "look" if waits else "well")
-
-
-def _of_source(source: Mapping[str, Any], rate: Mapping[str, Any] | None) -> Iterator[str]:
-    if source["last_at"] is None:
-        yield "nothing is stored of it"
-        return
-    if rate is not None:
-        yield f"{rate['hour']:,} in the last hour, {rate['week_before']:,} in that hour a week ago"
-    if source["is_silent"]:
-        yield (
-            f"silent for {in_words(source['silent_s'])}, in which {source['usual']:,} came earlier"
-        )
-    if source["quarantined_day"]:
-        yield f"{source['quarantined_day']:,} in quarantine in a day"
-
-
-def _tone_of_source(source: Mapping[str, Any]) -> Tone:
-    if source["is_silent"]:
-        return "bad"
-    return "look" if source["quarantined_day"] else "well"
+        yield Line("spool", text, "look" if waits else "well", page="/system")
 
 
 def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -220,7 +202,8 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
         "look" if provoked else "well",
     )
     refused = {word: counted["answers"][word] for word in _REFUSED if word in counted["answers"]}
-    yield Line("not taken", numbers(refused) or "none", "look" if refused else "well")
+    tone: Tone = "look" if refused else "well"
+    yield Line("not taken", numbers(refused) or "none", tone, page="/sources")
 
 
 def _handlers(handlers: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
@@ -257,7 +240,8 @@ def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
     if not outcomes and not api["breakers_open"]:
         return
     failed = {word: count for word, count in outcomes.items() if word != "ok"}
-    yield Line("calls", f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well")
+    text = f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well"
+    yield Line("calls", text, page="/api")
     yield Line("failed", numbers(failed) or "none", "look" if failed else "well")
     open_ = api["breakers_open"]
     text = f"open in {open_} processes: the platform is left alone" if open_ else "closed"

@@ -6,8 +6,10 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    api,
     audit,
     callback,
+    contract,
     dead,
     dead_acts,
     doubts,
@@ -27,6 +29,8 @@ from receiver.console.screens import (
     reveal,
     rewind,
     search,
+    sources,
+    system,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -51,7 +55,13 @@ SCREENS: Final[tuple[Screen, ...]] = (
     quarantine_acts.DROP,
     doubts.SCREEN,
     doubts.ONE,
+    sources.SCREEN,
+    sources.ONE,
+    api.SCREEN,
+    system.SCREEN,
     audit.SCREEN,
+    contract.SCREEN,
+    contract.TYPE,
     search.SCREEN,
     reveal.SCREEN,
 )
