@@ -12,6 +12,7 @@ import typer
 from receiver.cli.app import LOOK, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.process import Stop, refusing, run
+from receiver.cli.trial import Sender, sender_on
 from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
 from receiver.console.doors.tokens import hash_token
@@ -47,7 +48,7 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
         handlers = known_handlers(settings)
         async with (
             opened_for_console(settings) as bus,
-            running_console(settings, bus, listener, handlers) as url,
+            running_console(settings, bus, listener, handlers, sender_on(settings)) as url,
         ):
             get_logger("yizhan.console").info("console_served", url=url)
             await stop.wait()
@@ -58,7 +59,7 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
 
 @contextlib.asynccontextmanager
 async def console_beside(
-    settings: Settings, bus: Bus, loaded: Sequence[Handler]
+    settings: Settings, bus: Bus, loaded: Sequence[Handler], sender: Sender | None
 ) -> AsyncIterator[str | None]:
     """The console of a process that does something else, too; gives its URL. Where its port is
     taken that is warned of, and there is none: callbacks do not wait for it. `loaded` are the
@@ -71,7 +72,7 @@ async def console_beside(
         get_logger("yizhan.console").warning("console_not_served", error=str(error))
         yield None
         return
-    async with running_console(settings, bus, listener, loaded) as url:
+    async with running_console(settings, bus, listener, loaded, sender) as url:
         yield url
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -32,6 +33,7 @@ from receiver.operations.look.counted import counted_document
 from receiver.operations.look.rates import hourly_rates
 from receiver.operations.look.status import Place, status, status_without_nats
 from receiver.operations.repair.quarantine import Quarantine
+from receiver.operations.trying import CallbackSender
 from receiver.resilience import supervision
 from receiver.settings import Settings
 from receiver.spool.queue import Spool
@@ -56,13 +58,17 @@ async def opened_for_console(settings: Settings) -> AsyncIterator[Bus]:
 
 @contextlib.asynccontextmanager
 async def running_console(
-    settings: Settings, bus: Bus, listener: socket.socket, loaded: Sequence[Handler]
+    settings: Settings,
+    bus: Bus,
+    listener: socket.socket,
+    loaded: Sequence[Handler],
+    sender: CallbackSender | None = None,
 ) -> AsyncIterator[str]:
     """Serve the console on `listener`; gives its URL, with its prefix. `loaded` are the handlers
-    that are known here.
+    that are known here, `sender` sends test callbacks.
     """
     async with opened_spool(settings, bus.deadline) as spool:
-        desk = console_desk(settings, bus, loaded, spool)
+        desk = replace(console_desk(settings, bus, loaded, spool), sender=sender)
         app = create_console(desk, settings)
         config = ServerConfig(
             EdgeLimits(answer_timeout_s=_ANSWER_S), deadline=bus.deadline, headers=()

@@ -22,7 +22,9 @@ from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
+from receiver.operations.repair.snoozing import Snoozing
 from receiver.operations.replay_acts import ReplayOperations
+from receiver.operations.trying import CallbackSender
 from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
@@ -34,7 +36,8 @@ class Desk:
     read. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
     They raise `BusError`. What follows the stream ends once `ending` is set. `configured` is what
-    may be shown of the settings, `durability` whether what is acknowledged is on disk.
+    may be shown of the settings, `durability` whether what is acknowledged is on disk. `sender` sends test
+    callbacks, where that can be done from here.
     """
 
     connection: Connection
@@ -50,6 +53,7 @@ class Desk:
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
     configured: Configured
     durability: Callable[[], Awaitable[Durability]]
+    sender: CallbackSender | None = None
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,6 +66,11 @@ class Desk:
     def letter_acts(self) -> LetterActs:
         """What is done to dead letters."""
         return LetterActs(self.letters, self.publisher)
+
+    @property
+    def snoozing(self) -> Snoozing:
+        """What is done to causes of dead letters."""
+        return Snoozing(self.connection, self.subjects)
 
     @property
     def quarantine(self) -> Quarantine:

@@ -21,7 +21,13 @@ from schemas.examples import EXAMPLES
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
-_SCRIPTS: Final = ("vendor/htmx.min.js", "vendor/hx-csp.min.js", "console.js", "live.js")
+_SCRIPTS: Final = (
+    "vendor/htmx.min.js",
+    "vendor/hx-csp.min.js",
+    "console.js",
+    "live.js",
+    "follow.js",
+)
 
 
 def environment() -> Environment:

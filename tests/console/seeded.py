@@ -41,6 +41,12 @@ name = "shop"
 dialect = "xport"
 verification = "path_token"
 path_token = "{"t" * 16}"
+[[sources]]
+name = "trial"
+dialect = "xport"
+verification = "path_token"
+path_token = "{"p" * 16}"
+simulated = true
 [handlers]
 load = ["shop_handlers:router"]
 [console]

@@ -196,5 +196,12 @@ async def test_what_is_stored_comes_on_top_until_it_is_paused(site: Site, browse
         assert await tab.count("tr.new") == 2
         await tab.click("tr.new:nth-child(1) th a")
         await tab.arrived("/events/")
+        await tab.visit("/orders/2745812000000000777")
+        await tab.page.wait_for_selector("text=Following", timeout=0)
+        await tab.click("summary")
+        await shelf.push("2745812000000000777", note="what is open stays open")
+        await tab.page.wait_for_selector("[data-new]", timeout=0)
+        assert await tab.count("details[open]") == 1
+        await tab.audit("/orders, live")
     assert tab.faults == []
     await publisher.stop()

@@ -14,7 +14,7 @@ from receiver.console.screen import Asked, Screen
 from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
 from receiver.operations.look.documents import moment
-from receiver.operations.look.verdict import in_words
+from receiver.operations.look.verdict import awake, in_words
 
 _REFUSED: Final = ("unauthorized", "refused", "quarantined", "unavailable", "failed", "gone")
 """The answers after which a callback was not stored as events."""
@@ -224,10 +224,13 @@ def _letters(letters: Mapping[str, Any] | None) -> Iterator[Line]:
         yield Line("dead letters", "cannot be read", "unknown")
         return
     count, day, doubt = letters["count"], letters["last_day"], letters["in_doubt"]
+    left = awake(letters)
     text = f"{count:,} of {letters['causes']:,} causes" if count else "none"
-    yield Line("dead letters", text, "look" if count else "well", page="/dead")
+    text += f", {count - left['count']:,} of them snoozed" if left["count"] < count else ""
+    yield Line("dead letters", text, "look" if left["count"] else "well", page="/dead")
     lately = "/dead" + query({"since": "1d"})
-    yield Line("of the last day", f"{day:,}", "bad" if day else "well", page=lately if day else "")
+    tone: Tone = "bad" if left["last_day"] else "well"
+    yield Line("of the last day", f"{day:,}", tone, page=lately if day else "")
     yield Line("effects in doubt", f"{doubt:,}", "bad" if doubt else "well", page="/doubt")
 
 

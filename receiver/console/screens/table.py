@@ -12,6 +12,7 @@ from receiver.console.screens import (
     contract,
     dead,
     dead_acts,
+    dead_snooze,
     doubts,
     event,
     events,
@@ -31,6 +32,7 @@ from receiver.console.screens import (
     search,
     sources,
     system,
+    trial,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -41,6 +43,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     letter.SCREEN,
     dead_acts.RETRY,
     dead_acts.DROP,
+    dead_snooze.SCREEN,
     handlers.SCREEN,
     handler.SCREEN,
     rewind.SCREEN,
@@ -64,4 +67,5 @@ SCREENS: Final[tuple[Screen, ...]] = (
     contract.TYPE,
     search.SCREEN,
     reveal.SCREEN,
+    trial.SCREEN,
 )

@@ -12,6 +12,7 @@ _LATE_S: Final = 600.0
 """An event that waits for longer is late."""
 _SPOOLED_S: Final = 60.0
 _NEAR: Final = 0.9
+_OF_LETTERS: Final = ("count", "causes", "last_day", "in_doubt")
 
 
 def verdict(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +37,12 @@ def away(missing: Sequence[str], spool: Mapping[str, Any] | None) -> str:
     return f"{'; '.join(missing)}; {waits}"
 
 
+def awake(letters: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of a status's dead letters without those of causes that are snoozed."""
+    asleep = letters.get("snoozed", {})
+    return {name: letters[name] - asleep.get(name, 0) for name in _OF_LETTERS}
+
+
 def in_words(seconds: float) -> str:
     """A duration in its largest unit."""
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
@@ -52,17 +59,20 @@ def _concerns(status: Mapping[str, Any]) -> Iterator[str]:
         yield from _of_source(source)
     for handler in status["handlers"] or ():
         yield from _of_handler(handler)
-    letters = status["dead_letters"]
-    if letters and letters["count"]:
-        doubt = letters["in_doubt"]
-        yield (
-            f"{letters['count']} dead letters of {letters['causes']} causes, "
-            f"{letters['last_day']} of the last day"
-            + (f", {doubt} of effects in doubt" if doubt else "")
-        )
+    yield from _of_letters(status["dead_letters"])
     for stream in status["streams"] or ():
         yield from _of_stream(stream, datetime.fromisoformat(status["at"]))
     yield from _of_disk(status["disk"], datetime.fromisoformat(status["at"]))
+
+
+def _of_letters(letters: Mapping[str, Any] | None) -> Iterator[str]:
+    if letters is not None and (left := awake(letters))["count"]:
+        doubt = left["in_doubt"]
+        yield (
+            f"{left['count']} dead letters of {left['causes']} causes, "
+            f"{left['last_day']} of the last day"
+            + (f", {doubt} of effects in doubt" if doubt else "")
+        )
 
 
 def _of_spool(spool: Mapping[str, Any] | None) -> Iterator[str]:
