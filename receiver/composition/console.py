@@ -22,6 +22,7 @@ from receiver.console.app import create_console
 from receiver.console.desk import Desk
 from receiver.console.warm import Warm
 from receiver.errors import BusError
+from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
@@ -102,10 +103,13 @@ def console_desk(
         return {**document, "rates": await hourly_rates(archive, names, now)}
 
     collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
+    record = AlertRecord(connection, subjects)
 
     async def counted() -> Mapping[str, Any]:
-        found = await collector.collect()
-        firing = alerts.look(found.figures, datetime.now(UTC))
+        found, now, watched = await collector.collect(), datetime.now(UTC), None
+        with contextlib.suppress(BusError):
+            watched = await record.watched(now)
+        firing = alerts.look(found.figures, now, watched)
         return {
             **counted_document(found.figures),
             "alerts": [one.document() for one in firing],
