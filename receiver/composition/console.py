@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -102,20 +102,6 @@ def console_desk(
         names = [one["source"] for one in document["sources"] or ()]
         return {**document, "rates": await hourly_rates(archive, names, now)}
 
-    collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
-    record = AlertRecord(connection, subjects)
-
-    async def counted() -> Mapping[str, Any]:
-        found, now, watched = await collector.collect(), datetime.now(UTC), None
-        with contextlib.suppress(BusError):
-            watched = await record.watched(now)
-        firing = alerts.look(found.figures, now, watched)
-        return {
-            **counted_document(found.figures),
-            "alerts": [one.document() for one in firing],
-            "missing": list(found.missing),
-        }
-
     workers = Warm(handlers.workers)
     return Desk(
         connection,
@@ -123,9 +109,36 @@ def console_desk(
         bus.publisher,
         handlers,
         Warm(standing),
-        Warm(counted),
+        Warm(_counting(settings, bus, loaded)),
         workers,
         replay_operations(settings, bus, loaded, workers),
         reparsing(settings, bus, Quarantine(connection, subjects)),
         partial(doubts_on, settings, bus, holders_on(bus)),
     )
+
+
+def _counting(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler]
+) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """Reads what the processes count, and which alerts hold."""
+    collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
+    record = AlertRecord(bus.connection, bus.subjects)
+
+    async def counted() -> Mapping[str, Any]:
+        watched = None
+        try:
+            bus.connection.client  # noqa: B018 - say now that NATS is away
+        except BusError as error:
+            found = collector.without_nats(str(error))
+        else:
+            found = await collector.collect()
+            with contextlib.suppress(BusError):  # without it we know since our own start
+                watched = await record.watched(datetime.now(UTC))
+        firing = alerts.look(found.figures, datetime.now(UTC), watched)
+        return {
+            **counted_document(found.figures),
+            "alerts": [one.document() for one in firing],
+            "missing": list(found.missing),
+        }
+
+    return counted

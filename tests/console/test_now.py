@@ -11,8 +11,8 @@ from receiver.console.rendering import as_json
 from receiver.console.screens.now import view
 from receiver.observability.alerts.table import ALERTS
 from receiver.observability.figures import Figures
-from receiver.operations.alerting.standing import Firing, StandingAlerts
 from receiver.operations.alerting.notice import BY_NAME
+from receiver.operations.alerting.standing import Firing, StandingAlerts
 from receiver.operations.look.counted import counted_document
 from tests.alerts.faults import FAULTS, pages
 
@@ -54,15 +54,11 @@ def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
             found = standing.look(figures, at)
             if minute in fault.fires:
                 made = view(WELL, counted(figures, found), now)
-                expected = {
-                    one.alert: BY_NAME[one.alert].summary_for(
-                        dict(zip(BY_NAME[one.alert].labels, one.labels))
-                    )
-                    for one in fault.fires[minute]
-                }
-                assert {one.alert for one in made.causes if one.fires} == set(expected), fault.name
-                assert all(said.rstrip(".") in made.verdict for said in expected.values())
-                assert made.well or made.causes
+                fires = {one.alert: one.sentence for one in made.causes if one.fires}
+                assert set(fires) == {case.alert for case in fault.fires[minute]}, fault.name
+                assert all(sentence in made.verdict for sentence in fires.values())
+                assert made.headline.startswith(made.causes[0].sentence if fires else "")
+        assert made.well or fault.shows
 
 
 def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
