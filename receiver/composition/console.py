@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from receiver.console.app import create_console
 from receiver.console.desk import Desk
 from receiver.console.warm import Warm
 from receiver.errors import BusError
+from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.durability import durability
 from receiver.operations.handlers import HandlerOperations
@@ -113,18 +114,6 @@ def console_desk(
         names = [one["source"] for one in document["sources"] or ()]
         return {**document, "rates": await hourly_rates(archive, names, now)}
 
-    collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
-
-    async def counted() -> Mapping[str, Any]:
-        connection.client  # noqa: B018 - each part would wait for NATS by itself
-        found = await collector.collect()
-        firing = alerts.look(found.figures, datetime.now(UTC))
-        return {
-            **counted_document(found.figures),
-            "alerts": [one.document() for one in firing],
-            "missing": list(found.missing),
-        }
-
     workers = Warm(handlers.workers)
     return Desk(
         connection,
@@ -133,7 +122,7 @@ def console_desk(
         bus.publisher,
         handlers,
         Warm(standing),
-        Warm(counted),
+        Warm(_counting(settings, bus, loaded)),
         workers,
         replay_operations(settings, bus, loaded, workers),
         reparsing(settings, bus, Quarantine(connection, subjects)),
@@ -141,3 +130,30 @@ def console_desk(
         configured=configured(settings),
         durability=Warm(partial(durability, settings.nats)),
     )
+
+
+def _counting(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler]
+) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """Reads what the processes count, and which alerts hold."""
+    collector, alerts = collector_on(settings, bus, loaded), StandingAlerts()
+    record = AlertRecord(bus.connection, bus.subjects)
+
+    async def counted() -> Mapping[str, Any]:
+        watched = None
+        try:
+            bus.connection.client  # noqa: B018 - say now that NATS is away
+        except BusError as error:
+            found = collector.without_nats(str(error))
+        else:
+            found = await collector.collect()
+            with contextlib.suppress(BusError):  # without it we know since our own start
+                watched = await record.watched(datetime.now(UTC))
+        firing = alerts.look(found.figures, datetime.now(UTC), watched)
+        return {
+            **counted_document(found.figures),
+            "alerts": [one.document() for one in firing],
+            "missing": list(found.missing),
+        }
+
+    return counted

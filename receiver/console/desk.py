@@ -36,8 +36,8 @@ class Desk:
     read. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
     They raise `BusError`. What follows the stream ends once `ending` is set. `configured` is what
-    may be shown of the settings, `durability` whether what is acknowledged is on disk. `sender` sends test
-    callbacks, where that can be done from here.
+    may be shown of the settings, `durability` whether what is acknowledged is on disk. `sender`
+    sends test callbacks, where that can be done from here.
     """
 
     connection: Connection

@@ -19,9 +19,9 @@ async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
         "Letters & doubt",
         "The platform's API",
     ]
-    assert document["well"] is (not document["concerns"])
-    for said in document["concerns"] or [document["verdict"]]:
-        assert said in page.text
+    assert document["well"] is (not document["causes"])
+    assert [one["alert"] for one in document["causes"]] == ["YizhanNoReceiver"]
+    assert document["verdict"] in page.text
     for row in document["rows"]:
         assert f"{row['name']} " in page.text
         assert all(f"{line['label']} " in page.text for line in row["lines"])
