@@ -71,7 +71,10 @@ def to_login(visit: Visit) -> Response:
 
 def see_other(where: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
     """Go on by GET."""
-    return RedirectResponse(where, 303, dict(headers))
+    answer = RedirectResponse(where, 303)
+    for name, value in headers:
+        answer.headers.append(name, value)
+    return answer
 
 
 def inside(visit: Visit, path: str) -> str:
