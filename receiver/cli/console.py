@@ -14,6 +14,7 @@ from receiver.cli.configuration import load_to_look
 from receiver.cli.process import Stop, refusing, run
 from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
+from receiver.console.doors.openid.extra import check_extra
 from receiver.console.doors.tokens import hash_token
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
@@ -59,10 +60,11 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
 @contextlib.asynccontextmanager
 async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
     """The console of a process that does something else, too; gives its URL. Where its port is
-    taken that is warned of, and there is none: callbacks do not wait for it.
+    taken, or its extra missing, that is warned of, and there is none: callbacks do not wait for it.
     """
     chosen = settings.console
     try:
+        check_extra(chosen)
         listener = bind(chosen.host, chosen.port, section="console")
     except ConfigurationError as error:
         get_logger("yizhan.console").warning("console_not_served", error=str(error))

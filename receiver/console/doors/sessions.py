@@ -1,4 +1,4 @@
-"""Sessions of those who logged in: a signed cookie each, until a logout, a restart or their time."""
+"""Sessions of those who logged in: a signed cookie each, good for a time, until it is ended."""
 
 from __future__ import annotations
 
