@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from receiver.web.server import bind, serving
 from tests.console.asked import Clock
@@ -31,20 +32,27 @@ def new_key(kid: str) -> ECKey:
     return ECKey.generate_key("P-256", {"kid": kid})
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Provider:
     """`claims` are put into each ID token, None leaves one out; `metadata` is published likewise.
-    `sign` makes the token of its claims, `answer` takes the place of what the token endpoint says.
+    `sign` makes the token of its claims, `answer` takes the place of what the token endpoint says;
+    nothing is published before `speaking` is set.
     """
 
     clock: Clock
-    issuer: str = ""
+    issuer: str
     keys: list[ECKey] = field(default_factory=lambda: [new_key("one")])
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     sign: Signing | None = None
     answer: Response | None = None
-    silent: bool = False
+    speaking: asyncio.Event = field(default_factory=_set)
     asked: list[str] = field(default_factory=list)
     redirect_uri: str = f"{PUBLIC}/oidc/callback"
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -68,8 +76,7 @@ class Provider:
 
     async def published(self, request: Request) -> Response:
         self.asked.append("metadata")
-        if self.silent:
-            await asyncio.Event().wait()
+        await self.speaking.wait()
         document = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
@@ -109,18 +116,35 @@ class Provider:
         token = (self.sign or self.signed)(_changed(claims, self.claims))
         return JSONResponse({"id_token": token, "access_token": "a", "token_type": "Bearer"})
 
+    @property
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self.published),
+                Route("/keys", self.public_keys),
+                Route("/token", self.token, methods=["POST"]),
+            ]
+        )
+
+
+@dataclass
+class Place:
+    """Where a provider is served, one after the other."""
+
+    issuer: str = ""
+    provider: Provider | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.provider is not None:
+            await self.provider.app(scope, receive, send)
+
 
 @contextlib.asynccontextmanager
-async def providing(clock: Clock) -> AsyncIterator[Provider]:
-    """A provider on a free port."""
-    provider = Provider(clock)
-    routes = [
-        Route("/.well-known/openid-configuration", provider.published),
-        Route("/keys", provider.public_keys),
-        Route("/token", provider.token, methods=["POST"]),
-    ]
-    async with serving(Starlette(routes=routes), bind("127.0.0.1", 0)) as provider.issuer:
-        yield provider
+async def providing() -> AsyncIterator[Place]:
+    """A place on a free port."""
+    place = Place()
+    async with serving(place, bind("127.0.0.1", 0)) as place.issuer:
+        yield place
 
 
 def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:

@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 
 from receiver.console.doors import guard
 from receiver.console.doors.attempts import FREE
-from receiver.console.doors.openid import extra, provider as client
+from receiver.console.doors.openid import extra
+from receiver.console.doors.openid import provider as client
 from receiver.console.doors.openid.entry import LOGIN_S
 from receiver.console.doors.openid.id_token import LEEWAY_S
 from receiver.console.doors.openid.provider import KEPT_S, PAUSE_S
@@ -32,6 +33,7 @@ from tests.console.openid_provider import (
     CLIENT,
     CLIENT_SECRET,
     PUBLIC,
+    Place,
     Provider,
     new_key,
     providing,
@@ -45,9 +47,9 @@ GRANTS = [
 ]
 
 
-def by_openid(issuer: str, *, root_path: str = "", **chosen: Any) -> Settings:
+def by_openid(root_path: str = "", **chosen: Any) -> Settings:
     oidc = {
-        "issuer": issuer,
+        "issuer": "https://id.example",
         "client_id": CLIENT,
         "client_secret": CLIENT_SECRET,
         "public_url": PUBLIC + root_path,
@@ -58,14 +60,21 @@ def by_openid(issuer: str, *, root_path: str = "", **chosen: Any) -> Settings:
     )
 
 
+@pytest.fixture(scope="module")
+async def place() -> AsyncIterator[Place]:
+    async with providing() as place:
+        yield place
+
+
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with providing(Clock()) as provider:
-        yield provider
+def provider(place: Place) -> Provider:
+    place.provider = Provider(Clock(), place.issuer)
+    return place.provider
 
 
 def browser_of(provider: Provider, peer: str = AWAY, **chosen: Any) -> Browser:
-    return Browser(by_openid(provider.issuer, **chosen), peer, provider.clock)
+    settings = by_openid(**{"issuer": provider.issuer, **chosen})
+    return Browser(settings, peer, provider.clock)
 
 
 async def begun(provider: Provider, browser: Browser, path: str = "/login") -> str:
@@ -141,13 +150,14 @@ async def test_a_code_of_another_login_is_refused_by_its_challenge(provider: Pro
     assert "does not accept this login any more" in answer.text
 
 
-def unsigned(claims: dict[str, Any]) -> str:
-    header, payload = ({"alg": "none"}, claims)
-    return ".".join([*(_part(json.dumps(one).encode()) for one in (header, payload)), ""])
-
-
-def _part(raw: bytes) -> str:
+def part(value: object) -> str:
+    """A part of a token: bytes as they are, all else as JSON."""
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def unsigned(claims: dict[str, Any]) -> str:
+    return f"{part({'alg': 'none'})}.{part(claims)}."
 
 
 async def test_an_id_token_that_proves_nothing_lets_nobody_in(provider: Provider) -> None:
@@ -155,17 +165,15 @@ async def test_an_id_token_that_proves_nothing_lets_nobody_in(provider: Provider
     foreign = new_key("one")
 
     def by_public_key(claims: dict[str, Any]) -> str:
-        signed = f"{_part(b'{"alg":"HS256","kid":"one"}')}.{_part(json.dumps(claims).encode())}"
-        return f"{signed}.{_part(hmac.digest(public, signed.encode(), 'sha256'))}"
+        signed = f"{part({'alg': 'HS256', 'kid': 'one'})}.{part(claims)}"
+        return f"{signed}.{part(hmac.digest(public, signed.encode(), 'sha256'))}"
 
     def by_another(claims: dict[str, Any]) -> str:
         return jwt.encode({"alg": "ES256", "kid": "one"}, claims, foreign)
 
     def changed(claims: dict[str, Any]) -> str:
         header, _, signature = provider.signed(claims).split(".")
-        return (
-            f"{header}.{_part(json.dumps(claims | {'groups': ['on-call']}).encode())}.{signature}"
-        )
+        return f"{header}.{part(claims | {'groups': ['on-call']})}.{signature}"
 
     now = int(provider.clock.now)
     proven = "What the provider says about you is not proven."
@@ -198,14 +206,7 @@ async def test_an_id_token_that_proves_nothing_lets_nobody_in(provider: Provider
         ({}, lambda _: "", proven),
         ({}, lambda _: "a.b.c", proven),
         ({}, lambda _: "é", proven),
-        ({}, lambda _: f"{_part(b'[]')}.{_part(b'{}')}.", proven),
-        (
-            {},
-            lambda _: jwt.encode(
-                {"alg": "ES256", "kid": "one", "crit": ["x"], "x": 1}, {}, foreign
-            ),
-            proven,
-        ),
+        ({}, lambda _: f"{part([])}.{part({})}.", proven),
     ):
         provider.claims, provider.sign = claims, sign
         with capture_logs() as lines:
@@ -414,13 +415,13 @@ async def test_a_provider_that_is_silent_is_given_up_and_left_alone_for_a_while(
     browser = browser_of(provider)
     with monkeypatch.context() as patched:
         patched.setattr(client, "ANSWER_S", 0.05)
-        provider.silent = True
+        provider.speaking.clear()
         for _ in range(3):
             answer = await browser.get("/login")
             assert (answer.status_code, "did not answer within" in answer.text) == (502, True)
         assert provider.asked.count("metadata") <= 1
         assert (await browser.get("/logged-out")).status_code == 200
-    provider.silent = False
+    provider.speaking.set()
     browser.clock.now += PAUSE_S
     assert (await browser.get(await begun(provider, browser))).status_code == 303
 
@@ -439,7 +440,6 @@ async def test_whose_logins_fail_waits_and_others_do_not(provider: Provider) -> 
 
 
 def test_settings_that_leave_the_door_open_are_refused() -> None:
-    issuer = "https://id.example"
     for chosen, says in (
         ({"issuer": "http://id.example"}, "write a URL with https"),
         ({"issuer": "https://id.example/?a"}, "without credentials, query or fragment"),
@@ -456,8 +456,8 @@ def test_settings_that_leave_the_door_open_are_refused() -> None:
         ({"client_secret_file": "/run/secrets/oidc"}, "needs client_secret or client_secret_file"),
     ):
         with pytest.raises(ValidationError, match=says):
-            by_openid(issuer, **chosen)
-    for missing in ({}, {"users": [{"name": "mei"}], "oidc": by_openid(issuer).console.oidc}):
+            by_openid(**chosen)
+    for missing in ({}, {"users": [{"name": "mei"}], "oidc": by_openid().console.oidc}):
         with pytest.raises(ValidationError, match=r"\[\[?console.oidc"):
             console(auth="oidc", **missing)
 
@@ -465,7 +465,7 @@ def test_settings_that_leave_the_door_open_are_refused() -> None:
 def test_the_secret_of_the_client_is_read_from_its_file_and_shown_nowhere(tmp_path: Any) -> None:
     file = tmp_path / "oidc"
     file.write_text(f"{CLIENT_SECRET}\n", encoding="utf-8")
-    settings = by_openid("https://id.example", client_secret=None, client_secret_file=file)
+    settings = by_openid(client_secret=None, client_secret_file=file)
     assert ("console.oidc.client_secret_file", file) in list(secret_files(settings))
     read = without_files(with_secrets(settings)).console.oidc
     assert read is not None
@@ -477,5 +477,5 @@ def test_the_secret_of_the_client_is_read_from_its_file_and_shown_nowhere(tmp_pa
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extra, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"pip install 'yizhan\[oidc\]'"):
-        guard(echo, by_openid("https://id.example"))
+        guard(echo, by_openid())
     guard(echo, console())

@@ -1,6 +1,6 @@
 """An OpenID provider over HTTP: its metadata, its keys, and the ID token for a code.
 
-Follows OpenID Connect Discovery 1.0 (section 4) and RFC 6749 (sections 2.3.1, 4.1.3).
+Follows OpenID Connect Discovery 1.0 and RFC 6749, section 4.1.3.
 """
 
 from __future__ import annotations
