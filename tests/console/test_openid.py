@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from html import unescape
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
+from receiver.cli.console import console_beside
+from receiver.composition.bus import Bus
 from receiver.console.doors import guard
 from receiver.console.doors.attempts import FREE
 from receiver.console.doors.openid import extra
@@ -102,6 +104,8 @@ async def test_a_login_leads_through_the_provider_to_the_page_asked_for(provider
     (bound,) = going.headers.get_list("set-cookie")
     assert bound.startswith("yizhan-console-login=")
     assert bound.endswith(f"; Max-Age={LOGIN_S}; Path=/; HttpOnly; SameSite=Lax")
+    icon = await browser.get("/login?next=/favicon.ico", sec_fetch_dest="image")
+    assert (icon.status_code, icon.headers.get("set-cookie")) == (401, None)
     back = provider.let_in(going.headers["location"])
     with capture_logs() as lines:
         answer = await browser.get(back, sec_fetch_site="cross-site")
@@ -360,6 +364,7 @@ async def test_what_the_provider_answers_in_place_of_a_code_is_said(provider: Pr
         state = parse_qs(urlsplit(await begun(provider, browser)).query)["state"][0]
         answer = await browser.get(f"/oidc/callback?{given}&state={state}")
         assert (answer.status_code, says in answer.text) == (401, True), given
+    assert (await browser.get(f"/oidc/callback?{'a&' * 101}")).status_code == 400
     assert "token" not in provider.asked
 
 
@@ -474,8 +479,14 @@ def test_the_secret_of_the_client_is_read_from_its_file_and_shown_nowhere(tmp_pa
     assert "client_secret" not in repr(read)
 
 
-def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(extra, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"pip install 'yizhan\[oidc\]'"):
         guard(echo, by_openid())
     guard(echo, console())
+    with capture_logs() as lines:
+        async with console_beside(by_openid(), cast("Bus", None)) as url:
+            assert url is None
+    assert [line["event"] for line in lines] == ["console_not_served"]

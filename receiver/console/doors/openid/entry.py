@@ -81,6 +81,9 @@ class OpenIDEntry:
 
     async def _login(self, visit: Visit, body: bytes) -> Response:
         """To the provider; a cookie binds what comes back to this browser."""
+        if visit.only("sec-fetch-dest") not in {None, "document"}:
+            # An icon or a part of a page would begin a login in place of the one under way.
+            raise RefusedError(401, "Log in first.", [("www-authenticate", "Bearer")])
         then = answers.inside(visit, _query(visit).get("next", ""))
         login = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
         asked = {
@@ -206,9 +209,12 @@ def _challenge(verifier: str) -> str:
 
 
 def _query(visit: Visit) -> dict[str, str]:
-    """The parameters of a request that stand there once."""
+    """The parameters of a request that stand there once; raises `RefusedError`."""
     text = visit.scope.get("query_string", b"").decode("latin-1")
-    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=100)
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise RefusedError(400, "The address cannot be read.") from None
     names = [name for name, _ in pairs]
     return {name: value for name, value in pairs if names.count(name) == 1}
 
