@@ -96,7 +96,8 @@ class Provider:
         if self.answer is not None:
             return self.answer
         form = dict(parse_qsl((await request.body()).decode()))
-        if _credentials(request, form) != (CLIENT, CLIENT_SECRET):
+        ways = self.metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        if _credentials(request, form, ways) != (CLIENT, CLIENT_SECRET):
             return JSONResponse({"error": "invalid_client"}, 401)
         login = self._codes.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
@@ -147,10 +148,10 @@ async def providing() -> AsyncIterator[Place]:
         yield place
 
 
-def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme != "Basic":
+def _credentials(request: Request, form: dict[str, str], ways: list[str]) -> tuple[str, str]:
+    if "client_secret_basic" not in ways:
         return form.get("client_id", ""), form.get("client_secret", "")
+    encoded = request.headers.get("authorization", "").removeprefix("Basic ")
     name, _, secret = base64.b64decode(encoded).decode().partition(":")
     return unquote_plus(name), unquote_plus(secret)
 
