@@ -46,7 +46,7 @@ def send(
     What the order holds is invented, the same for the same id. Prints what the receiver answers,
     and exits 1 where that is not 200.
     """
-    settings, _ = load(config, quiet=True)
+    settings, _ = load(config, quiet=True, keep=False)
     if not any(one.simulated for one in settings.sources):  # `up --simulate` may have added its own
         settings, _ = load(config, quiet=True, simulate=True, keep=False)
     with refusing():

@@ -53,7 +53,7 @@ def snooze(
     with refusing():
         not_empty("CAUSE", cause, write="write a fingerprint, as `yizhan dead list` shows it")
         why = checked_reason(reason, write="say what is known of it, for whoever looks later")
-        until, operator = time_after(lasting, now), who(by)
+        until, operator = time_after(lasting, now, name="--for"), who(by)
     settings, desk = load_to_look(config), Desk(True, as_json)
 
     async def main(_: asyncio.Event) -> int:

@@ -43,13 +43,15 @@ class Snooze:
         return {**times, "by": self.by, "reason": self.reason}
 
 
-def time_after(text: str, now: datetime) -> datetime:
-    """The end of a snooze of `30m`, `8h` or `2d`; raises `ConfigurationError`."""
+def time_after(text: str, now: datetime, *, name: str = "for") -> datetime:
+    """The end of a snooze of `30m`, `8h` or `2d`; raises `ConfigurationError`, which begins with
+    `name`.
+    """
     found = _FOR.fullmatch(text)
     lasting = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
     if not timedelta() < lasting <= _LONGEST:
         raise ConfigurationError(
-            f"for {text!r}: write how long, such as 30m, 8h or 2d, 30d at most"
+            f"{name} {text!r}: write how long, such as 30m, 8h or 2d, 30d at most"
         )
     return now + lasting
 
