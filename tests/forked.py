@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-FROM_COMMANDS: Final = "\0tests.preloaded-{}"
-"""The socket, without a file, where the process of that number takes what commands start."""
-
 NAMED: Final = "{:.7}-{}"
 """The name in /proc of a process that a command started: its own command and its parent."""
 
@@ -72,10 +69,14 @@ class Forked:
 
 @dataclass(frozen=True)
 class Preloaded:
-    """The process that forks; it ends when `channel` is closed."""
+    """The process that forks; it ends when `channel` is closed.
+
+    Whoever has no `channel` asks at `address`, an abstract socket.
+    """
 
     channel: socket.socket
     environ: Mapping[str, str]
+    address: bytes
 
     def suits(self, environ: Mapping[str, str]) -> bool:
         """Whether what a command imports found the same environment at its import."""
@@ -91,16 +92,30 @@ def preloaded() -> Preloaded:
     """The one of this process, with which it ends."""
     ours, theirs = socket.socketpair()
     environ = dict(os.environ)
-    with theirs:
-        command = (sys.executable, "-m", "tests.preloaded", str(theirs.fileno()))
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=[theirs.fileno()])
+    with theirs, socket.socket(socket.AF_UNIX) as asked:
+        asked.bind("")  # by which it gets an address
+        asked.listen()
+        address = asked.getsockname()
+        passed = [theirs.fileno(), asked.fileno()]
+        command = (sys.executable, "-m", "tests.preloaded", *map(str, passed))
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=passed)
 
     @atexit.register
     def end() -> None:
         ours.close()
         process.wait()
 
-    return Preloaded(ours, environ)
+    return Preloaded(ours, environ, address)
+
+
+def launcher(directory: Path, *, but: str) -> None:
+    """Put a `yizhan` there, for shells: the installed one runs the command `but` alone."""
+    address = preloaded().address[1:].decode()
+    installed = Path(sys.executable).with_name("yizhan")
+    launched = f"{sys.executable} -SE {ROOT / 'tests' / 'launched.py'} {address}"
+    file = directory / "yizhan"
+    file.write_text(f'#!/bin/sh\n[ "$1" = {but} ] && exec {installed} "$@"\nexec {launched} "$@"\n')
+    file.chmod(0o700)
 
 
 async def start_forked(
@@ -145,7 +160,7 @@ async def forked(
     return Forked(int(await replies[0].readline()), replies, streams)
 
 
-def fork_what_is_ours(address: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+def fork_what_is_ours(address: bytes, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """`asyncio.create_subprocess_exec` for a command that was forked itself, for `python -m
     receiver ARGUMENTS` in a session of its own; all else is started `otherwise`."""
 

@@ -1,11 +1,12 @@
 """A process that has imported what the commands import, and forks one for each request.
 
-`python -m tests.preloaded FD` takes requests from the Unix socket `FD` until that is closed; the
-other side is `tests.forked`. A command is `python -m receiver` without its second of imports: the
-same code in a process of its own, with the arguments, environment, directory and standard streams
-of the request. The modules of `receiver.cli`, of which a command imports its own alone, are
-imported after the fork. What a command starts as `python -m receiver` is forked so, too; only its
-parent is another, so that `tests.forked.children` finds it by its name.
+`python -m tests.preloaded FD LISTENING` takes requests from the Unix socket `FD` until that is
+closed, and from whoever connects to `LISTENING`; the other side is `tests.forked`. A command is
+`python -m receiver` without its second of imports: the same code in a process of its own, with the
+arguments, environment, directory and standard streams of the request. The modules of
+`receiver.cli`, of which a command imports its own alone, are imported after the fork. What a
+command starts as `python -m receiver` is forked so, too; only its parent is another, so that
+`tests.forked.children` finds it by its name.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, Final
 
 import receiver
-from tests.forked import FROM_COMMANDS, NAMED, fork_what_is_ours
+from tests.forked import NAMED, fork_what_is_ours
 
 AT_FIRST_USE: Final = (
     "encodings.idna",
@@ -52,14 +53,12 @@ PR_SET_NAME: Final = 15
 
 
 def main() -> None:
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel, from_commands = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     preload()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the commands, which get it too
-    address = FROM_COMMANDS.format(os.getpid())
-    from_commands = socket.socket(socket.AF_UNIX)
-    from_commands.bind(address)
-    from_commands.listen()
-    asyncio.create_subprocess_exec = fork_what_is_ours(address, asyncio.create_subprocess_exec)
+    asyncio.create_subprocess_exec = fork_what_is_ours(
+        from_commands.getsockname(), asyncio.create_subprocess_exec
+    )
     while True:
         ready, _, _ = select.select([channel, from_commands], [], [])
         with channel.dup() if channel in ready else from_commands.accept()[0] as asking:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.bus.cluster import free_ports
+from tests.forked import launcher
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "first-hour.md").read_text(encoding="utf-8")
@@ -91,10 +92,13 @@ class Walk:
 @pytest.fixture
 async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     nats, http = free_ports(2)
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    launcher(commands, but="init")
     clean = {k: v for k, v in os.environ.items() if not k.startswith("YIZHAN_")}
     environ = clean | {
         "HOME": str(tmp_path),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "YIZHAN_NATS__PORT": str(nats),
         "YIZHAN_RECEIVER__PORT": str(http),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import typer
 
@@ -15,6 +15,7 @@ from receiver.cli.process import Stop, refusing, run
 from receiver.cli.trial import Sender, sender_on
 from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
+from receiver.console.doors.openid.extra import check_extra
 from receiver.console.doors.tokens import hash_token
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
@@ -59,19 +60,21 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
 
 @contextlib.asynccontextmanager
 async def console_beside(
-    settings: Settings, bus: Bus, sender: Sender | None
+    settings: Settings, bus: Bus, loaded: Sequence[Handler], sender: Sender | None
 ) -> AsyncIterator[str | None]:
     """The console of a process that does something else, too; gives its URL. Where its port is
-    taken that is warned of, and there is none: callbacks do not wait for it.
+    taken, or its extra missing, that is warned of, and there is none: callbacks do not wait for it.
+    `loaded` are the handlers that are known here.
     """
     chosen = settings.console
     try:
+        check_extra(chosen)
         listener = bind(chosen.host, chosen.port, section="console")
     except ConfigurationError as error:
         get_logger("yizhan.console").warning("console_not_served", error=str(error))
         yield None
         return
-    async with running_console(settings, bus, listener, (), sender) as url:
+    async with running_console(settings, bus, listener, loaded, sender) as url:
         yield url
 
 

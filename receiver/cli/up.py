@@ -15,7 +15,7 @@ import typer
 from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
-from receiver.cli.console import console_beside
+from receiver.cli.console import console_beside, known_handlers
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, fail, run, tune_gc
@@ -95,8 +95,11 @@ def up(
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             await stack.enter_async_context(started.alerting(bus))
+            # `ready` has imported their code; with `reload` it is soon another's.
+            known = () if reload else known_handlers(running)
             sender = sender_on(running, url, platform)
-            console_url = await stack.enter_async_context(console_beside(running, bus, sender))
+            console = console_beside(running, bus, known, sender)
+            console_url = await stack.enter_async_context(console)
             pushed_into = pushed.account.source_name if pushed else None
             greeting = started.greeting(running, url, bus.url, console_url, pushed_into)
             await stack.enter_async_context(greeted(greeting))

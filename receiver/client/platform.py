@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -203,8 +204,14 @@ def _policies(
 def _http_client(
     settings: APISettings, transport: httpx2.AsyncBaseTransport | None
 ) -> httpx2.AsyncClient:
+    url = base_url(settings)
+    is_local = _is_loopback(url.host)
+    is_plain = is_local and url.scheme == "http"
     return httpx2.AsyncClient(
         transport=transport,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if is_plain
+        else True,  # reads no authorities
         timeout=httpx2.Timeout(
             settings.timeout_s,
             connect=settings.connect_timeout_s,
@@ -212,7 +219,7 @@ def _http_client(
         ),
         limits=httpx2.Limits(max_connections=settings.concurrency),
         headers={"accept": "application/json", "user-agent": "yizhan"},
-        trust_env=not _is_loopback(base_url(settings).host),
+        trust_env=not is_local,
     )
 
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from receiver.bus.read.filters import CHINA
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
+from schemas.examples import EXAMPLES
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
@@ -54,6 +55,7 @@ def environment() -> Environment:
     }
     made.globals["assets"] = _assets()
     made.globals["scripts"] = _SCRIPTS
+    made.globals["event_types"] = frozenset(EXAMPLES)
     return made
 
 

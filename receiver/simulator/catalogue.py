@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cache
+from typing import Final, Literal, get_args
 
 Channel = Literal["1688", "taobao"]
 BAG_SHOP: Final = "BBBexampleSellerOpenId0001"
@@ -97,7 +98,11 @@ class Catalogue:
     """Every product, found by any of its ids."""
 
     def __init__(self) -> None:
-        self.products = tuple(_products())
+        self.products = _products()
+        self._by_channel = {
+            channel: tuple(each for each in self.products if each.channel == channel)
+            for channel in get_args(Channel)
+        }
         self._by_id = {
             (product.channel, name): product
             for product in self.products
@@ -107,7 +112,7 @@ class Catalogue:
 
     def of(self, channel: Channel) -> tuple[Product, ...]:
         """The products of a channel, in the order in which searches list them."""
-        return tuple(product for product in self.products if product.channel == channel)
+        return self._by_channel[channel]
 
     def find(self, channel: Channel, name: str) -> Product | None:
         """A product by its number, its opaque id or its `mpId`."""
@@ -120,7 +125,12 @@ def find_sku(product: Product, name: str) -> Sku | None:
     return next((sku for sku, known in names if name in known), None)
 
 
-def _products() -> Iterator[Product]:
+@cache
+def _products() -> tuple[Product, ...]:
+    return tuple(_made())
+
+
+def _made() -> Iterator[Product]:
     for number in range(BAGS):
         yield _product("1688", number, "包", "bag", SHOPS[0], _BAG)
     for number in range(BAGS, BAGS + 20):

@@ -15,7 +15,7 @@ from receiver.simulator.orders import OrderBook
 from receiver.simulator.trade import Notice
 
 _NOW: Final = datetime(2026, 1, 31, tzinfo=UTC)
-_MAX_ORDERS: Final = 200
+_MAX_ORDERS: Final = 100
 """Every kind is met within the first few dozens of orders, whatever the seed."""
 
 

@@ -12,18 +12,24 @@ from receiver.bus.subjects import Subjects
 from receiver.worker.routing import Handler
 
 _POLL_S: Final = 0.01
+_MAX_POLL_S: Final = 0.25
 
 
 async def eventually(
     condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 10.0
 ) -> None:
-    """Return once `condition` holds; raises `TimeoutError` where it does not in time."""
+    """Return once `condition` holds; raises `TimeoutError` where it does not in time.
+
+    What takes long is asked more seldom: a condition may cost more than what it waits for.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     async with asyncio.timeout(within_s):
         while True:
             holds = condition()
             if holds if isinstance(holds, bool) else await holds:
                 return
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(min(max(_POLL_S, (loop.time() - began) / 10), _MAX_POLL_S))
 
 
 async def handled(

@@ -87,6 +87,15 @@ WRONG: Final = (
         settings("[nats]\nmax_age_days = 30\ncallbacks_max_age_days = 60\n"),
     ),
     Wrong("a console that is open to all", "up", settings('[console]\nhost = "0.0.0.0"\n')),
+    Wrong(
+        "an OpenID provider without a secret",
+        "up",
+        settings(
+            '[console]\nauth = "oidc"\n[console.oidc]\nissuer = "https://id.shop.example"\n'
+            'client_id = "yizhan"\npublic_url = "https://ops.shop.example"\n'
+            '[[console.oidc.grants]]\nclaim = "groups"\nvalue = "on-call"\n'
+        ),
+    ),
     Wrong("replicas without a cluster", "up", settings("[nats]\nreplicas = 3\n")),
     Wrong("a subject root of two tokens", "up", settings('[nats]\nsubject_root = "a.b"\n')),
     Wrong("a data directory that is a file", "up --config empty", {"empty": "", "yizhan-data": ""}),

@@ -80,7 +80,7 @@ async def test_the_calls_are_counted_for_monitoring(settings: Settings) -> None:
         with served_counts(settings, api):
             await api.alibaba.orders.logistics("1")
             await api.alibaba.orders.logistics("2")
-            async with httpx2.AsyncClient(trust_env=False) as http:
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
                 url = f"http://127.0.0.1:{settings.api.metrics_port}/metrics"
                 page = (await http.get(url)).text
 
@@ -114,6 +114,6 @@ async def test_without_a_port_nothing_is_served(settings: Settings) -> None:
     api = settings.api.model_copy(update={"metrics_port": None})
     async with opened_api(settings) as opened:
         with served_counts(settings.model_copy(update={"api": api}), opened):
-            async with httpx2.AsyncClient(trust_env=False) as http:
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
                 with pytest.raises(httpx2.ConnectError):
                     await http.get(f"http://127.0.0.1:{port}/metrics")

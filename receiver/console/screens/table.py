@@ -6,8 +6,10 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    api,
     audit,
     callback,
+    contract,
     dead,
     dead_acts,
     dead_snooze,
@@ -28,6 +30,8 @@ from receiver.console.screens import (
     reveal,
     rewind,
     search,
+    sources,
+    system,
     trial,
 )
 
@@ -54,7 +58,13 @@ SCREENS: Final[tuple[Screen, ...]] = (
     quarantine_acts.DROP,
     doubts.SCREEN,
     doubts.ONE,
+    sources.SCREEN,
+    sources.ONE,
+    api.SCREEN,
+    system.SCREEN,
     audit.SCREEN,
+    contract.SCREEN,
+    contract.TYPE,
     search.SCREEN,
     reveal.SCREEN,
     trial.SCREEN,
