@@ -25,7 +25,13 @@ WELL: dict[str, Any] = {
     "streams": [],
     "disk": None,
     "handlers": [],
-    "dead_letters": {"count": 0, "causes": 0, "last_day": 0, "in_doubt": 0},
+    "dead_letters": {
+        "count": 0,
+        "causes": 0,
+        "last_day": 0,
+        "in_doubt": 0,
+        "handlers": ["ship", "shop"],
+    },
     "spool": None,
     "missing": [],
 }
@@ -67,7 +73,7 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     now = datetime.now(UTC)
     status = {
         **WELL,
-        "dead_letters": {"count": 5, "causes": 2, "last_day": 1, "in_doubt": 0},
+        "dead_letters": {**WELL["dead_letters"], "count": 5, "causes": 2, "last_day": 1},
         "spool": {"callbacks": 3, "bytes": 9, "oldest_age_s": 90.0, "sources": {}},
     }
     alert = BY_NAME["YizhanDeadLetters"]
@@ -81,6 +87,9 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
         ("warning", "/dead?handler=ship"),
     ]
     assert made.causes[1].details == ("5 dead letters of 2 causes, 1 of the last day",)
+
+    none = {**WELL["dead_letters"], "handlers": []}  # all are snoozed, given back or dropped
+    assert view({**WELL, "dead_letters": none}, counted(Figures(), [letters]), now).well
 
 
 def test_without_reports_of_processes_their_rows_are_unknown() -> None:
