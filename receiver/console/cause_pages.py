@@ -22,6 +22,6 @@ def page_of(cause: Cause) -> str:
         return page + query(cause.labels)
     if handler := cause.labels.get("handler"):
         return f"/handlers/{segment(handler)}"
-    if "source" in cause.labels:
-        return "/events" + query(cause.labels)
+    if source := cause.labels.get("source"):
+        return f"/sources/{segment(source)}"
     return ""

@@ -15,7 +15,7 @@ from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
 from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
-from receiver.operations.look.causes import causes, headline, sentence
+from receiver.operations.look.causes import causes, headline, sentence, without_snoozed
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import awake, concerns, in_words
 
@@ -93,7 +93,8 @@ async def _counted(desk: Desk) -> Mapping[str, Any] | None:
 
 def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: datetime) -> NowView:
     """The page of a status."""
-    found = causes(counted["alerts"] if counted else (), concerns(status))
+    alerts = without_snoozed(counted["alerts"] if counted else (), status["dead_letters"])
+    found = causes(alerts, concerns(status))
     if counted and any(one.startswith("processes:") for one in counted["missing"]):
         counted = None
     return NowView(
