@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
@@ -18,7 +18,26 @@ from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.settings import Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
+from tests.console.browsing import needs_chromium, opened_tab
+from tests.console.conftest import Site
 from tests.console.desk import ROOT_PATH, Visitor, opened_visitor
+from tests.console.seeded import ORDER
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+_GATHERED: Final = """
+window.sources = [];
+window.EventSource = class extends EventSource {
+  constructor(...given) { super(...given); window.sources.push(this); }
+};
+"""
+_STATES: Final = "window.sources.map((one) => one.readyState)"
+_OPEN, _SHUT = 1, 2
+_HIDDEN: Final = """() => {
+  Object.defineProperty(document, "hidden", { value: %s, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @dataclass
@@ -167,3 +186,23 @@ async def test_no_more_follow_than_there_is_room_for() -> None:
         ended.set()
         assert (await followed).status_code == 200
     assert not viewers.is_full
+
+
+@needs_chromium
+async def test_a_tab_that_is_not_looked_at_leaves_its_connection(
+    site: Site, browser: Browser
+) -> None:
+    async with opened_tab(browser, site.base) as tab:
+        await tab.page.add_init_script(_GATHERED)
+        for path in ("/events", f"/orders/{ORDER}"):
+            await tab.visit(path)
+            steps = {"false": [_OPEN], "true": [_SHUT], "false ": [_SHUT, _OPEN]}
+            for hidden, states in steps.items():
+                await tab.page.evaluate(_HIDDEN % hidden)
+
+                async def shown(states: list[int] = states) -> bool:
+                    found: list[int] = await tab.page.evaluate(_STATES)
+                    return found == states
+
+                await eventually(shown, within_s=60)
+    assert tab.faults == []
