@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from receiver.composition.console import running_console
+from receiver.bus.subjects import Subjects
+from receiver.composition.bus import opened_bus
+from receiver.composition.console import console_desk, running_console
+from receiver.console.following import followed
 from receiver.console.sent_events import Viewers
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
-from receiver.settings import Settings
+from receiver.settings import NatsSettings, Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
+from tests.bus.plain_server import plain_server
 from tests.console.browsing import needs_chromium, opened_tab
 from tests.console.conftest import Site
 from tests.console.desk import ROOT_PATH, Visitor, opened_visitor
@@ -168,6 +172,17 @@ async def test_a_page_of_an_order_hears_of_what_is_stored_until_the_console_ends
             stop.set()
             await eventually(lambda: viewer.is_ended, within_s=60)
     assert viewer.marks == ["2-0-0-0"]
+
+
+async def test_a_page_stands_where_our_user_may_not_count_what_is_new(tmp_path: Path) -> None:
+    denied = f"$JS.API.STREAM.INFO.{Subjects().runs_stream}"
+    may = {"publish": {"allow": ">", "deny": denied}, "subscribe": {"allow": ">"}}
+    users = {"users": [{"user": "u", "password": "p", "permissions": may}]}
+    async with plain_server(tmp_path, f"authorization {json.dumps(users)}") as address:
+        nats = NatsSettings(url=f"nats://u:p@{address}", data_dir=tmp_path)
+        async with opened_bus(Settings(nats=nats), name="console", patience_s=60) as bus:
+            desk = console_desk(Settings(nats=nats), bus, ())
+            assert await followed(desk, "/orders/1", "1") == ""
 
 
 async def test_no_more_follow_than_there_is_room_for() -> None:
