@@ -1,4 +1,4 @@
-"""A page about an order is told when something of the order is stored, and reads itself anew."""
+"""Following an order: its page renews itself once something of the order is stored."""
 
 from __future__ import annotations
 

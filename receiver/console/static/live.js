@@ -55,7 +55,7 @@
     if (paused) { stop(); say("Paused"); } else start();
     pause.setAttribute("aria-pressed", String(paused));
   });
-  // Over HTTP/1.1 a browser has six connections to a host: tabs that nobody looks at leave them.
+  // Over HTTP/1.1 a browser has six connections to a host: tabs in the background hold none.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) stop(); else if (!paused && !source) start();
   });
