@@ -55,6 +55,31 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         assert screen_of(made.causes[0].page.partition("?")[0]) is not None
 
 
+def test_a_snoozed_cause_is_no_part_of_it_until_a_letter_of_another_comes() -> None:
+    now, alert = datetime.now(UTC), BY_NAME["YizhanDeadLetters"]
+    firing = Firing(alert.name, alert.severity, {"handler": "ship"}, "x", alert.action, now)
+    letters = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
+    for snoozed, well in ((letters, True), ({**letters, "last_day": 1}, False)):
+        status = {**WELL, "dead_letters": {**letters, "snoozed": snoozed}}
+        assert view(status, counted(Figures(), [firing]), now).well is well
+
+
+def test_a_cause_leads_to_the_page_where_one_acts() -> None:
+    labels, now = {"source": "shop", "handler": "ship"}, datetime.now(UTC)
+    for name, page in (
+        ("YizhanSecretRefused", "/sources/shop"),
+        ("YizhanCallbacksUnreadable", "/quarantine?source=shop"),
+        ("YizhanDeadLetters", "/dead?handler=ship"),
+        ("YizhanHandlerBehind", "/handlers/ship"),
+        ("YizhanNatsAway", ""),
+    ):
+        alert = BY_NAME[name]
+        own = {label: labels[label] for label in alert.labels}
+        firing = Firing(name, alert.severity, own, "x", alert.action, now)
+        (cause,) = view(WELL, counted(Figures(), [firing]), now).causes
+        assert cause.page == page
+
+
 def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
     for fault in FAULTS:
         standing, now = StandingAlerts(), datetime.now(UTC)
