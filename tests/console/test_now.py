@@ -58,9 +58,9 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
 def test_a_snoozed_cause_is_no_part_of_it_until_a_letter_of_another_comes() -> None:
     now, alert = datetime.now(UTC), BY_NAME["YizhanDeadLetters"]
     firing = Firing(alert.name, alert.severity, {"handler": "ship"}, "x", alert.action, now)
-    letters = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
-    for snoozed, well in ((letters, True), ({**letters, "last_day": 1}, False)):
-        status = {**WELL, "dead_letters": {**letters, "snoozed": snoozed}}
+    counts = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
+    for snoozed, handlers, well in ((counts, [], True), ({**counts, "count": 2}, ["ship"], False)):
+        status = {**WELL, "dead_letters": {**counts, "snoozed": snoozed, "handlers": handlers}}
         assert view(status, counted(Figures(), [firing]), now).well is well
 
 
@@ -71,7 +71,7 @@ def test_a_cause_leads_to_the_page_where_one_acts() -> None:
         ("YizhanCallbacksUnreadable", "/quarantine?source=shop"),
         ("YizhanDeadLetters", "/dead?handler=ship"),
         ("YizhanHandlerBehind", "/handlers/ship"),
-        ("YizhanNatsAway", ""),
+        ("YizhanNatsAway", "/system"),
     ):
         alert = BY_NAME[name]
         own = {label: labels[label] for label in alert.labels}

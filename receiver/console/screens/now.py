@@ -15,7 +15,7 @@ from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
 from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
-from receiver.operations.look.causes import causes, headline, sentence, without_snoozed
+from receiver.operations.look.causes import causes, headline, sentence
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import awake, concerns, in_words
 
