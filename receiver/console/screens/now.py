@@ -15,7 +15,7 @@ from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
 from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
-from receiver.operations.look.causes import causes, headline, sentence, without_snoozed
+from receiver.operations.look.causes import causes, headline, sentence
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import awake, concerns, in_words
 
@@ -36,8 +36,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is wrong, what to do first, and the page where that is done, "" where there is none. An
-    alert `fires` once its condition has lasted.
+    """What is wrong, what to do first, and the page for it. An alert `fires` once its condition has
+    lasted.
     """
 
     sentence: str
@@ -93,8 +93,7 @@ async def _counted(desk: Desk) -> Mapping[str, Any] | None:
 
 def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: datetime) -> NowView:
     """The page of a status."""
-    alerts = without_snoozed(counted["alerts"] if counted else (), status["dead_letters"])
-    found = causes(alerts, concerns(status))
+    found = causes(_alerts(counted, status["dead_letters"]), concerns(status))
     if counted and any(one.startswith("processes:") for one in counted["missing"]):
         counted = None
     return NowView(
@@ -120,6 +119,18 @@ def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: date
         concerns=tuple(status["verdict"]["concerns"]),
         rows=_rows(status, counted),
     )
+
+
+def _alerts(
+    counted: Mapping[str, Any] | None, letters: Mapping[str, Any] | None
+) -> Iterator[Mapping[str, Any]]:
+    """Those that hold, but for handlers whose letters are all snoozed or gone: that alert counts
+    what was given up in an hour, whatever became of it.
+    """
+    for one in counted["alerts"] if counted else ():
+        of_letters = one["alert"] == "YizhanDeadLetters"
+        if letters is None or not of_letters or one["labels"]["handler"] in letters["handlers"]:
+            yield one
 
 
 def _rows(status: Mapping[str, Any], counted: Mapping[str, Any] | None) -> tuple[Row, ...]:

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 from receiver.observability.alerts.alert import Severity
 from receiver.operations.alerting.notice import BY_NAME
-from receiver.operations.look.verdict import Concern, awake
+from receiver.operations.look.verdict import Concern
 
 _NATS_AWAY: Final = "YizhanNatsAway"
 """Its own summary says more than what could not be read for want of NATS."""
-_DEAD_LETTERS: Final = "YizhanDeadLetters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +47,6 @@ def causes(alerts: Iterable[Mapping[str, Any]], concerns: Iterable[Concern]) -> 
             more = (*found[place].details, concern.sentence)
             found[place] = replace(found[place], details=more)
     return sorted(found, key=lambda one: (one.severity != "critical", not one.fires))
-
-
-def without_snoozed(
-    alerts: Iterable[Mapping[str, Any]], letters: Mapping[str, Any] | None
-) -> list[Mapping[str, Any]]:
-    """The documents of alerts, without those of dead letters where all of the last day are of
-    causes that are snoozed: the alert counts every letter of the last hour. `letters` are those of
-    a status.
-    """
-    if letters is None or awake(letters)["last_day"] or not letters["last_day"]:
-        return list(alerts)
-    return [one for one in alerts if one["alert"] != _DEAD_LETTERS]
 
 
 def headline(found: Sequence[Cause]) -> str:
