@@ -55,10 +55,12 @@ def send(
         if sender is None:
             host = settings.receiver.host
             raise ConfigurationError(f"receiver.host: {host} is not this machine's own: give --url")
+        chosen = source or next((one.name for one in sender.sources), None)
+        if chosen is None:
+            raise ConfigurationError("sources: of none that is simulated can callbacks be played")
     order_id = order or new_order_id()
 
     async def main(_: Stop) -> int:
-        chosen = source or sender.sources[0].name
         answer = await send_test(sender, chosen, message_type, order_id)
         if as_json:
             print_json(

@@ -53,7 +53,7 @@ class Sender:
 
     @property
     def sources(self) -> Sequence[TrialSource]:
-        """None where the receiver listens to other machines alone."""
+        """Those that are marked `simulated` and whose callbacks can be played."""
         return [
             TrialSource(source.name, source.dialect, tuple(_messages(source.dialect)))
             for source in self._fit()

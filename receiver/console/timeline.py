@@ -72,7 +72,7 @@ def _callback(callback: Mapping[str, Any]) -> Entry:
         f"{callback['trust'] or 'unknown'}, events: {len(callback['events'])}",
         tone="look" if notes else "",
         seq=seq,
-        page=f"/callbacks/{seq}",
+        page=f"/callbacks/{seq}" if seq else "",
         notes=tuple(notes),
     )
 

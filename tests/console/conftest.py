@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests in a browser. They are the longest, and of several processes one alone
     then runs them: another takes tests from the end of its list, and would start all of this anew.
     """
-    items.sort(key=lambda item: "browser" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "site" not in getattr(item, "fixturenames", ()))
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,6 @@ async def test_what_is_stored_comes_on_top_until_it_is_paused(site: Site, browse
         await shelf.push("2745812000000000777", note="what is open stays open")
         await tab.page.wait_for_selector("[data-new]", timeout=0)
         assert await tab.count("details[open]") == 1
-        await tab.audit("/orders, live")
+        await auditor.audit("/orders, live")
     assert tab.faults == []
     await publisher.stop()

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.cli.look.single_text import event_text
 from receiver.console.rendering import query, segment
 from receiver.operations.look.live import live
 from receiver.operations.look.retransmissions import differences
@@ -105,6 +106,9 @@ async def test_an_event_says_in_what_a_retransmission_differs(visitor: Visitor) 
         {"field": "messageBody.mobile", "here": "***", "there": "***"},
         {"field": "again", "here": None, "there": first},
     ]
+    text = "\n".join(event_text(document))
+    assert f"the same fact in callback {again} #{found['stream_seq']}" in text
+    assert '  messageBody.orderNo: "PO-1" here, null there' in text
     page = await visitor.get(f"/events/{first}.0")
     assert "3 fields that differ" in page.text
     assert other not in page.text

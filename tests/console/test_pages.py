@@ -20,7 +20,7 @@ async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
         "The platform's API",
     ]
     assert document["well"] is (not document["causes"])
-    assert [one["alert"] for one in document["causes"]] == ["YizhanNoReceiver"]
+    assert document["causes"][0]["alert"] == "YizhanNoReceiver"
     assert document["verdict"] in page.text
     for row in document["rows"]:
         assert f"{row['name']} " in page.text

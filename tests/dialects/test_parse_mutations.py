@@ -9,6 +9,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -37,9 +38,14 @@ def check(dialect: DialectName, body: bytes) -> Callback | None:
     for draft in callback.events:
         text = draft.data.model_dump_json()
         assert type(draft.data).model_validate_json(text) == draft.data
-        assert all(map(exact, numbers(json.loads(text))))
+        assert is_exact(text)
         assert draft.time is None or draft.time.utcoffset() is not None
     return callback
+
+
+@cache
+def is_exact(text: str) -> bool:
+    return all(map(exact, numbers(json.loads(text))))
 
 
 def exact(number: float) -> bool:
@@ -76,6 +82,7 @@ def pairs_text(pairs: list[tuple[str, Any]]) -> str:
     return "{" + ",".join(f"{json.dumps(k)}:{json.dumps(part)}" for k, part in pairs) + "}"
 
 
+HERE = "<here>"
 ODD = [
     "null", "true", "1e400", "-1e400", "1e-400", "1E5", "-0", "-0.0", "9007199254740993", "0.1",
     "9" * 400, '"1e999999999"', '"NaN"', '"-Infinity"', '"\\u0000"', '""', '" "', "[[]]", "{}",
@@ -120,9 +127,10 @@ def test_every_odd_value_in_every_field_is_survived(file: Path) -> None:
         for key in marked:
             rest = [(name, part) for name, part in marked.items() if name != key]
             head = pairs_text(rest)[:-1] + ("," if rest else "")
+            text = text_with(message.outer, marked, f"{head}{json.dumps(key)}:{HERE}}}")
+            before, after = text.split(HERE)
             for odd in ODD:
-                text = text_with(message.outer, marked, f"{head}{json.dumps(key)}:{odd}}}")
-                check(message.dialect, message.wrapped(text))
+                check(message.dialect, message.wrapped(before + odd + after))
 
 
 TOLD = [

@@ -54,7 +54,7 @@ async def ready() -> None:
     """Always."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def servers() -> AsyncIterator[list[str]]:
     """One that sends plain callbacks past ASGI and one that does not."""
     intake = Intake(NoPublisher(), Subjects("t"), DIALECTS)

@@ -9,17 +9,16 @@ from typing import Annotated
 
 import typer
 
-from receiver.bus.read.filters import Filters
+from receiver.bus.read.filters import Filters, is_fingerprint
 from receiver.cli.acting import ByOption, checked_reason, who
 from receiver.cli.app import ConfigOption, JsonOption, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.desk import Desk
-from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.cli.repair import dead_acts  # noqa: F401 - whose commands come first
 from receiver.cli.repair.dead import dead
 from receiver.composition.repair import opened_to_act
-from receiver.errors import YizhanError
+from receiver.errors import ConfigurationError, YizhanError
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.look.snoozes import Snooze, snoozes, time_after
 from receiver.operations.repair.letters import Letters
@@ -51,7 +50,7 @@ def snooze(
     """
     now = datetime.now(UTC)
     with refusing():
-        not_empty("CAUSE", cause, write="write a fingerprint, as `yizhan dead list` shows it")
+        _check_fingerprint(cause)
         why = checked_reason(reason, write="say what is known of it, for whoever looks later")
         until, operator = time_after(lasting, now, name="--for"), who(by)
     settings, desk = load_to_look(config), Desk(True, as_json)
@@ -85,6 +84,7 @@ def wake(
 ) -> None:
     """Have a cause count again that was snoozed."""
     with refusing():
+        _check_fingerprint(cause)
         operator = who(by)
     settings, desk = load_to_look(config), Desk(True, as_json)
 
@@ -101,6 +101,13 @@ def wake(
         return 0
 
     run(main)
+
+
+def _check_fingerprint(cause: str) -> None:
+    if not is_fingerprint(cause):
+        raise ConfigurationError(
+            f"CAUSE {cause!r}: write a fingerprint, as `yizhan dead list` shows it"
+        )
 
 
 def _done(desk: Desk, found: Sequence[Snooze], what: str) -> None:

@@ -75,8 +75,8 @@ def view(asked: Asked, sender: CallbackSender, source: TrialSource) -> TrialView
 
 
 async def send(desk: Desk, asked: Asked) -> Done:
-    """Push it; leads to its order where it is of one, else to the callback, and back to the form
-    where the receiver did not take it.
+    """Push it; leads to the page where its life is, and back to the form where the receiver did
+    not take it.
     """
     given = {name: asked.others.get(name, "") for name in (_SOURCE, _TYPE, _ORDER)}
     source, message_type, order_id = given.values()

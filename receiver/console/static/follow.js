@@ -21,7 +21,7 @@
   const say = (text) => { if (status.textContent !== text) status.textContent = text; };
   const count = () => {
     saying = 0;
-    if (fresh) say(`Following; ${fresh.toLocaleString("en")} new since you came`);
+    if (fresh && source) say(`Following; ${fresh.toLocaleString("en")} new since you came`);
   };
   const renew = () => {
     waiting = 0;
