@@ -14,14 +14,27 @@ _PAGES: Final[Mapping[str, str]] = {
     "YizhanEffectInDoubt": "/doubt",
 }
 """Of the alerts whose page is none of their source or handler; its filters are their labels."""
+_WHOLE: Final[Mapping[str, str]] = {
+    "YizhanApiDown": "/api",
+    "YizhanCertificateExpires": "/system",
+    "YizhanDiskFullSoon": "/system",
+    "YizhanNatsAway": "/system",
+    "YizhanNoReceiver": "/system",
+    "YizhanSpoolStuck": "/system",
+    "YizhanSpoolUnreadable": "/system",
+    "YizhanStreamFullSoon": "/system",
+}
+"""Of those whose page has no filter."""
 
 
 def page_of(cause: Cause) -> str:
     """The path of the page; "" where nothing is done on a page."""
     if page := _PAGES.get(cause.alert):
         return page + query(cause.labels)
+    if page := _WHOLE.get(cause.alert):
+        return page
     if handler := cause.labels.get("handler"):
         return f"/handlers/{segment(handler)}"
-    if "source" in cause.labels:
-        return "/events" + query(cause.labels)
+    if source := cause.labels.get("source"):
+        return f"/sources/{segment(source)}"
     return ""

@@ -51,6 +51,8 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         assert (made.well, f"{made.verdict}.") == (False, summary)
         assert made.headline == made.verdict
         assert made.causes[0].action == alert.action
+        page = made.causes[0].page
+        assert "source" not in labels or page in {"/sources/shop", "/quarantine?source=shop"}
 
 
 def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
@@ -81,7 +83,7 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     assert made.headline == "3 callbacks wait in the spool, the oldest for 1 min, and 1 more"
     assert made.verdict == f"{made.headline}: The handler ship has given up on events"
     assert [(one.severity, one.page) for one in made.causes] == [
-        ("critical", ""),
+        ("critical", "/system"),
         ("warning", "/dead?handler=ship"),
     ]
     assert made.causes[1].details == ("5 dead letters of 2 causes, 1 of the last day",)
