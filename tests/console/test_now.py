@@ -15,6 +15,7 @@ from receiver.operations.alerting.notice import BY_NAME
 from receiver.operations.alerting.standing import Firing, StandingAlerts
 from receiver.operations.look.counted import counted_document
 from tests.alerts.faults import FAULTS, pages
+from tests.console.crawl import screen_of
 
 WELL: dict[str, Any] = {
     "verdict": {"well": True, "sentence": "all is well", "concerns": []},
@@ -51,8 +52,32 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         assert (made.well, f"{made.verdict}.") == (False, summary)
         assert made.headline == made.verdict
         assert made.causes[0].action == alert.action
-        page = made.causes[0].page
-        assert "source" not in labels or page in {"/sources/shop", "/quarantine?source=shop"}
+        assert screen_of(made.causes[0].page.partition("?")[0]) is not None
+
+
+def test_a_snoozed_cause_is_no_part_of_it_until_a_letter_of_another_comes() -> None:
+    now, alert = datetime.now(UTC), BY_NAME["YizhanDeadLetters"]
+    firing = Firing(alert.name, alert.severity, {"handler": "ship"}, "x", alert.action, now)
+    counts = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
+    for snoozed, handlers, well in ((counts, [], True), ({**counts, "count": 2}, ["ship"], False)):
+        status = {**WELL, "dead_letters": {**counts, "snoozed": snoozed, "handlers": handlers}}
+        assert view(status, counted(Figures(), [firing]), now).well is well
+
+
+def test_a_cause_leads_to_the_page_where_one_acts() -> None:
+    labels, now = {"source": "shop", "handler": "ship"}, datetime.now(UTC)
+    for name, page in (
+        ("YizhanSecretRefused", "/sources/shop"),
+        ("YizhanCallbacksUnreadable", "/quarantine?source=shop"),
+        ("YizhanDeadLetters", "/dead?handler=ship"),
+        ("YizhanHandlerBehind", "/handlers/ship"),
+        ("YizhanNatsAway", "/system"),
+    ):
+        alert = BY_NAME[name]
+        own = {label: labels[label] for label in alert.labels}
+        firing = Firing(name, alert.severity, own, "x", alert.action, now)
+        (cause,) = view(WELL, counted(Figures(), [firing]), now).causes
+        assert cause.page == page
 
 
 def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:

@@ -36,8 +36,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is wrong, what to do first, and the page where that is done, "" where there is none. An
-    alert `fires` once its condition has lasted.
+    """What is wrong, what to do first, and the page for it. An alert `fires` once its condition has
+    lasted.
     """
 
     sentence: str
