@@ -96,25 +96,41 @@ def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
 
 def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     now = datetime.now(UTC)
+    quarantined = {
+        "source": "shop",
+        "is_silent": False,
+        "is_refused": False,
+        "quarantined_day": 2,
+        "last_at": None,
+        "silent_s": None,
+    }
     status = {
         **WELL,
+        "sources": [quarantined],
         "dead_letters": {**WELL["dead_letters"], "count": 5, "causes": 2, "last_day": 1},
         "spool": {"callbacks": 3, "bytes": 9, "oldest_age_s": 90.0, "sources": {}},
     }
-    alert = BY_NAME["YizhanDeadLetters"]
-    labels = {"handler": "ship"}
-    letters = Firing(alert.name, alert.severity, labels, alert.summary_for(labels), "", now)
-    made = view(status, counted(Figures(), [letters]), now)
-    assert made.headline == "3 callbacks wait in the spool, the oldest for 1 min, and 1 more"
-    assert made.verdict == f"{made.headline}: The handler ship has given up on events"
-    assert [(one.severity, one.page) for one in made.causes] == [
-        ("critical", "/system"),
-        ("warning", "/dead?handler=ship"),
+    found = [
+        Firing(alert.name, alert.severity, labels, alert.summary_for(labels), alert.action, now)
+        for alert, labels in (
+            (BY_NAME["YizhanDeadLetters"], {"handler": "ship"}),
+            (BY_NAME["YizhanCallbacksUnreadable"], {"source": "shop"}),
+        )
     ]
-    assert made.causes[1].details == ("5 dead letters of 2 causes, 1 of the last day",)
+    made = view(status, counted(Figures(), found), now)
+    assert made.headline == "3 callbacks wait in the spool, the oldest for 1 min, and 2 more"
+    assert made.verdict == (
+        f"{made.headline}: The handler ship has given up on events; Callbacks of shop could not be "
+        "read, and wait in quarantine"
+    )
+    assert [(one.severity, one.page, one.details) for one in made.causes] == [
+        ("critical", "/system", ()),
+        ("warning", "/dead?handler=ship", ()),
+        ("warning", "/quarantine?source=shop", ("2 callbacks of shop in quarantine in a day",)),
+    ]
 
     none = {**WELL["dead_letters"], "handlers": []}  # all are snoozed, given back or dropped
-    assert view({**WELL, "dead_letters": none}, counted(Figures(), [letters]), now).well
+    assert view({**WELL, "dead_letters": none}, counted(Figures(), found[:1]), now).well
 
 
 def test_without_reports_of_processes_their_rows_are_unknown() -> None:

@@ -36,14 +36,14 @@ class Cause:
 
 def causes(alerts: Iterable[Mapping[str, Any]], concerns: Iterable[Concern]) -> list[Cause]:
     """Of the documents of alerts that hold (`standing.Firing`) and the concerns of a status; a
-    concern that an alert names is a detail of that.
+    concern of the same case as an alert is a detail of that, and one of all cases is said by it.
     """
     found = [_of_alert(document) for document in alerts]
     for concern in concerns:
         place = next((n for n, cause in enumerate(found) if _is_of(concern, cause)), None)
         if place is None:
             found.append(_of_concern(concern))
-        else:
+        elif concern.labels == found[place].labels:
             more = (*found[place].details, concern.sentence)
             found[place] = replace(found[place], details=more)
     return sorted(found, key=lambda one: (one.severity != "critical", not one.fires))

@@ -205,10 +205,11 @@ async def _counted_letters(
     now: datetime,
 ) -> dict[str, int]:
     lately = StreamSelection(archive.subjects.dead_stream, among, now - DAY)
+    count = sum(counted.values())
     return {
-        "count": sum(counted.values()),
+        "count": count,
         "causes": len(counted),
-        "last_day": await archive.reader.count(lately) if counted else 0,
+        "last_day": min(count, await archive.reader.count(lately)) if counted else 0,
         "in_doubt": sum(count for subject, count in counted.items() if subject in doubts),
     }
 
