@@ -5,6 +5,7 @@ A page never fails half: what it shows is read before a byte of it is sent.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,10 +33,14 @@ from receiver.console.screen import (
     Screen,
 )
 from receiver.console.sent_events import Viewers
-from receiver.errors import BusError, YizhanError
+from receiver.errors import BusError, ConfigurationError, YizhanError
 from receiver.observability.logs import get_logger
 
 _NOTICES: Final = 256
+_LOOK_S: Final = 0.5
+_AWAY_S: Final = 2.0
+_OF_EVERY_PAGE: Final = frozenset({"notice", "reveal", "after"})
+"""The parameters of any page: what was just done, who may see it, and from where it is followed."""
 _TITLES: Final[Mapping[int, str]] = {
     400: "This cannot be asked",
     403: "This is not yours to do",
@@ -78,13 +83,32 @@ class Pages:
 
     async def _page(self, screen: Screen, request: Request) -> Response:
         asked = self._asked(screen, request, parameters(request.url.query))
-        view = await screen.read(self.desk, asked)
+        view = await self._read(screen, asked)
         return self._rendered(request, screen.template, {"view": view, "asked": asked}, screen)
 
     async def _twin(self, screen: Screen, request: Request) -> Response:
         asked = self._asked(screen, request, parameters(request.url.query))
-        view = await screen.read(self.desk, asked)
+        view = await self._read(screen, asked)
         return Response(as_json(view), media_type="application/json")
+
+    async def _read(self, screen: Screen, asked: Asked) -> Any:
+        """What the screen shows; raises `BusError` where NATS is away for a while, though readings
+        wait for it longer: an operator is better off with a page that says so.
+        """
+        reading = asyncio.ensure_future(screen.read(self.desk, asked))
+        missed = 0
+        try:
+            while not (await asyncio.wait({reading}, timeout=_LOOK_S))[0]:
+                try:
+                    self.desk.connection.client  # noqa: B018 - raises while NATS is away
+                    missed = 0
+                except BusError:
+                    missed += 1
+                    if missed * _LOOK_S >= _AWAY_S:
+                        raise
+            return reading.result()
+        finally:
+            reading.cancel()
 
     async def _live(self, screen: Screen, request: Request) -> Response:
         assert screen.live is not None
@@ -120,6 +144,8 @@ class Pages:
     ) -> Asked:
         viewer = _viewer(request)
         words = words_of(given, screen.words)
+        if not whole:
+            _refuse_unknown(given, (*screen.words, *screen.others))
         others = {
             name: text
             for name, text in given.items()
@@ -191,6 +217,14 @@ class Pages:
         """The page of what hinders an answer."""
         fault = {"title": _TITLES.get(status, "This page failed"), "sentence": sentence}
         return self._rendered(request, "fault.html", {"fault": fault}, None, status)
+
+
+def _refuse_unknown(given: Mapping[str, str], taken: Sequence[str]) -> None:
+    """A filter that is misspelt would select everything."""
+    unknown = given.keys() - {*taken, *_OF_EVERY_PAGE}
+    if unknown:
+        there = f"there are {', '.join(taken)}" if taken else "this page has none"
+        raise ConfigurationError(f"no filter is called {', '.join(sorted(unknown))}: {there}")
 
 
 def _status(error: YizhanError) -> int:

@@ -130,13 +130,16 @@ async def opened_visitor(nats_url: str, directory: Path) -> AsyncIterator[Visito
         await _delete(bus.connection, bus.subjects)
 
 
+_NO_FUNCTIONS: Final = {"archive", "configured", "connection"}
+
+
 @contextlib.asynccontextmanager
 async def where(visitor: Visitor, **known: Any) -> AsyncIterator[Visitor]:
     """The same console, but what its desk is given: `status`, `counted`, `configured` and the like;
     what is no function becomes one that gives it, as those of a desk are.
     """
     given: dict[str, Any] = {
-        name: one if callable(one) or name == "configured" else partial(_given, one)
+        name: one if callable(one) or name in _NO_FUNCTIONS else partial(_given, one)
         for name, one in known.items()
     }
     desk = replace(visitor.desk, **given)

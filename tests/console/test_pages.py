@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from receiver.bus.connection import Connection
+from receiver.bus.read.reader import Reader
 from receiver.console.screens.table import SCREENS
-from tests.console.desk import ROOT_PATH, Visitor
+from receiver.operations.look.archive import Archive
+from tests.console.desk import ROOT_PATH, Visitor, where
 
 ORDER = "2745812000123456789"
 
@@ -61,6 +64,16 @@ async def test_what_cannot_be_answered_is_a_page_that_says_why(visitor: Visitor)
     for path in ("nothing", "", "%00"):
         answer = await visitor.http.get(f"{ROOT_PATH}/static/{path}")
         assert answer.status_code == 404, path
+    misspelt = await visitor.get("/events?tpye=payment", 400)
+    assert "no filter is called tpye: there are " in misspelt.text
+
+
+async def test_a_page_does_not_wait_for_nats_as_long_as_a_reading(visitor: Visitor) -> None:
+    gone = Connection("nats://127.0.0.1:9", ())
+    archive = Archive(gone, visitor.bus.subjects)
+    archive.reader = Reader(gone, patience_s=1000)
+    async with where(visitor, connection=gone, archive=archive) as one:
+        assert "NATS does not answer" in (await one.get("/orders", 503)).text
 
 
 def test_each_screen_has_a_name_a_key_and_a_path_of_its_own() -> None:
