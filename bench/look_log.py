@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any, Final
 
 from receiver.bus.callback_codec import encode_callback
@@ -86,6 +87,23 @@ async def fill(url: str, first: int, last: int, *, processes: int) -> None:
             if number % 20 == 19:
                 stored = parts[number][2] * AN_ORDER
                 print(f"{stored:,} events stored", file=sys.stderr, flush=True)
+
+
+@asynccontextmanager
+async def stored_live(url: str, order: int, a_second: float) -> AsyncIterator[None]:
+    """Store the first callbacks of new orders, from `order` on, so many a second."""
+
+    async def store() -> None:
+        async with connected(url) as connection:
+            publisher = GroupCommitPublisher(connection, timeout_s=60)
+            for number in count(order):
+                await publisher.publish([*_messages([number], 0)])
+                await asyncio.sleep(1 / a_second)
+
+    storing = asyncio.create_task(store())
+    yield
+    storing.cancel()
+    await asyncio.wait({storing})
 
 
 async def bury(connection: Connection, letters: int) -> None:

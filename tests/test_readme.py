@@ -30,6 +30,7 @@ from receiver.settings import (
 from receiver.settings.alerts import AlertsSettings
 from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.metrics import MetricsSettings
+from receiver.settings.openid import ConsoleGrant, OpenIDSettings
 from receiver.settings.tracing import TracingSettings
 from receiver.testing import Kit, make_event
 from receiver.testing.real import RealKit
@@ -60,6 +61,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tracing": TracingSettings,
     "console": ConsoleSettings,
     "console.users[]": ConsoleUser,
+    "console.oidc": OpenIDSettings,
+    "console.oidc.grants[]": ConsoleGrant,
 }
 
 
@@ -131,7 +134,7 @@ def test_every_setting_is_in_the_table_and_no_other() -> None:
     rows = re.findall(r"^\| (`[^|]+) \|", README, re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([\w.\[\]]+)`", row)}
     known = {f"{name}.{key}" for name, model in SECTIONS.items() for key in model.model_fields}
-    assert len(SECTIONS) == len(Settings.model_fields) + 2
+    assert len(SECTIONS) == len(Settings.model_fields) + 4
     assert told == known
 
 

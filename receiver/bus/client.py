@@ -66,8 +66,13 @@ class PipeliningClient(Client):
     @property
     def server_version(self) -> tuple[int, int]:
         """The connected server's version, major and minor; zeros where it names none."""
-        match = re.match(r"v?(\d+)\.(\d+)", str(self._server_info.get("version", "")))
+        match = re.match(r"v?(\d+)\.(\d+)", self.server_release)
         return (int(match[1]), int(match[2])) if match else (0, 0)
+
+    @property
+    def server_release(self) -> str:
+        """The connected server's version as it says it; empty where it names none."""
+        return str(self._server_info.get("version", ""))
 
     async def listen(self) -> None:
         """Begin to receive answers; raises the library's errors."""

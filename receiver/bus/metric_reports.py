@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from receiver.bus.connection import Connection, Sleep
@@ -49,6 +51,7 @@ class MetricReporter:
         self._read = read
         self._sleep = sleep
         self._life = secrets.token_hex(8)
+        self._started_at = datetime.now(UTC)
         self._expected = 0
         self._reported = Figures()
         """What the last report of this life said that is known to be stored."""
@@ -131,6 +134,9 @@ class MetricReporter:
             "kind": self._kind,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "version": version("yizhan"),
+            "python": platform.python_version(),
+            "started_at": self._started_at.isoformat(timespec="seconds"),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "ended": ended,
             "figures": figures.document(),

@@ -69,6 +69,11 @@ COMMANDS: Final = {
         RUN,
         "Play the platform: push orders' lives to a running receiver, by the platform's rules.",
     ),
+    "send": Entry(
+        "send",
+        RUN,
+        "Send a test callback: one message to a source for tests, as the platform would.",
+    ),
     "order": Entry(
         "look.order",
         LOOK,
@@ -103,7 +108,7 @@ COMMANDS: Final = {
         REPAIR,
         "List the handlers: from where, on which events, how far, and what waits.",
     ),
-    "dead": Entry("repair.dead_acts", REPAIR, "Dead letters: list, show, retry, drop."),
+    "dead": Entry("repair.dead_snooze", REPAIR, "Dead letters: list, show, retry, drop, snooze."),
     "quarantine": Entry("repair.quarantine_acts", REPAIR, "Callbacks that could not be read."),
     "doubt": Entry(
         "doubt", REPAIR, "List effects of handlers of which it is not known whether they happened."

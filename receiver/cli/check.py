@@ -31,7 +31,8 @@ from receiver.cli.preflight import check_api, faults
 from receiver.cli.process import EXIT_FAILED, refusing, run
 from receiver.cli.pruning import prune_handlers
 from receiver.composition.tracing import tracing_doubts
-from receiver.errors import BusError
+from receiver.console.doors.openid.extra import check_extra
+from receiver.errors import BusError, ConfigurationError
 from receiver.observability.logs import configure_logs
 from receiver.settings import LogSettings, Settings, development
 from receiver.settings.exposure import exposed_files, exposed_secrets, weak_protection
@@ -133,6 +134,10 @@ def _doubts(config: Path | None, settings: Settings) -> Iterator[tuple[str, str]
         yield "settings", weakness
     for shared in _shared_secrets(settings):
         yield "sources", shared
+    try:
+        check_extra(settings.console)
+    except ConfigurationError as error:
+        yield "console", str(error)
     for doubt in tracing_doubts(settings):
         yield "tracing", doubt
     wanted = settings.receiver.limit_connections

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import typer
 
 from receiver.cli.app import LOOK, ConfigOption, app, examples
 from receiver.cli.configuration import load_to_look
 from receiver.cli.process import Stop, refusing, run
+from receiver.cli.trial import Sender, sender_on
 from receiver.composition.bus import Bus
 from receiver.composition.console import opened_for_console, running_console
+from receiver.console.doors.openid.extra import check_extra
 from receiver.console.doors.tokens import hash_token
 from receiver.errors import ConfigurationError
 from receiver.observability.logs import configure_logs, get_logger
@@ -47,7 +49,7 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
         handlers = known_handlers(settings)
         async with (
             opened_for_console(settings) as bus,
-            running_console(settings, bus, listener, handlers) as url,
+            running_console(settings, bus, listener, handlers, sender_on(settings)) as url,
         ):
             get_logger("yizhan.console").info("console_served", url=url)
             await stop.wait()
@@ -57,18 +59,22 @@ def serve(context: typer.Context, config: ConfigOption = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def console_beside(settings: Settings, bus: Bus) -> AsyncIterator[str | None]:
+async def console_beside(
+    settings: Settings, bus: Bus, loaded: Sequence[Handler], sender: Sender | None
+) -> AsyncIterator[str | None]:
     """The console of a process that does something else, too; gives its URL. Where its port is
-    taken that is warned of, and there is none: callbacks do not wait for it.
+    taken, or its extra missing, that is warned of, and there is none: callbacks do not wait for it.
+    `loaded` are the handlers that are known here.
     """
     chosen = settings.console
     try:
+        check_extra(chosen)
         listener = bind(chosen.host, chosen.port, section="console")
     except ConfigurationError as error:
         get_logger("yizhan.console").warning("console_not_served", error=str(error))
         yield None
         return
-    async with running_console(settings, bus, listener, ()) as url:
+    async with running_console(settings, bus, listener, loaded, sender) as url:
         yield url
 
 

@@ -95,6 +95,9 @@ class Greeting:
         for source in filter(self._is_tried, self.settings.sources):
             yield f"  curl -i -H 'content-type: application/json' -d '{_EXAMPLE}' \\"
             yield f"    {self._callback_url(source)}\n"
+        if self.development:
+            yield "  # a test callback; the console shows what becomes of it:"
+            yield f"  {self._command('send', 'ORDER_BUYER_VIEW_ANNOUNCE_SENDGOODS')}\n"
         yield "  # the stored events, as JSON lines:"
         yield f"  {self._command('replay', '--since', '1h', '--to', '-')}"
 

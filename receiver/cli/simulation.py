@@ -41,7 +41,7 @@ def account_of(source: SourceSettings) -> Account:
     """With what the platform signs for a source."""
     return Account(
         access_key=source.access_key or source.name,  # `aop` signs without one, its API does not
-        secret=source.secrets[0].get_secret_value(),
+        secret=source.secrets[0].get_secret_value() if source.secrets else "",
         source_name=source.name,
         dialect=next(dialect for dialect in DIALECTS if dialect == source.dialect),
     )

@@ -15,7 +15,7 @@ import typer
 from receiver.cli.app import RUN, ConfigOption, app, examples
 from receiver.cli.code_watch import ReloadOption
 from receiver.cli.configuration import load_to_receive
-from receiver.cli.console import console_beside
+from receiver.cli.console import console_beside, known_handlers
 from receiver.cli.greeting import Greeting, greeted
 from receiver.cli.preflight import ready
 from receiver.cli.process import Stop, fail, run, tune_gc
@@ -24,6 +24,7 @@ from receiver.cli.serve import warning_of_loss
 from receiver.cli.simulation import new_seed, platform_config, with_simulated_api
 from receiver.cli.supervised_handlers import supervised_handlers
 from receiver.cli.supervisor import bind_all, running_workers
+from receiver.cli.trial import sender_on
 from receiver.composition.alerting import alerting
 from receiver.composition.bus import Bus, opened_bus
 from receiver.composition.metrics import collector_on
@@ -94,7 +95,11 @@ def up(
             await stack.enter_async_context(warning_of_loss(settings))
             await stack.enter_async_context(started.receiving(running, bus, listeners, stop))
             await stack.enter_async_context(started.alerting(bus))
-            console_url = await stack.enter_async_context(console_beside(running, bus))
+            # `ready` has imported their code; with `reload` it is soon another's.
+            known = () if reload else known_handlers(running)
+            sender = sender_on(running, url, platform)
+            console = console_beside(running, bus, known, sender)
+            console_url = await stack.enter_async_context(console)
             pushed_into = pushed.account.source_name if pushed else None
             greeting = started.greeting(running, url, bus.url, console_url, pushed_into)
             await stack.enter_async_context(greeted(greeting))

@@ -14,13 +14,17 @@ from receiver.bus.subjects import Subjects
 from receiver.console.reveals import Reveals
 from receiver.operations.audit_trail import AuditTrail
 from receiver.operations.doubt import Doubts
+from receiver.operations.durability import Durability
 from receiver.operations.handlers import HandlerOperations
 from receiver.operations.look.archive import Archive
+from receiver.operations.look.configured import Configured
 from receiver.operations.repair.letter_acts import LetterActs
 from receiver.operations.repair.letters import Letters
 from receiver.operations.repair.quarantine import Quarantine
 from receiver.operations.repair.reparse import Reparsing
+from receiver.operations.repair.snoozing import Snoozing
 from receiver.operations.replay_acts import ReplayOperations
+from receiver.operations.trying import CallbackSender
 from receiver.worker.status import WorkerStatus
 
 Document = Mapping[str, Any]
@@ -28,13 +32,17 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One for the life of a console. `status` is the document of `yizhan status`, `counted` what
+    """One for the life of a console, and so is its `archive`, which remembers the letters it has
+    read. `status` is the document of `yizhan status`, `counted` what
     the processes count, `workers` those that run handlers; all as they were a moment ago (`Warm`).
-    They raise `BusError`. What follows the stream ends once `ending` is set.
+    They raise `BusError`. What follows the stream ends once `ending` is set. `configured` is what
+    may be shown of the settings, `durability` whether what is acknowledged is on disk. `sender`
+    sends test callbacks, where that can be done from here.
     """
 
     connection: Connection
     subjects: Subjects
+    archive: Archive
     publisher: Publisher
     handlers: HandlerOperations
     status: Callable[[], Awaitable[Document]]
@@ -43,13 +51,11 @@ class Desk:
     replays: ReplayOperations
     reparsing: Reparsing
     doubts: Callable[[], AbstractAsyncContextManager[Doubts]]
+    configured: Configured
+    durability: Callable[[], Awaitable[Durability]]
+    sender: CallbackSender | None = None
     reveals: Reveals = field(default_factory=Reveals)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def archive(self) -> Archive:
-        """What is stored, to look at."""
-        return Archive(self.connection, self.subjects)
 
     @property
     def letters(self) -> Letters:
@@ -60,6 +66,11 @@ class Desk:
     def letter_acts(self) -> LetterActs:
         """What is done to dead letters."""
         return LetterActs(self.letters, self.publisher)
+
+    @property
+    def snoozing(self) -> Snoozing:
+        """What is done to causes of dead letters."""
+        return Snoozing(self.connection, self.subjects)
 
     @property
     def quarantine(self) -> Quarantine:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from receiver.bounded_cache import BoundedCache
@@ -31,6 +31,7 @@ from receiver.console.screen import (
     GoneError,
     Screen,
 )
+from receiver.console.sent_events import Viewers
 from receiver.errors import BusError, YizhanError
 from receiver.observability.logs import get_logger
 
@@ -50,6 +51,7 @@ class Pages:
 
     def __init__(self, desk: Desk, screens: Sequence[Screen], templates: Environment) -> None:
         self.desk = desk
+        self.viewers = Viewers()
         self._screens = screens
         self._templates = templates
         self._notices: BoundedCache[str] = BoundedCache(_NOTICES)
@@ -67,7 +69,7 @@ class Pages:
                 found.append(Route(screen.path, done, methods=["POST"]))
             if screen.live is not None:
                 live = partial(self._answered, partial(self._live, screen), as_text=False)
-                found.append(Route(f"{screen.path}/live", live, methods=["GET"]))
+                found.append(Route(screen.live_path, live, methods=["GET"]))
         return found
 
     def url(self, request: Request, path: str) -> str:
@@ -86,13 +88,13 @@ class Pages:
 
     async def _live(self, screen: Screen, request: Request) -> Response:
         assert screen.live is not None
+        if self.viewers.is_full:
+            return self.viewers.refusal()
         given = parameters(request.url.query)
         if last := request.headers.get("last-event-id"):
             given["after"] = last
         following = await screen.live(self.desk, self._asked(screen, request, given))
-        # A proxy that buffered it would show nothing until it is full.
-        headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(following, media_type="text/event-stream", headers=headers)
+        return self.viewers.answer(following)
 
     async def _done(self, screen: Screen, request: Request) -> Response:
         assert screen.act is not None
@@ -152,8 +154,10 @@ class Pages:
             sessions=request.scope["state"]["sessions"],
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
+            can_send=self.desk.sender is not None and bool(self.desk.sender.sources),
             screen=screen,
             path=path_of(request),
+            this_page=path_of(request) + _query_of(request),
             twin=_twin_of(request, screen),
             notice=self._notices.get(given.get("notice", "")),
             **context,
@@ -210,5 +214,9 @@ def _twin_of(request: Request, screen: Screen | None) -> str:
     if screen is None:
         return ""
     path = path_of(request).rstrip("/") or f"/{screen.name}"
-    given = parameters(request.url.query)
-    return f"{path}.json{query(without(given, 'notice'))}"
+    return f"{path}.json{_query_of(request)}"
+
+
+def _query_of(request: Request) -> str:
+    """The query, without what was said once."""
+    return query(without(parameters(request.url.query), "notice"))

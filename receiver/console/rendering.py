@@ -16,11 +16,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from receiver.bus.read.filters import CHINA
 from receiver.operations.look.documents import moment
 from receiver.operations.look.verdict import in_words
+from schemas.examples import EXAMPLES
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
-_SCRIPTS: Final = ("vendor/htmx.min.js", "vendor/hx-csp.min.js", "console.js", "live.js")
+_SCRIPTS: Final = (
+    "vendor/htmx.min.js",
+    "vendor/hx-csp.min.js",
+    "console.js",
+    "live.js",
+    "follow.js",
+)
 
 
 def environment() -> Environment:
@@ -48,6 +55,7 @@ def environment() -> Environment:
     }
     made.globals["assets"] = _assets()
     made.globals["scripts"] = _SCRIPTS
+    made.globals["event_types"] = frozenset(EXAMPLES)
     return made
 
 

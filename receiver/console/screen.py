@@ -116,6 +116,11 @@ class Screen:
     live: Callable[[Desk, Asked], Awaitable[AsyncIterator[bytes]]] | None = None
 
     @property
+    def live_path(self) -> str:
+        """Where what is new comes; before a text that may end as it likes, not behind."""
+        return f"/live{self.path}" if "{" in self.path else f"{self.path}/live"
+
+    @property
     def twin(self) -> str:
         """The path of its JSON."""
         return f"{self.path.rstrip('/') or f'/{self.name}'}.json"

@@ -21,11 +21,12 @@ _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something of an order's life: when it was, what, and in few words how. `seq` is its place in
-    the stream (of a letter, in that of letters), `page` where more of it is, `data` the data of an
-    event; a `bad` one failed, a `look` one is unusual.
+    """Something of an order's life: when it was, what, and in few words how. `id` stays the same
+    while more comes, `seq` is its place in the stream (of a letter, in that of letters), `page`
+    where more of it is, `data` the data of an event; a `bad` one failed, a `look` one is unusual.
     """
 
+    id: str
     kind: Kind
     at: datetime | None
     name: str
@@ -61,21 +62,24 @@ def _callback(callback: Mapping[str, Any]) -> Entry:
         notes.append(f"a retransmission of {again}")
     if replayed:
         notes.append(f"its signature was used before by {replayed}")
+    seq = callback["stream_seq"]
     return Entry(
+        id=f"seq-{seq or callback['callback_id']}",
         kind="callback",
         at=moment(callback["received_at"]),
         name=callback["message_type"] or "callback",
         text=f"{callback['callback_id']} from {callback['source'] or 'an unknown source'}, trust "
         f"{callback['trust'] or 'unknown'}, events: {len(callback['events'])}",
         tone="look" if notes else "",
-        seq=callback["stream_seq"],
-        page=f"/callbacks/{callback['stream_seq']}",
+        seq=seq,
+        page=f"/callbacks/{seq}" if seq else "",
         notes=tuple(notes),
     )
 
 
 def _event(event: Mapping[str, Any]) -> Entry:
     return Entry(
+        id=f"seq-{event['stream_seq']}",
         kind="event",
         at=moment(event["stored_at"]),
         name=event["type"] or "an event of no known type",
@@ -107,6 +111,7 @@ def _run(run: Mapping[str, Any]) -> Entry:
     if run["published_count"]:
         notes.append(f"publishes {_listed(run['published'], run['published_count'])}")
     return Entry(
+        id=f"run-{run['handler']}-{run['event_id']}-{run['started_at']}",
         kind="run",
         at=moment(run["started_at"]),
         name=run["handler"],
@@ -123,6 +128,7 @@ def _lasting(milliseconds: float) -> str:
 def _effect(effect: Mapping[str, Any]) -> Entry:
     doubt = effect["state"] == "in_doubt"
     return Entry(
+        id=effect["key"],
         kind="effect",
         at=moment(effect["at"]),
         name=f"{effect['name']} of {effect['handler']}",
@@ -136,6 +142,7 @@ def _effect(effect: Mapping[str, Any]) -> Entry:
 def _letter(letter: Mapping[str, Any]) -> Entry:
     seq = letter["stream_seq"]
     return Entry(
+        id=f"letter-{seq}",
         kind="letter",
         at=moment(letter["at"]),
         name=f"{letter['handler']} gave up",
@@ -148,6 +155,7 @@ def _letter(letter: Mapping[str, Any]) -> Entry:
 
 def _waiting(waiting: Mapping[str, Any]) -> Entry:
     return Entry(
+        id=f"waiting-{waiting['stream_seq']}",
         kind="waiting",
         at=moment(waiting["at"]),
         name=f"{waiting['handler']} runs again",

@@ -87,7 +87,10 @@ def _panel_of(row: MetricRow) -> dict[str, Any]:
     if row.kind == "counter":
         return _panel(f"{title}, a minute", row.exported, _targets(row), "short")
     unit = next((unit for end, unit in _UNITS.items() if row.name.endswith(end)), "short")
-    return _panel(title, row.exported, _targets(row), unit)
+    made = _panel(title, row.exported, _targets(row), unit)
+    if row.bounds and row.bounds[0] < 0:
+        del made["fieldConfig"]["defaults"]["min"]
+    return made
 
 
 def _targets(row: MetricRow) -> list[tuple[str, str]]:

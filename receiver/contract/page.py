@@ -10,6 +10,7 @@ from receiver.bus.subjects import Subjects
 from receiver.contract.asyncapi import event_headers
 from receiver.contract.catalogue import Entry, catalogue, trust_of
 from receiver.contract.markdown import cell, table
+from receiver.contract.properties import known_words, type_text
 from receiver.messages.catalogue import MESSAGES, PlatformMessage
 from receiver.settings import DialectName, Verification
 from schemas.events import EVENT_MODELS
@@ -104,7 +105,7 @@ def _headers_table() -> str:
 
 
 def _meaning(schema: Mapping[str, Any]) -> str:
-    words = _known_words(schema)
+    words = known_words(schema)
     listed = f" Words: {_quoted(words)}." if words else ""
     return f"{cell(schema['description'])}{listed}"
 
@@ -152,7 +153,7 @@ def _section(entry: Entry, schemas: Mapping[str, Any]) -> Iterator[str]:
 def _shared_section(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {name}"
     yield schema["description"]
-    words = _known_words(schema)
+    words = known_words(schema)
     yield f"Words: {_quoted(words)}." if words else _fields_table(schema)
 
 
@@ -166,26 +167,12 @@ def _fields_table(schema: Mapping[str, Any]) -> str:
 
 def _type_text(schema: Mapping[str, Any]) -> str:
     """A property's type in words, with a link where it is a shared part."""
-    if words := _known_words(schema):
-        return "word: " + _quoted(words)
-    if "anyOf" in schema:
-        return " or ".join(_type_text(part) for part in schema["anyOf"])
-    if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#")
-        return f"[{name}](#{name.lower()})"
-    if schema.get("type") == "array":
-        return f"list of {_type_text(schema['items'])}"
-    if schema.get("format") == "date-time":
-        return "time"
-    names = {"string": "text", "integer": "whole number", "null": "null", "boolean": "boolean"}
-    return names.get(schema.get("type", ""), "any JSON")
+    words = known_words(schema)
+    return f"word: {_quoted(words)}" if words else type_text(schema, "#", _linked)
 
 
-def _known_words(schema: Mapping[str, Any]) -> list[str]:
-    for part in schema.get("anyOf", ()):
-        if "enum" in part:
-            return list(part["enum"])
-    return []
+def _linked(name: str) -> str:
+    return f"[{name}](#{name.lower()})"
 
 
 def _quoted(words: list[str]) -> str:

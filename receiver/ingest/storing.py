@@ -35,7 +35,9 @@ class Receipt(NamedTuple):
 
     `events` is what was read out of it. `stream_seq` is that of the raw message, 0 while it is
     `spooled`; `secret_index` is which secret signed, so that one that no sender uses any more can
-    be retired. `provoked` is what came again after it was answered late, or not with 200.
+    be retired. `provoked` is what came again after it was answered late, or not with 200. At its
+    arrival `push_age_s` had passed since its sender says that it pushed it; None where it says
+    nothing, or sent it before.
     """
 
     outcome: Outcome
@@ -46,6 +48,7 @@ class Receipt(NamedTuple):
     fault: Fault | None = None
     secret_index: int | None = None
     provoked: bool = False
+    push_age_s: float | None = None
 
 
 IntakeResult = Receipt | Exception
@@ -178,6 +181,7 @@ class StoringCallback:
                 stream_seq=raw.stream_seq,
                 secret_index=verified.proof.secret_index,
                 provoked=provoked,
+                push_age_s=None if raw.duplicate else self._push_age_s,
             )
         )
         request, storage = verified.request, self._storage
@@ -202,6 +206,13 @@ class StoringCallback:
             late.on_try(self._verified.request.source, outcome, None)
         if outcome != "good":
             late.note(source, content, self._received_s)
+
+    @property
+    def _push_age_s(self) -> float | None:
+        pushed_at = None if self._callback is None else self._callback.pushed_at
+        if self._first or pushed_at is None:
+            return None
+        return (self._verified.request.received_at - pushed_at).total_seconds()
 
     @property
     def _received_s(self) -> float:

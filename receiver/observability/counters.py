@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from receiver.observability.figures import Figures
-from receiver.observability.metric_row import ACK_BOUNDS_S
+from receiver.observability.metric_row import ACK_BOUNDS_S, PUSH_AGE_BOUNDS_S
 from receiver.observability.moments import LAST_TRY, REFUSED, RETRIED, Moments
 
 _RETRANSMITTED: Final = frozenset({"retransmission", "duplicate"})
@@ -27,6 +27,9 @@ class DeliveryCounts:
         self._moments = Moments()
         self._times: defaultdict[str, list[float]] = defaultdict(
             lambda: [0.0] * (len(ACK_BOUNDS_S) + 2)
+        )
+        self._ages: defaultdict[str, list[float]] = defaultdict(
+            lambda: [0.0] * (len(PUSH_AGE_BOUNDS_S) + 2)
         )
 
     def add(self, outcome: str) -> None:
@@ -47,6 +50,12 @@ class DeliveryCounts:
         times[-1] += seconds
         if provoked or outcome in _RETRANSMITTED:
             self._again[source, "provoked" if provoked else "platform"] += 1
+
+    def aged(self, source: str, seconds: float) -> None:
+        """Count for how long a new callback was on its way, by the clocks of both sides."""
+        ages = self._ages[source]
+        ages[bisect_left(PUSH_AGE_BOUNDS_S, seconds)] += 1
+        ages[-1] += seconds
 
     def tried(self, source: str, outcome: str) -> None:
         """Count the first try of a callback, by a word of `metric_row.TRIES`."""
@@ -89,4 +98,6 @@ class DeliveryCounts:
                 figures.count(name, *labels, by=count)
         for source, (*buckets, total) in self._times.items():
             figures.histogram("yizhan_ack_seconds", source, buckets=buckets, total=total)
+        for source, (*buckets, total) in self._ages.items():
+            figures.histogram("yizhan_push_age_seconds", source, buckets=buckets, total=total)
         return figures

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import sys
 import time
@@ -110,12 +111,15 @@ class _LineWriter:
             loop.call_soon(self.write_out)
 
     def write_out(self) -> None:
-        """Write what was taken."""
+        """Write what was taken. Where nobody reads it any more, or the disk is full, it is lost: to
+        log that would fail, too, and be logged without end.
+        """
         if self._lines:
             self.last_at = time.monotonic()
             lines, self._lines = self._lines, []
-            self._out.write("\n".join([*lines, ""]))
-            self._out.flush()
+            with contextlib.suppress(OSError):
+                self._out.write("\n".join([*lines, ""]))
+                self._out.flush()
 
     debug = info = warning = error = critical = msg
 

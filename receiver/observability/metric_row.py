@@ -25,6 +25,8 @@ NO_LABELS: Final[Mapping[str, Words]] = MappingProxyType({})
 
 ACK_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0)
 """Round the second within which the platform wants its 200."""
+PUSH_AGE_BOUNDS_S: Final = (-600.0, -60.0, -5.0, -1.0, 0.0, 1.0, 5.0, 60.0, 600.0, 3600.0)
+"""Below 0 the sender's clock is ahead of ours."""
 RUN_BOUNDS_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0)
 CALL_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

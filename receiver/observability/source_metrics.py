@@ -9,6 +9,7 @@ from receiver.observability.metric_row import (
     ANSWERS,
     CAUSES,
     NAMES,
+    PUSH_AGE_BOUNDS_S,
     RETRIES,
     TRIES,
     MetricRow,
@@ -34,6 +35,16 @@ OF_SOURCES: Final = (
         "process",
         _SOURCE,
         ACK_BOUNDS_S,
+        pages=_AND_RECEIVER,
+    ),
+    MetricRow(
+        "yizhan_push_age_seconds",
+        "histogram",
+        "From when a sender says that it pushed a new callback to its arrival, by the clocks of "
+        "both.",
+        "process",
+        _SOURCE,
+        PUSH_AGE_BOUNDS_S,
         pages=_AND_RECEIVER,
     ),
     MetricRow(

@@ -31,6 +31,8 @@ VERBS: Final = (
     "replay-cancel",
     "dead-retry",
     "dead-drop",
+    "dead-snooze",
+    "dead-wake",
     "quarantine-reparse",
     "quarantine-drop",
     "doubt-settle",
@@ -40,6 +42,7 @@ VERBS: Final = (
     "export",
     "import",
     "reveal",
+    "test-callback",
 )
 """The kinds of acts; more may be added."""
 

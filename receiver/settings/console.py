@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from receiver.settings.metrics import check_token
-from receiver.settings.networks import Networks
+from receiver.settings.networks import Networks, is_loopback
+from receiver.settings.openid import OpenIDSettings, Role
 from receiver.settings.section import Section
 from receiver.settings.values import refuse_placeholder
 
-Role = Literal["viewer", "operator", "admin"]
-Auth = Literal["none", "token", "proxy"]
+__all__ = ["SCRYPT", "Auth", "ConsoleSettings", "ConsoleUser", "Role", "check_name"]
+
+Auth = Literal["none", "token", "proxy", "oidc"]
 
 SCRYPT: Final = re.compile(
     r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2}):([\w-]{22}):([\w-]{43})", re.ASCII
@@ -27,7 +29,8 @@ _NAME: Final = re.compile(r"[^\s:,;\"'<>\x00-\x1f\x7f](?:[^:,;\"'<>\x00-\x1f\x7f
 _PREFIX: Final = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)
 
 
-def _name(value: str) -> str:
+def check_name(value: str) -> str:
+    """The name, where acts can be recorded by it; else raises `ValueError`."""
     if not _NAME.fullmatch(value) or not value.isprintable():
         raise ValueError("write the name alone: 1 to 128 characters, none of : , ; \" ' < >")
     return value
@@ -60,7 +63,7 @@ class ConsoleUser(Section):
     which are masked otherwise; `token_hash` is of the token that they log in with.
     """
 
-    name: Annotated[str, AfterValidator(_name)]
+    name: Annotated[str, AfterValidator(check_name)]
     role: Role = "viewer"
     personal: bool = False
     token_hash: Annotated[str, AfterValidator(_token_hash)] | None = None
@@ -72,7 +75,8 @@ class ConsoleSettings(Section):
     With `auth = "none"` whoever is on this machine is an administrator, so `host` is a loopback
     address. With `token` each user logs in with a token of their own. With `proxy` the user is whom
     a proxy names in `X-Forwarded-User` or `Remote-User`: it has one of the addresses of
-    `trusted_proxies`, and sends `proxy_secret` in `X-Yizhan-Proxy-Secret`.
+    `trusted_proxies`, and sends `proxy_secret` in `X-Yizhan-Proxy-Secret`. With `oidc` users log in
+    at an OpenID provider, and `oidc` says what they may.
     """
 
     host: str = "127.0.0.1"
@@ -83,6 +87,7 @@ class ConsoleSettings(Section):
     trusted_proxies: Networks = ()
     proxy_secret: SecretStr | None = Field(default=None, repr=False)
     proxy_secret_file: Path | None = Field(default=None, repr=False)
+    oidc: OpenIDSettings | None = None
 
     @field_validator("proxy_secret")
     @classmethod
@@ -105,6 +110,8 @@ class ConsoleSettings(Section):
     def _closed(self) -> Self:
         if self.auth == "none":
             self._check_none()
+        elif self.auth == "oidc":
+            self._check_oidc()
         elif not self.users:
             raise ValueError(f'auth = "{self.auth}" needs users: add [[console.users]]')
         elif self.auth == "token":
@@ -117,10 +124,21 @@ class ConsoleSettings(Section):
         if not is_loopback(self.host):
             raise ValueError(
                 f'auth = "none" lets everyone in who reaches {self.host}: write '
-                'host = "127.0.0.1", or auth = "token" or "proxy"'
+                'host = "127.0.0.1", or auth = "token", "oidc" or "proxy"'
             )
         if self.users:
             raise ValueError('auth = "none" knows no users: write auth = "token" or "proxy"')
+
+    def _check_oidc(self) -> None:
+        if self.oidc is None:
+            raise ValueError('auth = "oidc" needs the section [console.oidc]')
+        if self.users:
+            raise ValueError('auth = "oidc" knows no users: write [[console.oidc.grants]]')
+        if urlsplit(self.oidc.public_url).path != self.root_path:
+            raise ValueError(
+                f"oidc.public_url is {self.oidc.public_url}, and root_path is "
+                f'"{self.root_path}": write the same path in both'
+            )
 
     def _check_token(self) -> None:
         without = [user.name for user in self.users if user.token_hash is None]
@@ -135,11 +153,3 @@ class ConsoleSettings(Section):
             raise ValueError('auth = "proxy" needs trusted_proxies = ["10.0.0.5"]')
         if (self.proxy_secret is None) == (self.proxy_secret_file is None):
             raise ValueError('auth = "proxy" needs proxy_secret or proxy_secret_file: set one')
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host of the settings."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.settings import Settings
-from receiver.settings.console import is_loopback
 from receiver.settings.file import read_toml, settings_file
+from receiver.settings.networks import is_loopback
 from receiver.settings.secret_files import secret_files
 
 SHORT_CHARS: Final = 8
 """A secret with fewer characters is warned of."""
-_SECRETS: Final = frozenset({"secret", "secrets", "path_token", "proxy_secret"})
+_SECRETS: Final = frozenset({"secret", "secrets", "path_token", "proxy_secret", "client_secret"})
 
 
 def exposed_secrets(config: Path | None) -> str:

@@ -53,6 +53,14 @@ def read_address(text: str) -> Address | None:
     return mapped or address
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host of the settings."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def read_network(value: object) -> Network:
     """A network of the settings; raises `ValueError` with what to write instead."""
     if isinstance(value, IPv4Network | IPv6Network):

@@ -24,7 +24,7 @@ def with_secrets(settings: Settings) -> Settings:
     api = None if settings.api is None else with_api_secret(settings.api)
     read = {
         "metrics": _with_token(settings.metrics),
-        "console": _with_proxy(settings.console),
+        "console": _with_client_secret(_with_proxy(settings.console)),
         "alerts": _with_secret(settings.alerts),
     }
     return settings.model_copy(update={"sources": sources, "api": api, **read})
@@ -43,9 +43,11 @@ def without_files(settings: Settings) -> Settings:
     without = {"secret_files": (), "path_token_file": None}
     sources = tuple(source.model_copy(update=without) for source in settings.sources)
     api = settings.api and settings.api.model_copy(update={"secret_file": None})
+    oidc = settings.console.oidc
+    oidc = oidc and oidc.model_copy(update={"client_secret_file": None})
     read = {
         "metrics": settings.metrics.model_copy(update={"token_file": None}),
-        "console": settings.console.model_copy(update={"proxy_secret_file": None}),
+        "console": settings.console.model_copy(update={"proxy_secret_file": None, "oidc": oidc}),
         "alerts": settings.alerts.model_copy(update={"secret_file": None}),
     }
     return settings.model_copy(update={"sources": sources, "api": api, **read})
@@ -58,9 +60,11 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield f"sources[{number}].secret_files", file
         if source.path_token_file is not None:
             yield f"sources[{number}].path_token_file", source.path_token_file
+    oidc = settings.console.oidc
     named = {
         "alerts.secret_file": settings.alerts.secret_file,
         "api.secret_file": None if settings.api is None else settings.api.secret_file,
+        "console.oidc.client_secret_file": None if oidc is None else oidc.client_secret_file,
         "console.proxy_secret_file": settings.console.proxy_secret_file,
         "metrics.token_file": settings.metrics.token_file,
         "nats.password_file": settings.nats.password_file,
@@ -84,6 +88,15 @@ def _with_proxy(console: ConsoleSettings) -> ConsoleSettings:
         return console
     secret = _token("console.proxy_secret_file", console.proxy_secret_file)
     return console.model_copy(update={"proxy_secret": secret})
+
+
+def _with_client_secret(console: ConsoleSettings) -> ConsoleSettings:
+    oidc = console.oidc
+    if oidc is None or oidc.client_secret_file is None:
+        return console
+    secret = read_secret("console.oidc.client_secret_file", oidc.client_secret_file)
+    read = oidc.model_copy(update={"client_secret": SecretStr(secret)})
+    return console.model_copy(update={"oidc": read})
 
 
 def _token(place: str, file: Path) -> SecretStr:

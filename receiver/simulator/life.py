@@ -53,11 +53,16 @@ def live(
     order = book.place(course.channel, chance)
     trade = Trade(book, names, chance, course.dialect)
     cases = RefundBook() if refunds is None else refunds
-    lived = live_in_topics if course.dialect == "aop" else _live
-    for notice in lived(trade, order, course.fate, cases):
+    for notice in life_of(order, trade, course.fate, cases):
         yield notice
         if order.by_calls:
             return
+
+
+def life_of(order: Order, trade: Trade, fate: Fate, refunds: RefundBook) -> Iterator[Notice]:
+    """The same of an order that is there already, whatever calls do to it."""
+    lived = live_in_topics if trade.dialect == "aop" else _live
+    return lived(trade, order, fate, refunds)
 
 
 def _live(trade: Trade, order: Order, fate: Fate, refunds: RefundBook) -> Iterator[Notice]:

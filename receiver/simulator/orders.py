@@ -117,9 +117,7 @@ class OrderBook:
 
     def place(self, channel: Channel, chance: random.Random) -> Order:
         """A new order that awaits its payment; what it holds is drawn from `chance`."""
-        products = self.catalogue.of(channel)
-        wanted = [_drawn(chance.choice(products), chance) for _ in range(chance.randint(1, 2))]
-        return self.add(channel, wanted, chance.choice((0, 500, 800)), chance)
+        return self.add(channel, *self._goods(channel, chance), chance)
 
     def add(
         self, channel: Channel, wanted: Sequence[Wanted], shipping_fen: int, chance: random.Random
@@ -127,7 +125,34 @@ class OrderBook:
         """A new order of these goods that awaits its payment."""
         slot = self._first + len(self.orders) * _STRIDE
         number = slot + chance.randrange(_STRIDE - MAX_LINES)
-        order = Order(
+        order = self._made(channel, number, wanted, shipping_fen)
+        self.keep(order)
+        return order
+
+    def imagined(self, channel: Channel, number: int, chance: random.Random) -> Order:
+        """As `place`, with an id of its own, and not kept."""
+        return self._made(channel, number, *self._goods(channel, chance))
+
+    def keep(self, order: Order) -> None:
+        """Take it in; one of its id that was there before is found no more, and lives on no more
+        by itself.
+        """
+        if (before := self.orders.get(order.order_id)) is not None:
+            before.by_calls = True
+        self.orders[order.order_id] = order
+        for line_id in order.line_ids:
+            self._by_line[line_id] = order
+
+    def _goods(self, channel: Channel, chance: random.Random) -> tuple[list[Wanted], int]:
+        """What an order holds, and its carriage in fen."""
+        products = self.catalogue.of(channel)
+        wanted = [_drawn(chance.choice(products), chance) for _ in range(chance.randint(1, 2))]
+        return wanted, chance.choice((0, 500, 800))
+
+    def _made(
+        self, channel: Channel, number: int, wanted: Sequence[Wanted], shipping_fen: int
+    ) -> Order:
+        return Order(
             channel=channel,
             order_id=str(number),
             order_no=f"XP{number % 10**12}",
@@ -137,10 +162,6 @@ class OrderBook:
             line_ids=tuple(str(number + n) for n in range(1, len(wanted) + 1)),
             wanted=tuple(wanted),
         )
-        self.orders[order.order_id] = order
-        for line_id in order.line_ids:
-            self._by_line[line_id] = order
-        return order
 
     def find(self, channel: Channel, order_id: str) -> Order | None:
         """A channel's order by its id."""

@@ -201,6 +201,8 @@ class CallbackEndpoint:
         else:
             seconds = time.perf_counter() - delivery.started
             counts.taken(delivery.source_name, outcome, seconds, provoked=receipt.provoked)
+            if receipt.push_age_s is not None:
+                counts.aged(delivery.source_name, receipt.push_age_s)
 
     def _source_of(self, delivery: Delivery) -> str:
         """The name of a source of the settings, else empty: senders do not make up labels."""

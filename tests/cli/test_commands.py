@@ -45,6 +45,7 @@ async def test_up_without_settings_prints_a_curl_line_that_works(yizhan: Yizhan)
     (console,) = re.findall(r"  console    (http\S+)\n", text)
     async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
         assert "<title>Now · Yizhan</title>" in (await http.get(console)).text
+        assert (await http.get(f"{console}handlers/fetch_tracking.json")).json()["policy"]
     curl = re.search(r"curl -i .*?\n\n", text, re.DOTALL)
     assert curl is not None
     words = shlex.split(curl[0].replace("\\\n", " "))

@@ -87,6 +87,15 @@ WRONG: Final = (
         settings("[nats]\nmax_age_days = 30\ncallbacks_max_age_days = 60\n"),
     ),
     Wrong("a console that is open to all", "up", settings('[console]\nhost = "0.0.0.0"\n')),
+    Wrong(
+        "an OpenID provider without a secret",
+        "up",
+        settings(
+            '[console]\nauth = "oidc"\n[console.oidc]\nissuer = "https://id.shop.example"\n'
+            'client_id = "yizhan"\npublic_url = "https://ops.shop.example"\n'
+            '[[console.oidc.grants]]\nclaim = "groups"\nvalue = "on-call"\n'
+        ),
+    ),
     Wrong("replicas without a cluster", "up", settings("[nats]\nreplicas = 3\n")),
     Wrong("a subject root of two tokens", "up", settings('[nats]\nsubject_root = "a.b"\n')),
     Wrong("a data directory that is a file", "up --config empty", {"empty": "", "yizhan-data": ""}),
@@ -198,6 +207,12 @@ WRONG: Final = (
     Wrong("a retry without a terminal", "dead retry --all", DATA),
     Wrong("a letter dropped without a reason", "dead drop '#1' --yes --reason ''", DATA),
     Wrong("letters dropped without a terminal", "dead drop --all --reason old", DATA),
+    Wrong(
+        "a cause snoozed for no time", "dead snooze 0a1b2c3d4e5f --for long --reason known", DATA
+    ),
+    Wrong(
+        "a cause snoozed without a reason", "dead snooze 0a1b2c3d4e5f --for 8h --reason ''", DATA
+    ),
     Wrong("a handler that is no name", "dead list --handler 'a b'", DATA),
     Wrong("no letters to look at", "dead list"),
     Wrong("a quarantine of no source", "quarantine list --source 'a b'", DATA),
@@ -235,6 +250,14 @@ WRONG: Final = (
     Wrong("nothing to read drift from", "events --drift"),
     Wrong("drift since the future", "events --drift --since 2999-01-31T08:00:00+08:00", DATA),
     Wrong("schemas into a file", "events --json-schema out", {"out": ""}),
+    Wrong("a test callback of no type", "send ORDER_PAID"),
+    Wrong("a test callback to no source for tests", "send ORDER_CREATE --source shpo"),
+    Wrong("a test callback about no id", "send ORDER_CREATE --order 0x7"),
+    Wrong(
+        "a test callback to a receiver elsewhere",
+        "send ORDER_CREATE",
+        environ={"YIZHAN_RECEIVER__HOST": "0.0.0.0"},
+    ),
     Wrong("a URL that is none", "simulate --url localhost:8080"),
     Wrong("a port that is none", "simulate --url http://localhost:http"),
     Wrong("a journal that is a directory", "simulate --journal yizhan-data", DATA),

@@ -54,6 +54,8 @@ _THERE: Final = (
     Served("a letter that is not there", "dead show '#99'", 1),
     Served("a retry of a letter that is not there", "dead retry '#99'", 1),
     Served("letters of a handler that is not there", "dead retry --handler slwo --yes"),
+    Served("a cause that no letter has", "dead snooze 0a1b2c3d4e5f --for 8h --reason known", 1),
+    Served("a cause that is not snoozed", "dead wake 0a1b2c3d4e5f", 1),
     Served("a rate below nothing", "dead retry --all --rate -1 --yes"),
     Served("swapped times of letters", "dead list --since 1h --until 2h"),
     Served("a drop of a letter that is not there", "dead drop '#99' --reason old --yes", 1),

@@ -5,27 +5,32 @@ Pages are read in real time, and given to the evaluation as if each stood for mi
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from receiver.composition.bus import opened_bus
+from receiver.composition.bus import Bus, opened_bus
+from receiver.composition.console import console_desk
 from receiver.composition.metrics import collector_on
+from receiver.console.screens.now import view
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
-from receiver.observability.alerts.evaluation import Case, Holding, evaluate, new_history
+from receiver.observability.alerts.evaluation import Case
 from receiver.observability.figures import Figures
-from receiver.operations.metrics.collector import MetricCollector
-from receiver.settings import NatsSettings, load_settings
+from receiver.operations.alerting.standing import StandingAlerts
+from receiver.settings import NatsSettings, Settings, load_settings
 from receiver.testing import eventually
 from tests.cli.conftest import Yizhan, yizhan
 from tests.cli.test_changed_consumer import base_of, callback, push
+from tests.console.test_now import counted
 
 __all__ = ["yizhan"]
 
@@ -72,18 +77,38 @@ async def ask(event: Event[PaymentSucceeded], ctx: Context) -> None:
         await ctx.api.alibaba.orders.detail(event.order_id)
 """
 AGES = "yizhan_handler_oldest_unprocessed_seconds"
-BEFORE, FAULT = 15, 20
+BEFORE, FAULT = range(0, 15, 5), range(15, 36, 2)
+"""The minutes at which is looked."""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY_S = 0.5
 
 
-def alerts(before: Figures, after: Figures) -> set[Case]:
-    """What fires within minutes of a fault, after a while of what was before."""
-    history, known, fired = new_history(), dict[Case, Holding](), set[Case]()
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    for minute in range(BEFORE + FAULT):
-        at = start + timedelta(minutes=minute)
-        history.add(at, before if minute < BEFORE else later(after, minute - BEFORE))
-        known, _ = evaluate(history, known, at)
-        fired |= {case for case, one in known.items() if one.fired and minute >= BEFORE}
+@dataclass(frozen=True)
+class Moment:
+    """What can be read at one time: the page of metrics, and the status."""
+
+    figures: Figures
+    status: Mapping[str, Any]
+
+
+def named(before: Moment, after: Moment) -> set[Case]:
+    """What fires within minutes of a fault, after a while of what was before. The page Now names
+    each of it, and says that all is well where nothing is wrong.
+    """
+    standing, fired = StandingAlerts(), set[Case]()
+    for minute in (*BEFORE, *FAULT):
+        at, moment = START + timedelta(minutes=minute), before if minute in BEFORE else after
+        figures = later(moment.figures, minute - FAULT.start)
+        found = standing.look(figures, at)
+        if minute in BEFORE:
+            continue
+        now = view(moment.status, counted(figures, found), at)
+        firing = [one for one in found if one.fires]
+        assert all(one.summary.rstrip(".") in now.verdict for one in firing), now.verdict
+        assert not firing or now.headline.startswith(firing[0].summary.rstrip("."))
+        if before is after:
+            assert (now.well, now.headline) == (True, "All is well"), now.verdict
+        fired |= {Case(one.alert, tuple(one.labels.values())) for one in firing}
     return fired
 
 
@@ -93,7 +118,7 @@ def later(figures: Figures, minutes: int) -> Figures:
     found.add(figures)
     for key, value in figures.gauges.items():
         if key[0] == AGES and value > 0:
-            found.gauges[key] = value + 60 * minutes
+            found.gauges[key] = value + 60 * max(0, minutes)
     return found
 
 
@@ -116,22 +141,24 @@ class Place:
 
     yizhan: Yizhan
     server: EmbeddedServer
-    collector: MetricCollector
+    settings: Settings
+    bus: Bus
     ahead: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
-    async def page(self, holds: Callable[[Figures], bool] = lambda _: True) -> Figures:
-        """The page, once it is as it has to be: processes report every few seconds."""
-        pages: list[Figures] = []
-
-        async def is_there() -> bool:
-            pages.append((await self.collector.collect()).figures)
-            return holds(pages[-1])
-
-        await eventually(is_there, within_s=100)
-        return pages[-1]
+    async def read(self, holds: Callable[[Figures], bool] = lambda _: True) -> Moment:
+        """What there is to read once the page is as it has to be: processes report every few
+        seconds.
+        """
+        collector = collector_on(self.settings, self.bus, now=self.now)
+        figures = (await collector.collect()).figures
+        async with asyncio.timeout(100):
+            while not holds(figures):
+                await asyncio.sleep(EVERY_S)
+                figures = (await collector.collect()).figures
+        return Moment(figures, await console_desk(self.settings, self.bus, ()).status())
 
 
 @pytest.fixture
@@ -148,9 +175,7 @@ async def place(yizhan: Yizhan, tmp_path: Path) -> AsyncIterator[Place]:
         stack.push_async_callback(server.stop)
         settings = load_settings(file).model_copy(update={"nats": NatsSettings(url=server.url)})
         bus = await stack.enter_async_context(opened_bus(settings, name="test", share=False))
-        made = Place(yizhan, server, collector_on(settings, bus))
-        made.collector = collector_on(settings, bus, now=made.now)
-        yield made
+        yield Place(yizhan, server, settings, bus)
         await yizhan.kill_all()
 
 
@@ -160,16 +185,20 @@ async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place
     base = await base_of(receive)
     await work.line(lambda line: '"working"' in line)
     owned = [("yizhan_handler_owned", name) for name in ("ask", "hang", "ship")]
-    await place.page(lambda page: all(page.gauges.get(one, 0) >= 1 for one in owned))
     await push(base, "11", "12", "13")
-    well = await place.page(lambda page: handled(page, "ask", "hang", "ship"))
+    well = await place.read(
+        lambda page: (
+            handled(page, "ask", "hang", "ship")
+            and all(page.gauges.get(one, 0) >= 1 for one in owned)
+        )
+    )
 
     async with httpx2.AsyncClient(base_url=base, timeout=60) as http:
         for _ in range(3):
             await http.post(f"/callbacks/s/{'x' * 16}", content=callback("14"))
         await http.post(f"/callbacks/s/{'t' * 16}", content=b'{"no": "message"}')
     await push(base, "91", "71")
-    broken = await place.page(
+    broken = await place.read(
         lambda page: (
             page.counters["yizhan_handler_runs", "ship", "dead_lettered"] >= 1
             and page.counters["yizhan_callbacks", "s", "unauthorized"] >= 3
@@ -178,23 +207,26 @@ async def test_faults_of_processes_raise_their_alerts_and_no_others(place: Place
         )
     )
     await push(base, "81")
-    away = await place.page(lambda page: page.gauges.get(("yizhan_api_breaker_open",), 0) >= 1)
+    away = await place.read(lambda page: page.gauges.get(("yizhan_api_breaker_open",), 0) >= 1)
     for running in (receive, work):
         running.process.kill()
     place.ahead = timedelta(seconds=20)
-    killed = await place.page()
+    killed = await place.read()
     os.kill(place.server.pid, signal.SIGKILL)
-    without = await place.page()
+    await eventually(lambda: not place.bus.connection.ready, within_s=60)
+    without = await place.read()
+    at_once = await console_desk(place.settings, place.bus, ()).counted()
 
-    assert alerts(well, well) == set()
+    assert named(well, well) == set()
     wedged = case("HandlerWedged", "hang")
-    assert alerts(well, broken) == {
+    assert named(well, broken) == {
         case("SecretRefused", "s"),
         case("CallbacksUnreadable", "s"),
         case("HandlerFailing", "ship"),
         case("DeadLetters", "ship"),
         wedged,
     }
-    assert alerts(broken, away) == {case("ApiDown"), wedged}
-    assert alerts(away, killed) == {case("NoReceiver"), case("HandlerNotOwned", "hang")}
-    assert alerts(well, without) == {case("NatsAway")}
+    assert named(broken, away) == {case("ApiDown"), wedged}
+    assert named(away, killed) == {case("NoReceiver"), case("HandlerNotOwned", "hang")}
+    assert named(well, without) == {case("NatsAway")}
+    assert [one["alert"] for one in at_once["alerts"]] == ["YizhanNatsAway"]

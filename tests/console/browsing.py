@@ -23,6 +23,14 @@ document.addEventListener("securitypolicyviolation", (event) => {
   violated(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
 });
 """
+_FOCUS: Final = """() => {
+  const one = document.activeElement, { outlineStyle, outlineWidth } = getComputedStyle(one);
+  const names = [...(one.labels ?? [])].map((label) => label.innerText);
+  const shown = outlineStyle !== "none" && outlineWidth !== "0px";
+  return [names.concat(one.innerText, one.value ?? "").join(" ").trim(), shown];
+}"""
+"""The name of what has the focus, and whether it is marked."""
+_STEPS: Final = 300
 
 needs_chromium = pytest.mark.skipif(
     not Path(CHROMIUM).exists() and os.environ.get("CI") != "true",
@@ -85,27 +93,20 @@ class Tab:
         """The id of the element that has the focus."""
         return str(await self.page.evaluate("document.activeElement.id"))
 
-    async def audit(self, where: str) -> None:
-        """Look for what keeps people from using the page, and whether it fits."""
-        from axe_playwright_python.async_playwright import Axe
+    async def tab_to(self, text: str) -> None:
+        """Press Tab until what has the focus is named so, and see that it shows it."""
+        for _ in range(_STEPS):
+            await self.press("Tab")
+            name, is_shown = await self.page.evaluate(_FOCUS)
+            if not is_shown:
+                self.faults.append(f"{self.page.url}: the focus is not to be seen on: {name}")
+            if text in name:
+                return
+        raise AssertionError(f"{self.page.url}: the keyboard does not reach: {text}")
 
-        await self.settle()
-        if not await self.page.evaluate("Boolean(window.axe)"):
-            await self.page.evaluate(Axe().axe_script)
-        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
-        for violation in found["violations"]:
-            if violation["impact"] in {"serious", "critical"}:
-                for node in violation["nodes"]:
-                    self.faults.append(f"{where}: {violation['id']}: {node['html'][:200]}")
-        await self.fits(where)
-
-    async def fits(self, where: str) -> None:
-        """Look for a width that must be scrolled."""
-        beyond = await self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if beyond > 0:
-            self.faults.append(f"{where}: is {beyond} px wider than the window")
+    async def said(self, text: str) -> None:
+        """Wait for a page that says what was done."""
+        await self.page.locator("[role=status]", has_text=text).first.wait_for()
 
     async def count(self, selector: str) -> int:
         return await self.page.locator(selector).count()

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests in a browser. They are the longest, and of several processes one alone
+    then runs them: another takes tests from the end of its list, and would start all of this anew.
+    """
+    items.sort(key=lambda item: "site" not in getattr(item, "fixturenames", ()))
+
+
 @dataclass(frozen=True)
 class Site:
     """Two consoles that run over one log, by their URLs with their prefix and no slash at the end:

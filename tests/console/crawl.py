@@ -15,8 +15,9 @@ from receiver.console.screen import Screen
 from receiver.console.screens.table import SCREENS
 from tests.console.desk import Page
 
-_OF_A_SCREEN: Final = 16
-"""So many pages of one screen are read; the rest would be of the same template."""
+_OF_A_SCREEN: Final = 12
+"""So many pages of one screen are read, one for each text of a sender; the rest would be of the
+same template."""
 
 
 @dataclass

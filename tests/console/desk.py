@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
@@ -127,6 +128,26 @@ async def opened_visitor(nats_url: str, directory: Path) -> AsyncIterator[Visito
             yield Visitor(http, bus, Shelf(publisher, bus.subjects), desk)
         await publisher.stop()
         await _delete(bus.connection, bus.subjects)
+
+
+@contextlib.asynccontextmanager
+async def where(visitor: Visitor, **known: Any) -> AsyncIterator[Visitor]:
+    """The same console, but what its desk is given: `status`, `counted`, `configured` and the like;
+    what is no function becomes one that gives it, as those of a desk are.
+    """
+    given: dict[str, Any] = {
+        name: one if callable(one) or name == "configured" else partial(_given, one)
+        for name, one in known.items()
+    }
+    desk = replace(visitor.desk, **given)
+    settings = Settings(console=ConsoleSettings(root_path=ROOT_PATH))
+    transport = httpx2.ASGITransport(create_console(desk, settings))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        yield replace(visitor, http=http, desk=desk)
+
+
+async def _given(known: Any) -> Any:
+    return known
 
 
 async def _delete(connection: Connection, subjects: Subjects) -> None:

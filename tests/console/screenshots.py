@@ -54,10 +54,12 @@ async def take(tab: Tab, name: str, scheme: Literal["light", "dark"], width: int
 
 
 async def walk(tab: Tab) -> None:
-    """From Now to the letters, to an order."""
+    """From Now to a source, to the letters, to an order."""
     await tab.visit("/")
     await take(tab, "now", "light", WIDE)
     await take(tab, "now-phone", "dark", NARROW)
+    await tab.click("main a[href$='/sources/dev']")
+    await take(tab, "source", "light", WIDE)
     await tab.click("nav >> text=Dead letters")
     await take(tab, "dead", "light", WIDE)
     await tab.click("text=Newest letter")

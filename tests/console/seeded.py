@@ -41,6 +41,12 @@ name = "shop"
 dialect = "xport"
 verification = "path_token"
 path_token = "{"t" * 16}"
+[[sources]]
+name = "trial"
+dialect = "xport"
+verification = "path_token"
+path_token = "{"p" * 16}"
+simulated = true
 [handlers]
 load = ["shop_handlers:router"]
 [console]
@@ -89,7 +95,7 @@ def laid_out(directory: Path, nats_url: str, subjects: Subjects) -> Place:
 
 
 async def seed(place: Place, connection: Connection, subjects: Subjects) -> None:
-    """Store callbacks, and have workers handle them."""
+    """Store callbacks, and have a worker handle them, which goes on."""
     publisher = GroupCommitPublisher(connection, timeout_s=60)
     shelf = Shelf(publisher, subjects)
     first = await shelf.push(ORDER, orderNo=OWN_NUMBER)
@@ -111,7 +117,6 @@ async def seed(place: Place, connection: Connection, subjects: Subjects) -> None
     await eventually(lambda: _idle(connection, subjects), within_s=60)
     await _replay(place)
     await keep_doubt(connection, subjects, "effect.book_payment.0a1b2c.tell")
-    assert await running.stop() == 0
     await publisher.stop()
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from receiver.bus.publish.group_commit import GroupCommitPublisher
 from receiver.console.screens.table import SCREENS
 from tests.console.asked import TOKEN
-from tests.console.browsing import NARROW, WIDE, Tab, needs_chromium, opened_tab
+from tests.console.auditing import Auditor
+from tests.console.browsing import needs_chromium, opened_tab
 from tests.console.conftest import Site
 from tests.console.crawl import Crawl
-from tests.console.seeded import HOSTILE, ORDER
+from tests.console.seeded import HOSTILE
 from tests.operations.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_chromium, pytest.mark.timeout(600)]  # every screen, four times
 
-_SHOWN: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
-    ("light", WIDE),
-    ("dark", WIDE),
-    ("dark", NARROW),
-    ("light", NARROW),
-)
 _GET_IN: Final = """() => {
   const inert = { createHTML: (text) => text, createScript: (text) => text };
   const trusted = trustedTypes.createPolicy("test", inert);
@@ -43,8 +38,8 @@ _GET_IN: Final = """() => {
   return new Promise((done) => setTimeout(() => done([...names, window.ran ?? "nothing"]), 100));
 }"""
 """What somebody would do who can write into a page, and what becomes of it."""
-_AUDITED: Final = (("light", WIDE), ("dark", NARROW))
-"""Both schemes and both widths, each once: an audit takes seconds on a busy machine."""
+_WRITTEN: Final = "main script, main img, main b, main [onerror], main [onload]"
+"""What only a sender would write."""
 _REACHED_BY_FORM: Final = {"search"}
 
 
@@ -65,15 +60,22 @@ async def test_every_screen_is_well_made_in_light_and_dark_wide_and_narrow(
     site: Site, crawl: Crawl, browser: Browser
 ) -> None:
     async with opened_tab(browser, site.base) as tab:
+        auditor = Auditor(tab)
+        await auditor.prepare()
         for screen in SCREENS:
             for path in crawl.paths.get(screen.name, [])[:1]:
-                await _look_at(tab, path)
+                await tab.visit(path)
+                await auditor.audit(path)
+        assert auditor.measured
     assert tab.faults == []
 
 
 async def test_a_user_logs_in_and_out_in_the_browser(site: Site, browser: Browser) -> None:
     async with opened_tab(browser, site.locked) as tab:
-        await _look_at(tab, "/dead?since=1d")
+        auditor = Auditor(tab)
+        await auditor.prepare()
+        await tab.visit("/dead?since=1d")
+        await auditor.audit("/login")
         await tab.page.fill("#name", "mei")
         await tab.page.fill("#token", TOKEN)
         await tab.press("Enter")
@@ -85,14 +87,6 @@ async def test_a_user_logs_in_and_out_in_the_browser(site: Site, browser: Browse
     assert tab.faults == []
 
 
-async def _look_at(tab: Tab, path: str) -> None:
-    await tab.visit(path)
-    for scheme, width in _SHOWN:
-        await tab.show(scheme, width)
-        where = f"{path} ({scheme}, {width})"
-        await (tab.audit if (scheme, width) in _AUDITED else tab.fits)(where)
-
-
 async def test_what_a_sender_writes_is_text_on_every_page(
     site: Site, crawl: Crawl, browser: Browser
 ) -> None:
@@ -101,11 +95,11 @@ async def test_what_a_sender_writes_is_text_on_every_page(
     }
     assert written >= set(HOSTILE[:7])
     async with opened_tab(browser, site.base) as tab:
-        for name in crawl.paths:
-            for path in crawl.paths[name][:6]:
+        for paths in crawl.paths.values():
+            for path in paths[:6]:
                 if any(text in crawl.pages[path].text for text in HOSTILE):
                     await tab.visit(path)
-        assert await tab.count("main script, main img, main b, main [onerror], main [onload]") == 0
+                    assert await tab.count(_WRITTEN) == 0, path
     assert tab.faults == []
 
 
@@ -121,44 +115,6 @@ async def test_what_got_into_a_page_would_not_run(site: Site, browser: Browser) 
         "script-src-attr inline",
     ):
         assert directive in reported
-
-
-async def test_the_keyboard_alone_goes_from_now_to_letters_and_to_an_order(
-    site: Site, browser: Browser
-) -> None:
-    async with opened_tab(browser, site.base) as tab:
-        await tab.visit("/")
-        await tab.press("Tab", "Enter")  # skips what stands on every page
-        assert await tab.focused() == "main"
-        await tab.press("g", "d")
-        await tab.arrived("/dead")
-        await tab.press("j", "j", "k", "Enter")
-        await tab.arrived("/dead?handler=")
-        await tab.press("?")
-        assert await tab.count("dialog[open]") == 1
-        await tab.press("Escape")
-        await tab.page.locator("dialog[open]").wait_for(state="detached")
-        await tab.press("/")
-        assert await tab.focused() == "q"
-        await tab.page.keyboard.type(ORDER)
-        await tab.press("Enter")
-        await tab.arrived(f"/orders/{ORDER}")
-        assert await tab.page.title() == f"Order {ORDER} · Yizhan"
-    assert tab.faults == []
-
-
-async def test_without_javascript_an_operator_gives_a_letter_back(
-    site: Site, browser: Browser
-) -> None:
-    async with opened_tab(browser, site.base, java_script_enabled=False) as tab:
-        await tab.visit("/")
-        await tab.click("nav >> text=Dead letters")
-        await tab.click("text=Newest letter >> nth=0")
-        order = await tab.page.locator("h1").inner_text()
-        await tab.click("text=Give it back")
-        await tab.arrived("/dead")
-        assert "1 retried" in await tab.page.locator("[role=status]").inner_text(), order
-    assert tab.faults == []
 
 
 async def test_of_two_operators_who_give_a_letter_back_at_once_one_does(
@@ -182,12 +138,14 @@ async def test_what_is_stored_comes_on_top_until_it_is_paused(site: Site, browse
     publisher = GroupCommitPublisher(site.connection, timeout_s=60)
     shelf = Shelf(publisher, site.subjects)
     async with opened_tab(browser, site.base) as tab:
+        auditor = Auditor(tab)
+        await auditor.prepare()
         await tab.visit("/events")
         await tab.page.wait_for_selector("text=Following", timeout=0)
         await shelf.push("2745812000000000777", note=HOSTILE[0])
         await tab.page.wait_for_selector("tr.new >> text=2745812000000000777", timeout=0)
         assert await tab.count("tr.new [hx-get], tr.new script") == 0
-        await tab.audit("/events, live")
+        await auditor.audit("/events, live")
         await tab.click("text=Pause")
         await tab.page.wait_for_selector("text=Paused", timeout=0)
         await shelf.push(HOSTILE[1], note="while it is paused")
@@ -196,5 +154,12 @@ async def test_what_is_stored_comes_on_top_until_it_is_paused(site: Site, browse
         assert await tab.count("tr.new") == 2
         await tab.click("tr.new:nth-child(1) th a")
         await tab.arrived("/events/")
+        await tab.visit("/orders/2745812000000000777")
+        await tab.page.wait_for_selector("text=Following", timeout=0)
+        await tab.click("summary")
+        await shelf.push("2745812000000000777", note="what is open stays open")
+        await tab.page.wait_for_selector("[data-new]", timeout=0)
+        assert await tab.count("details[open]") == 1
+        await auditor.audit("/orders, live")
     assert tab.faults == []
     await publisher.stop()

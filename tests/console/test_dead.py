@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from receiver.bus.read.filters import Filters
 from receiver.console.rendering import query
+from receiver.operations.look.status import Place, status
+from receiver.operations.look.verdict import awake
 from tests.console.desk import ROOT_PATH, Visitor
 from tests.operations.repair.test_letters import letter
 
@@ -83,3 +85,35 @@ async def test_a_letter_whose_handler_is_gone_is_kept(visitor: Visitor) -> None:
     done = await visitor.sent("/dead/retry", **fields)
     assert "4 without handler" in done.text
     assert await left(visitor) == 4
+
+
+async def test_a_cause_is_snoozed_for_a_reason_and_counts_again(visitor: Visitor) -> None:
+    words = query({"handler": "ship", "cause": CAUSE})
+    page = await visitor.get("/dead")
+    assert f"{ROOT_PATH}/dead/snooze{words}" in page.links
+    fields = {"handler": "ship", "cause": CAUSE}
+    for wrong in ({"for": "8h"}, {"for": "8h", "reason": " "}, {"for": "31d", "reason": "long"}):
+        answer = await visitor.post("/dead/snooze", **fields, **wrong)
+        assert answer.status_code == 400, answer.text
+    known = {"for": "8h", "reason": "the carrier <b>knows</b>"}
+    snoozed = await visitor.sent("/dead/snooze", **fields, **known)
+    assert f"{CAUSE} of ship is snoozed for 8h" in snoozed.text
+    assert "by console: the carrier <b>knows</b>" in snoozed.text
+    first, other = (await visitor.json("/dead.json"))["causes"]
+    assert (first["cause"], first["snooze"]["by"], other["snooze"]) == (CAUSE, "console", None)
+
+    place = Place(visitor.desk.archive, visitor.desk.handlers)
+    letters = (await status(place, datetime.now(UTC)))["dead_letters"]
+    snoozed = letters["snoozed"]
+    assert (letters["count"], snoozed["count"], snoozed["causes"]) == (4, 3, 1)
+    assert awake(letters) == {"count": 1, "causes": 1, "last_day": 1, "in_doubt": 0}
+
+    form = await visitor.get(f"/dead/snooze{words}")
+    assert "Snoozed until" in form.text
+    woken = await visitor.sent("/dead/snooze", **fields, wake="yes")
+    assert f"{CAUSE} of ship counts again" in woken.text
+    assert (await visitor.json("/dead.json"))["causes"][0]["snooze"] is None
+    again = await visitor.post("/dead/snooze", **fields, wake="yes")
+    assert again.status_code == 404
+    verbs = [act["verb"] for act in (await visitor.json("/audit.json"))["acts"]]
+    assert verbs[:2] == ["dead-wake", "dead-snooze"]

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from receiver.cli.app import app
 from receiver.console.doors.attempts import FREE, PAUSE_S
-from receiver.console.doors.entries import SESSION_S
 from receiver.console.doors.forms import LIMIT_BYTES
+from receiver.console.doors.sessions import SESSION_S
 from receiver.console.doors.tokens import hash_token, is_token
 from receiver.console.doors.viewer import Viewer
 from tests.console.asked import (

@@ -8,8 +8,10 @@ from contextlib import aclosing
 
 from receiver.bus.read import selection
 from receiver.bus.read.filters import Filters
+from receiver.cli.look.single_text import event_text
 from receiver.console.rendering import query, segment
 from receiver.operations.look.live import live
+from receiver.operations.look.retransmissions import differences
 from tests.console.desk import ROOT_PATH, Visitor
 from tests.console.seeded import HOSTILE, PHONE
 
@@ -90,3 +92,34 @@ async def test_what_a_sender_writes_stays_text(visitor: Visitor) -> None:
         assert event["order_id"] == text
         page = await visitor.get(f"/events/{event['seq']}")
         assert f"{ROOT_PATH}/orders/{segment(text)}" in page.links
+
+
+async def test_an_event_says_in_what_a_retransmission_differs(visitor: Visitor) -> None:
+    order, other = f"{ORDER}3", "13987654321"
+    first = await visitor.shelf.push(order, orderNo="PO-1", mobile=PHONE)
+    again = await visitor.shelf.push(order, again=first, mobile=other)
+    document = await visitor.json(f"/events/{first}.0.json")
+    (found,) = document["retransmissions"]
+    assert (found["callback_id"], found["event_seq"]) == (again, document["seq"] + 2)
+    assert found["differences"] == [
+        {"field": "messageBody.orderNo", "here": "PO-1", "there": None},
+        {"field": "messageBody.mobile", "here": "***", "there": "***"},
+        {"field": "again", "here": None, "there": first},
+    ]
+    text = "\n".join(event_text(document))
+    assert f"the same fact in callback {again} #{found['stream_seq']}" in text
+    assert '  messageBody.orderNo: "PO-1" here, null there' in text
+    page = await visitor.get(f"/events/{first}.0")
+    assert "3 fields that differ" in page.text
+    assert other not in page.text
+    for link in (
+        f"/replay/plan?seq={document['seq']}",
+        f"/callbacks/{found['stream_seq']}",
+        f"/events/{found['event_seq']}",
+    ):
+        assert f"{ROOT_PATH}{link}" in page.links
+    assert f"{ROOT_PATH}/replay/plan?order={order}" in (await visitor.get(f"/orders/{order}")).links
+    assert differences(b"no JSON", b"{}", reveal=True) is None
+    assert differences(b"a=1&b=2", b"a=1&b=3", reveal=True) == [
+        {"field": "b", "here": "2", "there": "3"}
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 
 from receiver.composition.console import running_console
+from receiver.console.sent_events import Viewers
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
 from receiver.settings import Settings
 from receiver.testing import eventually
@@ -22,9 +23,10 @@ from tests.console.desk import ROOT_PATH, Visitor, opened_visitor
 
 @dataclass
 class Viewer:
-    """What a viewer has received: the rows with their ids."""
+    """What a viewer has received: the rows with their ids, the marks of what was stored."""
 
     ids: list[int] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     is_ended: bool = False
@@ -49,6 +51,8 @@ class Viewer:
         if block.get("event") == "row":
             self.ids.append(int(block["id"]))
             self.rows.append(json.loads(block["data"]))
+        if block.get("event") == "stored":
+            self.marks.append(block["id"])
 
 
 @contextlib.asynccontextmanager
@@ -126,3 +130,40 @@ async def _walk(
     assert viewer.ids == [one["seq"] for one in events][::-1][1:]
     assert [row["order_id"] for row in viewer.rows] == ["1", "2", "while it is away", "<b>4</b>"]
     assert viewer.rows[3]["order_page"] == "/orders/%3Cb%3E4%3C%2Fb%3E"
+
+
+async def test_a_page_of_an_order_hears_of_what_is_stored_until_the_console_ends(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    await visitor.shelf.push("followed")
+    async with served(visitor, tmp_path) as (base, stop), httpx2.AsyncClient() as http:
+        viewer = Viewer()
+        life = await visitor.json("/orders/followed.json")
+        seq = next(one["seq"] for one in life["entries"] if one["kind"] == "event")
+        for page in ("/orders/followed", f"/events/{seq}"):
+            assert f'data-follow="{ROOT_PATH}/live{page}?' in (await http.get(base + page)).text
+        async with following(viewer, http, base + life["live"]):
+            await visitor.shelf.push("another")
+            await visitor.shelf.push("followed", again="1")
+            await eventually(lambda: bool(viewer.marks), within_s=60)
+            stop.set()
+            await eventually(lambda: viewer.is_ended, within_s=60)
+    assert viewer.marks == ["2-0-0-0"]
+
+
+async def test_no_more_follow_than_there_is_room_for() -> None:
+    viewers, ended = Viewers(1), asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b""
+        await ended.wait()
+
+    transport = httpx2.ASGITransport(viewers.answer(parts()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://console") as http:
+        followed = asyncio.create_task(http.get("/"))
+        await eventually(lambda: viewers.is_full)
+        refused = viewers.refusal()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
+        ended.set()
+        assert (await followed).status_code == 200
+    assert not viewers.is_full

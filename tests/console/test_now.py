@@ -11,6 +11,7 @@ from receiver.console.rendering import as_json
 from receiver.console.screens.now import view
 from receiver.observability.alerts.table import ALERTS
 from receiver.observability.figures import Figures
+from receiver.operations.alerting.notice import BY_NAME
 from receiver.operations.alerting.standing import Firing, StandingAlerts
 from receiver.operations.look.counted import counted_document
 from tests.alerts.faults import FAULTS, pages
@@ -41,19 +42,43 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         summary = alert.summary_for(labels)
         firing = Firing(alert.name, alert.severity, labels, summary, alert.action, now)
         made = view(WELL, counted(Figures(), [firing]), now)
-        assert (made.well, made.verdict) == (False, summary)
-        assert made.alerts[0].action == alert.action
+        assert (made.well, f"{made.verdict}.") == (False, summary)
+        assert made.headline == made.verdict
+        assert made.causes[0].action == alert.action
 
 
-def test_a_fault_that_lasts_is_in_the_verdict_and_leaves_it() -> None:
-    fault = min((one for one in FAULTS if one.step == 1), key=lambda one: max(one.fires))
-    standing, said = StandingAlerts(), list[set[str]]()
-    for at, figures in islice(pages(fault), max(fault.fires) + 1):
-        made = view(WELL, counted(figures, standing.look(figures, at)), datetime.now(UTC))
-        said.append({one.alert for one in made.alerts})
-    assert said[0] == set()
-    for minute, cases in fault.fires.items():
-        assert said[minute] == {case.alert for case in cases}
+def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
+    for fault in FAULTS:
+        standing, now = StandingAlerts(), datetime.now(UTC)
+        for minute, (at, figures) in enumerate(islice(pages(fault), max(fault.fires) + 1)):
+            found = standing.look(figures, at)
+            if minute in fault.fires:
+                made = view(WELL, counted(figures, found), now)
+                fires = {one.alert: one.sentence for one in made.causes if one.fires}
+                assert set(fires) == {case.alert for case in fault.fires[minute]}, fault.name
+                assert all(sentence in made.verdict for sentence in fires.values())
+                assert made.headline.startswith(made.causes[0].sentence if fires else "")
+        assert made.well or fault.shows
+
+
+def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
+    now = datetime.now(UTC)
+    status = {
+        **WELL,
+        "dead_letters": {"count": 5, "causes": 2, "last_day": 1, "in_doubt": 0},
+        "spool": {"callbacks": 3, "bytes": 9, "oldest_age_s": 90.0, "sources": {}},
+    }
+    alert = BY_NAME["YizhanDeadLetters"]
+    labels = {"handler": "ship"}
+    letters = Firing(alert.name, alert.severity, labels, alert.summary_for(labels), "", now)
+    made = view(status, counted(Figures(), [letters]), now)
+    assert made.headline == "3 callbacks wait in the spool, the oldest for 1 min, and 1 more"
+    assert made.verdict == f"{made.headline}: The handler ship has given up on events"
+    assert [(one.severity, one.page) for one in made.causes] == [
+        ("critical", ""),
+        ("warning", "/dead?handler=ship"),
+    ]
+    assert made.causes[1].details == ("5 dead letters of 2 causes, 1 of the last day",)
 
 
 def test_without_reports_of_processes_their_rows_are_unknown() -> None:

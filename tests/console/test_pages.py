@@ -19,9 +19,9 @@ async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
         "Letters & doubt",
         "The platform's API",
     ]
-    assert document["well"] is (not document["concerns"])
-    for said in document["concerns"] or [document["verdict"]]:
-        assert said in page.text
+    assert document["well"] is (not document["causes"])
+    assert document["causes"][0]["alert"] == "YizhanNoReceiver"
+    assert document["verdict"] in page.text
     for row in document["rows"]:
         assert f"{row['name']} " in page.text
         assert all(f"{line['label']} " in page.text for line in row["lines"])
@@ -40,6 +40,7 @@ async def test_the_search_box_takes_any_id(visitor: Visitor) -> None:
         callback: raw,
         f"{seq - 1}": raw,
         "payment.succeeded": "/events?type=payment.succeeded",
+        "shop": "/sources/shop",
     }
     for text, place in leads.items():
         answer = await visitor.http.get(f"{ROOT_PATH}/search", params={"q": text})

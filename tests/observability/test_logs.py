@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -131,3 +133,19 @@ async def test_lines_of_one_loop_turn_are_one_write() -> None:
     await asyncio.sleep(0)
     (text,) = writes
     assert [json.loads(line)["number"] for line in text.splitlines()] == [0, 1, 2]
+
+
+async def test_lines_that_nothing_reads_any_more_are_lost_and_fail_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    failed: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: failed.append(str(said)))
+    with os.fdopen(writing, "w", buffering=1) as closed:
+        configure_logs(LogSettings(format="json"), stream=closed)
+        get_logger("test").info("said_to_nothing")
+        await asyncio.sleep(0)
+        get_logger("test").info("said_again")
+        await asyncio.sleep(0)
+        with contextlib.suppress(BrokenPipeError):
+            closed.close()
+    assert failed == []

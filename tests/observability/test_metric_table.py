@@ -111,6 +111,7 @@ async def test_the_pages_of_processes_have_what_the_table_says(tmp_path: Path) -
     counts = DeliveryCounts()
     counts.add("stored")
     counts.taken("shop", "duplicate", 0.1)
+    counts.aged("shop", -2.0)
     counts.tried("shop", "good")
     counts.retried("shop", "5", "failed", last=True)
     spool = Spool(tmp_path / "spool.sqlite3", limit_bytes=10**6, put_timeout_s=10)

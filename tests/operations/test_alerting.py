@@ -21,6 +21,7 @@ from receiver.bus.subjects import Subjects
 from receiver.errors import BusError
 from receiver.observability.figures import Figures
 from receiver.operations.alerting.record import AlertRecord
+from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.alerting.watch import EVERY_S, AlertWatch
 from receiver.operations.alerting.webhook import AlertWebhook
 from receiver.settings.alerts import webhook_key
@@ -128,6 +129,19 @@ async def line(nats_url: str) -> AsyncIterator[Line]:
     assert await made.start(patience_s=10)
     yield made
     await made.stop()
+
+
+async def test_who_looks_later_takes_up_what_another_has_seen_begin(place: Place) -> None:
+    watching = place.process()
+    await place.look(watching)
+    place.letters += 1
+    await place.look(watching)
+    figures, record = await place.figures(), AlertRecord(place.connection, place.subjects)
+    known = await record.watched(place.now)
+    found = StandingAlerts().look(figures, place.now, known)
+    assert [(one.alert, one.fires) for one in found] == [("YizhanDeadLetters", True)]
+    assert StandingAlerts().look(figures, place.now) == []
+    assert await record.watched(place.now + timedelta(minutes=2)) is None
 
 
 async def test_one_of_two_processes_posts_what_begins_and_what_is_over(

@@ -398,6 +398,11 @@ async def test_letters_that_no_record_of_a_run_leads_to_are_in_the_life(
         (1, "0a1b2c3d4e5f"),
         (2, None),
     ]
+    again = former._replace(msg_id="again", head=head.replace(b"formerother", b"again"))
+    await publisher.publish([again])
+    await archive.connection.jetstream.delete_msg(subjects.dead_stream, 4)
+    others = (await life_of(archive, "other"))["dead_letters"]
+    assert [one["stream_seq"] for one in others] == [3, 5]
 
 
 async def test_an_order_without_a_consumer_left_costs_the_server_nothing(

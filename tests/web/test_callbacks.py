@@ -473,6 +473,9 @@ async def test_the_same_words_under_another_push_time_are_a_retransmission(stack
     assert "ce-retransmissionof" not in event.headers
     assert again.headers["ce-retransmissionof"] == raw.headers["yizhan-callbackid"]
     assert stack.counts.read() == {"stored": 1, "retransmission": 1}
+    *ages, total = stack.counts.figures().histograms["yizhan_push_age_seconds", "signed"]
+    assert (sum(ages), ages[-1]) == (1, 1)  # the first push alone
+    assert total > 3600
 
 
 async def test_a_log_line_tells_the_reason_and_no_secret(stack: Stack) -> None:

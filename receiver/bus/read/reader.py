@@ -9,54 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from receiver.bus.connection import Connection
 from receiver.bus.jetstream_api import call
 from receiver.bus.message import StoredMessage
+from receiver.bus.read.direct import AgainError, Page, direct_read
 from receiver.bus.read.history import opened_history
 from receiver.bus.read.selection import StreamSelection
-from receiver.bus.retention import read_time
 from receiver.errors import BusError, ConfigurationError
 
 PAGE: Final = 256
 _PAGE_BYTES: Final = 1024 * 1024
 """Where a page ends early; a larger message comes alone."""
-_ANSWER_S: Final = 5.0
 PATIENCE_S: Final = 15.0
 """How long a reading waits for a server that restarts."""
 _AGAIN_S: Final = 0.25
 _MAX_LOOKS: Final = 5
 _NO_STREAM: Final = 10059
-_NOTHING, _END, _NOBODY = "404", "204", "503"
-_SERVERS_OWN: Final = frozenset(
-    {
-        *("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp"),
-        *("Nats-Num-Pending", "Nats-Last-Sequence", "Nats-UpTo-Sequence"),
-    }
-)
 Scanned = Callable[[int], None]
 AnswerT = TypeVar("AnswerT")
-
-
-class _AgainError(Exception):
-    """The server did not give what was asked, for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """What one request brought; `left` is how many more there are behind it."""
-
-    messages: Sequence[StoredMessage]
-    left: int
 
 
 class Reader:
@@ -147,8 +124,14 @@ class Reader:
 
     async def count_from(self, stream: str, subject: str, since: datetime | int | None) -> int:
         """How many messages a subject has from a time or a sequence on."""
+        return (await self.first_from(stream, subject, since))[1]
+
+    async def first_from(
+        self, stream: str, subject: str, since: datetime | int | None
+    ) -> tuple[StoredMessage | None, int]:
+        """The first message of a subject from a time or a sequence on, and how many there are."""
         page = await self._page(stream, {**_start(since), "next_by_subj": subject, "batch": 1})
-        return len(page.messages) + page.left
+        return (page.messages or (None,))[0], len(page.messages) + page.left
 
     async def info(self, stream: str) -> Mapping[str, Any] | None:
         """The answer to `STREAM.INFO`; None without such a stream."""
@@ -233,11 +216,11 @@ class Reader:
                 return {"seq": page.messages[0].stream_seq}
         return {"seq": after_seq + 1}
 
-    async def _page(self, stream: str, asked: Mapping[str, Any]) -> _Page:
+    async def _page(self, stream: str, asked: Mapping[str, Any]) -> Page:
         """The answer to one direct read."""
 
-        async def ask() -> _Page:
-            return await self._asked(stream, asked)
+        async def ask() -> Page:
+            return await direct_read(self._connection.client, stream, asked)
 
         return await self._patiently(ask)
 
@@ -248,87 +231,15 @@ class Reader:
         while True:
             try:
                 return await self._connection.allowed(self._connection.client, ask())
-            except (_AgainError, BusError, NatsError, OSError) as error:
+            except (AgainError, BusError, NatsError, OSError) as error:
                 if loop.time() >= deadline:
                     why = str(error) or type(error).__name__
                     raise BusError(f"the stream cannot be read: {why}") from error
             await asyncio.sleep(_AGAIN_S)
 
-    async def _asked(self, stream: str, asked: Mapping[str, Any]) -> _Page:
-        client = self._connection.client
-        inbox = client.new_inbox()
-        answer = _Answer(stream, single="batch" not in asked)
-        subscription = await client.subscribe(inbox, cb=answer.receive)
-        try:
-            subject = f"$JS.API.DIRECT.GET.{stream}"
-            await client.publish(subject, json.dumps(asked).encode(), reply=inbox)
-            return await answer.page()
-        finally:
-            await subscription.unsubscribe()
-
-
-class _Answer:
-    """What comes in answer to one direct read."""
-
-    def __init__(self, stream: str, *, single: bool) -> None:
-        self._stream = stream
-        self._single = single
-        self._found: list[StoredMessage] = []
-        self._page: asyncio.Future[_Page] = asyncio.get_running_loop().create_future()
-
-    async def page(self) -> _Page:
-        """The whole of it; raises `_AgainError` where it does not come, or not whole."""
-        before = -1
-        while not self._page.done():
-            if before == len(self._found):
-                raise _AgainError(f"no answer to a direct read of the stream {self._stream}")
-            before = len(self._found)
-            await asyncio.wait({self._page}, timeout=_ANSWER_S)
-        return self._page.result()
-
-    async def receive(self, message: Msg) -> None:
-        """Take in one message."""
-        if self._page.done():
-            return
-        headers = message.headers or {}
-        status = headers.get("Status", "")
-        try:
-            if status in {_NOTHING, _END}:
-                left = int(headers.get("Nats-Num-Pending") or 0)
-                self._page.set_result(_Page(self._found, left))
-            elif status:
-                raise _AgainError(_refusal(status, headers, self._stream))
-            else:
-                last = self._found[-1].stream_seq if self._found else 0
-                self._found.append(_stored(message, last))
-                if self._single:
-                    self._page.set_result(_Page(self._found, 0))
-        except _AgainError as error:
-            self._page.set_exception(error)
-
 
 def _start(since: datetime | int | None) -> dict[str, Any]:
     return {"start_time": since.isoformat()} if isinstance(since, datetime) else {"seq": since or 1}
-
-
-def _refusal(status: str, headers: Mapping[str, str], stream: str) -> str:
-    if status == _NOBODY:
-        return f"no server gives direct reads of the stream {stream}"
-    return f"{status} {headers.get('Description', '')}".strip()
-
-
-def _stored(message: Msg, before: int) -> StoredMessage:
-    """A message of a direct read; raises `_AgainError` where the one before it did not come."""
-    headers = message.headers or {}
-    if int(headers.get("Nats-Last-Sequence") or 0) != before:
-        raise _AgainError("a message is missing")
-    return StoredMessage(
-        headers["Nats-Subject"],
-        {name: value for name, value in headers.items() if name not in _SERVERS_OWN},
-        message.data,
-        int(headers["Nats-Sequence"]),
-        read_time(headers["Nats-Time-Stamp"]),
-    )
 
 
 async def _merged(

@@ -2,6 +2,7 @@
 
     order.<channel>.<order id>
     effect.<handler>.<fact id or a key of the handler's own>.<name>[.<plan of a forced replay>]
+    snooze.<handler>.<cause of dead letters>       (receiver.operations.look.snoozes)
     number.<field>.<number>.<channel>.<order id>   (receiver.bus.state.numbers)
 
 No I/O.

@@ -35,6 +35,25 @@ def event_text(document: Mapping[str, Any]) -> Iterator[str]:
         yield "its callback is not stored near it"
     else:
         yield from _callback(document["callback"])
+    for other in document["retransmissions"]:
+        yield from _retransmission(other)
+
+
+def _retransmission(other: Mapping[str, Any]) -> Iterator[str]:
+    place = f"#{other['stream_seq']}" if other["stream_seq"] else "not stored near it"
+    yield strong(f"the same fact in callback {other['callback_id']} {place}")
+    differences = other["differences"]
+    if differences is None:
+        yield "  which cannot be compared"
+        return
+    if not differences:
+        yield "  no field differs"
+    for one in differences:
+        yield f"  {one['field']}: {_value(one['here'])} here, {_value(one['there'])} there"
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def callback_text(document: Mapping[str, Any]) -> Iterator[str]:

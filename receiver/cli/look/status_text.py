@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from receiver.cli.look.output import local, strong, zone
-from receiver.operations.look.verdict import in_words
+from receiver.operations.look.verdict import awake, in_words
 
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
@@ -119,6 +119,8 @@ def _letters(letters: Mapping[str, Any] | None) -> Iterator[str]:
             f"  {letters['count']:,} of {letters['causes']} causes, {letters['last_day']:,} of the "
             "last day"
         )
+        if snoozed := letters["count"] - awake(letters)["count"]:
+            yield f"  {snoozed:,} of them are snoozed"
         if letters["in_doubt"]:
             yield strong(
                 f"  {letters['in_doubt']:,} of effects of which nothing here knows whether they "

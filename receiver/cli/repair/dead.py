@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -16,10 +17,11 @@ from receiver.cli.options import not_empty
 from receiver.cli.process import refusing, run
 from receiver.cli.repair.dead_text import groups_text, letter_text
 from receiver.composition.repair import opened_letters
+from receiver.operations.look.snoozes import by_cause, snoozes
 from receiver.operations.repair.letters import letter_view
 from receiver.operations.selecting import OF_LETTERS
 
-dead = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, retry, drop.")
+dead = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, retry, drop, snooze.")
 app.add_typer(dead, name="dead", rich_help_panel=REPAIR)
 
 OneArgument = Annotated[
@@ -52,8 +54,15 @@ def list_letters(
         async with opened_letters(settings) as letters:
             with searching("looking at dead letters") as progress:
                 found = await letters.groups(filters, progress.scanned)
+            held = by_cause(await snoozes(letters.reader, letters.subjects, datetime.now(UTC)))
             stream = letters.subjects.dead_stream
-        document = {"causes": [group.report() for group in found]}
+        document = {
+            "causes": [
+                {**one.report(), "snoozed": snooze.report() if snooze else None}
+                for one in found
+                for snooze in [held.get((one.handler, one.cause))]
+            ]
+        }
         commands = [f"nats stream subjects {stream}"]
         print_document(document, groups_text(document), commands, as_json=as_json)
         return 0

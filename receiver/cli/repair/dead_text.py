@@ -27,6 +27,9 @@ def groups_text(document: Mapping[str, Any]) -> Iterator[str]:
             f"  first {local(cause['first_at'])}, last {local(cause['last_at'])}: "
             f"yizhan dead show '#{cause['newest_seq']}'"
         )
+        if snoozed := cause["snoozed"]:
+            until = local(snoozed["until"])
+            yield f"  snoozed until {until} by {snoozed['by']}: {snoozed['reason']}"
 
 
 def letter_text(document: Mapping[str, Any]) -> Iterator[str]:

@@ -40,6 +40,15 @@ _LOGIN: Final = """\
 <p><button class="main">Log in</button></p>
 </form>"""
 
+_AGAIN: Final = frozenset({401, 429, 502})
+"""What a login may end in, and another may not."""
+_LOGGED_OUT: Final = """\
+<p>This session of the console is over.</p>
+<p><a href="{root}/login">Log in</a></p>"""
+_ALSO_THERE: Final = """
+<p>The provider still knows you: whoever uses this browser may log in without a password.
+<a href="{url}">Log out there, too</a></p>"""
+
 
 def refused(visit: Visit, error: RefusedError) -> Response:
     """What was refused and why, as whoever asked can read it."""
@@ -47,7 +56,7 @@ def refused(visit: Visit, error: RefusedError) -> Response:
     if visit.as_json:
         return JSONResponse({"error": error.sentence}, error.status, headers)
     content = f'<p class="fault" role="alert">{escape(error.sentence)}</p>'
-    if error.status == HTTPStatus.UNAUTHORIZED:
+    if error.status in _AGAIN:
         content += f'\n<p><a href="{escape(visit.root)}/login">Log in</a></p>'
     return _page(visit, HTTPStatus(error.status).phrase, content, error.status, headers)
 
@@ -61,6 +70,14 @@ def login_page(visit: Visit, then: str, *, error: RefusedError | None = None) ->
     return _page(visit, "Log in", content, error.status, dict(error.headers))
 
 
+def logged_out(visit: Visit, end_url: str | None) -> Response:
+    """The page after a logout, with a link to end what a provider knows at `end_url`."""
+    content = _LOGGED_OUT.format(root=escape(visit.root))
+    if end_url is not None:
+        content += _ALSO_THERE.format(url=escape(end_url))
+    return _page(visit, "Logged out", content, 200, {})
+
+
 def to_login(visit: Visit) -> Response:
     """To the form, and from there to the page that was asked for."""
     asked = visit.root + visit.path
@@ -71,7 +88,10 @@ def to_login(visit: Visit) -> Response:
 
 def see_other(where: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
     """Go on by GET."""
-    return RedirectResponse(where, 303, dict(headers))
+    answer = RedirectResponse(where, 303)
+    for name, value in headers:
+        answer.headers.append(name, value)
+    return answer
 
 
 def inside(visit: Visit, path: str) -> str:

@@ -41,7 +41,7 @@ def check_local(visit: Visit) -> None:
         raise RefusedError(
             421,
             "The console lets in this machine alone: open it as localhost, or set console.auth = "
-            '"token" or "proxy".',
+            '"token", "oidc" or "proxy".',
         )
     if any(name in visit.headers for name in _FORWARDED):
         raise RefusedError(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
-from receiver.bounded_cache import BoundedCache
 from receiver.console.doors import answers
 from receiver.console.doors.attempts import Attempts
 from receiver.console.doors.cross_site import check_local
 from receiver.console.doors.forms import read_form
-from receiver.console.doors.signed import SignedCookie
+from receiver.console.doors.sessions import Sessions
 from receiver.console.doors.tokens import Tokens
 from receiver.console.doors.viewer import Viewer
 from receiver.console.doors.visit import RefusedError, Visit
@@ -23,8 +21,6 @@ from receiver.observability.logs import get_logger
 from receiver.settings.console import ConsoleSettings, ConsoleUser
 from receiver.settings.networks import Network
 
-SESSION_S: Final = 12 * 3600
-_ENDED: Final = 4096
 _WRONG: Final = "The name or the token is wrong."
 
 Page = Callable[[Visit, bytes], Awaitable[Response]]
@@ -99,24 +95,19 @@ class TokenEntry:
         self._trusted: tuple[Network, ...] = settings.trusted_proxies
         self._tokens = Tokens(settings.users)
         self._attempts = Attempts(monotonic)
-        self._session = SignedCookie("yizhan-console", SESSION_S, clock)
-        self._ended: BoundedCache[bool] = BoundedCache(_ENDED)
+        self._sessions = Sessions(clock)
         self._log = get_logger("yizhan.console")
         self.pages: Mapping[str, Page] = {"/login": self._login, "/logout": self._logout}
 
     async def viewer(self, visit: Visit) -> Viewer:
         """The user of the session, or of the bearer token that a `.json` is asked with."""
-        user = self._of_session(self._session.read(visit))
+        session = self._sessions.of(visit)
+        user = self._users.get(session["user"]) if session else None
         if user is None and visit.as_json:
             user = await self._of_bearer(visit)
         if user is None:
             raise NotKnownError
         return _viewer(user)
-
-    def _of_session(self, value: Any) -> ConsoleUser | None:
-        if value is None or self._ended.get(value["session"]):
-            return None
-        return self._users.get(value["user"])
 
     async def _of_bearer(self, visit: Visit) -> ConsoleUser | None:
         scheme, _, credentials = (visit.only("authorization") or "").partition(" ")
@@ -151,15 +142,10 @@ class TokenEntry:
         except RefusedError as error:
             return answers.login_page(visit, then, error=error)
         self._log.info("console_logged_in", role=user.role)
-        session = {"user": user.name, "session": secrets.token_urlsafe(12)}
-        return answers.see_other(then, [self._session.header(visit, session)])
+        return answers.see_other(then, [self._sessions.begin(visit, {"user": user.name})])
 
     async def _logout(self, visit: Visit, body: bytes) -> Response:
-        if not visit.changes:
-            raise RefusedError(405, "Send the form to log out.", [("allow", "POST")])
-        if (value := self._session.read(visit)) is not None:
-            self._ended.put(value["session"], True)  # noqa: FBT003
-        return answers.see_other(f"{visit.root}/login", [self._session.gone(visit)])
+        return answers.see_other(f"{visit.root}/login", [self._sessions.end(visit)])
 
 
 def _decoded(header: str) -> str:

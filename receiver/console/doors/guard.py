@@ -22,6 +22,7 @@ from receiver.console.doors.answer_headers import secured
 from receiver.console.doors.cross_site import check_same_site
 from receiver.console.doors.entries import Entry, LocalEntry, NotKnownError, ProxyEntry, TokenEntry
 from receiver.console.doors.forms import given_again, read_body
+from receiver.console.doors.openid.extra import check_extra
 from receiver.console.doors.visit import RefusedError, Visit, placed
 from receiver.settings import Settings
 from receiver.settings.console import ConsoleSettings
@@ -41,11 +42,19 @@ def guard(
     monotonic: Callable[[], float] = time.monotonic,
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
-    """`app` behind the doors of the settings; `clock` is Unix time."""
+    """`app` behind the doors of the settings; `clock` is Unix time.
+
+    Raises `ConfigurationError` where these need what is not installed.
+    """
     chosen = settings.console
+    check_extra(chosen)
     entry: Entry
     if chosen.auth == "token":
         entry = TokenEntry(chosen, monotonic=monotonic, clock=clock)
+    elif chosen.auth == "oidc":
+        from receiver.console.doors.openid.entry import OpenIDEntry  # it imports the extra
+
+        entry = OpenIDEntry(chosen, monotonic=monotonic, clock=clock)
     elif chosen.auth == "proxy":
         entry = ProxyEntry(chosen)
     else:

@@ -17,14 +17,20 @@ from receiver.console.doors.visit import Visit
 
 
 class SignedCookie:
-    """One cookie, `name`, whose value is JSON and good for `lifetime_s`; `clock` is Unix time."""
+    """One cookie, `name`, whose value is JSON and good for `lifetime_s`; `clock` is Unix time.
 
-    def __init__(self, name: str, lifetime_s: int, clock: Callable[[], float]) -> None:
+    It is for HTTPS alone with `https`, or where the request came by that.
+    """
+
+    def __init__(
+        self, name: str, lifetime_s: int, clock: Callable[[], float], *, https: bool = False
+    ) -> None:
         class Signer(TimestampSigner):
             def get_timestamp(self) -> int:
                 return int(clock())
 
         self._name = name
+        self._https = https
         self._lifetime_s = lifetime_s
         self._serializer = URLSafeTimedSerializer(
             secrets.token_bytes(32),
@@ -55,7 +61,7 @@ class SignedCookie:
         return self._set_cookie(visit, "", 0)
 
     def _set_cookie(self, visit: Visit, value: str, max_age_s: int) -> tuple[str, str]:
-        secure = "; Secure" if visit.https else ""
+        secure = "; Secure" if self._https or visit.https else ""
         return (
             "set-cookie",
             f"{self._name}={value}; Max-Age={max_age_s}; Path={visit.root}/; HttpOnly; "

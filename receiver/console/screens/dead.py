@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from receiver.console.desk import Desk
 from receiver.console.screen import Asked, Screen
 from receiver.operations.look.documents import header, letter_document, moment
 from receiver.operations.look.newest import newest
+from receiver.operations.look.snoozes import Snooze, by_cause, snoozes
 from receiver.operations.repair.letters import LetterGroup
 from receiver.operations.selecting import OF_LETTERS
 
@@ -39,6 +40,7 @@ class Cause:
     """The filters that select these letters."""
     is_selectable: bool
     """Whether they select no others: no filter says "without a fingerprint"."""
+    snooze: Snooze | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,21 @@ async def read(desk: Desk, asked: Asked) -> DeadView:
     """By handler and fingerprint alone it is quick; other filters look at every letter."""
     letters, narrow = desk.letters, set(asked.filters.given) - {"handler"}
     groups = await letters.groups(asked.filters)
+    held = by_cause(await snoozes(letters.reader, desk.subjects, asked.now))
     found: tuple[Letter, ...] | None = None
     if narrow:
         chosen = selection.letters(replace(asked.filters, limit=None), desk.subjects)
         if asked.filters.cause and is_fingerprint(asked.filters.cause):
             chosen = replace(chosen, nats_subjects=chosen.nats_subjects[:1])
         found = tuple(map(_letter, await newest(letters.reader, chosen, _SHOWN)))
-    return view(asked, groups, found)
+    return view(asked, groups, found, held)
 
 
 def view(
-    asked: Asked, groups: Sequence[LetterGroup], letters: tuple[Letter, ...] | None
+    asked: Asked,
+    groups: Sequence[LetterGroup],
+    letters: tuple[Letter, ...] | None,
+    held: Mapping[tuple[str, str | None], Snooze],
 ) -> DeadView:
     """The page of groups of letters."""
     count = sum(group.count for group in groups)
@@ -92,7 +98,13 @@ def view(
         command=asked.command("dead", "list"),
         words=dict(asked.words),
         count=count,
-        causes=tuple(_cause(group, asked, is_alone=causes[group.handler] == 1) for group in groups),
+        causes=tuple(
+            replace(
+                _cause(group, asked, is_alone=causes[group.handler] == 1),
+                snooze=held.get((group.handler, group.cause)),
+            )
+            for group in groups
+        ),
         letters=letters,
     )
 

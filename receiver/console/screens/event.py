@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from receiver.bus.message import StoredMessage
 from receiver.bus.read.filters import Filters
 from receiver.console.desk import Desk
+from receiver.console.following import AFTER, follow, followed
 from receiver.console.path_text import TEXT
 from receiver.console.screen import Asked, GoneError, Screen
+from receiver.operations.look.documents import header
 from receiver.operations.look.id_kinds import hint
 from receiver.operations.look.single import (
     CALLBACKS,
@@ -36,17 +39,21 @@ class EventView:
     callback: dict[str, Any] | None
     handlers: list[dict[str, Any]]
     dead_letters: list[dict[str, Any]]
+    retransmissions: list[dict[str, Any]]
     is_revealed: bool
+    live: str
 
 
 async def read(desk: Desk, asked: Asked) -> EventView:
     """By its sequence or its id; raises `GoneError` where it is not stored."""
     stored = await found(desk, asked.path["which"], EVENTS)
+    page = f"/events/{stored.stream_seq}"
+    live = await followed(desk, page, header(stored.headers, "ce-subject"))
     document = await event_view(desk.archive, stored, reveal=asked.reveal)
-    return view(document, revealed=asked.reveal)
+    return view(document, live, revealed=asked.reveal)
 
 
-def view(document: dict[str, Any], *, revealed: bool) -> EventView:
+def view(document: dict[str, Any], live: str, *, revealed: bool) -> EventView:
     """The page of a document."""
     event = document["event"]
     seq = event["stream_seq"]
@@ -59,8 +66,16 @@ def view(document: dict[str, Any], *, revealed: bool) -> EventView:
         callback=document["callback"],
         handlers=document["handlers"],
         dead_letters=document["dead_letters"],
+        retransmissions=document["retransmissions"],
         is_revealed=revealed,
+        live=live,
     )
+
+
+async def follow_event(desk: Desk, asked: Asked) -> AsyncIterator[bytes]:
+    """What is new of its order; see `receiver.console.following.follow`."""
+    stored = await found(desk, asked.path["which"], EVENTS)
+    return await follow(desk, asked, header(stored.headers, "ce-subject"))
 
 
 def attributes(document: dict[str, Any]) -> dict[str, Any]:
@@ -92,5 +107,10 @@ async def found(desk: Desk, which: str, kinds: tuple[str, ...]) -> StoredMessage
 
 
 SCREEN: Final = Screen(
-    name="event", path=f"/events/{{which:{TEXT}}}", template="event.html", read=read
+    name="event",
+    path=f"/events/{{which:{TEXT}}}",
+    template="event.html",
+    read=read,
+    others=(AFTER,),
+    live=follow_event,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,6 +13,7 @@ from receiver.bus.read.reader import Reader
 from receiver.console.desk import Desk
 from receiver.console.rendering import absolute, query, segment, zoned
 from receiver.console.screen import Asked, Screen, is_sequence
+from receiver.console.sent_events import PATIENCE_S, beating, message
 from receiver.errors import ConfigurationError
 from receiver.operations.look.documents import event_document
 from receiver.operations.look.event_words import facts
@@ -23,9 +22,6 @@ from receiver.operations.look.paging import StoredPage, page_after, page_before
 from receiver.operations.selecting import OF_EVENTS
 
 _SHOWN: Final = 50
-_BEAT_S: Final = 15.0
-_PATIENCE_S: Final = 2.0
-"""So soon a viewer sees that NATS is away, rather than nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +113,20 @@ async def follow(desk: Desk, asked: Asked) -> AsyncIterator[bytes]:
     """
     chosen = selection.events(asked.filters, desk.subjects)
     after = number(asked, "after")
-    reader = Reader(desk.connection, patience_s=_PATIENCE_S)
-    return _sent(live(reader, chosen, after or 0, desk.ending))
+    reader = Reader(desk.connection, patience_s=PATIENCE_S)
+    return beating(_sent(live(reader, chosen, after or 0, desk.ending)))
 
 
 async def _sent(batches: AsyncIterator[Batch]) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    said = loop.time() - _BEAT_S
     async for batch in batches:
-        if part := _parts(batch):
-            yield part
-        elif loop.time() - said >= _BEAT_S:
-            yield b": still here\n\n"
-        else:
-            continue
-        said = loop.time()
+        yield _parts(batch)
 
 
 def _parts(batch: Batch) -> bytes:
-    parts = [_message("away", {"why": batch.why})] if batch.why else []
+    parts = [message("away", {"why": batch.why})] if batch.why else []
     if batch.skipped:
-        parts.append(_message("skipped", {"count": batch.skipped}))
-    parts += [_message("row", _row(event_of(one)), one.stream_seq) for one in batch.messages]
+        parts.append(message("skipped", {"count": batch.skipped}))
+    parts += [message("row", _row(event_of(one)), one.stream_seq) for one in batch.messages]
     return b"".join(parts)
 
 
@@ -154,13 +142,6 @@ def _row(event: Event) -> dict[str, object]:
         "page": f"/events/{event.seq}",
         "order_page": f"/orders/{segment(event.order_id)}" if event.order_id else "",
     }
-
-
-def _message(name: str, data: object, seq: int | None = None) -> bytes:
-    lines = [] if seq is None else [f"id: {seq}"]
-    return "\n".join(
-        [*lines, f"event: {name}", f"data: {json.dumps(data, ensure_ascii=True)}", "\n"]
-    ).encode()
 
 
 SCREEN: Final = Screen(

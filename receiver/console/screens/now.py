@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from receiver.console.cause_pages import page_of
 from receiver.console.desk import Desk
 from receiver.console.handler_state import Tone, numbers, state_words, tone_of
 from receiver.console.rendering import query, segment, size
 from receiver.console.screen import Asked, Screen
+from receiver.console.source_state import source_tone, source_words
 from receiver.errors import BusError
+from receiver.operations.look.causes import causes, headline, sentence
 from receiver.operations.look.documents import moment
-from receiver.operations.look.verdict import in_words
+from receiver.operations.look.verdict import awake, concerns, in_words
 
 _REFUSED: Final = ("unauthorized", "refused", "quarantined", "unavailable", "failed", "gone")
 """The answers after which a callback was not stored as events."""
@@ -31,14 +35,19 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
-    """An alert that fires: what is wrong, since when, and what to do first."""
+class Standing:
+    """What is wrong, what to do first, and the page where that is done, "" where there is none. An
+    alert `fires` once its condition has lasted.
+    """
 
-    alert: str
+    sentence: str
     severity: str
-    summary: str
-    action: str
+    alert: str
+    fires: bool
     since: datetime | None
+    action: str
+    details: tuple[str, ...]
+    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,78 +62,87 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class NowView:
-    """How everything stands `at` a time: the verdict names the alerts that fire, else what wants to
-    be looked at; `concerns` are the parts of the sentence of `yizhan status`.
+    """How everything stands `at` a time. `verdict` is one sentence that names every cause, the
+    gravest first; `headline` names that one and how many more there are. `concerns` are the parts
+    of the sentence of `yizhan status`.
     """
 
     title: str
     command: str
     at: datetime
     well: bool
+    headline: str
     verdict: str
-    alerts: tuple[Firing, ...]
+    causes: tuple[Standing, ...]
     concerns: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
 async def read(desk: Desk, asked: Asked) -> NowView:
     """The status as the shell shows it, and what the processes count, where that can be read."""
-    status = await desk.status()
-    counted: Mapping[str, Any] | None = None
-    if status["sources"] is not None:
-        try:
-            counted = await desk.counted()
-        except BusError:
-            counted = None
+    status, counted = await asyncio.gather(desk.status(), _counted(desk))
     return view(status, counted, asked.now)
+
+
+async def _counted(desk: Desk) -> Mapping[str, Any] | None:
+    try:
+        return await desk.counted()
+    except BusError:
+        return None
 
 
 def view(status: Mapping[str, Any], counted: Mapping[str, Any] | None, now: datetime) -> NowView:
     """The page of a status."""
-    verdict = status["verdict"]
-    alerts = tuple(map(_firing, counted["alerts"] if counted else ()))
+    found = causes(counted["alerts"] if counted else (), concerns(status))
     if counted and any(one.startswith("processes:") for one in counted["missing"]):
         counted = None
     return NowView(
         title="Now",
         command="yizhan status",
         at=moment(status["at"]) or now,
-        well=verdict["well"] and not alerts,
-        verdict=" ".join(one.summary for one in alerts) or verdict["sentence"],
-        alerts=alerts,
-        concerns=tuple(verdict["concerns"]),
-        rows=(
-            _row("Coming in", _sources(status), "no source is known", _calm_sources(status)),
-            _row(
-                "How the platform sees us",
-                _platform(counted),
-                "no receiver has reported yet",
-                "every 200 within the second, and no retry provoked",
-            ),
-            _row(
-                "Handlers",
-                _handlers(status["handlers"]),
-                "no handler has run here",
-                f"{len(status['handlers'] or ()):,} handlers keep up",
-            ),
-            _row("Letters & doubt", _letters(status["dead_letters"]), "unknown", "none"),
-            _row(
-                "The platform's API",
-                _api(counted),
-                "no call was made",
-                "it answers, no call failed",
-            ),
+        well=not found,
+        headline=headline(found) if found else "All is well",
+        verdict=sentence(found) if found else status["verdict"]["sentence"],
+        causes=tuple(
+            Standing(
+                one.sentence,
+                one.severity,
+                one.alert,
+                one.fires,
+                one.since,
+                one.action,
+                one.details,
+                page_of(one),
+            )
+            for one in found
         ),
+        concerns=tuple(status["verdict"]["concerns"]),
+        rows=_rows(status, counted),
     )
 
 
-def _firing(document: Mapping[str, Any]) -> Firing:
-    return Firing(
-        document["alert"],
-        document["severity"],
-        document["summary"],
-        document["action"],
-        moment(document["since"]),
+def _rows(status: Mapping[str, Any], counted: Mapping[str, Any] | None) -> tuple[Row, ...]:
+    return (
+        _row("Coming in", _sources(status), "no source is known", _calm_sources(status)),
+        _row(
+            "How the platform sees us",
+            _platform(counted),
+            "no receiver has reported yet",
+            "every 200 within the second, and no retry provoked",
+        ),
+        _row(
+            "Handlers",
+            _handlers(status["handlers"]),
+            "no handler has run here",
+            f"{len(status['handlers'] or ()):,} handlers keep up",
+        ),
+        _row("Letters & doubt", _letters(status["dead_letters"]), "unknown", "none"),
+        _row(
+            "The platform's API",
+            _api(counted),
+            "no call was made",
+            "it answers, no call failed",
+        ),
     )
 
 
@@ -157,9 +175,10 @@ def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
         name = source["source"]
         yield Line(
             name,
-            ", ".join(_of_source(source, rates.get(name))),
-            _tone_of_source(source),
+            ", ".join(source_words(source, rates.get(name))),
+            source_tone(source),
             moment(source["last_at"]),
+            f"/sources/{segment(name)}",
         )
     if spool := status["spool"]:
         waits = spool["callbacks"]
@@ -169,27 +188,7 @@ def _sources(status: Mapping[str, Any]) -> Iterator[Line]:
                 f"{waits:,} callbacks ({size(spool['bytes'])}) wait in the spool, the oldest for "
                 f"{in_words(spool['oldest_age_s'])}"
             )
-        yield Line("spool", text, "look" if waits else "well")
-
-
-def _of_source(source: Mapping[str, Any], rate: Mapping[str, Any] | None) -> Iterator[str]:
-    if source["last_at"] is None:
-        yield "nothing is stored of it"
-        return
-    if rate is not None:
-        yield f"{rate['hour']:,} in the last hour, {rate['week_before']:,} in that hour a week ago"
-    if source["is_silent"]:
-        yield (
-            f"silent for {in_words(source['silent_s'])}, in which {source['usual']:,} came earlier"
-        )
-    if source["quarantined_day"]:
-        yield f"{source['quarantined_day']:,} in quarantine in a day"
-
-
-def _tone_of_source(source: Mapping[str, Any]) -> Tone:
-    if source["is_silent"]:
-        return "bad"
-    return "look" if source["quarantined_day"] else "well"
+        yield Line("spool", text, "look" if waits else "well", page="/system")
 
 
 def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -220,7 +219,8 @@ def _platform(counted: Mapping[str, Any] | None) -> Iterator[Line]:
         "look" if provoked else "well",
     )
     refused = {word: counted["answers"][word] for word in _REFUSED if word in counted["answers"]}
-    yield Line("not taken", numbers(refused) or "none", "look" if refused else "well")
+    tone: Tone = "look" if refused else "well"
+    yield Line("not taken", numbers(refused) or "none", tone, page="/sources")
 
 
 def _handlers(handlers: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
@@ -241,10 +241,13 @@ def _letters(letters: Mapping[str, Any] | None) -> Iterator[Line]:
         yield Line("dead letters", "cannot be read", "unknown")
         return
     count, day, doubt = letters["count"], letters["last_day"], letters["in_doubt"]
+    left = awake(letters)
     text = f"{count:,} of {letters['causes']:,} causes" if count else "none"
-    yield Line("dead letters", text, "look" if count else "well", page="/dead")
+    text += f", {count - left['count']:,} of them snoozed" if left["count"] < count else ""
+    yield Line("dead letters", text, "look" if left["count"] else "well", page="/dead")
     lately = "/dead" + query({"since": "1d"})
-    yield Line("of the last day", f"{day:,}", "bad" if day else "well", page=lately if day else "")
+    tone: Tone = "bad" if left["last_day"] else "well"
+    yield Line("of the last day", f"{day:,}", tone, page=lately if day else "")
     yield Line("effects in doubt", f"{doubt:,}", "bad" if doubt else "well", page="/doubt")
 
 
@@ -257,7 +260,8 @@ def _api(counted: Mapping[str, Any] | None) -> Iterator[Line]:
     if not outcomes and not api["breakers_open"]:
         return
     failed = {word: count for word, count in outcomes.items() if word != "ok"}
-    yield Line("calls", f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well")
+    text = f"{sum(outcomes.values()):,}, {outcomes.get('ok', 0):,} of them well"
+    yield Line("calls", text, page="/api")
     yield Line("failed", numbers(failed) or "none", "look" if failed else "well")
     open_ = api["breakers_open"]
     text = f"open in {open_} processes: the platform is left alone" if open_ else "closed"

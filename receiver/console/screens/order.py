@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from receiver.console.desk import Desk
+from receiver.console.following import AFTER, follow, followed
 from receiver.console.path_text import TEXT
-from receiver.console.rendering import query
+from receiver.console.rendering import query, segment
 from receiver.console.screen import Asked, ElsewhereError, GoneError, Screen
 from receiver.console.timeline import KINDS, Entry, entries_of
 from receiver.operations.look.order_life import order_life
@@ -40,6 +41,8 @@ class OrderView:
     missing: tuple[str, ...]
     is_simulated: bool
     is_revealed: bool
+    live: str
+    """The path of what comes meanwhile; empty where it is looked back at."""
 
 
 async def read(desk: Desk, asked: Asked) -> OrderView:
@@ -47,18 +50,20 @@ async def read(desk: Desk, asked: Asked) -> OrderView:
     and `GoneError` where the filters leave nothing.
     """
     order_id = asked.path["order_id"]
+    page = f"/orders/{segment(order_id)}"
     at = asked.others.get("at")
     until = None if at is None else past_time("at", at, asked.now)
+    live = "" if until is not None else await followed(desk, page, order_id)
     filters = replace(asked.filters, order_id=order_id, until=until)
     life = await order_life(desk.archive, filters, reveal=asked.reveal)
     if life is not None:
-        return view(life, asked)
+        return view(life, asked, live)
     if not asked.words and at is None:
         raise ElsewhereError("/search" + query({"q": order_id}))
     raise GoneError(f"No event of {order_id} is selected: take a filter away.")
 
 
-def view(life: Mapping[str, Any], asked: Asked) -> OrderView:
+def view(life: Mapping[str, Any], asked: Asked, live: str = "") -> OrderView:
     """The page of the document of `yizhan order`."""
     every = entries_of(life)
     counted = Counter(entry.kind for entry in every)
@@ -82,7 +87,13 @@ def view(life: Mapping[str, Any], asked: Asked) -> OrderView:
         missing=tuple(life["missing"]),
         is_simulated=any(event["simulated"] for event in life["events"]),
         is_revealed=asked.reveal,
+        live=live,
     )
+
+
+async def follow_order(desk: Desk, asked: Asked) -> AsyncIterator[bytes]:
+    """See `receiver.console.following.follow`."""
+    return await follow(desk, asked, asked.path["order_id"])
 
 
 SCREEN: Final = Screen(
@@ -91,5 +102,6 @@ SCREEN: Final = Screen(
     template="order.html",
     read=read,
     words=("since", "type", "channel", "limit"),
-    others=("at", _SHOW),
+    others=("at", _SHOW, AFTER),
+    live=follow_order,
 )

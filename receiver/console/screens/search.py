@@ -35,6 +35,8 @@ class SearchView:
 async def read(desk: Desk, asked: Asked) -> SearchView:
     """The page of what the text names: raises `ElsewhereError` where that is one thing."""
     text, widely = asked.others.get("q", ""), "widely" in asked.others
+    if text in desk.configured.sources:
+        raise ElsewhereError(f"/sources/{segment(text)}")
     found = await find(desk.archive, text, widely=widely)
     places = tuple(Place(one.kind, one.text, page_of(one)) for one in found)
     if len(places) == 1:

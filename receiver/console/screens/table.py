@@ -6,10 +6,13 @@ from typing import Final
 
 from receiver.console.screen import Screen
 from receiver.console.screens import (
+    api,
     audit,
     callback,
+    contract,
     dead,
     dead_acts,
+    dead_snooze,
     doubts,
     event,
     events,
@@ -27,6 +30,9 @@ from receiver.console.screens import (
     reveal,
     rewind,
     search,
+    sources,
+    system,
+    trial,
 )
 
 SCREENS: Final[tuple[Screen, ...]] = (
@@ -37,6 +43,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     letter.SCREEN,
     dead_acts.RETRY,
     dead_acts.DROP,
+    dead_snooze.SCREEN,
     handlers.SCREEN,
     handler.SCREEN,
     rewind.SCREEN,
@@ -51,7 +58,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
     quarantine_acts.DROP,
     doubts.SCREEN,
     doubts.ONE,
+    sources.SCREEN,
+    sources.ONE,
+    api.SCREEN,
+    system.SCREEN,
     audit.SCREEN,
+    contract.SCREEN,
+    contract.TYPE,
     search.SCREEN,
     reveal.SCREEN,
+    trial.SCREEN,
 )

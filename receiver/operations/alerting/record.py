@@ -61,6 +61,13 @@ class AlertRecord:
         is_owned = is_foreign and now - kept.time < _SILENT
         return Found(_known(kept), kept.seq, is_foreign, is_owned)
 
+    async def watched(self, now: datetime) -> Mapping[Case, Holding] | None:
+        """The alerts that hold as the process knows them that watches now; None where none does."""
+        kept = await self._stream().get(self._subjects.metrics_alerts)
+        if kept is None or now - kept.time >= _SILENT:
+            return None
+        return _known(kept).holdings
+
     async def put(self, known: Known, expected: int) -> int:
         """Keep it in place of the message of sequence `expected`, and be the owner; gives the new
         one. Raises `ReportConflictError` where another is there.

@@ -27,6 +27,7 @@ from receiver.bus.read.selection import StreamSelection
 from receiver.bus.state.keys import key_token, order_key
 from receiver.bus.subjects import ANY, Subjects, encode_token
 from receiver.operations.look.documents import effect_document, header, run_document
+from receiver.operations.look.letters import UnledLetters
 
 WINDOW: Final = timedelta(hours=24)
 """How far back is searched for what has no index, unless `since` says."""
@@ -58,6 +59,7 @@ class Archive:
         self.reader = Reader(connection)
         self.subjects = subjects
         self.connection = connection
+        self.unled_letters = UnledLetters(self.reader, subjects)
 
     async def event(
         self, event_id: str, filters: Filters, scanned: Scanned = lambda _: None

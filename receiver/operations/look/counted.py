@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
 from receiver.observability.figures import Figures
-from receiver.observability.metric_row import ACK_BOUNDS_S
+from receiver.operations.look.distribution import distribution
+from receiver.operations.look.source_counts import source_counts
 
 _SECOND: Final = 1.0
 """Within it the platform wants its 200."""
@@ -22,7 +25,8 @@ def counted_document(figures: Figures) -> dict[str, Any]:
     in how many seconds 99 % of them (an upper bound), and how many took more than a second.
     `retransmissions` are callbacks that came again, by cause; `first_tries` callbacks by how their
     first try was answered, `last_tries` those at the platform's last try or the one before it.
-    `api` are calls by their outcome.
+    `api` are calls by their outcome, `sources` what concerns one source. The certificate of
+    the settings expires at `certificate_expires_at`, null without one.
     """
     return {
         "answers": dict(_by_label(figures, "yizhan_callbacks", 1)),
@@ -37,7 +41,14 @@ def counted_document(figures: Figures) -> dict[str, Any]:
             "waiting": int(sum(_gauges(figures, "yizhan_api_waiting"))),
             "breakers_open": int(sum(_gauges(figures, "yizhan_api_breaker_open"))),
         },
+        "sources": source_counts(figures),
+        "certificate_expires_at": _expiry(figures),
     }
+
+
+def _expiry(figures: Figures) -> str | None:
+    expires_s = figures.gauges.get(("yizhan_certificate_expiry_timestamp_seconds",))
+    return None if expires_s is None else datetime.fromtimestamp(expires_s, UTC).isoformat()
 
 
 def _by_label(figures: Figures, name: str, label: int) -> Counter[str]:
@@ -53,31 +64,29 @@ def _gauges(figures: Figures, name: str) -> Sequence[float]:
 
 
 def _rows(figures: Figures) -> list[dict[str, Any]]:
-    """Each row of the API that was called, by how many of its calls failed."""
+    """Each row of the API that was called, by how many of its calls failed: its outcomes, tries
+    beyond the first, and how long a try took.
+    """
     calls: dict[str, Counter[str]] = {}
     for (name, *labels), value in figures.counters.items():
         if name == "yizhan_api_calls" and value:
             calls.setdefault(labels[0], Counter())[labels[1]] += int(value)
+    repeats = _by_label(figures, "yizhan_api_repeats", 0)
     found = [
-        {"row": row, "calls": outcomes.total(), "failed": outcomes.total() - outcomes["ok"]}
+        {
+            "row": row,
+            "calls": outcomes.total(),
+            "failed": outcomes.total() - outcomes["ok"],
+            "outcomes": dict(outcomes),
+            "repeats": repeats[row],
+            "seconds": distribution(figures, "yizhan_api_seconds", row),
+        }
         for row, outcomes in calls.items()
     ]
     return sorted(found, key=lambda one: (-one["failed"], -one["calls"], one["row"]))
 
 
 def _ack(figures: Figures) -> Mapping[str, Any]:
-    buckets = [0.0] * (len(ACK_BOUNDS_S) + 1)
-    for key, values in figures.histograms.items():
-        if key[0] == "yizhan_ack_seconds" and len(values) == len(buckets) + 1:
-            buckets = [one + more for one, more in zip(buckets, values, strict=False)]
-    total, seen, p99 = sum(buckets), 0.0, None
-    for bound, number in zip(ACK_BOUNDS_S, buckets, strict=False):
-        seen += number
-        if p99 is None and total and seen >= total * 0.99:
-            p99 = bound
-    late = sum(
-        number
-        for bound, number in zip((*ACK_BOUNDS_S, float("inf")), buckets, strict=True)
-        if bound > _SECOND
-    )
-    return {"count": int(total), "p99_s": p99, "beyond_second": int(late)}
+    found = distribution(figures, "yizhan_ack_seconds")
+    late = [one["count"] for one in found["buckets"] if (one["upto"] or inf) > _SECOND]
+    return {"count": found["count"], "p99_s": found["p99"], "beyond_second": sum(late)}

@@ -11,7 +11,7 @@ from receiver.bus.read.reader import Reader
 from receiver.bus.read.selection import StreamSelection
 from receiver.bus.retention import read_time
 
-_SLACK: Final = 4
+_SLACK: Final = 2
 """So many times what is wanted may be read."""
 _FIRST: Final = timedelta(seconds=1)
 _WIDER: Final = 4
@@ -41,14 +41,13 @@ async def _since(reader: Reader, chosen: StreamSelection, count: int) -> datetim
     early = max(first, chosen.since) if chosen.since else first
     end = chosen.until or read_time(info["state"]["last_ts"]) + _MOMENT
     late, span = end, _FIRST
-    while end - span > early:
-        there = await reader.count(replace(chosen, since=end - span))
-        if there >= count:
-            early = end - span
+    while True:
+        start = max(early, end - span)
+        there = await reader.count(replace(chosen, since=start))
+        if there >= count or start == early:
+            early = start
             break
-        late, span = end - span, span * _WIDER
-    else:
-        return chosen.since
+        late, span = start, span * _WIDER
     while there > count * _SLACK and late - early > _MOMENT:
         middle = early + (late - early) / 2
         behind = await reader.count(replace(chosen, since=middle))

@@ -23,7 +23,6 @@ from receiver.operations.look.documents import (
     moment,
     schedule_document,
 )
-from receiver.operations.look.letters import older_letters
 from receiver.operations.look.order_state import FoldedOrder, kept_state, state_document
 
 LIMIT: Final = 500
@@ -124,7 +123,7 @@ async def _letters(
     """Those that runs ended in, and those whose runs are recorded no more."""
     ids = {header(one.headers, "ce-id") for one in events}
     led = await _or(archive.letters_of(runs, ids), [], "the dead letters", missing)
-    older = older_letters(archive, events[0].stored_at, ids)
+    older = archive.unled_letters.of(ids, events[0].stored_at)
     rest = await _or(older, [], "dead letters whose runs are recorded no more", missing)
     return sorted({one.stream_seq: one for one in (*led, *rest)}.values(), key=_seq)
 

@@ -16,6 +16,7 @@ from receiver.operations.look.documents import (
     header,
     letter_document,
 )
+from receiver.operations.look.retransmissions import retransmissions
 
 DONE: Final = "done"
 IN_HAND: Final = "in hand"
@@ -53,7 +54,8 @@ async def stored_at(archive: Archive, seq: int, kinds: Sequence[str]) -> StoredM
 
 async def event_view(archive: Archive, stored: StoredMessage, *, reveal: bool) -> dict[str, Any]:
     """An event with its callback, the exact bytes that came (`callback`, null where they are not
-    near), and each handler that takes it: how far it is, and its recorded runs.
+    near), each handler that takes it: how far it is, and its recorded runs; and the other callbacks
+    of its fact.
     """
     headers = stored.headers
     event = event_document(stored, reveal=reveal)
@@ -69,6 +71,7 @@ async def event_view(archive: Archive, stored: StoredMessage, *, reveal: bool) -
         "callback": callback and callback_document(callback, archive.subjects, reveal=reveal),
         "handlers": _handlers(stored, await archive.durables(), own),
         "dead_letters": [letter_document(letter) for letter in letters],
+        "retransmissions": await retransmissions(archive, stored, callback, reveal=reveal),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -19,6 +19,7 @@ from receiver.operations.look.room import disk_document, stream_documents
 from receiver.operations.look.silence.explanation import explain
 from receiver.operations.look.silence.facts import SourceFacts, last_callbacks, source_facts
 from receiver.operations.look.silence.improbability import Silence
+from receiver.operations.look.snoozes import snoozes
 from receiver.operations.look.verdict import away, verdict
 from receiver.spool.file import SpoolState
 
@@ -178,18 +179,36 @@ async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
 
 async def _letters(place: Place, now: datetime) -> dict[str, Any]:
     """How many, of how many causes, how many of them are of the last day, and how many of an effect
-    of which nothing knows whether it happened: one cause is one kind of error.
+    of which nothing knows whether it happened: one cause is one kind of error. `snoozed` is how
+    many of these are of causes that are snoozed.
     """
     archive, subjects = place.archive, place.archive.subjects
     counted = await archive.count_by_subject(subjects.dead_stream, subjects.all_dead)
-    lately = StreamSelection(subjects.dead_stream, [subjects.all_dead], now - DAY)
     newest = await archive.reader.last(subjects.dead_stream, list(counted))
-    doubts = [one.nats_subject for one in newest if _is_in_doubt(one)]
+    doubts = {one.nats_subject for one in newest if _is_in_doubt(one)}
+    found = await snoozes(archive.reader, subjects, now) if counted else ()
+    asleep = counted.keys() & {subjects.dead(one.handler, one.cause) for one in found}
+    return {
+        **await _counted_letters(archive, counted, doubts, [subjects.all_dead], now),
+        "snoozed": await _counted_letters(
+            archive, {one: counted[one] for one in asleep}, doubts, sorted(asleep), now
+        ),
+    }
+
+
+async def _counted_letters(
+    archive: Archive,
+    counted: Mapping[str, int],
+    doubts: Collection[str],
+    among: Sequence[str],
+    now: datetime,
+) -> dict[str, int]:
+    lately = StreamSelection(archive.subjects.dead_stream, among, now - DAY)
     return {
         "count": sum(counted.values()),
         "causes": len(counted),
         "last_day": await archive.reader.count(lately) if counted else 0,
-        "in_doubt": sum(counted[subject] for subject in doubts),
+        "in_doubt": sum(count for subject, count in counted.items() if subject in doubts),
     }
 
 

@@ -73,12 +73,20 @@ class MetricCollector:
             "handlers": lambda: handler_figures(self._handlers, reader, subjects, now),
             "effects": self._effects.figures,
         }
+        return self._put_together(
+            await asyncio.gather(*(self._part(reads[part]) for part in PARTS))
+        )
+
+    def without_nats(self, why: str) -> Collected:
+        """The same where NATS is known to be away, at once: `collect` waits for it for a while."""
+        return self._put_together([why] * len(PARTS))
+
+    def _put_together(self, found: Sequence[Figures | str]) -> Collected:
         figures, missing = Figures(), list[str]()
         figures.gauge("yizhan_build_info", version("yizhan"), platform.python_version(), value=1)
         if (expires := self._expiry()) is not None:
             name = "yizhan_certificate_expiry_timestamp_seconds"
             figures.gauge(name, value=expires.timestamp())
-        found = await asyncio.gather(*(self._part(reads[part]) for part in PARTS))
         for part, one in zip(PARTS, found, strict=True):
             read = isinstance(one, Figures)
             figures.gauge("yizhan_collected", part, value=int(read))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -85,11 +85,11 @@ class Letters:
     ) -> list[LetterGroup]:
         """The causes of the letters that `filters` select, the most frequent first.
 
-        By handler and fingerprint alone it costs the same for any number of letters; everything
-        else is compared letter by letter.
+        By handler, fingerprint and `since` alone it costs the same for any number of letters;
+        everything else is compared letter by letter.
         """
         by_subject = filters.cause is None or is_fingerprint(filters.cause)
-        if by_subject and set(filters.given) <= {"handler", "cause"}:
+        if by_subject and set(filters.given) <= {"handler", "cause", "since"}:
             found = await self._counted(filters)
         else:
             found = await self._compared(filters, scanned)
@@ -168,26 +168,25 @@ class Letters:
             raise unknown_handler(name, known)
 
     async def _counted(self, filters: Filters) -> list[LetterGroup]:
-        counted = {
-            subject: count
-            for subject, count in (await self._subjects()).items()
+        chosen = [
+            subject
+            for subject in await self._subjects()
             if filters.handler in {None, _handler(subject)}
             and filters.cause in {None, _cause(subject)}
-        }
-        if not counted and filters.handler is not None:
+        ]
+        if not chosen and filters.handler is not None:
             await self._check_handler(filters.handler)
         stream, limit = self.subjects.dead_stream, asyncio.Semaphore(_AT_ONCE)
 
-        async def first(subject: str) -> Sequence[StoredMessage]:
+        async def group(last: StoredMessage) -> LetterGroup | None:
             async with limit:
-                return await self.reader.around(stream, subject, 1, 1)
+                first, count = await self.reader.first_from(
+                    stream, last.nats_subject, filters.since
+                )
+            return _group(last, count, first.stored_at) if first else None
 
-        newest = {one.nats_subject: one for one in await self.reader.last(stream, list(counted))}
-        oldest = await asyncio.gather(*map(first, newest))
-        return [
-            _group(last, counted[subject], (firsts or [last])[0].stored_at)
-            for (subject, last), firsts in zip(newest.items(), oldest, strict=True)
-        ]
+        newest = await self.reader.last(stream, chosen)
+        return [one for one in await asyncio.gather(*map(group, newest)) if one]
 
     async def _compared(self, filters: Filters, scanned: Scanned) -> list[LetterGroup]:
         found: dict[str, LetterGroup] = {}

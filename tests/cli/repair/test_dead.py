@@ -32,6 +32,11 @@ async def test_the_drill(desk: Desk) -> None:
     await desk.work()
     (cause,) = await causes(desk)
     shown = await desk.run("dead", "show", f"#{cause['newest_seq']}")
+    for_a_day = ("--for", "1d", "--reason", "its author is away")
+    asleep = await desk.run("dead", "snooze", cause["cause"], *for_a_day, "--by", "ann")
+    (snoozed,) = await causes(desk)
+    quiet = json.loads((await desk.run("status", "--json")).out)
+    woken = await desk.run("dead", "wake", cause["cause"])
     (desk.yizhan.directory / "my.py").write_text(CORRECTED)
     words = ("--handler", "slow", "--cause", cause["cause"])
     slowly = await desk.yizhan.start(
@@ -50,6 +55,10 @@ async def test_the_drill(desk: Desk) -> None:
     assert cause["place"].startswith("my.slow:")
     assert "KeyError: 'deposit'" in shown.out
     assert "presale-3" in shown.out
+    assert (asleep.code, woken.code) == (0, 0), asleep.err + woken.err
+    assert (snoozed["snoozed"]["by"], snoozed["count"]) == ("ann", 3)
+    assert quiet["dead_letters"]["snoozed"]["count"] == quiet["dead_letters"]["count"] == 3
+    assert not [one for one in quiet["verdict"]["concerns"] if "dead letters" in one]
     assert (stopped, "left as they are" in said) == (130, True)
     assert "stopped: give the same command again to go on with what is left" in said
     assert "Traceback" not in said
@@ -66,7 +75,8 @@ async def test_the_drill(desk: Desk) -> None:
     assert f"dead-retry  slow  --handler slow --cause {cause['cause']}" in audit.out
     assert "  3 selected, " in audit.out
     assert "2 selected, 2 retried  by ann: done" in audit.out
-    assert len(audit.out.splitlines()) == 2
+    assert "dead-snooze  slow  " in audit.out
+    assert len(audit.out.splitlines()) == 4
 
 
 async def test_letters_of_a_handler_that_is_gone_are_named_with_the_choices(desk: Desk) -> None:

@@ -78,8 +78,8 @@ def test_one_that_never_sent_is_looked_for_at_other_urls() -> None:
     assert text == (
         "Of shop nothing was ever stored. None of its deliveries was refused in the last week. 8 "
         "requests came to URLs of no source, the last at 2026-03-05 11:00 UTC: compare the URL at "
-        "the platform with yizhan url. No receiver reports that it runs. Our certificate expired "
-        "1 d ago: the platform cannot connect."
+        "the platform with /callbacks/<source>. No receiver reports that it runs. Our certificate "
+        "expired 1 d ago: the platform cannot connect."
     )
     unread = explain(facts(last=None, around=Surroundings()), NOW)
     assert "What receivers report cannot be read." in unread

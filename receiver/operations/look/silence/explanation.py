@@ -20,8 +20,8 @@ _ADVICE: Final = {
     "bad_signature": "the sender signs with another secret than the settings have, or is another",
     "bad_access_key": "the settings have another access_key than the sender",
     "missing_signature": "the sender does not sign, or something on the way drops its headers",
-    "missing_path_token": "the URL at the platform lacks the token: yizhan url",
-    "bad_path_token": "the URL at the platform has another token: yizhan url",
+    "missing_path_token": "the URL at the platform does not end in the path_token",
+    "bad_path_token": "the URL at the platform has another path_token",
     "network_not_allowed": "allow_networks does not hold the sender's address",
     "stale_timestamp": "the clocks of the sender and of this machine differ",
     "stale_message": "the messages are older than may be taken",
@@ -84,7 +84,7 @@ def _refusals(facts: SourceFacts, now: datetime) -> Iterator[str]:
         last_s = max(one.last_s for one in astray.values())
         yield (
             f"{count:,} requests came to URLs of no source, the last at {_time(last_s)}: compare "
-            "the URL at the platform with yizhan url."
+            "the URL at the platform with /callbacks/<source>."
         )
 
 

@@ -1,0 +1,1 @@
+"""The door of `console.auth = "oidc"`: an OpenID provider says who somebody is."""
