@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -40,6 +41,7 @@ _GET_IN: Final = """() => {
 """What somebody would do who can write into a page, and what becomes of it."""
 _WRITTEN: Final = "main script, main img, main b, main [onerror], main [onload]"
 """What only a sender would write."""
+_OF_A_SCREEN: Final = 3
 _REACHED_BY_FORM: Final = {"search"}
 
 
@@ -96,11 +98,21 @@ async def test_what_a_sender_writes_is_text_on_every_page(
     assert written >= set(HOSTILE[:7])
     async with opened_tab(browser, site.base) as tab:
         for paths in crawl.paths.values():
-            for path in paths[:6]:
-                if any(text in crawl.pages[path].text for text in HOSTILE):
-                    await tab.visit(path)
-                    assert await tab.count(_WRITTEN) == 0, path
+            for path in _telling(paths, crawl):
+                await tab.visit(path)
+                assert await tab.count(_WRITTEN) == 0, path
     assert tab.faults == []
+
+
+def _telling(paths: Sequence[str], crawl: Crawl) -> Iterator[str]:
+    """Some pages of a screen, each of which shows what a sender wrote that none before it does."""
+    left = set(HOSTILE)
+    for _ in range(_OF_A_SCREEN):
+        shown = {path: {text for text in left if text in crawl.pages[path].text} for path in paths}
+        path = max(shown, key=lambda one: len(shown[one]))
+        if shown[path]:
+            yield path
+        left -= shown[path]
 
 
 async def test_what_got_into_a_page_would_not_run(site: Site, browser: Browser) -> None:

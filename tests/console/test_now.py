@@ -15,6 +15,7 @@ from receiver.operations.alerting.notice import BY_NAME
 from receiver.operations.alerting.standing import Firing, StandingAlerts
 from receiver.operations.look.counted import counted_document
 from tests.alerts.faults import FAULTS, pages
+from tests.console.crawl import screen_of
 
 WELL: dict[str, Any] = {
     "verdict": {"well": True, "sentence": "all is well", "concerns": []},
@@ -24,7 +25,13 @@ WELL: dict[str, Any] = {
     "streams": [],
     "disk": None,
     "handlers": [],
-    "dead_letters": {"count": 0, "causes": 0, "last_day": 0, "in_doubt": 0},
+    "dead_letters": {
+        "count": 0,
+        "causes": 0,
+        "last_day": 0,
+        "in_doubt": 0,
+        "handlers": ["ship", "shop"],
+    },
     "spool": None,
     "missing": [],
 }
@@ -45,6 +52,32 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         assert (made.well, f"{made.verdict}.") == (False, summary)
         assert made.headline == made.verdict
         assert made.causes[0].action == alert.action
+        assert screen_of(made.causes[0].page.partition("?")[0]) is not None
+
+
+def test_a_snoozed_cause_is_no_part_of_it_until_a_letter_of_another_comes() -> None:
+    now, alert = datetime.now(UTC), BY_NAME["YizhanDeadLetters"]
+    firing = Firing(alert.name, alert.severity, {"handler": "ship"}, "x", alert.action, now)
+    counts = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
+    for snoozed, handlers, well in ((counts, [], True), ({**counts, "count": 2}, ["ship"], False)):
+        status = {**WELL, "dead_letters": {**counts, "snoozed": snoozed, "handlers": handlers}}
+        assert view(status, counted(Figures(), [firing]), now).well is well
+
+
+def test_a_cause_leads_to_the_page_where_one_acts() -> None:
+    labels, now = {"source": "shop", "handler": "ship"}, datetime.now(UTC)
+    for name, page in (
+        ("YizhanSecretRefused", "/sources/shop"),
+        ("YizhanCallbacksUnreadable", "/quarantine?source=shop"),
+        ("YizhanDeadLetters", "/dead?handler=ship"),
+        ("YizhanHandlerBehind", "/handlers/ship"),
+        ("YizhanNatsAway", "/system"),
+    ):
+        alert = BY_NAME[name]
+        own = {label: labels[label] for label in alert.labels}
+        firing = Firing(name, alert.severity, own, "x", alert.action, now)
+        (cause,) = view(WELL, counted(Figures(), [firing]), now).causes
+        assert cause.page == page
 
 
 def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
@@ -65,7 +98,7 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     now = datetime.now(UTC)
     status = {
         **WELL,
-        "dead_letters": {"count": 5, "causes": 2, "last_day": 1, "in_doubt": 0},
+        "dead_letters": {**WELL["dead_letters"], "count": 5, "causes": 2, "last_day": 1},
         "spool": {"callbacks": 3, "bytes": 9, "oldest_age_s": 90.0, "sources": {}},
     }
     alert = BY_NAME["YizhanDeadLetters"]
@@ -75,10 +108,13 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     assert made.headline == "3 callbacks wait in the spool, the oldest for 1 min, and 1 more"
     assert made.verdict == f"{made.headline}: The handler ship has given up on events"
     assert [(one.severity, one.page) for one in made.causes] == [
-        ("critical", ""),
+        ("critical", "/system"),
         ("warning", "/dead?handler=ship"),
     ]
     assert made.causes[1].details == ("5 dead letters of 2 causes, 1 of the last day",)
+
+    none = {**WELL["dead_letters"], "handlers": []}  # all are snoozed, given back or dropped
+    assert view({**WELL, "dead_letters": none}, counted(Figures(), [letters]), now).well
 
 
 def test_without_reports_of_processes_their_rows_are_unknown() -> None:
