@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from rich.cells import cell_len
 
+from receiver.cli.look.output import strong
 from receiver.testing import eventually
 from tests.cli.conftest import Yizhan
 
@@ -102,3 +103,17 @@ async def test_lines_fit_and_enter_shows_commands_that_can_be_typed_as_they_stan
     assert len(rows) >= 2
     assert max(map(cell_len, rows)) <= COLUMNS
     assert '"event"' not in seat.text
+
+
+def test_colours_are_for_a_terminal_and_not_where_no_color_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = os.openpty()
+    seen = [strong("failed", "red")]
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        for no_color in ("", "1"):
+            monkeypatch.setenv("NO_COLOR", no_color)
+            seen.append(strong("failed", "red"))
+    os.close(ours)
+    assert seen == ["failed", "\x1b[31m\x1b[1mfailed\x1b[0m", "failed"]

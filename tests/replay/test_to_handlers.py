@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from receiver.bus.codec import encode_event
+from receiver.bus.message import OutgoingMessage
 from receiver.bus.read.filters import Filters
 from receiver.event import Event
-from receiver.testing import eventually
+from receiver.testing import eventually, make_event
 from receiver.worker.interface import Context
 from receiver.worker.routing import Router
 from schemas.events import OrderCreated
@@ -125,6 +127,34 @@ async def test_a_failure_is_a_letter_that_names_the_replay_and_is_reported_with_
     (failed,) = report.failed
     assert (failed["order_id"], failed["attempts"]) == ("2", 3)
     assert "ValueError" in failed["reason"]
+
+
+async def test_an_event_of_an_older_schema_runs_and_one_of_a_newer_is_a_letter(
+    bench: Bench, place: Place, shop: Shop
+) -> None:
+    await bench.work(shop.router)
+    await bench.handled(shop.router)
+    older, newer = [encode_event(make_event(made), bench.subjects) for made in orders(1, 2)]
+    old = {k: v for k, v in older.headers.items() if k not in {"ce-factid", "ce-dataschema"}}
+    new = dict(newer.headers) | {"ce-type": "yizhan.order.created.v2"}
+    await bench.publisher.publish(
+        [
+            OutgoingMessage.of(older.subject, old, b'{"channel":"1688","order_id":"1","was":1}'),
+            OutgoingMessage.of(newer.subject, new, newer.body),
+        ]
+    )
+    await bench.handled(shop.router)
+
+    await place.begin("tell", filters=Filters(event_type="order"))
+    report = await place.ended(runs=2)
+
+    assert shop.replayed() == ["1"]
+    assert shop.effects == ["1"]
+    assert (report.replayed, report.succeeded, report.failures) == (2, 1, 1)
+    live, replayed = await bench.dead()
+    assert [one["yizhan-reason"] for one in (live, replayed)] == [live["yizhan-reason"]] * 2
+    assert "ce-type names no event type of ours" in live["yizhan-reason"]
+    assert replayed["ce-replay"] == "one"
 
 
 async def test_live_events_and_replayed_ones_of_an_order_run_one_at_a_time(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 
@@ -42,12 +43,18 @@ def print_document(
 def print_nats(commands: Iterable[str]) -> None:
     """The commands of `nats` that show about the same, on standard error."""
     for command in commands:
-        typer.secho(f"nats: {command}", err=True, dim=True)
+        line = f"nats: {command}"
+        typer.echo(typer.style(line, dim=True) if _coloured(sys.stderr) else line, err=True)
 
 
 def strong(text: str, colour: str | None = None) -> str:
     """Text that stands out on a terminal, and is plain elsewhere."""
-    return typer.style(text, bold=True, fg=colour) if sys.stdout.isatty() else text
+    return typer.style(text, bold=True, fg=colour) if _coloured(sys.stdout) else text
+
+
+def _coloured(stream: TextIO) -> bool:
+    """On a terminal, unless NO_COLOR is set and not empty (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def local(text: str | None) -> str:

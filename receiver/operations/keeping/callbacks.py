@@ -52,7 +52,7 @@ class CallbacksOf:
         """The events; all is found once they were read to the end."""
         reader = self._archive.reader
         selected = await reader.count(replace(self._chosen, tests=()))
-        if selected * NEAR > await reader.count(self._around()):  # more than there is to read
+        if selected * NEAR > await reader.count(self._around()):  # so much would looking up read
             reading = self._walked(scanned)
         else:
             reading = self._looked_up(scanned, headers_only=selected > _EVENTS_AT_ONCE)
@@ -61,24 +61,27 @@ class CallbacksOf:
         await self._search(scanned)
 
     def _around(self) -> StreamSelection:
-        """All callbacks and events that were stored when the selected ones were."""
+        """Everything that was stored when the selected events were: for a consumer of two subjects
+        the server takes thirty times the processor time of one.
+        """
         subjects, (since, until) = self._archive.subjects, (self._chosen.since, self._chosen.until)
         return StreamSelection(
             subjects.stream,
-            [subjects.raw(ANY), subjects.all_events],
+            [subjects.everything],
             since and since - _MARGIN,
             until and until + _MARGIN,
         )
 
     async def _walked(self, scanned: Scanned) -> AsyncGenerator[StoredMessage, None]:
         """Reads everything in the order of the stream, holding what is not complete."""
-        beginning = self._archive.subjects.raw("")
+        of_callbacks = self._archive.subjects.raw("")
+        of_events = self._archive.subjects.all_events.removesuffix(">")
         made: OrderedDict[str, _Made] = OrderedDict()
         reading = self._archive.reader.read(self._around(), headers_only=True, scanned=scanned)
         async for stored in reading:
-            if stored.nats_subject.startswith(beginning):
+            if stored.nats_subject.startswith(of_callbacks):
                 made.setdefault(stored.headers.get("yizhan-callbackid", ""), _Made()).raw = stored
-            else:
+            elif stored.nats_subject.startswith(of_events):
                 is_selected, identity = self._chosen.selects(stored), _callback_of(stored)
                 if identity and is_selected:
                     made.setdefault(identity, _Made()).selected_at = stored.stored_at
