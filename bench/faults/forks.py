@@ -124,8 +124,10 @@ def _run(arguments: Sequence[str]) -> None:
     from receiver import cli
     from receiver.cli.app import COMMANDS, load
     from receiver.spool.queue import Spool
+    from tests.preloaded import preload
 
     load(COMMANDS)
+    preload()
     order = _serve()
     _become(order)
     if order["busy_s"] is not None:

@@ -164,7 +164,9 @@ class Connection:
     def client(self) -> PipeliningClient:
         """The connected client; raises `BusError` while NATS is away."""
         if self._client is None or not self.ready:
-            raise BusError(self.why_not)
+            error = BusError(self.why_not)
+            error.add_note(without_credentials(self.url))  # no part of what is served as the reason
+            raise error
         return self._client
 
     @property

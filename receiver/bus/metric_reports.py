@@ -51,7 +51,12 @@ class MetricReporter:
         self._read = read
         self._sleep = sleep
         self._life = secrets.token_hex(8)
-        self._started_at = datetime.now(UTC)
+        # Read once: to look a version up takes longer than a callback may wait.
+        self._about = {
+            "version": version("yizhan"),
+            "python": platform.python_version(),
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         self._expected = 0
         self._reported = Figures()
         """What the last report of this life said that is known to be stored."""
@@ -134,9 +139,7 @@ class MetricReporter:
             "kind": self._kind,
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "version": version("yizhan"),
-            "python": platform.python_version(),
-            "started_at": self._started_at.isoformat(timespec="seconds"),
+            **self._about,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "ended": ended,
             "figures": figures.document(),

@@ -122,7 +122,8 @@ def caller_rights(subjects: Subjects) -> Iterator[Right]:
 
 def archive_rights(subjects: Subjects) -> Iterator[Right]:
     """What the commands need that look at what is stored."""
-    for stream in (subjects.stream, subjects.dead_stream, subjects.runs_stream):
+    looked_at = (subjects.stream, subjects.dead_stream, subjects.runs_stream, subjects.state_stream)
+    for stream in looked_at:
         got = f"$JS.API.DIRECT.GET.{stream}"
         yield Right(got, got, "to look at what is stored", needed=False)
     listed = f"$JS.API.CONSUMER.LIST.{subjects.stream}"

@@ -122,11 +122,20 @@ def _exit_code(runner: asyncio.Runner, main: Main, stop: Stop, *, stays: bool) -
         _say(str(error))
         return EXIT_CONFIGURATION
     except (BusError, APIError, YizhanError) as error:
-        _say(str(error))
+        _say(f"{error}{_where(error)}")
         return stop.code if stop.is_set() and not stays else EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+
+
+def _where(error: BaseException | None) -> str:
+    """The server, as `Connection.client` notes it with an error, or with what that comes from."""
+    while error is not None:
+        if notes := getattr(error, "__notes__", ()):
+            return f" ({', '.join(notes)})"
+        error = error.__cause__
+    return ""
 
 
 def tune_gc() -> None:

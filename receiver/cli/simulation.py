@@ -68,6 +68,7 @@ def platform_config(
     interval_s: float = 0.0,
     journal: Path | None = None,
     api_faults: Faults | None = None,
+    invents: bool = False,
 ) -> PlatformConfig:
     """A platform that knows a source's secrets and pushes to it."""
     chosen = simulated_source(settings, source)
@@ -82,6 +83,7 @@ def platform_config(
         interval_s=interval_s,
         journal=journal,
         api_faults=api_faults or Faults(),
+        invents=invents,
     )
 
 

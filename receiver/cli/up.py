@@ -85,6 +85,7 @@ def up(
                     seed=new_seed(),
                     interval_s=interval_s,
                     step_s=_STEP_S,
+                    invents=True,  # what the greeting has you push is of orders of your own
                 )
                 platform = await stack.enter_async_context(SimulatedPlatform(pushed))
                 running = with_simulated_api(settings, platform, source=source)

@@ -23,7 +23,7 @@ from receiver.composition.spool import opened_spool
 from receiver.console.app import create_console
 from receiver.console.desk import Desk
 from receiver.console.warm import Warm
-from receiver.errors import BusError
+from receiver.errors import BusError, ConfigurationError
 from receiver.operations.alerting.record import AlertRecord
 from receiver.operations.alerting.standing import StandingAlerts
 from receiver.operations.durability import durability
@@ -83,7 +83,8 @@ async def running_console(
 
 
 async def _kept_warm(desk: Desk) -> None:
-    with contextlib.suppress(BusError):  # else the page of the first old order would wait for it
+    # Else the page of the first old order would wait for it; that page says what hinders it.
+    with contextlib.suppress(BusError, ConfigurationError):
         await desk.archive.unled_letters.of((), datetime.fromtimestamp(0, UTC))
     while True:
         with contextlib.suppress(BusError):

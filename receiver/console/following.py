@@ -1,4 +1,4 @@
-"""A page about an order is told when something of the order is stored, and reads itself anew."""
+"""Following an order: its page renews itself once something of the order is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from receiver.console.desk import Desk
 from receiver.console.rendering import query
 from receiver.console.screen import Asked
 from receiver.console.sent_events import beating, message
-from receiver.errors import BusError
+from receiver.errors import BusError, ConfigurationError
 from receiver.operations.look.order_changes import Change, changes, order_mark
 
 AFTER: Final = "after"
@@ -20,11 +20,11 @@ _MARK: Final = re.compile(r"[0-9]{1,15}(-[0-9]{1,15}){3}")
 
 async def followed(desk: Desk, page: str, order_id: str | None) -> str:
     """The path of what comes meanwhile, for a page that is read from now on; empty where NATS does
-    not say, and so nothing can be followed.
+    not say it, or not to us, and so nothing can be followed.
     """
     try:
         mark = await order_mark(desk.connection, desk.subjects, order_id)
-    except BusError:
+    except (BusError, ConfigurationError):
         return ""
     return f"/live{page}{query({AFTER: mark})}"
 

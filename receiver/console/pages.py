@@ -154,7 +154,7 @@ class Pages:
             sessions=request.scope["state"]["sessions"],
             now=datetime.now(UTC),
             menu=[one for one in self._screens if one.menu],
-            can_send=self.desk.sender is not None and bool(self.desk.sender.sources),
+            can_send=self._can_send(),
             screen=screen,
             path=path_of(request),
             this_page=path_of(request) + _query_of(request),
@@ -163,6 +163,11 @@ class Pages:
             **context,
         )
         return Response(encoded(html), status_code=status, media_type="text/html")
+
+    def _can_send(self) -> list[str]:
+        """The sources that test callbacks can be sent to."""
+        sender = self.desk.sender
+        return [] if sender is None else [one.name for one in sender.sources]
 
     async def _answered(self, answer: Answer, request: Request, *, as_text: bool) -> Response:
         """The answer, or the page of what hinders it."""

@@ -111,8 +111,8 @@ class _LineWriter:
             loop.call_soon(self.write_out)
 
     def write_out(self) -> None:
-        """Write what was taken. Where nobody reads it any more, or the disk is full, it is lost: to
-        log that would fail, too, and be logged without end.
+        """Write what was taken. Where nothing reads it any more, or the disk is full, it is lost:
+        to log that would fail, too, and be logged without end.
         """
         if self._lines:
             self.last_at = time.monotonic()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from receiver.bus.read import selection
+from receiver.bus.read.filters import Filters
 from receiver.errors import ConfigurationError, YizhanError
 from receiver.operations.audit_trail import AuditTrail
+from receiver.operations.look.archive import Archive
 
 _FIRST_ORDER: Final = 2_745_000_000_000_000_000
 _MAX_DIGITS: Final = 19
@@ -101,9 +105,10 @@ async def send_test(
     message_type: str,
     order_id: str,
     trail: AuditTrail | None = None,
+    archive: Archive | None = None,
 ) -> Answer:
     """Send one about an order, recorded on `trail`; raises `ConfigurationError` for what cannot be
-    sent, and `UnreachableError`.
+    sent, such as one about an order that `archive` knows to be real, and `UnreachableError`.
     """
     source = chosen_source(sender, source_name)
     if message_type not in {message.name for message in source.messages}:
@@ -112,6 +117,8 @@ async def send_test(
             "`yizhan events` lists them"
         )
     order = _number(order_id)
+    if archive is not None:
+        await _check_invented(archive, order_id)
     if trail is None:
         return await sender.send(source, message_type, order)
     of = {"type": message_type, "order": order_id}
@@ -120,6 +127,18 @@ async def send_test(
         if not answer.is_taken:
             act.outcome, act.error = "failed", f"the receiver answered {answer.status}"
     return answer
+
+
+async def _check_invented(archive: Archive, order_id: str) -> None:
+    """Handlers keep one state of an order, whatever source its events are of."""
+    chosen = selection.events(Filters(order_id=order_id), archive.subjects)
+    async with aclosing(archive.reader.read(chosen, headers_only=True)) as events:
+        async for event in events:
+            if event.headers.get("ce-simulated") != "true":
+                raise ConfigurationError(
+                    f"order {order_id}: is a real one, with event #{event.stream_seq}: choose an "
+                    "id that no order has"
+                )
 
 
 def _number(text: str) -> int:

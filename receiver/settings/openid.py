@@ -16,7 +16,7 @@ Role = Literal["viewer", "operator", "admin"]
 
 
 def is_protected(url: str) -> bool:
-    """Whether nobody reads along on the way to a URL: https, or http on this machine."""
+    """Whether what goes to a URL cannot be read on the way: https, or http on this machine."""
     if not has_host_and_port(url):
         return False
     parts = urlsplit(url)

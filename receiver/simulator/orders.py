@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
@@ -100,7 +100,8 @@ class Order:
 class OrderBook:
     """Makes orders and keeps them; the API answers from it what was pushed.
 
-    The ids come from `seed` and from how many orders were placed before.
+    The ids come from `seed` and from how many orders were placed before. `invent`, where it is set,
+    may keep an order of an id that is looked for and was never placed.
     """
 
     def __init__(self, seed: int, *, now: datetime | None = None) -> None:
@@ -108,6 +109,7 @@ class OrderBook:
         self.orders: dict[str, Order] = {}
         self._by_line: dict[str, Order] = {}
         self._now = now
+        self.invent: Callable[[Channel, str], object] | None = None
         start = random.Random(seed).randrange(10**14)  # noqa: S311 - a simulation, not a secret
         self._first = _FIRST_ORDER + start * _STRIDE
 
@@ -165,6 +167,8 @@ class OrderBook:
 
     def find(self, channel: Channel, order_id: str) -> Order | None:
         """A channel's order by its id."""
+        if self.invent is not None and order_id not in self.orders:
+            self.invent(channel, order_id)
         return _of_channel(self.orders.get(order_id), channel)
 
     def find_by_line(self, channel: Channel, line_id: str) -> Order | None:

@@ -32,6 +32,7 @@ from receiver.simulator.orders import OrderBook
 from receiver.simulator.pusher import CONNECTIONS, Counts, Push, Pusher
 from receiver.simulator.serving import served
 from receiver.simulator.signing import Account
+from receiver.simulator.single import Singles
 from receiver.simulator.trade import Notice
 from receiver.simulator.world import World
 
@@ -51,7 +52,9 @@ class PlatformConfig:
 
     `sellers_act`: what is ordered by calls is shipped and delivered, and its refunds are agreed to,
     a step every `step_s`; else only as `SimulatedPlatform.world.act` is called. `cancel_after_s` is
-    how old an order of 1688 must be to be cancelled (docs/platform/api.md#limits).
+    how old an order of 1688 must be to be cancelled (docs/platform/api.md#limits). `invents`: the
+    API answers for orders that it did not push, as callbacks of another process name them; else it
+    refuses them.
     """
 
     callback_url: str
@@ -68,6 +71,7 @@ class PlatformConfig:
     api_account: Account | None = None
     api_faults: Faults = field(default_factory=Faults)
     sellers_act: bool = True
+    invents: bool = False
     cancel_after_s: float = 10.0
     taobao_names: TaobaoNames = field(default_factory=TaobaoNames)
     journal: Path | None = None
@@ -104,6 +108,8 @@ class SimulatedPlatform:
             dialect=config.account.dialect,
             cancel_after_s=config.cancel_after_s,
         )
+        if config.invents:
+            self.book.invent = Singles(self.book, self.world.refunds, config.taobao_names).invent
         account = config.api_account or config.account
         self.api = SimulatedAPI(self.world, account, faults=config.api_faults)
         self.api_url = ""

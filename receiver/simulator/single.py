@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,8 @@ _LIVES: Final[Mapping[DialectName, tuple[tuple[DialectName, Channel], ...]]] = {
     "global": (("global", "taobao"),),
 }
 _FATES: Final[tuple[Fate, ...]] = tuple(dict.fromkeys(FATES))
+_SHIPPED: Final = "ORDER_BUYER_VIEW_ANNOUNCE_SENDGOODS"
+_ID: Final = re.compile("[1-9][0-9]{0,18}")
 _DRAWS: Final = 16
 """What comes in every other life comes in one of so many."""
 
@@ -52,6 +55,14 @@ class Singles:
         if dialect == "global":
             return envelope_of_global(notice, pushed_at_ms=now_ms)
         return envelope(notice, Form(), pushed_at_ms=now_ms)
+
+    def invent(self, channel: Channel, order_id: str) -> None:
+        """Hold an order of this id as a message says it that is sent once it is shipped; of a text
+        that is no id, hold none.
+        """
+        if _ID.fullmatch(order_id):
+            shipped = self.names.status if channel == "taobao" else _SHIPPED
+            self._lived("xport", shipped, int(order_id))
 
     def _lived(self, dialect: DialectName, message_type: str, number: int) -> Notice | None:
         for draw in range(_DRAWS):

@@ -190,7 +190,7 @@ async def test_nats_that_is_away_is_one_sentence(counter: Counter, command: list
     counter.environ["YIZHAN_NATS__URL"] = "nats://127.0.0.1:9"
     ended = await counter.run(*command)
     assert (ended.code, ended.out) == (1, ""), ended
-    assert ended.err.splitlines()[-1] == "yizhan: NATS is away"
+    assert ended.err.splitlines()[-1] == "yizhan: NATS is away (nats://127.0.0.1:9)"
     assert "Traceback" not in ended.err
 
 

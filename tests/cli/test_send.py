@@ -13,6 +13,7 @@ from receiver.testing import eventually
 from tests.cli.conftest import Yizhan
 
 ORDER = "2745812000123456789"
+OTHER = "2745812000123456790"
 SHIPPED = "ORDER_BUYER_VIEW_ANNOUNCE_SENDGOODS"
 SAME = {"sec-fetch-site": "same-origin"}
 
@@ -34,9 +35,14 @@ async def test_a_test_callback_is_pushed_and_followed_to_its_tracking(
         page = await http.get(answer.headers["location"])
         assert "Sent: the receiver answered 200, stored." in page.text
 
+        taken = await yizhan.run("send", SHIPPED, "--order", OTHER, "--url", receiver, "--json")
+        assert taken.code == 0, taken.err
+        assert json.loads(json.loads(taken.out)["answer"])["status"] == "stored"
+
         async def tracked() -> bool:
-            life = (await http.get(f"/orders/{ORDER}.json")).json()
-            return {"fetch_tracking", "logistics.tracked"} <= {x["name"] for x in life["entries"]}
+            lives = [(await http.get(f"/orders/{one}.json")).json() for one in (ORDER, OTHER)]
+            names = [{entry["name"] for entry in life["entries"]} for life in lives]
+            return all({"fetch_tracking", "logistics.tracked"} <= found for found in names)
 
         await eventually(tracked, within_s=60)
         acts: list[dict[str, Any]] = (await http.get("/audit.json")).json()["acts"]
@@ -48,9 +54,6 @@ async def test_a_test_callback_is_pushed_and_followed_to_its_tracking(
         answer = await http.post("/test-callback", data=nobodys, headers=SAME)
         assert answer.headers["location"].startswith("/events/")
 
-    taken = await yizhan.run("send", "ORDER_CREATE", "--url", receiver, "--json")
-    assert taken.code == 0, taken.err
-    assert json.loads(json.loads(taken.out)["answer"])["status"] == "stored"
     elsewhere = Yizhan(tmp_path / "elsewhere")  # where the secrets are others
     elsewhere.directory.mkdir()
     refused = await elsewhere.run("send", "ORDER_CREATE", "--url", receiver)

@@ -27,7 +27,7 @@ STOPS = 25
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("situation", [nats_away, dialled, handler_swallows, disk_hangs])
 async def test_every_stop_ends_whatever_hangs(situation: Situation, tmp_path: Path) -> None:
-    stopped = await raced(situation, STOPS, tmp_path)
+    stopped = await raced(situation, STOPS, tmp_path, lanes=2)
     assert (stopped.ended, stopped.lost) == (STOPS, 0)
     assert stopped.answered or situation is handler_swallows
 

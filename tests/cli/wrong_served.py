@@ -30,7 +30,8 @@ router = Router()
 async def slow(event, ctx): ...
 """
 _SETTINGS: Final = f'{SOURCE}[handlers]\nload = ["my_handlers:router"]\n'
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 16
+_PORT: Final = re.compile(r"(?<=nats://127\.0\.0\.1:)\d{2,}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -95,6 +96,8 @@ _AWAY: Final = (
     *("status", "order 4711", "event 4711", "state show 4711", "state rebuild", "handlers"),
     *("dead list", "dead retry --all --yes", "quarantine list", "doubt", "audit", "replay list"),
     *("export out.zst --all", "retention apply", "events --drift"),
+    *("tail", "callback 4711", "dead show '#1'", "quarantine show '#1'"),
+    "purge --order 4711 --what events --dry-run",
 )
 _REFUSED: Final = ("status", "dead list", "handlers resume slow")
 SERVED: Final = (
@@ -143,7 +146,7 @@ class ServedYizhan(Yizhan):
         url = self._urls[wrong.server]
         command = Wrong(wrong.what, wrong.command)
         ended = await self.run(*command.words, YIZHAN_NATS__URL=url, COLUMNS="120")
-        said = sentence(ended) or _first(ended)
+        said = _PORT.sub("4222", sentence(ended) or _first(ended))
         cells = (wrong.what, f"`yizhan {wrong.command}`", said, str(ended.code))
         return _TIME.sub("2026-01-31 08:00:00", f"| {' | '.join(cells)} |"), ended.code
 

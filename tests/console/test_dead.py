@@ -104,12 +104,13 @@ async def test_a_cause_is_snoozed_for_a_reason_and_counts_again(visitor: Visitor
 
     place = Place(visitor.desk.archive, visitor.desk.handlers)
     letters = (await status(place, datetime.now(UTC)))["dead_letters"]
+    assert letters["handlers"] == ["ship"]  # it has a letter of another cause
     snoozed = letters["snoozed"]
     assert (letters["count"], snoozed["count"], snoozed["causes"]) == (4, 3, 1)
     assert awake(letters) == {"count": 1, "causes": 1, "last_day": 1, "in_doubt": 0}
 
     form = await visitor.get(f"/dead/snooze{words}")
-    assert "Snoozed until" in form.text
+    assert "Snoozed by console" in form.text
     woken = await visitor.sent("/dead/snooze", **fields, wake="yes")
     assert f"{CAUSE} of ship counts again" in woken.text
     assert (await visitor.json("/dead.json"))["causes"][0]["snooze"] is None

@@ -8,17 +8,40 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from receiver.composition.console import running_console
+from receiver.bus.subjects import Subjects
+from receiver.composition.bus import opened_bus
+from receiver.composition.console import console_desk, running_console
+from receiver.console.following import followed
 from receiver.console.sent_events import Viewers
 from receiver.embedded.server import EmbeddedServer, EmbeddedServerConfig
-from receiver.settings import Settings
+from receiver.settings import NatsSettings, Settings
 from receiver.testing import eventually
 from receiver.web.server import bind
+from tests.bus.plain_server import plain_server
+from tests.console.browsing import needs_chromium, opened_tab
+from tests.console.conftest import Site
 from tests.console.desk import ROOT_PATH, Visitor, opened_visitor
+from tests.console.seeded import ORDER
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+_GATHERED: Final = """
+window.sources = [];
+window.EventSource = class extends EventSource {
+  constructor(...given) { super(...given); window.sources.push(this); }
+};
+"""
+_STATES: Final = "window.sources.map((one) => one.readyState)"
+_OPEN, _SHUT = 1, 2
+_HIDDEN: Final = """() => {
+  Object.defineProperty(document, "hidden", { value: %s, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @dataclass
@@ -151,6 +174,17 @@ async def test_a_page_of_an_order_hears_of_what_is_stored_until_the_console_ends
     assert viewer.marks == ["2-0-0-0"]
 
 
+async def test_a_page_stands_where_our_user_may_not_count_what_is_new(tmp_path: Path) -> None:
+    denied = f"$JS.API.STREAM.INFO.{Subjects().runs_stream}"
+    may = {"publish": {"allow": ">", "deny": denied}, "subscribe": {"allow": ">"}}
+    users = {"users": [{"user": "u", "password": "p", "permissions": may}]}
+    async with plain_server(tmp_path, f"authorization {json.dumps(users)}") as address:
+        nats = NatsSettings(url=f"nats://u:p@{address}", data_dir=tmp_path)
+        async with opened_bus(Settings(nats=nats), name="console", patience_s=60) as bus:
+            desk = console_desk(Settings(nats=nats), bus, ())
+            assert await followed(desk, "/orders/1", "1") == ""
+
+
 async def test_no_more_follow_than_there_is_room_for() -> None:
     viewers, ended = Viewers(1), asyncio.Event()
 
@@ -167,3 +201,23 @@ async def test_no_more_follow_than_there_is_room_for() -> None:
         ended.set()
         assert (await followed).status_code == 200
     assert not viewers.is_full
+
+
+@needs_chromium
+async def test_a_tab_that_is_not_looked_at_leaves_its_connection(
+    site: Site, browser: Browser
+) -> None:
+    async with opened_tab(browser, site.base) as tab:
+        await tab.page.add_init_script(_GATHERED)
+        for path in ("/events", f"/orders/{ORDER}"):
+            await tab.visit(path)
+            steps = {"false": [_OPEN], "true": [_SHUT], "false ": [_SHUT, _OPEN]}
+            for hidden, states in steps.items():
+                await tab.page.evaluate(_HIDDEN % hidden)
+
+                async def shown(states: list[int] = states) -> bool:
+                    found: list[int] = await tab.page.evaluate(_STATES)
+                    return found == states
+
+                await eventually(shown, within_s=60)
+    assert tab.faults == []

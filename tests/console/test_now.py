@@ -25,7 +25,13 @@ WELL: dict[str, Any] = {
     "streams": [],
     "disk": None,
     "handlers": [],
-    "dead_letters": {"count": 0, "causes": 0, "last_day": 0, "in_doubt": 0},
+    "dead_letters": {
+        "count": 0,
+        "causes": 0,
+        "last_day": 0,
+        "in_doubt": 0,
+        "handlers": ["ship", "shop"],
+    },
     "spool": None,
     "missing": [],
 }
@@ -47,6 +53,31 @@ def test_the_verdict_names_the_cause_of_each_alert_and_what_to_do() -> None:
         assert made.headline == made.verdict
         assert made.causes[0].action == alert.action
         assert screen_of(made.causes[0].page.partition("?")[0]) is not None
+
+
+def test_a_snoozed_cause_is_no_part_of_it_until_a_letter_of_another_comes() -> None:
+    now, alert = datetime.now(UTC), BY_NAME["YizhanDeadLetters"]
+    firing = Firing(alert.name, alert.severity, {"handler": "ship"}, "x", alert.action, now)
+    counts = {"count": 3, "causes": 1, "last_day": 2, "in_doubt": 0}
+    for snoozed, handlers, well in ((counts, [], True), ({**counts, "count": 2}, ["ship"], False)):
+        status = {**WELL, "dead_letters": {**counts, "snoozed": snoozed, "handlers": handlers}}
+        assert view(status, counted(Figures(), [firing]), now).well is well
+
+
+def test_a_cause_leads_to_the_page_where_one_acts() -> None:
+    labels, now = {"source": "shop", "handler": "ship"}, datetime.now(UTC)
+    for name, page in (
+        ("YizhanSecretRefused", "/sources/shop"),
+        ("YizhanCallbacksUnreadable", "/quarantine?source=shop"),
+        ("YizhanDeadLetters", "/dead?handler=ship"),
+        ("YizhanHandlerBehind", "/handlers/ship"),
+        ("YizhanNatsAway", "/system"),
+    ):
+        alert = BY_NAME[name]
+        own = {label: labels[label] for label in alert.labels}
+        firing = Firing(name, alert.severity, own, "x", alert.action, now)
+        (cause,) = view(WELL, counted(Figures(), [firing]), now).causes
+        assert cause.page == page
 
 
 def test_each_fault_is_in_the_verdict_as_long_as_it_lasts() -> None:
@@ -76,7 +107,7 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
     status = {
         **WELL,
         "sources": [quarantined],
-        "dead_letters": {"count": 5, "causes": 2, "last_day": 1, "in_doubt": 0},
+        "dead_letters": {**WELL["dead_letters"], "count": 5, "causes": 2, "last_day": 1},
         "spool": {"callbacks": 3, "bytes": 9, "oldest_age_s": 90.0, "sources": {}},
     }
     found = [
@@ -97,6 +128,9 @@ def test_the_gravest_of_several_causes_is_named_first_and_none_twice() -> None:
         ("warning", "/dead?handler=ship", ()),
         ("warning", "/quarantine?source=shop", ("2 callbacks of shop in quarantine in a day",)),
     ]
+
+    none = {**WELL["dead_letters"], "handlers": []}  # all are snoozed, given back or dropped
+    assert view({**WELL, "dead_letters": none}, counted(Figures(), found[:1]), now).well
 
 
 def test_without_reports_of_processes_their_rows_are_unknown() -> None:

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -368,6 +369,14 @@ async def test_an_error_in_place_of_a_code_is_shown_where_it_is_a_plain_word(
         assert (answer.status_code, says in answer.text) == (401, True), given
     assert (await browser.get(f"/oidc/callback?{'a&' * 101}")).status_code == 400
     assert "token" not in provider.asked
+
+
+async def test_without_authorities_no_login_begins_but_the_console_is_there(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    answer = await browser_of(provider).get("/login")
+    assert (answer.status_code, "SSL_CERT_FILE" in answer.text) == (502, True)
 
 
 async def test_what_is_wrong_with_a_provider_is_named(provider: Provider) -> None:

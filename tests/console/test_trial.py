@@ -46,6 +46,9 @@ async def test_it_is_offered_for_simulated_sources_of_a_receiver_here_alone(
             400,
             True,
         )
+        await visitor.shelf.push("8")
+        real = await here.post("/test-callback", source="trial", type="ORDER_CANCEL", order="8")
+        assert (real.status_code, "order 8: is a real one" in real.text) == (400, True)
         after = await here.sent("/test-callback", source="trial", type="ORDER_CANCEL", order="7")
         assert "Not sent: the receiver at http://127.0.0.1:1 does not answer" in after.text
         assert page.form(PATH)["order"] == after.form(PATH)["order"] == "7"

@@ -141,8 +141,9 @@ async def test_an_order_is_forgotten_and_the_rest_stays(bench: Bench) -> None:
     assert left.total == 0
 
 
+@pytest.mark.parametrize("count", [70, 300], ids=["in one reading", "one by one"])
 async def test_the_callbacks_of_an_order_are_found_far_off_and_with_what_else_they_said(
-    bench: Bench,
+    bench: Bench, count: int
 ) -> None:
     archive, subjects = Archive(bench.connection, bench.subjects), bench.subjects
     shelf = Shelf(bench.publisher, subjects)
@@ -152,7 +153,7 @@ async def test_the_callbacks_of_an_order_are_found_far_off_and_with_what_else_th
     assert event is not None
     others = [
         OutgoingMessage.of(subjects.raw("shop"), {"Nats-Msg-Id": f"other.{n}"}, b"{}")
-        for n in range(70)
+        for n in range(count)
     ]
     again = OutgoingMessage.of(
         event.nats_subject,

@@ -89,7 +89,9 @@ async def test_everything_is_counted(
     assert streams[subjects.dead_stream]["messages"] == 26
     assert [one["handler"] for one in document["handlers"]] == ["complete", "doubt", "fail"]
     letters = {"count": 26, "causes": 2, "last_day": 26, "in_doubt": 13}
-    assert document["dead_letters"] == {**letters, "snoozed": dict.fromkeys(letters, 0)}
+    none = dict.fromkeys(letters, 0)
+    whose = ["doubt", "fail"]
+    assert document["dead_letters"] == {**letters, "snoozed": none, "handlers": whose}
     assert document["spool"]["callbacks"] == 0
     assert document["missing"] == []
     assert document["verdict"]["concerns"] == [

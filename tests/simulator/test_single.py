@@ -66,6 +66,15 @@ def test_messages_about_one_order_agree_and_an_api_knows_what_they_are_about() -
     assert known.parcel.waybill_no == waybill_no
     assert str(ORDER) in other.decode()
 
+    inventing = OrderBook(3)  # of an API that is asked about what another process pushed
+    inventing.invent = Singles(inventing).invent
+    invented = inventing.find("1688", str(ORDER))
+    assert invented is not None
+    assert invented.parcel is not None
+    assert invented.parcel.waybill_no == waybill_no
+    assert inventing.find("1688", "no-id") is None
+    assert inventing.find("taobao", str(ORDER + 1)) is not None
+
     first.message("xport", "ORDER_BUYER_VIEW_ORDER_BUYER_REFUND", ORDER, now_ms=NOW_MS)
     replaced = book.find("1688", str(ORDER))
     assert replaced is not order

@@ -78,6 +78,8 @@ class Reader:
 
     async def get(self, stream: str, seq: int) -> StoredMessage | None:
         """The message of a sequence; None where there is none."""
+        if seq < 1:  # the server takes 0 for none, and waits
+            return None
         page = await self._page(stream, {"seq": seq})
         return page.messages[0] if page.messages else None
 

@@ -33,7 +33,7 @@ HandlerOption = Annotated[
 
 
 @dead.command(
-    epilog=examples('yizhan dead snooze 0a1b2c3d4e5f --for 8h --reason "the carrier is told"')
+    epilog=examples('yizhan dead snooze 0a1b2c3d4e5f --for 8h --reason "the carrier repairs it"')
 )
 def snooze(
     cause: CauseArgument,

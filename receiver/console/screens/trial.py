@@ -80,9 +80,9 @@ async def send(desk: Desk, asked: Asked) -> Done:
     """
     given = {name: asked.others.get(name, "") for name in (_SOURCE, _TYPE, _ORDER)}
     source, message_type, order_id = given.values()
-    trail = desk.trail(asked.viewer.name)
+    sender, trail = _sender(desk), desk.trail(asked.viewer.name)
     try:
-        answer = await send_test(_sender(desk), source, message_type, order_id, trail)
+        answer = await send_test(sender, source, message_type, order_id, trail, desk.archive)
     except UnreachableError as error:
         return Done(_PATH + query(given), f"Not sent: {error}")
     if not answer.is_taken or answer.callback_id is None:

@@ -40,7 +40,7 @@
     source.addEventListener("away", () => say("NATS does not answer; trying again"));
     source.addEventListener("stored", stored);
   };
-  const stop = () => { source?.close(); source = null; say("Paused"); };
+  const stop = () => { source?.close(); source = null; };
 
   document.addEventListener("htmx:after:swap", () => {
     const now = entries();
@@ -54,11 +54,16 @@
   });
   bar.querySelector("[data-follow-again]").hidden = true;
   pause.hidden = false;
+  let paused = false;
   pause.addEventListener("click", () => {
-    const paused = source !== null;
-    if (paused) stop(); else start();
+    paused = !paused;
+    if (paused) { stop(); say("Paused"); } else start();
     pause.setAttribute("aria-pressed", String(paused));
   });
+  // Over HTTP/1.1 a browser has six connections to a host: tabs in the background hold none.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stop(); else if (!paused && !source) start();
+  });
   addEventListener("pagehide", () => source?.close());
-  start();
+  if (!document.hidden) start();
 })();

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from receiver.bus.durables import Durable
@@ -14,6 +15,7 @@ from receiver.operations.look.documents import effect_document, header
 
 _AT_ONCE: Final = 64
 """A question whose wildcards match more than 1,024 entries is refused."""
+_EXACT_AT_ONCE: Final = 256
 _DELETED: Final = frozenset({"DEL", "PURGE"})
 
 
@@ -50,32 +52,29 @@ class Evidence:
         """Orders by channel and id, whether or not there are events of them."""
         self._orders.update(orders)
 
-    async def states(self) -> list[StoredMessage]:
+    def states(self) -> AsyncIterator[StoredMessage]:
         """The states of the orders."""
-        return await self._entries([order_key(*order) for order in sorted(self._orders)], 1000)
+        return self._entries((order_key(*order) for order in sorted(self._orders)), _EXACT_AT_ONCE)
 
-    async def numbers(self) -> list[StoredMessage]:
+    def numbers(self) -> AsyncIterator[StoredMessage]:
         """The entries by which the orders are found under other numbers."""
-        orders = [".".join(map(key_token, order)) for order in sorted(self._orders)]
-        return await self._entries([f"number.{ANY}.{ANY}.{one}" for one in orders], _AT_ONCE)
+        orders = (".".join(map(key_token, order)) for order in sorted(self._orders))
+        return self._entries((f"number.{ANY}.{ANY}.{one}" for one in orders), _AT_ONCE)
 
-    async def effects(self) -> list[tuple[str, StoredMessage]]:
+    async def effects(self) -> AsyncIterator[tuple[str, StoredMessage]]:
         """The effects for the facts, each with its state; of an entry that is none, `unreadable`.
 
         Those under a key of the handler's own are not found: nothing says of which event they are.
         """
-        keys = [f"effect.{ANY}.{key_token(fact)}.{ANY}" for fact in sorted(self._facts)]
-        return [
-            (str((effect_document(entry) or {}).get("state") or "unreadable"), entry)
-            for entry in await self._entries(keys, _AT_ONCE)
-        ]
+        keys = (f"effect.{ANY}.{key_token(fact)}.{ANY}" for fact in sorted(self._facts))
+        async for entry in self._entries(keys, _AT_ONCE):
+            yield str((effect_document(entry) or {}).get("state") or "unreadable"), entry
 
-    async def _entries(self, keys: Sequence[str], at_once: int) -> list[StoredMessage]:
+    async def _entries(self, keys: Iterator[str], at_once: int) -> AsyncIterator[StoredMessage]:
         stream = self._subjects.state_stream
-        if not keys or await self._reader.info(stream) is None:
-            return []
-        found: list[StoredMessage] = []
-        for start in range(0, len(keys), at_once):
-            some = [self._subjects.state(key) for key in keys[start : start + at_once]]
-            found += await self._reader.last(stream, some)
-        return [one for one in found if one.headers.get("KV-Operation") not in _DELETED]
+        if await self._reader.info(stream) is None:
+            return
+        while some := [self._subjects.state(key) for key in islice(keys, at_once)]:
+            for one in await self._reader.last(stream, some):
+                if one.headers.get("KV-Operation") not in _DELETED:
+                    yield one

@@ -24,7 +24,6 @@ from receiver.operations.states import CHANNELS
 
 _OF_ORDERS: Final = frozenset({"order_id", "channel"})
 _OF_SOURCES: Final = frozenset({"source", "since", "until"})
-_AT_ONCE: Final = 256
 
 
 def check_purge(filters: Filters, what: Collection[Kind]) -> None:
@@ -77,8 +76,7 @@ class Planning:
             await self._add("callbacks", selection.callbacks(filters, subjects))
         found_by_events = "callbacks" in self._what and not by_source
         if found_by_events or {"events", "state"} & set(self._what):
-            callbacks = CallbacksOf(self._archive) if found_by_events else None
-            await self._of_events(callbacks)
+            await self._of_events(with_callbacks=found_by_events)
         return self._plan
 
     async def _add(self, kind: Kind, chosen: StreamSelection) -> None:
@@ -87,25 +85,21 @@ class Planning:
         async for stored in reading:
             part.add(stored)
 
-    async def _of_events(self, callbacks: CallbacksOf | None) -> None:
+    async def _of_events(self, *, with_callbacks: bool) -> None:
         """What the selected events lead to, and themselves where they are asked for."""
-        archive, filters = self._archive, self._filters
+        archive, filters, plan = self._archive, self._filters, self._plan
         evidence = Evidence(archive.reader, archive.subjects, await archive.durables())
-        chosen, some = selection.events(filters, archive.subjects), list[StoredMessage]()
-        sequences = set[int]()
-        in_bulk = filters.order_id is None
-        reading = archive.reader.read(chosen, headers_only=in_bulk, scanned=self._scanned)
-        async for event in reading:
-            self._add_event(event, evidence)
-            if callbacks is not None:
-                sequences.add(event.stream_seq)
-                some.append(event)
-                if len(some) == _AT_ONCE:
-                    await callbacks.add(some)
-                    some.clear()
-        if callbacks is not None:
-            await callbacks.add(some)
-            await self._of_callbacks(callbacks, sequences)
+        chosen = selection.events(filters, archive.subjects)
+        if with_callbacks:
+            callbacks = CallbacksOf(archive, chosen, plan.part("callbacks", chosen.stream))
+            async for event in callbacks.read(self._scanned):
+                self._add_event(event, evidence)
+            plan.shared, plan.callbacks_missing = callbacks.shared, callbacks.missing
+        else:
+            in_bulk = filters.order_id is None
+            reading = archive.reader.read(chosen, headers_only=in_bulk, scanned=self._scanned)
+            async for event in reading:
+                self._add_event(event, evidence)
         if "events" in self._what and _is_order(filters):
             await self._add_deferred(evidence)
         await self._of_evidence(evidence)
@@ -116,13 +110,6 @@ class Planning:
             self._plan.part("events", self._archive.subjects.stream).add(event)
             self._plan.types[".".join(event.nats_subject.split(".")[3:5])] += 1
             self._plan.unprocessed.update(waiting)
-
-    async def _of_callbacks(self, callbacks: CallbacksOf, events: Collection[int]) -> None:
-        part = self._plan.part("callbacks", self._archive.subjects.stream)
-        self._plan.callbacks_missing = await callbacks.search(self._scanned)
-        for raw in callbacks.found.values():
-            part.add(raw)
-        self._plan.shared = await callbacks.shared(events)
 
     async def _add_deferred(self, evidence: Evidence) -> None:
         """Copies of the order's events that wait for their time, or are due."""
@@ -144,12 +131,16 @@ class Planning:
         if deleted and self._filters.order_id is not None:
             channels = [self._filters.channel] if self._filters.channel else CHANNELS
             evidence.add_orders(product(channels, [self._filters.order_id]))
-        states, effects = await evidence.states(), await evidence.effects()
-        plan.effects.update(state for state, _ in effects)
-        if not deleted:
-            plan.states_kept = len(states) if "events" in self._what else 0
-            return
-        part = plan.part("state", self._archive.subjects.state_stream)
-        numbers = await evidence.numbers()
-        for entry in (*states, *numbers, *(entry for _, entry in effects)):
-            part.add(entry)
+        part = plan.part("state", self._archive.subjects.state_stream) if deleted else None
+        async for entry in evidence.states():
+            if part is not None:
+                part.add(entry)
+            elif "events" in self._what:
+                plan.states_kept += 1
+        async for state, entry in evidence.effects():
+            plan.effects[state] += 1
+            if part is not None:
+                part.add(entry)
+        if part is not None:
+            async for entry in evidence.numbers():
+                part.add(entry)

@@ -32,10 +32,10 @@ from receiver.operations.look.letters import UnledLetters
 WINDOW: Final = timedelta(hours=24)
 """How far back is searched for what has no index, unless `since` says."""
 _STEPS: Final = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 720))
-_NEAR: Final = 64
+NEAR: Final = 64
 """Within so many messages of an event its callback lies, where another was stored in between."""
 _AT_ONCE: Final = 16
-_OF_CALLBACKS: Final = frozenset({"push", "reparse"})
+OF_CALLBACKS: Final = frozenset({"push", "reparse"})
 """The origins of what a callback said."""
 _MAX_LETTERS: Final = 1000
 
@@ -92,7 +92,7 @@ class Archive:
         firsts: dict[str, StoredMessage] = {}
         for event in events:
             callback_id = header(event.headers, "ce-callbackid")
-            if callback_id and event.headers.get("ce-origin", "push") in _OF_CALLBACKS:
+            if callback_id and event.headers.get("ce-origin", "push") in OF_CALLBACKS:
                 firsts.setdefault(callback_id, event)
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -107,7 +107,7 @@ class Archive:
         """The events that were stored with a raw callback."""
         callback_id = _id_of(raw)
         behind = await self.reader.around(
-            self.subjects.stream, self.subjects.all_events, raw.stream_seq, _NEAR
+            self.subjects.stream, self.subjects.all_events, raw.stream_seq, NEAR
         )
         return [one for one in behind if one.headers.get("ce-callbackid") == callback_id]
 
@@ -230,7 +230,7 @@ class Archive:
                 return guess
         source = (header(event.headers, "ce-source") or "").removeprefix("/sources/")
         near = await self.reader.around(
-            stream, self.subjects.raw(source or ANY), event.stream_seq - _NEAR, _NEAR
+            stream, self.subjects.raw(source or ANY), event.stream_seq - NEAR, NEAR
         )
         return next((one for one in near if _id_of(one) == callback_id), None)
 

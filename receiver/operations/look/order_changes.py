@@ -10,7 +10,7 @@ from typing import Final
 from receiver.bus.connection import Connection
 from receiver.bus.durables import count_subjects
 from receiver.bus.subjects import ANY, Subjects, encode_token
-from receiver.errors import BusError
+from receiver.errors import BusError, ConfigurationError
 
 _LOOK_S: Final = 0.5
 
@@ -58,7 +58,7 @@ async def changes(
             found = await order_mark(connection, subjects, order_id)
             change = Change() if found == mark else Change(found)
             mark = found
-        except BusError as error:
+        except (BusError, ConfigurationError) as error:
             change = Change(why=str(error))
         yield change
         try:

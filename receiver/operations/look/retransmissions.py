@@ -86,7 +86,10 @@ def _read(body: bytes) -> Any:
         return None
     if (value := _json(text)) is not None:
         return value
-    pairs = parse_qsl(text, max_num_fields=_FIELDS * 4) if "=" in text else []
+    try:
+        pairs = parse_qsl(text, max_num_fields=_FIELDS * 4) if "=" in text else []
+    except ValueError:  # more parameters than that
+        return None
     return dict(pairs) or None
 
 

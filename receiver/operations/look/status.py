@@ -180,7 +180,7 @@ async def _handlers(place: Place, now: datetime) -> list[dict[str, Any]]:
 async def _letters(place: Place, now: datetime) -> dict[str, Any]:
     """How many, of how many causes, how many of them are of the last day, and how many of an effect
     of which nothing knows whether it happened: one cause is one kind of error. `snoozed` is how
-    many of these are of causes that are snoozed.
+    many of these are of causes that are snoozed, `handlers` whose letters are not all snoozed.
     """
     archive, subjects = place.archive, place.archive.subjects
     counted = await archive.count_by_subject(subjects.dead_stream, subjects.all_dead)
@@ -193,6 +193,7 @@ async def _letters(place: Place, now: datetime) -> dict[str, Any]:
         "snoozed": await _counted_letters(
             archive, {one: counted[one] for one in asleep}, doubts, sorted(asleep), now
         ),
+        "handlers": sorted({one.split(".")[2] for one in counted.keys() - asleep}),
     }
 
 

@@ -140,6 +140,7 @@ async def test_single_messages_are_got_by_sequence_and_by_subject(
     got = await reader.get(subjects.stream, last.stream_seq)
     assert got == last
     assert await reader.get(subjects.stream, last.stream_seq + 1) is None
+    assert await reader.get(subjects.stream, 0) is None
     wanted = [subjects.event("1688", "order.closed", str(n)) for n in range(MANY)]
     latest = await reader.last(subjects.stream, wanted)
     assert len(latest) == MANY

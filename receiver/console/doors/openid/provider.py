@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,8 +57,7 @@ class Provider:
         self._asking = asyncio.Lock()
         self._known: tuple[Metadata, KeySet] | ProviderError | None = None
         self._until = 0.0
-        # Not for each login: reading the certificates of authorities takes a while.
-        self._tls = httpx2.create_ssl_context()
+        self._tls: ssl.SSLContext | None = None
 
     async def metadata(self) -> Metadata:
         """What it publishes at its issuer; raises `ProviderError`."""
@@ -132,11 +132,12 @@ class Provider:
 
     async def _ask(self, method: str, url: str, **request: Any) -> tuple[int, Mapping[str, Any]]:
         """The status and the JSON object of an answer, which is empty where there is none."""
+        tls = await self._authorities()
         try:
             async with (
                 asyncio.timeout(ANSWER_S),
                 httpx2.AsyncClient(
-                    verify=self._tls,
+                    verify=tls,
                     timeout=ANSWER_S,
                     trust_env=not is_loopback(urlsplit(url).hostname or ""),
                     headers={"accept": "application/json", "accept-encoding": "identity"},
@@ -153,6 +154,20 @@ class Provider:
             raise ProviderError(f"did not answer within {ANSWER_S:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProviderError(f"cannot be reached ({type(error).__name__})") from None
+
+    async def _authorities(self) -> ssl.SSLContext:
+        """Read once, which takes a while, and not before a login: a receiver in the same process
+        starts without them.
+        """
+        if self._tls is None:
+            try:
+                self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
+            except OSError as error:
+                raise ProviderError(
+                    "cannot be asked: the certificates of authorities cannot be read "
+                    f"(SSL_CERT_FILE or SSL_CERT_DIR: {type(error).__name__})"
+                ) from None
+        return self._tls
 
 
 def _metadata(document: Mapping[str, Any]) -> Metadata:
