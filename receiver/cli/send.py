@@ -47,7 +47,7 @@ def send(
     and exits 1 where that is not 200.
     """
     settings, _ = load(config, quiet=True, keep=False)
-    if not Sender.of(settings, "").sources:  # `up --simulate` may have added its own
+    if not any(one.simulated for one in settings.sources):  # `up --simulate` may have added its own
         settings, _ = load(config, quiet=True, simulate=True, keep=False)
     with refusing():
         base = None if url is None else http_url("--url", url)

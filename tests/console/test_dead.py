@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,14 +19,14 @@ CAUSE = "0a1b2c3d4e5f"
 
 
 @pytest.fixture(autouse=True)
-async def letters(visitor: Visitor) -> None:
-    """Three of one cause and one of another, whatever the test before has left."""
-    kept = [one.seq for one in await visitor.desk.letters.chosen(Filters())]
-    for seq in kept:
-        await visitor.bus.connection.jetstream.delete_msg(visitor.desk.subjects.dead_stream, seq)
+async def letters(visitor: Visitor) -> AsyncIterator[None]:
+    """Three of one cause and one of another, and none for the tests of other pages."""
     subjects = visitor.desk.subjects
     made = [letter(subjects, f"order-{number}", number) for number in (1, 2, 3)]
     await visitor.shelf.publisher.publish([*made, letter(subjects, "order-4", 4, cause=OTHER)])
+    yield
+    for one in await visitor.desk.letters.chosen(Filters()):
+        await visitor.bus.connection.jetstream.delete_msg(subjects.dead_stream, one.seq)
 
 
 async def left(visitor: Visitor) -> int:

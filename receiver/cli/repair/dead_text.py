@@ -15,11 +15,12 @@ def groups_text(document: Mapping[str, Any]) -> Iterator[str]:
     if not causes:
         yield "no dead letter"
         return
-    yield f"{sum(c['count'] for c in causes):,} dead letters of {len(causes)} causes"
+    of = "1 cause" if len(causes) == 1 else f"{len(causes)} causes"
+    yield f"{sum(c['count'] for c in causes):,} dead letters of {of}"
     for cause in causes:
         yield strong(
             f"{cause['handler']}  {cause['cause'] or 'without a fingerprint (version 0.1)'}  "
-            f"{cause['count']:,} letters"
+            f"{cause['count']:,} {'letter' if cause['count'] == 1 else 'letters'}"
         )
         place = f" at {cause['place']}" if cause["place"] else ""
         yield f"  {cause['reason'] or 'no reason is given'}{place}"

@@ -137,7 +137,8 @@ def _of_letters(letters: Mapping[str, Any] | None) -> Iterator[Concern]:
     if letters is not None and (left := awake(letters))["count"]:
         doubt = left["in_doubt"]
         stored = (
-            f"{left['count']} dead letters of {left['causes']} causes, "
+            f"{left['count']} dead {'letter' if left['count'] == 1 else 'letters'} of "
+            f"{left['causes']} {'cause' if left['causes'] == 1 else 'causes'}, "
             f"{left['last_day']} of the last day"
             + (f", {doubt} of effects in doubt" if doubt else "")
         )
