@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ CONNECTIONS: Final = 256
 GOAL: Final = 0.95
 """The least share of the rate that is left."""
 _LOOKED_AT: Final = ("/", "/dead", "/orders", "/handlers", "/events")
-_LOOK_EVERY_S: Final = 1.0
+_LOOK_EVERY_S: Final = 2.0
 _TURN_S: Final = 2
 
 
@@ -98,8 +99,10 @@ async def _sides(
             side.send(signal.SIGCONT)
 
 
-async def _look(side: Side) -> None:
-    """As a viewer whose pages are read again and again, and one whose live tail is open."""
+async def _look(side: Side, *, tail: bool) -> None:
+    """As a viewer who opens a page every other second, and one whose live tail is open, if at all;
+    what scrapes the metrics does so as often.
+    """
     console, metrics = side.beside
     async with httpx2.AsyncClient(timeout=30) as client:
         base = f"http://127.0.0.1:{console.port}"
@@ -109,18 +112,18 @@ async def _look(side: Side) -> None:
                 async for _ in response.aiter_raw():
                     pass
 
-        following = asyncio.create_task(follow())
+        following = [asyncio.create_task(follow())] if tail else []
         try:
-            while True:
-                for path in _LOOKED_AT:
-                    (await client.get(f"{base}{path}")).raise_for_status()
-                    await asyncio.sleep(_LOOK_EVERY_S / len(_LOOKED_AT))
-                await client.get(f"http://127.0.0.1:{metrics.port}/metrics")
+            for path in cycle(_LOOKED_AT):
+                (await client.get(f"{base}{path}")).raise_for_status()
+                (await client.get(f"http://127.0.0.1:{metrics.port}/metrics")).raise_for_status()
+                await asyncio.sleep(_LOOK_EVERY_S)
         finally:
-            following.cancel()
+            for one in following:
+                one.cancel()
 
 
-async def _compare(seconds: int, rounds: int, before: Path) -> int:
+async def _compare(seconds: int, rounds: int, before: Path, *, tail: bool) -> int:
     cores, found = share_cores(), list[tuple[float, float]]()
     with tempfile.TemporaryDirectory(prefix="beside-", ignore_cleanup_errors=True) as where:
         requests = SignedRequests(Path(where) / "requests")
@@ -128,7 +131,7 @@ async def _compare(seconds: int, rounds: int, before: Path) -> int:
             running_broker(Path(where) / "nats", sync_always=True) as broker,
             _sides(Path(where), broker.url, cores, before) as sides,
         ):
-            looking = asyncio.create_task(_look(sides[1]))
+            looking = asyncio.create_task(_look(sides[1], tail=tail))
             for number in range(rounds + 1):  # the first is to warm up
                 rates = await _round(sides, requests, cores, seconds)
                 if looking.done():
@@ -172,8 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, default=ROOT, help="another checkout's root")
+    parser.add_argument("--tail", action="store_true", help="a live tail of all events, too")
     asked = parser.parse_args(arguments)
-    return uvloop.run(_compare(asked.seconds, asked.rounds, asked.before.resolve()))
+    before = asked.before.resolve()
+    return uvloop.run(_compare(asked.seconds, asked.rounds, before, tail=asked.tail))
 
 
 if __name__ == "__main__":

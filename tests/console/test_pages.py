@@ -13,7 +13,9 @@ ORDER = "2745812000123456789"
 
 async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
     await visitor.shelf.push(ORDER)
-    page, document = await visitor.get("/"), await visitor.json("/now.json")
+    status, counted = await visitor.desk.status(), await visitor.desk.counted()
+    async with where(visitor, status=status, counted=counted) as still:
+        page, document = await still.get("/"), await still.json("/now.json")
     names = [row["name"] for row in document["rows"]]
     assert names == [
         "Coming in",
