@@ -26,7 +26,8 @@ async def test_now_says_one_sentence_and_five_rows(visitor: Visitor) -> None:
     ]
     assert document["well"] is (not document["causes"])
     assert document["causes"][0]["alert"] == "YizhanNoReceiver"
-    assert document["verdict"] in page.text
+    assert f" {document['headline']} " in page.text
+    assert all(cause["sentence"] in page.text for cause in document["causes"])
     for row in document["rows"]:
         assert f"{row['name']} " in page.text
         assert all(f"{line['label']} " in page.text for line in row["lines"])
