@@ -1,4 +1,4 @@
-"""An OpenID provider that a test plays, on a real server: it answers as a test tells it to."""
+"""An OpenID provider that a test plays, on a real server: it answers as a test sets it."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ async def test_a_source_that_is_nowhere_is_none_and_one_without_reports_says_so(
     async with where(visitor, counted=counted) as one:
         assert "no delivery" not in (await one.get("/sources")).text
         assert "No receiver has reported a delivery of it" in (await one.get("/sources/shop")).text
-        assert "There is no source nobody" in (await one.get("/sources/nobody", 404)).text
+        assert "There is no source other" in (await one.get("/sources/other", 404)).text
         assert (await one.json("/sources/shop.json"))["counted"] is None
 
 

@@ -65,8 +65,8 @@ class Door:
     def push(self, order: str, *, again: str = "", took_s: float = 0) -> Receipt | None:
         """What a delivery is answered; None where that is not 200."""
         body = json.dumps({"orderId": order, "orderStatus": "WAITING_FOR_SENT", "totalAmount": 1})
-        told = {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1, "messageBody": body}
-        sent = json.dumps(told | ({"timestamp": again} if again else {}))
+        content = {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1, "messageBody": body}
+        sent = json.dumps(content | ({"timestamp": again} if again else {}))
         received = datetime.now(UTC) - timedelta(seconds=took_s)
         results: list[object] = []
         self.intake.accept(InboundRequest(SOURCE, (), sent.encode(), received), results.append)
@@ -132,8 +132,8 @@ def test_a_callback_is_counted_after_it_is_remembered_and_announced() -> None:
         log, Subjects(), DIALECTS, retransmissions=remembered, announce=announce, late=late
     )
     body = json.dumps({"orderId": "1", "orderStatus": "WAITING_FOR_SENT", "totalAmount": 1})
-    told = {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1, "messageBody": body}
-    request = InboundRequest(SOURCE, (), json.dumps(told).encode(), datetime.now(UTC))
+    content = {"messageType": "ORDER_PAY_SUCCESS", "messagePlatform": 1, "messageBody": body}
+    request = InboundRequest(SOURCE, (), json.dumps(content).encode(), datetime.now(UTC))
     intake.accept(request, lambda _: done.append("answered"))
     assert done == ["answered", "announced, 1 remembered", "counted"]
 

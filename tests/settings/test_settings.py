@@ -189,9 +189,9 @@ def test_a_network_is_read_as_it_is_written(written: str, read: str) -> None:
 
 
 def test_every_mistake_is_reported_at_once() -> None:
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as raised:
         load_settings(write("[nats]\nport = -1\nprot = 1\n[receiver]\nport = -1\n"))
-    assert len(str(told.value).splitlines()) == 3
+    assert len(str(raised.value).splitlines()) == 3
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
@@ -213,9 +213,9 @@ def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_no_secret_shows_in_a_representation_or_a_mistake() -> None:
     settings = load_settings(write(GOOD))
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as raised:
         load_settings(write(GOOD + "tolerance_s = -1\n"))
-    assert "secret" not in f"{settings!r} {told.value}".replace("secrets=", "").replace(
+    assert "secret" not in f"{settings!r} {raised.value}".replace("secrets=", "").replace(
         "secret_files=", ""
     )
 
@@ -269,10 +269,10 @@ def test_a_file_without_one_secret_is_refused_and_not_shown(
     file = tmp_path / "mounted"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=sentence) as told:
+    with pytest.raises(ConfigurationError, match=sentence) as raised:
         load_settings(write(f'{SIGNED}secret_files = ["{file}"]\n'))
-    assert "sources[0].secret_files: " in str(told.value)
-    assert "one\ntwo" not in str(told.value)
+    assert "sources[0].secret_files: " in str(raised.value)
+    assert "one\ntwo" not in str(raised.value)
 
 
 def test_a_dollar_sign_may_stand_in_a_secret() -> None:

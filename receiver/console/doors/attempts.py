@@ -7,6 +7,7 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Final
 
 from receiver.bounded_cache import BoundedCache
+from receiver.console.doors.visit import RefusedError
 from receiver.settings.networks import Address
 
 FREE: Final = 5
@@ -28,6 +29,14 @@ class Attempts:
         """How long the address has to wait; 0 where it may try now."""
         count, last = self._wrong.get(_key(address)) or (0, 0.0)
         return max(0.0, last + PAUSE_S - self._clock()) if count >= FREE else 0.0
+
+    def begin(self, address: Address | None, refusal: str) -> None:
+        """Count a try, as wrong until it is `right`, since many may come at once; raises
+        `RefusedError` with the sentence `refusal` where the address has to wait.
+        """
+        if wait_s := self.wait_s(address):
+            raise RefusedError(429, refusal, [("retry-after", str(int(wait_s) + 1))])
+        self.wrong(address)
 
     def wrong(self, address: Address | None) -> None:
         """Count a wrong token."""

@@ -118,13 +118,9 @@ class TokenEntry:
 
     async def _proven(self, visit: Visit, name: str, token: str) -> ConsoleUser:
         address = visit.sender(self._trusted)
-        if wait_s := self._attempts.wait_s(address):
-            raise RefusedError(
-                429,
-                "Too many wrong tokens came from your address: try again in a minute.",
-                [("retry-after", str(int(wait_s) + 1))],
-            )
-        self._attempts.wrong(address)  # also while it is looked at: many may come at once
+        self._attempts.begin(
+            address, "Too many wrong tokens came from your address: try again in a minute."
+        )
         if not await self._tokens.belong(name, token):
             self._log.warning("console_login_refused")
             raise RefusedError(401, _WRONG, [("www-authenticate", "Bearer")])

@@ -140,13 +140,9 @@ class OpenIDEntry:
 
     async def _proven(self, visit: Visit, code: str, login: Mapping[str, Any]) -> Claims:
         address = visit.sender(self._trusted)
-        if wait_s := self._attempts.wait_s(address):
-            raise RefusedError(
-                429,
-                "Too many logins of your address failed: try again in a minute.",
-                [("retry-after", str(int(wait_s) + 1))],
-            )
-        self._attempts.wrong(address)  # also while it is looked at: many may come at once
+        self._attempts.begin(
+            address, "Too many logins of your address failed: try again in a minute."
+        )
         try:
             token = await self._provider.redeem(code, login["verifier"], self._redirect_uri)
             claims = await self._claims(token, login["nonce"])
